@@ -1,0 +1,190 @@
+//! One transaction being built: entries, what they change of accounts, and the cursors they move.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::rules::{
+    AccountSequence, Amount, AmountOverflow, BusinessDate, OrderId, Owner, Slot, SystemAccount,
+};
+use ledger::store::{
+    Account, AccountChange, Action, JournalEntry, ReassessTask, Shard, Store, StoreError, SystemShare,
+    TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
+};
+
+use crate::DistributionError;
+use crate::decide::Effect;
+use crate::view::View;
+
+/// A transaction being built. An account that several adoptions touch is written once.
+#[derive(Debug, Default)]
+pub(crate) struct Posting {
+    entries: Vec<JournalEntry>,
+    accounts: BTreeMap<AccountSequence, AccountChange>,
+    systems: BTreeMap<(Shard, SystemAccount), SystemChange>,
+    trees: BTreeMap<TreeId, Option<OrderId>>,
+    tasks: Vec<ReassessTask>,
+}
+
+#[derive(Debug, Default)]
+struct SystemChange {
+    amount: Amount,
+    pending: BTreeMap<BusinessDate, Amount>,
+}
+
+impl Posting {
+    /// Whether nothing is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many entries are in it.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the effect fits into the same transaction.
+    pub(crate) fn has_room_for(&self, effect: &Effect, trees: &[TreeId]) -> bool {
+        let shard = Shard::of_tree(&trees[0]);
+        let mut users = BTreeSet::new();
+        let mut systems = BTreeSet::new();
+        for leg in &effect.entry.legs {
+            match leg.recipient.owner() {
+                Owner::User(account) => users.insert(account),
+                Owner::System(account) => systems.insert((shard, account)),
+            };
+        }
+        users.extend(effect.unlocks.iter().map(|(account, _)| account.clone()));
+        let new = 1
+            + effect.tasks.len()
+            + users.iter().filter(|account| !self.accounts.contains_key(account)).count()
+            + systems.iter().filter(|key| !self.systems.contains_key(key)).count()
+            + trees.iter().filter(|tree| !self.trees.contains_key(tree)).count();
+        self.action_count() + new <= TRANSACTION_ACTIONS_MAX
+    }
+
+    fn action_count(&self) -> usize {
+        self.entries.len() + self.accounts.len() + self.systems.len() + self.trees.len() + self.tasks.len()
+    }
+
+    /// Adds an effect, and lets the view follow it. Nothing changes if an amount would overflow.
+    pub(crate) fn add(
+        &mut self,
+        effect: Effect,
+        trees: &[TreeId],
+        view: &mut View,
+    ) -> Result<(), DistributionError> {
+        let Effect { entry, unlocks, tasks } = effect;
+        let poisoned = |_: AmountOverflow| DistributionError::Overflow { order: entry.order };
+        let (users, systems) = changes(&entry, &unlocks, Shard::of_tree(&trees[0])).map_err(poisoned)?;
+
+        // Every sum is tried on copies first, so that a refusal leaves no half of it behind.
+        let mut applied: Vec<(AccountSequence, Account, AccountChange)> = Vec::new();
+        for (account, change) in users {
+            let mut state = view.account(&account).clone();
+            state.apply(&change).map_err(poisoned)?;
+            let mut together = self.accounts.get(&account).cloned().unwrap_or_default();
+            together.merge(change).map_err(poisoned)?;
+            applied.push((account, state, together));
+        }
+        let mut summed = Vec::new();
+        for (key, change) in systems {
+            let before = self.systems.get(&key);
+            let mut pending = before.map(|before| before.pending.clone()).unwrap_or_default();
+            add_each(&mut pending, &change.pending).map_err(poisoned)?;
+            let amount = before.map_or(Amount::ZERO, |before| before.amount);
+            let amount = amount.checked_add(change.amount).map_err(poisoned)?;
+            summed.push((key, SystemChange { amount, pending }));
+        }
+        view.post(&entry)?;
+        for (account, state, change) in applied {
+            *view.account_mut(&account) = state;
+            self.accounts.insert(account, change);
+        }
+        self.systems.extend(summed);
+        for tree in trees {
+            let last = self.trees.entry(tree.clone()).or_insert_with(|| view.cursor(tree).last_order);
+            *last = (*last).max(Some(entry.order));
+        }
+        self.tasks.extend(tasks);
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Commits everything at once. Whether it took effect: if not, the view is outdated.
+    pub(crate) async fn commit(self, store: &Store, view: &mut View) -> Result<bool, StoreError> {
+        if self.is_empty() {
+            return Ok(true);
+        }
+        let mut actions: Vec<Action> = Vec::with_capacity(self.action_count());
+        for entry in &self.entries {
+            actions.push(entry.write()?);
+        }
+        for (account, change) in &self.accounts {
+            actions.push(change.write(account));
+        }
+        for ((shard, account), change) in &self.systems {
+            actions.push(SystemShare::add(*shard, account, change.amount, &change.pending));
+        }
+        for (tree, last_order) in &self.trees {
+            actions.push(view.cursor(tree).advance(tree, *last_order));
+        }
+        for task in &self.tasks {
+            actions.push(task.write()?);
+        }
+        let committed = store.transact(actions).await? == Transacted::Committed;
+        if committed {
+            for (tree, last_order) in &self.trees {
+                view.advance(tree, *last_order);
+            }
+        }
+        Ok(committed)
+    }
+}
+
+type Changes = (BTreeMap<AccountSequence, AccountChange>, BTreeMap<(Shard, SystemAccount), SystemChange>);
+
+/// What an entry and its unlocks change, account by account.
+fn changes(
+    entry: &JournalEntry,
+    unlocks: &[(AccountSequence, ledger::rules::UnlockFacts)],
+    shard: Shard,
+) -> Result<Changes, AmountOverflow> {
+    let effective_date = entry.term.effective_date;
+    let mut users: BTreeMap<AccountSequence, AccountChange> = BTreeMap::new();
+    let mut systems: BTreeMap<(Shard, SystemAccount), SystemChange> = BTreeMap::new();
+    for leg in &entry.legs {
+        let pending = match leg.recipient.owner() {
+            Owner::User(account) => {
+                let change = users.entry(account).or_default();
+                let total = match leg.slot {
+                    Slot::TeamLevel(_) => &mut change.team_level,
+                    Slot::TeamBonus(_) => &mut change.team_bonus,
+                    _ => &mut change.personal,
+                };
+                *total = total.checked_add(leg.amount)?;
+                &mut change.pending
+            }
+            Owner::System(account) => {
+                let change = systems.entry((shard, account)).or_default();
+                change.amount = change.amount.checked_add(leg.amount)?;
+                &mut change.pending
+            }
+        };
+        let pending = pending.entry(effective_date).or_default();
+        *pending = pending.checked_add(leg.amount)?;
+    }
+    for (account, facts) in unlocks {
+        users.entry(account.clone()).or_default().unlock = Some(facts.clone());
+    }
+    Ok((users, systems))
+}
+
+fn add_each(
+    sums: &mut BTreeMap<BusinessDate, Amount>,
+    amounts: &BTreeMap<BusinessDate, Amount>,
+) -> Result<(), AmountOverflow> {
+    for (date, amount) in amounts {
+        let sum = sums.entry(*date).or_default();
+        *sum = sum.checked_add(*amount)?;
+    }
+    Ok(())
+}

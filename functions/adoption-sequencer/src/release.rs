@@ -1,0 +1,231 @@
+//! One pass over staged adoptions, in ascending order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use ledger::cdc::AdoptionRow;
+use ledger::queue::{Run, RunReleased};
+use ledger::rules::{AccountSequence, Amount, ContributionPerTree, OrderId, Policy, contribution_per_tree};
+use ledger::store::{
+    Action, AdoptionRecord, Chain, Chains, HoldReason, Item, Key, OutstandingTree, Stage, Store, StoreError,
+    TRANSACTION_ACTIONS_MAX, Transacted, TreeId, WorkItem,
+};
+
+use crate::ladder::Counter;
+
+/// A pass over staged adoptions.
+pub(crate) struct Pass<'a> {
+    store: &'a Store,
+    policy: &'a Policy,
+    now: DateTime<Utc>,
+}
+
+/// What a pass did.
+#[derive(Debug, Default)]
+pub(crate) struct Released {
+    /// Adoptions handed to the distribution.
+    pub(crate) released: u64,
+    /// Adoptions held because a referral row is missing.
+    pub(crate) held: u64,
+    runs: BTreeMap<TreeId, Run>,
+}
+
+impl Released {
+    /// The messages to send, one per tree.
+    pub(crate) fn into_messages(self) -> impl Iterator<Item = RunReleased> {
+        self.runs.into_iter().map(|(tree, run)| RunReleased { tree, run: Some(run) })
+    }
+}
+
+/// The move of one adoption from the list to where it belongs.
+struct Step {
+    actions: Vec<Action>,
+    counted_trees: u32,
+    released_to: Option<TreeId>,
+    waits_for: Option<AccountSequence>,
+}
+
+/// The moves of one transaction.
+#[derive(Default)]
+struct Together {
+    actions: Vec<Action>,
+    released: Vec<(TreeId, OrderId)>,
+    waited_for: Vec<AccountSequence>,
+}
+
+impl<'a> Pass<'a> {
+    pub(crate) fn new(store: &'a Store, policy: &'a Policy, now: DateTime<Utc>) -> Self {
+        Self { store, policy, now }
+    }
+
+    /// Takes these adoptions, which ascend, off the list; stops where somebody else is at it.
+    pub(crate) async fn run(&self, orders: Vec<OrderId>) -> Result<Released, StoreError> {
+        let records = self.store.adoptions(orders.iter().copied()).await?;
+        let staged = orders.iter().filter_map(|order| records.get(order));
+        let staged: Vec<&AdoptionRecord> = staged.filter(|record| record.stage == Stage::Staged).collect();
+
+        let mut chains = Chains::new(self.store, self.policy.level_count());
+        chains
+            .load(staged.iter().filter_map(|record| record.row.as_ref()).map(|row| row.account.clone()))
+            .await?;
+        let first_unpriced = staged.iter().find(|record| {
+            record.is_distributable(self.policy)
+                && record.row.as_ref().is_some_and(|row| row.contribution_per_tree.is_none())
+        });
+        let mut counter = Counter::load(self.store, first_unpriced.map(|record| record.order)).await?;
+
+        let mut outcome = Released::default();
+        let mut together = Together::default();
+        for record in staged {
+            let Some(step) = self.step(record, &mut chains, &counter).await? else { continue };
+            if !together.has_room_for(&step) {
+                let full = std::mem::take(&mut together);
+                if !self.commit(full, &mut counter, &mut outcome).await? {
+                    return Ok(outcome);
+                }
+            }
+            counter.count(record.order, record.counted_trees, step.counted_trees);
+            together.add(record.order, step);
+        }
+        self.commit(together, &mut counter, &mut outcome).await?;
+        Ok(outcome)
+    }
+
+    /// Where an adoption goes from here; nothing if it has to be looked at again.
+    async fn step(
+        &self,
+        record: &AdoptionRecord,
+        chains: &mut Chains<'_>,
+        counter: &Counter,
+    ) -> Result<Option<Step>, StoreError> {
+        let takes_part = record.is_distributable(self.policy);
+        let mut after = record.clone();
+        let mut actions = Vec::new();
+        let mut released_to = None;
+        let mut waits_for = None;
+        let mut counted_trees = 0;
+        after.stage = match (takes_part, record.deleted) {
+            (true, _) => Stage::Released,
+            (false, true) => Stage::Removed,
+            (false, false) => Stage::Held(HoldReason::Status),
+        };
+        if let Some(row) = after.row.as_mut().filter(|_| takes_part || record.released) {
+            if takes_part {
+                counted_trees = row.tree_count.get();
+            }
+            match chains.of(&row.account).await? {
+                Chain::Missing(missing) => {
+                    if !self.is_waited_for(&missing, chains).await? {
+                        return Ok(None);
+                    }
+                    actions.push(Action::put(Item::at(&Key::waiting_order(&missing, record.order)))?);
+                    after.stage = Stage::Held(HoldReason::NoReferral(missing.clone()));
+                    waits_for = Some(missing);
+                }
+                Chain::Known { ancestors, trees } => match price(row, counter, self.policy) {
+                    None => after.stage = Stage::Held(HoldReason::AmountOverflow),
+                    Some(price) => {
+                        row.contribution_per_tree = Some(price);
+                        let work = WorkItem {
+                            order: record.order,
+                            revision: record.revision + 1,
+                            account: row.account.clone(),
+                            ancestors,
+                            trees,
+                            again: record.released,
+                        };
+                        actions.push(Action::put(work.item())?);
+                        released_to = Some(work.tree().clone());
+                        after.released = true;
+                    }
+                },
+            }
+        }
+        after.counted_trees = counted_trees;
+        actions.extend(after.replace(Some(record), self.now)?);
+        Ok(Some(Step { actions, counted_trees, released_to, waits_for }))
+    }
+
+    /// Marks that something waits for an account's row; false if the row is arriving just now.
+    async fn is_waited_for(
+        &self,
+        missing: &AccountSequence,
+        chains: &mut Chains<'_>,
+    ) -> Result<bool, StoreError> {
+        let record = chains.record(missing);
+        if record.has_arrived() {
+            return Ok(false);
+        }
+        if record.awaited {
+            return Ok(true);
+        }
+        let marked = self.store.apply(record.marked_awaited().write_next()?).await?;
+        chains.load([missing.clone()]).await?;
+        Ok(marked)
+    }
+
+    /// Commits moves with the running number and the marks of their trees. Whether they took effect.
+    async fn commit(
+        &self,
+        together: Together,
+        counter: &mut Counter,
+        outcome: &mut Released,
+    ) -> Result<bool, StoreError> {
+        if together.actions.is_empty() {
+            return Ok(true);
+        }
+        let now_ms = self.now.timestamp_millis();
+        let mut actions = together.actions;
+        let trees: BTreeSet<&TreeId> = together.released.iter().map(|(tree, _)| tree).collect();
+        actions.extend(trees.into_iter().map(|tree| OutstandingTree::release(tree, now_ms)));
+        actions.push(counter.write()?);
+        match self.store.transact(actions).await? {
+            Transacted::ConditionsFailed(_) => return Ok(false),
+            Transacted::Committed => counter.committed(),
+        }
+        outcome.released += together.released.len() as u64;
+        outcome.held += together.waited_for.len() as u64;
+        for (tree, order) in together.released {
+            outcome
+                .runs
+                .entry(tree)
+                .and_modify(|run| {
+                    run.last_order = order;
+                    run.adoptions += 1;
+                })
+                .or_insert(Run { first_order: order, last_order: order, adoptions: 1 });
+        }
+        // A row that arrived between being found missing and this commit did not see who waits for it.
+        let missing = self.store.referrals(together.waited_for).await?;
+        for record in missing.into_iter().filter(|record| record.has_arrived()) {
+            self.store.restage_waiting(&record.account, self.now).await?;
+        }
+        Ok(true)
+    }
+}
+
+impl Together {
+    fn has_room_for(&self, step: &Step) -> bool {
+        // Besides the moves, one action marks each tree, and one moves the running number.
+        let trees: BTreeSet<&TreeId> =
+            self.released.iter().map(|(tree, _)| tree).chain(&step.released_to).collect();
+        self.actions.len() + step.actions.len() + trees.len() < TRANSACTION_ACTIONS_MAX
+    }
+
+    fn add(&mut self, order: OrderId, step: Step) {
+        self.actions.extend(step.actions);
+        self.released.extend(step.released_to.map(|tree| (tree, order)));
+        self.waited_for.extend(step.waits_for);
+    }
+}
+
+/// The adoption's price: the source's, or what the rules derive. `None` if its total were too large.
+fn price(row: &AdoptionRow, counter: &Counter, policy: &Policy) -> Option<Amount> {
+    let price = match row.contribution_per_tree {
+        Some(price) => price,
+        None => contribution_per_tree(counter.trees_before(row.order), policy)
+            .map(ContributionPerTree::amount)
+            .ok()?,
+    };
+    price.times(row.tree_count.get()).ok().map(|_| price)
+}

@@ -1,0 +1,141 @@
+//! Adoptions: the newest version of each row is kept, and put on the list it belongs on.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use ledger::cdc::{AdoptionChange, AdoptionRow};
+use ledger::rules::{OrderId, Policy};
+use ledger::store::{Action, AdoptionRecord, HoldReason, RowVersion, Stage, Store, StoreError};
+
+use crate::outcome::Outcome;
+use crate::rows::Table;
+
+/// The adoptions' table.
+pub(crate) struct Adoptions<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) now: DateTime<Utc>,
+}
+
+impl Table for Adoptions<'_> {
+    type Key = OrderId;
+    type Change = AdoptionChange;
+    type Record = AdoptionRecord;
+
+    fn key(change: &AdoptionChange) -> &OrderId {
+        match change {
+            AdoptionChange::Upsert(row) => &row.order,
+            AdoptionChange::Delete { order } => order,
+        }
+    }
+
+    async fn load(
+        &self,
+        store: &Store,
+        keys: Vec<OrderId>,
+    ) -> Result<HashMap<OrderId, AdoptionRecord>, StoreError> {
+        store.adoptions(keys).await
+    }
+
+    fn fold(
+        &self,
+        before: Option<&AdoptionRecord>,
+        version: &RowVersion,
+        change: &AdoptionChange,
+    ) -> Result<AdoptionRecord, Outcome> {
+        if before.is_some_and(|before| !version.is_newer_than(&before.version)) {
+            return Err(Outcome::Duplicated);
+        }
+        let (row, deleted) = match change {
+            AdoptionChange::Upsert(row) => (Some(accepted(row.clone(), before)?), false),
+            // What was distributed is reversed by what the row was, so a deleted row is kept.
+            AdoptionChange::Delete { .. } => (before.and_then(|before| before.row.clone()), true),
+        };
+        let mut after = AdoptionRecord {
+            order: *Self::key(change),
+            revision: before.map_or(0, |before| before.revision),
+            version: version.clone(),
+            row,
+            deleted,
+            stage: Stage::Removed,
+            released: before.is_some_and(|before| before.released),
+            counted_trees: before.map_or(0, |before| before.counted_trees),
+        };
+        after.stage = self.next_stage(before, &after);
+        Ok(after)
+    }
+
+    fn write(
+        &self,
+        before: Option<&AdoptionRecord>,
+        after: &AdoptionRecord,
+    ) -> Result<Vec<Action>, StoreError> {
+        after.replace(before, self.now)
+    }
+}
+
+impl Adoptions<'_> {
+    /// The list an adoption belongs on after a change.
+    ///
+    /// Everything that may concern the ledger or the network's number of trees goes through the
+    /// sequencer, so that this has to know nothing of either.
+    fn next_stage(&self, before: Option<&AdoptionRecord>, after: &AdoptionRecord) -> Stage {
+        let takes_part = after.is_distributable(self.policy);
+        if let Some(before) = before {
+            let took_part = before.is_distributable(self.policy);
+            let counts_differently = before.counted_trees > 0 && trees(before) != trees(after);
+            let is_on_its_way = before.stage == Stage::Staged;
+            if is_on_its_way || took_part != takes_part || counts_differently {
+                return Stage::Staged;
+            }
+            if takes_part {
+                return before.stage.clone();
+            }
+        }
+        match (takes_part, after.deleted) {
+            (true, _) => Stage::Staged,
+            (false, true) => Stage::Removed,
+            (false, false) => Stage::Held(HoldReason::Status),
+        }
+    }
+}
+
+fn trees(record: &AdoptionRecord) -> Option<u32> {
+    record.row.as_ref().map(|row| row.tree_count.get())
+}
+
+/// The row as it may be stored, or why it may not.
+fn accepted(mut row: AdoptionRow, before: Option<&AdoptionRecord>) -> Result<AdoptionRow, Outcome> {
+    if let Some(per_tree) = row.contribution_per_tree
+        && per_tree.times(row.tree_count.get()).is_err()
+    {
+        return Err(Outcome::refused(
+            "AMOUNT_OVERFLOW",
+            "tree_count times contribution_per_tree needs more than 18 integer digits; correct the order at the source",
+        ));
+    }
+    let Some(distributed) = before.filter(|before| before.released).and_then(|before| before.row.as_ref())
+    else {
+        return Ok(row);
+    };
+    // A price that the rules derived stays; the source does not know it.
+    row.contribution_per_tree = row.contribution_per_tree.or(distributed.contribution_per_tree);
+    let changed = [
+        ("account", row.account != distributed.account),
+        ("tree count", row.tree_count != distributed.tree_count),
+        ("contribution per tree", row.contribution_per_tree != distributed.contribution_per_tree),
+        ("adoption date", row.adoption_date != distributed.adoption_date),
+        ("province", row.province != distributed.province),
+        ("city", row.city != distributed.city),
+    ];
+    let names: Vec<&str> = changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
+    if names.is_empty() {
+        return Ok(row);
+    }
+    Err(Outcome::refused(
+        "DISTRIBUTED_ADOPTION_CHANGED",
+        format!(
+            "the {} of an adoption that was distributed changed; cancel it and adopt again instead",
+            names.join(", ")
+        ),
+    ))
+}

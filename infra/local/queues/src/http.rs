@@ -1,0 +1,61 @@
+//! The AWS JSON 1.0 protocol: how requests name their action, and how answers and errors are written.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::actions;
+use crate::error::QueueError;
+use crate::service::QueueService;
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
+
+/// JSON may write a byte as six characters, and a request has up to 1 MiB of them.
+const LONGEST_REQUEST_BYTES: usize = 8 * 1_048_576;
+
+/// The routes of a queue endpoint: every action is a POST, to whatever path the client derives from
+/// a queue URL.
+pub(crate) fn router(service: QueueService) -> Router {
+    Router::new().fallback(answer).layer(DefaultBodyLimit::max(LONGEST_REQUEST_BYTES)).with_state(service)
+}
+
+async fn answer(
+    State(service): State<QueueService>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let request_id = Uuid::new_v4().to_string();
+    let action = headers
+        .get(TARGET)
+        .and_then(|target| target.to_str().ok())
+        .and_then(|target| target.strip_prefix("AmazonSQS."))
+        .unwrap_or_default();
+    let result = match body {
+        Ok(body) => actions::perform(&service, action, &body).await,
+        Err(rejection) => Err(QueueError::MalformedRequest { reason: rejection.body_text() }),
+    };
+    let headers = [(REQUEST_ID, request_id), (header::CONTENT_TYPE, CONTENT_TYPE.to_owned())];
+    match result {
+        Ok(answer) => (headers, answer).into_response(),
+        Err(error) => {
+            tracing::debug!(action, code = error.query_code(), %error, "a queue request was refused");
+            (StatusCode::BAD_REQUEST, headers, error_answer(&error)).into_response()
+        }
+    }
+}
+
+fn error_answer(error: &QueueError) -> impl IntoResponse {
+    let body = json!({
+        "__type": format!("com.amazonaws.sqs#{}", error.name()),
+        "message": error.to_string(),
+    });
+    ([(QUERY_ERROR, format!("{};Sender", error.query_code()))], body.to_string())
+}

@@ -1,0 +1,211 @@
+//! The running stack: services, functions, and what invokes them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use ledger::environment::Environment;
+use ledger::store::Store;
+use tokio::task::JoinSet;
+
+use crate::capture::Capture;
+use crate::endpoints::{self, Clients, Storage};
+use crate::functions::{Function, Functions, environment};
+use crate::resources::{self, Created};
+use crate::template::{Template, Trigger};
+use crate::triggers;
+
+/// How to run the stack.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the tables are kept.
+    pub storage: Storage,
+    /// How many invocations of each queue's function run at a time.
+    pub concurrency: usize,
+    /// Parameters of the template that differ from their defaults.
+    pub parameters: Vec<(&'static str, String)>,
+}
+
+impl Options {
+    /// The stack as its command line starts it.
+    #[must_use]
+    pub fn new(storage: Storage) -> Self {
+        // Nobody waits longer than needed on their own machine.
+        let parameters = vec![
+            ("SnapshotQuietPeriodMs", "2000".to_owned()),
+            ("ReorderWindowMs", "200".to_owned()),
+            ("WakeAgainAfterMs", "5000".to_owned()),
+        ];
+        Self { storage, concurrency: 2, parameters }
+    }
+}
+
+/// The running stack. Dropping it stops everything it started but the embedded services.
+#[derive(Debug)]
+pub struct Stack {
+    /// The functions.
+    pub functions: Functions,
+    environment: Environment,
+    clients: Clients,
+    created: Created,
+    kafka_batch_size: usize,
+    pollers: JoinSet<()>,
+}
+
+impl Stack {
+    /// Starts everything.
+    pub async fn start(options: &Options) -> Result<Self> {
+        let template = Template::load(&options.parameters)?;
+        let clients = endpoints::start(&options.storage).await?;
+        let created = resources::create(&template, &clients).await?;
+        let functions = Functions::new(&template, &clients, &created)?;
+        let environment = environment(&template, &clients, &created, "CdcIngest")?;
+        let mut stack =
+            Self { functions, environment, clients, created, kafka_batch_size: 0, pollers: JoinSet::new() };
+        for function in stack.functions.clone().all() {
+            for trigger in template.triggers(function.logical_name)? {
+                stack.connect(function, trigger, options.concurrency)?;
+            }
+        }
+        Ok(stack)
+    }
+
+    /// Starts what a trigger stands for.
+    fn connect(&mut self, function: &Function, trigger: Trigger, concurrency: usize) -> Result<()> {
+        match trigger {
+            Trigger::Kafka { batch_size } => self.kafka_batch_size = batch_size,
+            Trigger::Queue { queue, batch_size } => {
+                for _ in 0..concurrency {
+                    self.pollers.spawn(triggers::poll_queue(
+                        self.clients.sqs.clone(),
+                        self.created.queue_url(&queue)?.to_owned(),
+                        self.created.queue_arn(&queue)?.to_owned(),
+                        batch_size,
+                        function.clone(),
+                    ));
+                }
+            }
+            Trigger::Schedule => {
+                let function = function.clone();
+                self.pollers.spawn(async move {
+                    // A minute on AWS; here a person is waiting.
+                    let mut schedule = tokio::time::interval(Duration::from_secs(2));
+                    loop {
+                        schedule.tick().await;
+                        if let Err(error) = function.invoke(serde_json::json!({})).await {
+                            tracing::warn!(
+                                function = function.logical_name,
+                                "an invocation failed: {error:#}"
+                            );
+                        }
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The tables, for tools.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.environment.store
+    }
+
+    /// The rules' numbers, profile and settings.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Whether nothing was ever fed.
+    pub async fn is_empty(&self) -> Result<bool> {
+        Ok(self.store().progress().await?.is_empty())
+    }
+
+    /// Delivers a capture, from where an earlier delivery of it ended. `progress` is told how many
+    /// records were dealt with.
+    pub async fn feed(&self, capture: &Capture, progress: impl FnMut(usize)) -> Result<()> {
+        let committed: HashMap<(String, i64), i64> = self
+            .store()
+            .progress()
+            .await?
+            .into_iter()
+            .filter(|progress| progress.source == capture.source)
+            .map(|progress| ((progress.topic, i64::from(progress.partition)), progress.offset))
+            .collect();
+        triggers::feed_capture(capture, &committed, self.kafka_batch_size, &self.functions.ingest, progress)
+            .await
+    }
+
+    /// What is left to do.
+    pub async fn backlog(&self) -> Result<Backlog> {
+        let mut messages = 0;
+        for (name, url) in self.created.queues() {
+            if name.ends_with("DeadLetters") {
+                continue;
+            }
+            messages += self.messages_in(url).await?;
+        }
+        let staged = self.store().staged(100_000).await?.len();
+        let trees = self.store().outstanding_trees().await?;
+        let stopped = trees.iter().filter(|tree| tree.stopped.is_some()).count();
+        Ok(Backlog { messages, staged, trees: trees.len() - stopped, stopped_trees: stopped })
+    }
+
+    async fn messages_in(&self, queue_url: &str) -> Result<usize> {
+        use aws_sdk_sqs::types::QueueAttributeName as Name;
+        let names = [
+            Name::ApproximateNumberOfMessages,
+            Name::ApproximateNumberOfMessagesDelayed,
+            Name::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let output = self
+            .clients
+            .sqs
+            .get_queue_attributes()
+            .queue_url(queue_url)
+            .set_attribute_names(Some(names.to_vec()))
+            .send()
+            .await?;
+        let counts = output.attributes.unwrap_or_default();
+        counts.values().map(|count| count.parse::<usize>().context("a message count is a number")).sum()
+    }
+
+    /// Waits until nothing is left to do, telling `progress` what is. Trees that are stopped for a
+    /// lasting reason are left.
+    pub async fn settle(&self, mut progress: impl FnMut(&Backlog)) -> Result<()> {
+        loop {
+            let backlog = self.backlog().await?;
+            progress(&backlog);
+            if backlog.is_done() {
+                return Ok(());
+            }
+            if self.pollers.is_empty() {
+                bail!("nothing is polling, so that nothing more will happen");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// What is left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Messages in queues.
+    pub messages: usize,
+    /// Adoptions to release.
+    pub staged: usize,
+    /// Trees with work to do.
+    pub trees: usize,
+    /// Trees that stopped for a lasting reason.
+    pub stopped_trees: usize,
+}
+
+impl Backlog {
+    /// Whether nothing more will happen by itself.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        // The messages of stopped trees keep coming until they are dead letters.
+        self.staged == 0 && self.trees == 0 && (self.messages == 0 || self.stopped_trees > 0)
+    }
+}

@@ -1,0 +1,198 @@
+//! What invokes functions on AWS: event source mappings of Kafka and of queues.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use anyhow::{Context, Result};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
+    MessageSystemAttributeName,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::capture::{Capture, CaptureRecord};
+use crate::functions::{Function, RETRY_PAUSE};
+
+/// Delivers a queue's messages to a function until the task is dropped.
+///
+/// Messages that the function reports as failed, or all of them if the invocation fails, come again.
+/// On AWS that is when their visibility timeout ends; here it is after a second, so that a person
+/// need not wait for it.
+pub async fn poll_queue(
+    sqs: aws_sdk_sqs::Client,
+    queue_url: String,
+    queue_arn: String,
+    batch_size: usize,
+    function: Function,
+) {
+    loop {
+        if let Err(error) = poll_once(&sqs, &queue_url, &queue_arn, batch_size, &function).await {
+            tracing::warn!(queue_url, "a queue could not be polled, and will be again: {error:#}");
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+}
+
+async fn poll_once(
+    sqs: &aws_sdk_sqs::Client,
+    queue_url: &str,
+    queue_arn: &str,
+    batch_size: usize,
+    function: &Function,
+) -> Result<()> {
+    let received = sqs
+        .receive_message()
+        .queue_url(queue_url)
+        .max_number_of_messages(i32::try_from(batch_size.min(10)).expect("at most ten"))
+        .wait_time_seconds(10)
+        .message_system_attribute_names(MessageSystemAttributeName::All)
+        .send()
+        .await?;
+    let messages = received.messages.unwrap_or_default();
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let event = json!({ "Records": messages.iter().map(|message| sqs_record(message, queue_arn)).collect::<Vec<_>>() });
+    let failed: Vec<String> = match function.invoke(event).await {
+        Ok(response) => failed_messages(&response),
+        Err(error) => {
+            tracing::warn!(function = function.logical_name, "an invocation failed: {error:#}");
+            messages.iter().filter_map(|message| message.message_id.clone()).collect()
+        }
+    };
+    let has_failed = |message: &&Message| {
+        message.message_id.as_ref().is_some_and(|id| failed.iter().any(|failed| failed == id))
+    };
+    let handle =
+        |message: &Message| message.receipt_handle.clone().context("a received message has a handle");
+    let mut done = Vec::new();
+    let mut again = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        if has_failed(&message) {
+            again.push(
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(handle(message)?)
+                    .visibility_timeout(1)
+                    .build()?,
+            );
+        } else {
+            done.push(
+                DeleteMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(handle(message)?)
+                    .build()?,
+            );
+        }
+    }
+    if !done.is_empty() {
+        sqs.delete_message_batch().queue_url(queue_url).set_entries(Some(done)).send().await?;
+    }
+    if !again.is_empty() {
+        sqs.change_message_visibility_batch().queue_url(queue_url).set_entries(Some(again)).send().await?;
+    }
+    Ok(())
+}
+
+/// A message as it stands in the event of a queue trigger.
+fn sqs_record(message: &Message, queue_arn: &str) -> Value {
+    let attributes: HashMap<&str, &str> =
+        message.attributes.iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    json!({
+        "messageId": message.message_id,
+        "receiptHandle": message.receipt_handle,
+        "body": message.body,
+        "attributes": attributes,
+        "messageAttributes": {},
+        "md5OfBody": message.md5_of_body,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue_arn,
+        "awsRegion": "us-east-1",
+    })
+}
+
+fn failed_messages(response: &Value) -> Vec<String> {
+    let failures = response["batchItemFailures"].as_array().into_iter().flatten();
+    failures.filter_map(|failure| failure["itemIdentifier"].as_str().map(ToOwned::to_owned)).collect()
+}
+
+/// Delivers a capture's records to a function, in file order, until all are dealt with.
+///
+/// `committed` is the last offset of each partition that an earlier run dealt with; `progress` is
+/// told how many records were dealt with.
+pub async fn feed_capture(
+    capture: &Capture,
+    committed: &HashMap<(String, i64), i64>,
+    batch_size: usize,
+    function: &Function,
+    mut progress: impl FnMut(usize),
+) -> Result<()> {
+    let is_new = |record: &&CaptureRecord| {
+        let last = committed.get(&(record.topic.clone(), record.partition));
+        last.is_none_or(|last| record.offset > *last)
+    };
+    let mut waiting: VecDeque<&CaptureRecord> = capture.records.iter().filter(is_new).collect();
+    progress(capture.records.len() - waiting.len());
+    while !waiting.is_empty() {
+        let batch: Vec<&CaptureRecord> = waiting.drain(..batch_size.min(waiting.len())).collect();
+        let failed = match function.invoke(kafka_event(&capture.source, &batch)).await {
+            Ok(response) => failed_partitions(&response),
+            Err(error) => {
+                tracing::warn!(function = function.logical_name, "an invocation failed: {error:#}");
+                batch.iter().map(|record| (partition_name(record), i64::MIN)).collect()
+            }
+        };
+        let has_failed = |record: &&CaptureRecord| {
+            failed.get(&partition_name(record)).is_some_and(|from| record.offset >= *from)
+        };
+        let (again, done): (Vec<&CaptureRecord>, Vec<&CaptureRecord>) =
+            batch.into_iter().partition(has_failed);
+        progress(done.len());
+        if !again.is_empty() {
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+        for record in again.into_iter().rev() {
+            waiting.push_front(record);
+        }
+    }
+    Ok(())
+}
+
+/// Records as they stand in the event of a Kafka trigger.
+fn kafka_event(source: &str, batch: &[&CaptureRecord]) -> Value {
+    let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for record in batch {
+        let encode = |text: &Option<String>| text.as_ref().map(|text| STANDARD.encode(text));
+        records.entry(partition_name(record)).or_default().push(json!({
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "timestamp": record.timestamp,
+            "timestampType": "CREATE_TIME",
+            "key": encode(&record.key),
+            "value": encode(&record.value),
+            "headers": [],
+        }));
+    }
+    json!({
+        "eventSource": "aws:kafka",
+        "eventSourceArn": format!("arn:aws:kafka:us-east-1:000000000000:cluster/{source}"),
+        "bootstrapServers": "127.0.0.1:9092",
+        "records": records,
+    })
+}
+
+fn partition_name(record: &CaptureRecord) -> String {
+    format!("{}-{}", record.topic, record.partition)
+}
+
+fn failed_partitions(response: &Value) -> HashMap<String, i64> {
+    let failures = response["batchItemFailures"].as_array().into_iter().flatten();
+    failures
+        .filter_map(|failure| {
+            let identifier = &failure["itemIdentifier"];
+            Some((identifier["partition"].as_str()?.to_owned(), identifier["offset"].as_i64()?))
+        })
+        .collect()
+}

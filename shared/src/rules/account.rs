@@ -1,0 +1,252 @@
+//! Who an amount belongs to.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A user, known across services by this sequence only, for example `D25122700018`.
+///
+/// One to 40 ASCII letters, digits, `-` or `_`: nothing that could be mistaken for a system
+/// account, a key separator or a path segment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AccountSequence(String);
+
+impl AccountSequence {
+    /// The longest sequence accepted, in characters. The source's column holds 20.
+    pub const MAX_CHARACTERS: usize = 40;
+
+    /// The sequence as the source wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AccountSequence {
+    type Err = InvalidAccount;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let well_formed = (1..=Self::MAX_CHARACTERS).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        let reserved = SystemAccountKind::ALL.iter().any(|kind| kind.name() == text);
+        if well_formed && !reserved {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidAccount { text: text.to_owned() })
+        }
+    }
+}
+
+/// Text that is not an account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not an account: one to 40 letters, digits, '-' or '_', and not a system account's name")]
+pub struct InvalidAccount {
+    text: String,
+}
+
+/// What a system account is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum SystemAccountKind {
+    /// Receives the operation leg of every adoption.
+    Operation,
+    /// Receives the province leg; one account per province code, and one for adoptions without.
+    Province,
+    /// Receives the city leg; one account per city code, and one for adoptions without.
+    City,
+    /// Receives whatever is unallocated, and what rounding leaves over.
+    Headquarters,
+}
+
+impl SystemAccountKind {
+    /// Every kind, in the order legs are written.
+    pub const ALL: [Self; 4] = [Self::Operation, Self::Province, Self::City, Self::Headquarters];
+
+    /// The name used on every wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operation => "OPERATION",
+            Self::Province => "PROVINCE",
+            Self::City => "CITY",
+            Self::Headquarters => "HEADQUARTERS",
+        }
+    }
+}
+
+/// A province's or city's administrative code: one to 20 ASCII letters or digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RegionCode(String);
+
+impl RegionCode {
+    /// The code as the source wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RegionCode {
+    type Err = InvalidRegionCode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let well_formed =
+            (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidRegionCode { text: text.to_owned() }) }
+    }
+}
+
+/// Text that is not a region code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a region code: one to 20 letters or digits")]
+pub struct InvalidRegionCode {
+    text: String,
+}
+
+/// A system account: its kind and, for provinces and cities, the region it stands for.
+///
+/// Written `OPERATION`, `HEADQUARTERS`, `PROVINCE`, `PROVINCE:110000`, `CITY:430100`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum SystemAccount {
+    /// The one operation account.
+    Operation,
+    /// A province's account; `None` collects adoptions without a province code.
+    Province(Option<RegionCode>),
+    /// A city's account; `None` collects adoptions without a city code.
+    City(Option<RegionCode>),
+    /// The one headquarters account.
+    Headquarters,
+}
+
+impl SystemAccount {
+    /// What this account is for.
+    #[must_use]
+    pub fn kind(&self) -> SystemAccountKind {
+        match self {
+            Self::Operation => SystemAccountKind::Operation,
+            Self::Province(_) => SystemAccountKind::Province,
+            Self::City(_) => SystemAccountKind::City,
+            Self::Headquarters => SystemAccountKind::Headquarters,
+        }
+    }
+}
+
+impl fmt::Display for SystemAccount {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.kind().name())?;
+        match self {
+            Self::Province(Some(code)) | Self::City(Some(code)) => write!(formatter, ":{}", code.0),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl FromStr for SystemAccount {
+    type Err = InvalidAccount;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidAccount { text: text.to_owned() };
+        let (name, code) = match text.split_once(':') {
+            Some((name, code)) => (name, Some(code.parse().map_err(|_| invalid())?)),
+            None => (text, None),
+        };
+        match (name, code) {
+            ("OPERATION", None) => Ok(Self::Operation),
+            ("PROVINCE", code) => Ok(Self::Province(code)),
+            ("CITY", code) => Ok(Self::City(code)),
+            ("HEADQUARTERS", None) => Ok(Self::Headquarters),
+            _ => Err(invalid()),
+        }
+    }
+}
+
+/// The account a leg is booked to: a user or a system account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Owner {
+    /// A user's account.
+    User(AccountSequence),
+    /// A system account.
+    System(SystemAccount),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(account) => account.fmt(formatter),
+            Self::System(account) => account.fmt(formatter),
+        }
+    }
+}
+
+impl FromStr for Owner {
+    type Err = InvalidAccount;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The two spellings cannot collide: a sequence may not be a system account's name.
+        text.parse().map(Self::System).or_else(|_| text.parse().map(Self::User))
+    }
+}
+
+impl fmt::Display for AccountSequence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for RegionCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Lets serde read and write a type through its text form, checked on the way in.
+macro_rules! text_form {
+    ($($type:ty),+) => {$(
+        impl TryFrom<String> for $type {
+            type Error = <$type as FromStr>::Err;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
+    )+};
+}
+
+pub(super) use text_form;
+
+text_form!(AccountSequence, RegionCode, SystemAccount, Owner);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_read_back_as_written() {
+        for text in
+            ["OPERATION", "PROVINCE", "PROVINCE:110000", "CITY:430100", "HEADQUARTERS", "D25122700018"]
+        {
+            let owner: Owner = text.parse().expect("a valid owner");
+            assert_eq!(owner.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_sequence_cannot_pose_as_a_system_account_or_carry_a_separator() {
+        for text in ["", "OPERATION", "CITY", "PROVINCE:1", "a#b", "a/b", "a b", &"x".repeat(41)] {
+            assert!(text.parse::<AccountSequence>().is_err(), "{text:?}");
+        }
+        assert!("OPERATION:1".parse::<SystemAccount>().is_err());
+        assert!("PROVINCE:".parse::<SystemAccount>().is_err());
+    }
+}

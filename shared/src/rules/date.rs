@@ -1,0 +1,159 @@
+//! The business calendar.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+/// A calendar date in the business time zone, written `2026-02-10`. Years 1970 to 9990.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "NaiveDate", into = "NaiveDate")]
+pub struct BusinessDate(NaiveDate);
+
+impl BusinessDate {
+    /// The date with this year, month and day, if there is one.
+    #[must_use]
+    pub fn new(year: i32, month: u32, day: u32) -> Option<Self> {
+        NaiveDate::from_ymd_opt(year, month, day).and_then(|date| Self::try_from(date).ok())
+    }
+
+    /// The date so many days after 1 January 1970, which is how Debezium writes a `DATE`.
+    #[must_use]
+    pub fn from_days_since_epoch(days: i64) -> Option<Self> {
+        let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a valid date");
+        let days = u64::try_from(days).ok()?;
+        epoch.checked_add_days(Days::new(days)).and_then(|date| Self::try_from(date).ok())
+    }
+
+    /// The business date at this instant, in the business time zone.
+    #[must_use]
+    pub fn at(instant: DateTime<Utc>, zone: Tz) -> Option<Self> {
+        Self::try_from(instant.with_timezone(&zone).date_naive()).ok()
+    }
+
+    /// The next day.
+    #[must_use]
+    pub fn next(self) -> Self {
+        self.plus_days(1)
+    }
+
+    /// The day before.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self(self.0.pred_opt().expect("the supported years are inside the calendar's"))
+    }
+
+    /// So many days later.
+    #[must_use]
+    pub fn plus_days(self, days: u16) -> Self {
+        Self(self.0.checked_add_days(Days::new(u64::from(days))).expect("within the calendar"))
+    }
+
+    /// So many calendar years later; 29 February becomes 28 February in a common year.
+    #[must_use]
+    pub fn plus_years(self, years: u8) -> Self {
+        Self(self.0.checked_add_months(Months::new(u32::from(years) * 12)).expect("within the calendar"))
+    }
+}
+
+impl TryFrom<NaiveDate> for BusinessDate {
+    type Error = InvalidDate;
+
+    fn try_from(date: NaiveDate) -> Result<Self, Self::Error> {
+        // The bounds leave room for every date the rules derive from one.
+        if (1970..=9990).contains(&date.year()) {
+            Ok(Self(date))
+        } else {
+            Err(InvalidDate { text: date.to_string() })
+        }
+    }
+}
+
+impl From<BusinessDate> for NaiveDate {
+    fn from(date: BusinessDate) -> Self {
+        date.0
+    }
+}
+
+impl fmt::Display for BusinessDate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl FromStr for BusinessDate {
+    type Err = InvalidDate;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidDate { text: text.to_owned() };
+        NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| invalid())?.try_into()
+    }
+}
+
+/// Text that is not a business date.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a date from 1970-01-01 to 9990-12-31 written YYYY-MM-DD")]
+pub struct InvalidDate {
+    text: String,
+}
+
+/// When a contribution counts (rules, section 7): from the day after the adoption, for two years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Term {
+    /// The first date it is active on.
+    pub effective_date: BusinessDate,
+    /// The first date it is no longer active on.
+    pub expire_date: BusinessDate,
+}
+
+impl Term {
+    /// The term of a contribution that takes effect on `effective_date`.
+    #[must_use]
+    pub fn starting(effective_date: BusinessDate, years: u8) -> Self {
+        Self { effective_date, expire_date: effective_date.plus_years(years) }
+    }
+
+    /// Whether the contribution is active on `date`.
+    #[must_use]
+    pub fn is_active_on(self, date: BusinessDate) -> bool {
+        self.effective_date <= date && date < self.expire_date
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(text: &str) -> BusinessDate {
+        text.parse().expect("a valid date")
+    }
+
+    #[test]
+    fn a_term_that_starts_on_29_february_ends_on_28_february() {
+        let term = Term::starting(date("2028-02-29"), 2);
+        assert_eq!(term.expire_date, date("2030-02-28"));
+        assert!(term.is_active_on(date("2028-02-29")));
+        assert!(term.is_active_on(date("2030-02-27")));
+        assert!(!term.is_active_on(date("2030-02-28")));
+        assert!(!term.is_active_on(date("2028-02-28")));
+    }
+
+    #[test]
+    fn the_business_date_turns_at_midnight_of_its_own_zone() {
+        let zone: Tz = "Asia/Shanghai".parse().expect("a known zone");
+        let at = |text: &str| BusinessDate::at(text.parse().expect("an instant"), zone);
+        assert_eq!(at("2025-12-31T15:59:59Z"), BusinessDate::new(2025, 12, 31));
+        assert_eq!(at("2025-12-31T16:00:00Z"), BusinessDate::new(2026, 1, 1));
+    }
+
+    #[test]
+    fn dates_outside_the_calendar_are_refused() {
+        assert!("1969-12-31".parse::<BusinessDate>().is_err());
+        assert!("9991-01-01".parse::<BusinessDate>().is_err());
+        assert!("2026-02-30".parse::<BusinessDate>().is_err());
+        assert_eq!(BusinessDate::from_days_since_epoch(20454), BusinessDate::new(2026, 1, 1));
+        assert_eq!(BusinessDate::from_days_since_epoch(i64::MAX), None);
+    }
+}

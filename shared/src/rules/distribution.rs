@@ -1,0 +1,511 @@
+//! How one adoption is shared out.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::text_form;
+use super::{
+    AccountSequence, Amount, AmountOverflow, BusinessDate, ContributionPerTree, OrderId, Owner, Policy, Rate,
+    RegionCode, SystemAccount, Term, TreeCount, UnlockState,
+};
+
+/// Shares out one adoption (rules, section 4).
+///
+/// `ancestors` are the adopter's, the referrer first, each with the state that
+/// [`evaluated_for`](super::UnlockFacts::evaluated_for) gives for this order; no more than the
+/// policy has levels are looked at. Where the slice ends, the chain ends.
+///
+/// The legs sum to the total exactly: each is rounded down, and what is left over is the last leg.
+pub fn distribute(
+    adoption: &Adoption,
+    ancestors: &[Ancestor],
+    policy: &Policy,
+) -> Result<Distribution, AmountOverflow> {
+    let total = adoption.total()?;
+    let rates = policy.rates();
+
+    let system = |account| Recipient::Allocated(Owner::System(account));
+    let fixed = [
+        (Slot::Personal, Recipient::Allocated(Owner::User(adoption.account.clone())), rates.personal),
+        (Slot::Operation, system(SystemAccount::Operation), rates.operation),
+        (Slot::Province, system(SystemAccount::Province(adoption.province.clone())), rates.province),
+        (Slot::City, system(SystemAccount::City(adoption.city.clone())), rates.city),
+    ];
+    let levels = (1..=policy.level_count()).map(|level| {
+        let ancestor = ancestors.get(usize::from(level) - 1);
+        let recipient = Recipient::of_team(ancestor, |unlock| unlock.level_depth >= level);
+        (Slot::TeamLevel(level), recipient, rates.team_level)
+    });
+    let bonuses = (1..=policy.bonus_count()).map(|tier| {
+        let recipient = Recipient::of_team(ancestors.first(), |unlock| unlock.bonus_tiers >= tier);
+        (Slot::TeamBonus(tier), recipient, rates.team_bonus)
+    });
+
+    let share =
+        |(slot, recipient, rate): (Slot, Recipient, Rate)| Leg { slot, recipient, amount: total.share(rate) };
+    let mut legs: Vec<Leg> = fixed.into_iter().chain(levels).chain(bonuses).map(share).collect();
+
+    let shared_out = Amount::sum(legs.iter().map(|leg| leg.amount))?;
+    let left_over = total.checked_sub(shared_out)?;
+    assert!(left_over >= Amount::ZERO, "the rates of a policy sum to one, and shares are rounded down");
+    if !left_over.is_zero() {
+        let recipient = system(SystemAccount::Headquarters);
+        legs.push(Leg { slot: Slot::Rounding, recipient, amount: left_over });
+    }
+
+    let term = Term::starting(adoption.adoption_date.next(), policy.term_years());
+    Ok(Distribution { total, term, legs })
+}
+
+/// An order of trees that counts (认种).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption {
+    /// Its place in the sequence that defines the ledger.
+    pub order: OrderId,
+    /// The adopter.
+    pub account: AccountSequence,
+    /// How many trees.
+    pub tree_count: TreeCount,
+    /// What each tree contributes, as the source sent it or as once derived.
+    pub contribution_per_tree: ContributionPerTree,
+    /// The business date it was made on.
+    pub adoption_date: BusinessDate,
+    /// The province that shares in it, where the source names one.
+    pub province: Option<RegionCode>,
+    /// The city that shares in it, where the source names one.
+    pub city: Option<RegionCode>,
+}
+
+impl Adoption {
+    /// All it contributes: exact, and never negative.
+    pub fn total(&self) -> Result<Amount, AmountOverflow> {
+        self.contribution_per_tree.amount().times(self.tree_count.get())
+    }
+}
+
+/// An account above the adopter, with what it has unlocked for the order in question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ancestor {
+    /// The account.
+    pub account: AccountSequence,
+    /// What it has unlocked.
+    pub unlock: UnlockState,
+}
+
+/// One adoption, shared out: legs in ascending order of their slots, which sum to the total.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    /// All the adoption contributes.
+    pub total: Amount,
+    /// When its legs count.
+    pub term: Term,
+    /// Who gets what, one leg per slot.
+    pub legs: Vec<Leg>,
+}
+
+/// One posting of one adoption to one account (明细).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leg {
+    /// Which share of the adoption this is.
+    pub slot: Slot,
+    /// Who gets it, and if that is headquarters for want of an owner, why.
+    pub recipient: Recipient,
+    /// How much.
+    pub amount: Amount,
+}
+
+impl Leg {
+    /// The leg's type as every wire names it: `TEAM_LEVEL` is `LEVEL_OVERFLOW` and `TEAM_BONUS` is
+    /// `BONUS_TIER_1` and so on where the leg is unallocated.
+    #[must_use]
+    pub fn type_name(&self) -> Cow<'static, str> {
+        let name = match (self.slot, &self.recipient) {
+            (Slot::Personal, _) => "PERSONAL",
+            (Slot::Operation, _) => "OPERATION",
+            (Slot::Province, _) => "PROVINCE",
+            (Slot::City, _) => "CITY",
+            (Slot::TeamLevel(_), Recipient::Allocated(_)) => "TEAM_LEVEL",
+            (Slot::TeamLevel(_), Recipient::Unallocated(_)) => "LEVEL_OVERFLOW",
+            (Slot::TeamBonus(_), Recipient::Allocated(_)) => "TEAM_BONUS",
+            (Slot::TeamBonus(tier), Recipient::Unallocated(_)) => return format!("BONUS_TIER_{tier}").into(),
+            (Slot::Rounding, _) => "ROUNDING",
+        };
+        name.into()
+    }
+
+    /// The team level or bonus tier, where the slot has one.
+    #[must_use]
+    pub fn index(&self) -> Option<u8> {
+        match self.slot {
+            Slot::TeamLevel(index) | Slot::TeamBonus(index) => Some(index),
+            _ => None,
+        }
+    }
+}
+
+/// Which share of an adoption a leg is. Ordered as legs are written.
+///
+/// Written `PERSONAL`, `OPERATION`, `PROVINCE`, `CITY`, `L1` to `L15`, `B1` to `B3`, `ROUNDING`:
+/// readable where it is stored, and short where there are many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Slot {
+    /// The adopter's own share.
+    Personal,
+    /// The operation account's share.
+    Operation,
+    /// The province's share.
+    Province,
+    /// The city's share.
+    City,
+    /// The share of the ancestor so many levels up; 1 is the referrer.
+    TeamLevel(u8),
+    /// The referrer's bonus of this tier, counted from 1.
+    TeamBonus(u8),
+    /// What rounding left over.
+    Rounding,
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Personal => formatter.write_str("PERSONAL"),
+            Self::Operation => formatter.write_str("OPERATION"),
+            Self::Province => formatter.write_str("PROVINCE"),
+            Self::City => formatter.write_str("CITY"),
+            Self::TeamLevel(level) => write!(formatter, "L{level}"),
+            Self::TeamBonus(tier) => write!(formatter, "B{tier}"),
+            Self::Rounding => formatter.write_str("ROUNDING"),
+        }
+    }
+}
+
+impl FromStr for Slot {
+    type Err = InvalidLeg;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let index = |digits: &str| digits.parse().ok().filter(|index| *index >= 1);
+        let slot = match text {
+            "PERSONAL" => Some(Self::Personal),
+            "OPERATION" => Some(Self::Operation),
+            "PROVINCE" => Some(Self::Province),
+            "CITY" => Some(Self::City),
+            "ROUNDING" => Some(Self::Rounding),
+            _ => match text.split_at_checked(1) {
+                Some(("L", level)) => index(level).map(Self::TeamLevel),
+                Some(("B", tier)) => index(tier).map(Self::TeamBonus),
+                _ => None,
+            },
+        };
+        // One slot has one spelling, although `parse` also reads `+1` and `01`.
+        slot.filter(|slot| slot.to_string() == text)
+            .ok_or_else(|| InvalidLeg { text: text.to_owned(), expected: "a leg's slot" })
+    }
+}
+
+/// Who a leg goes to.
+///
+/// Written as the owner, or as `!NO_ANCESTOR` or `!LOCKED:D25122700018` where the leg is
+/// headquarters' for want of one. No owner begins with `!`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Recipient {
+    /// The account it is meant for.
+    Allocated(Owner),
+    /// Headquarters, because the account it is meant for is missing or has not unlocked it.
+    Unallocated(Unallocated),
+}
+
+impl Recipient {
+    /// The account the leg is booked to.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        match self {
+            Self::Allocated(owner) => owner.clone(),
+            Self::Unallocated(_) => Owner::System(SystemAccount::Headquarters),
+        }
+    }
+
+    /// The account an unallocated leg is meant for, where there is one.
+    #[must_use]
+    pub fn would_be(&self) -> Option<&AccountSequence> {
+        match self {
+            Self::Unallocated(Unallocated::Locked(account)) => Some(account),
+            Self::Allocated(_) | Self::Unallocated(Unallocated::NoAncestor) => None,
+        }
+    }
+
+    /// The ancestor if there is one that has unlocked the leg. It never goes to another one instead.
+    fn of_team(ancestor: Option<&Ancestor>, has_unlocked: impl FnOnce(UnlockState) -> bool) -> Self {
+        match ancestor {
+            None => Self::Unallocated(Unallocated::NoAncestor),
+            Some(Ancestor { account, unlock }) if has_unlocked(*unlock) => {
+                Self::Allocated(Owner::User(account.clone()))
+            }
+            Some(Ancestor { account, .. }) => Self::Unallocated(Unallocated::Locked(account.clone())),
+        }
+    }
+}
+
+/// Why a leg is unallocated (未分配).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unallocated {
+    /// The chain of ancestors ends below it.
+    NoAncestor,
+    /// This ancestor has not unlocked it.
+    Locked(AccountSequence),
+}
+
+impl Unallocated {
+    /// The reason as every wire names it.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoAncestor => "NO_ANCESTOR",
+            Self::Locked(_) => "LOCKED",
+        }
+    }
+}
+
+impl fmt::Display for Recipient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allocated(owner) => owner.fmt(formatter),
+            Self::Unallocated(unallocated) => {
+                write!(formatter, "!{}", unallocated.reason())?;
+                self.would_be().map_or(Ok(()), |account| write!(formatter, ":{account}"))
+            }
+        }
+    }
+}
+
+impl FromStr for Recipient {
+    type Err = InvalidLeg;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let recipient = match text.strip_prefix('!') {
+            None => text.parse().ok().map(Self::Allocated),
+            Some("NO_ANCESTOR") => Some(Self::Unallocated(Unallocated::NoAncestor)),
+            Some(unallocated) => unallocated
+                .strip_prefix("LOCKED:")
+                .and_then(|account| account.parse().ok())
+                .map(|account| Self::Unallocated(Unallocated::Locked(account))),
+        };
+        recipient.ok_or_else(|| InvalidLeg { text: text.to_owned(), expected: "a leg's recipient" })
+    }
+}
+
+/// Text that is not part of a leg.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {expected}")]
+pub struct InvalidLeg {
+    text: String,
+    expected: &'static str,
+}
+
+text_form!(Slot, Recipient);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adoption(order: u64, account: &str, tree_count: u32, contribution_per_tree: &str) -> Adoption {
+        Adoption {
+            order: OrderId::new(order).expect("an order number"),
+            account: account.parse().expect("an account"),
+            tree_count: TreeCount::new(tree_count).expect("at least one"),
+            contribution_per_tree: contribution_per_tree
+                .parse::<Amount>()
+                .expect("an amount")
+                .try_into()
+                .expect("not negative"),
+            adoption_date: "2026-01-09".parse().expect("a date"),
+            province: None,
+            city: None,
+        }
+    }
+
+    /// Ancestors by account, own adoption and number of direct adopters, the referrer first.
+    fn ancestors(chain: &[(&str, bool, u32)]) -> Vec<Ancestor> {
+        let ancestor = |(account, has_adopted, direct_adopters): &(&str, bool, u32)| Ancestor {
+            account: account.parse().expect("an account"),
+            unlock: UnlockState::new(*has_adopted, *direct_adopters, &Policy::default()),
+        };
+        chain.iter().map(ancestor).collect()
+    }
+
+    /// A distribution as one would write it down: type, index, owner, amount and would-be account.
+    fn lines(distribution: &Distribution) -> Vec<String> {
+        let line = |leg: &Leg| {
+            let index = leg.index().map(|index| format!(" {index}")).unwrap_or_default();
+            let would_be =
+                leg.recipient.would_be().map(|account| format!(" ({account})")).unwrap_or_default();
+            format!("{}{index} {} {}{would_be}", leg.type_name(), leg.recipient.owner(), leg.amount)
+        };
+        distribution.legs.iter().map(line).collect()
+    }
+
+    #[test]
+    fn the_adoption_that_unlocks_its_own_upline_is_shared_out_as_captured() {
+        // Order 57 of the ordering incident: the referrer adopted with order 55, two before, and this
+        // adoption is the first below it.
+        let chain = ancestors(&[
+            ("D25122700018", true, 1),
+            ("D25122700015", true, 3),
+            ("D25122700014", false, 3),
+            ("D25122700013", false, 0),
+            ("D25122700007", false, 1),
+            ("D25122700006", false, 0),
+            ("D25122700005", true, 1),
+            ("D25122700004", true, 3),
+            ("D25122700001", true, 2),
+        ]);
+        let distribution = distribute(&adoption(57, "D25122700019", 2, "22617"), &chain, &Policy::default())
+            .expect("within the limit");
+
+        assert_eq!(distribution.total.to_string(), "45234.0000000000");
+        assert_eq!(distribution.term.effective_date.to_string(), "2026-01-10");
+        assert_eq!(distribution.term.expire_date.to_string(), "2028-01-10");
+        assert_eq!(
+            lines(&distribution),
+            [
+                "PERSONAL D25122700019 31663.8000000000",
+                "OPERATION OPERATION 5428.0800000000",
+                "PROVINCE PROVINCE 452.3400000000",
+                "CITY CITY 904.6800000000",
+                "TEAM_LEVEL 1 D25122700018 226.1700000000",
+                "TEAM_LEVEL 2 D25122700015 226.1700000000",
+                "LEVEL_OVERFLOW 3 HEADQUARTERS 226.1700000000 (D25122700014)",
+                "LEVEL_OVERFLOW 4 HEADQUARTERS 226.1700000000 (D25122700013)",
+                "LEVEL_OVERFLOW 5 HEADQUARTERS 226.1700000000 (D25122700007)",
+                "LEVEL_OVERFLOW 6 HEADQUARTERS 226.1700000000 (D25122700006)",
+                "LEVEL_OVERFLOW 7 HEADQUARTERS 226.1700000000 (D25122700005)",
+                "TEAM_LEVEL 8 D25122700004 226.1700000000",
+                "LEVEL_OVERFLOW 9 HEADQUARTERS 226.1700000000 (D25122700001)",
+                "LEVEL_OVERFLOW 10 HEADQUARTERS 226.1700000000",
+                "LEVEL_OVERFLOW 11 HEADQUARTERS 226.1700000000",
+                "LEVEL_OVERFLOW 12 HEADQUARTERS 226.1700000000",
+                "LEVEL_OVERFLOW 13 HEADQUARTERS 226.1700000000",
+                "LEVEL_OVERFLOW 14 HEADQUARTERS 226.1700000000",
+                "LEVEL_OVERFLOW 15 HEADQUARTERS 226.1700000000",
+                "TEAM_BONUS 1 D25122700018 1130.8500000000",
+                "BONUS_TIER_2 2 HEADQUARTERS 1130.8500000000 (D25122700018)",
+                "BONUS_TIER_3 3 HEADQUARTERS 1130.8500000000 (D25122700018)",
+            ]
+        );
+    }
+
+    #[test]
+    fn codes_name_the_regions_accounts_and_rounding_goes_to_headquarters() {
+        // Order 109 of the flattened capture, whose price has a last digit that does not divide.
+        let mut adoption = adoption(109, "D25122700012", 2, "22617.0000000001");
+        adoption.province = Some("110000".parse().expect("a code"));
+        adoption.city = Some("110100".parse().expect("a code"));
+        adoption.adoption_date = "2026-01-20".parse().expect("a date");
+        let chain = ancestors(&[
+            ("D25122700010", true, 4),
+            ("D25122700007", true, 3),
+            ("D25122700006", false, 1),
+            ("D25122700005", true, 1),
+            ("D25122700002", true, 1),
+            ("D25122700001", true, 4),
+        ]);
+        let distribution = distribute(&adoption, &chain, &Policy::default()).expect("within the limit");
+
+        assert_eq!(distribution.total.to_string(), "45234.0000000002");
+        assert_eq!(distribution.term.expire_date.to_string(), "2028-01-21");
+        let lines = lines(&distribution);
+        assert_eq!(
+            lines[..11],
+            [
+                "PERSONAL D25122700012 31663.8000000001",
+                "OPERATION OPERATION 5428.0800000000",
+                "PROVINCE PROVINCE:110000 452.3400000000",
+                "CITY CITY:110100 904.6800000000",
+                "TEAM_LEVEL 1 D25122700010 226.1700000000",
+                "TEAM_LEVEL 2 D25122700007 226.1700000000",
+                "LEVEL_OVERFLOW 3 HEADQUARTERS 226.1700000000 (D25122700006)",
+                "TEAM_LEVEL 4 D25122700005 226.1700000000",
+                "TEAM_LEVEL 5 D25122700002 226.1700000000",
+                "TEAM_LEVEL 6 D25122700001 226.1700000000",
+                "LEVEL_OVERFLOW 7 HEADQUARTERS 226.1700000000",
+            ]
+        );
+        assert_eq!(
+            lines[19..],
+            [
+                "TEAM_BONUS 1 D25122700010 1130.8500000000",
+                "TEAM_BONUS 2 D25122700010 1130.8500000000",
+                "TEAM_BONUS 3 D25122700010 1130.8500000000",
+                "ROUNDING HEADQUARTERS 0.0000000001",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_total_beyond_every_amount_is_an_overflow() {
+        let largest = "999999999999999999.9999999999";
+        let policy = Policy::default();
+        assert!(distribute(&adoption(1, "A", 1, largest), &[], &policy).is_ok());
+        assert_eq!(distribute(&adoption(1, "A", 2, largest), &[], &policy), Err(AmountOverflow));
+        assert_eq!(distribute(&adoption(1, "A", u32::MAX, largest), &[], &policy), Err(AmountOverflow));
+    }
+
+    #[test]
+    fn an_ancestor_past_the_last_level_gets_nothing() {
+        let names: Vec<String> = (1..=16).map(|level| format!("A{level}")).collect();
+        let chain: Vec<(&str, bool, u32)> = names.iter().map(|name| (name.as_str(), true, 5)).collect();
+        let distribution = distribute(&adoption(1, "A0", 1, "1"), &ancestors(&chain), &Policy::default())
+            .expect("within the limit");
+        let owners: Vec<String> =
+            distribution.legs.iter().map(|leg| leg.recipient.owner().to_string()).collect();
+        assert_eq!(owners[4..19], names[..15]);
+        assert!(!owners.contains(&names[15]));
+    }
+
+    #[test]
+    fn legs_are_stored_short_and_readable() {
+        let chain = ancestors(&[("D25122700018", true, 1), ("D25122700015", false, 0)]);
+        let distribution =
+            distribute(&adoption(57, "D25122700019", 2, "22617.0000000001"), &chain, &Policy::default())
+                .expect("within the limit");
+
+        let stored: Vec<String> =
+            distribution.legs.iter().map(|leg| format!("{} {}", leg.slot, leg.recipient)).collect();
+        assert_eq!(stored[0], "PERSONAL D25122700019");
+        assert_eq!(stored[4], "L1 D25122700018");
+        assert_eq!(stored[5], "L2 !LOCKED:D25122700015");
+        assert_eq!(stored[6], "L3 !NO_ANCESTOR");
+        assert_eq!(stored[20], "B2 !LOCKED:D25122700018");
+        assert_eq!(stored[22], "ROUNDING HEADQUARTERS");
+        assert!(stored.concat().len() < 512, "what is left of a kilobyte is for the amounts");
+
+        let json = serde_json::to_string(&distribution.legs).expect("serialises");
+        assert_eq!(serde_json::from_str::<Vec<Leg>>(&json).expect("reads"), distribution.legs);
+    }
+
+    #[test]
+    fn text_that_is_no_part_of_a_leg_is_refused() {
+        for text in ["", "L", "L0", "L01", "L+1", "L256", "B0", "l1", "LEVEL", "é1"] {
+            assert!(text.parse::<Slot>().is_err(), "{text:?}");
+        }
+        for text in ["", "!", "!LOCKED", "!LOCKED:", "!LOCKED:CITY", "!NO_ANCESTOR:A", "LOCKED:A", "CITY:"] {
+            assert!(text.parse::<Recipient>().is_err(), "{text:?}");
+        }
+        // Without its mark it is an account like any other.
+        let account = "NO_ANCESTOR".parse::<Recipient>().expect("an owner");
+        assert!(matches!(account, Recipient::Allocated(Owner::User(_))));
+    }
+
+    #[test]
+    fn slots_are_ordered_as_legs_are_written() {
+        let chain = ancestors(&[("A1", true, 5)]);
+        let distribution = distribute(&adoption(1, "A0", 1, "0.0000000001"), &chain, &Policy::default())
+            .expect("within the limit");
+        assert!(distribution.legs.is_sorted_by(|one, next| one.slot < next.slot));
+        assert_eq!(distribution.legs.last().map(|leg| leg.slot), Some(Slot::Rounding));
+    }
+}

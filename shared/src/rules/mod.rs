@@ -1,0 +1,29 @@
+//! The business rules as pure functions over plain values.
+//!
+//! No clock, no storage and no AWS type is in sight here: everything the ledger computes can be
+//! computed, and tested, from the values in this module alone.
+
+mod account;
+mod amount;
+mod date;
+mod distribution;
+mod ladder;
+mod order;
+mod policy;
+mod unlock;
+
+#[cfg(test)]
+mod properties;
+
+pub use account::{
+    AccountSequence, InvalidAccount, InvalidRegionCode, Owner, RegionCode, SystemAccount, SystemAccountKind,
+};
+pub use amount::{Amount, AmountOverflow, InvalidNumber, Rate, Ratio};
+pub use date::{BusinessDate, InvalidDate, Term};
+pub use distribution::{
+    Adoption, Ancestor, Distribution, InvalidLeg, Leg, Recipient, Slot, Unallocated, distribute,
+};
+pub use ladder::{ContributionPerTree, NegativeContribution, contribution_per_tree};
+pub use order::{InvalidOrderId, OrderId, TreeCount};
+pub use policy::{Backfill, DepthStep, InvalidPolicy, Policy, PriceLadder, Rates};
+pub use unlock::{InvalidUnlockFacts, OrderRange, UnlockFacts, UnlockState, affected_orders};

@@ -1,0 +1,499 @@
+//! The numbers of the rules, as configuration.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Deserializer};
+
+use super::{Amount, Rate, SystemAccountKind, UnlockFacts};
+
+/// Every number the rules leave to the business (rules, sections 3 to 7), known to be consistent.
+///
+/// Read with serde. What is left out keeps its default, so `{}` is [`Policy::default`]; an unknown
+/// field is refused, because a misspelt one would otherwise be a default that nobody chose. The
+/// only other ways to make one are the `with_` methods, which take nothing that could be wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Settings")]
+pub struct Policy(Settings);
+
+impl Policy {
+    /// The most team levels there can be.
+    ///
+    /// Every level may touch one more account in the same posting, and a posting must fit one
+    /// transaction of the store.
+    pub const MAX_LEVELS: u8 = 50;
+    /// The longest term of a contribution, in years.
+    pub const MAX_TERM_YEARS: u8 = 100;
+
+    /// The share of an adoption each kind of leg carries. Times their counts, they sum to one.
+    #[must_use]
+    pub fn rates(&self) -> &Rates {
+        &self.0.rates
+    }
+
+    /// How many `TEAM_LEVEL` legs an adoption has, and so how many ancestors can matter to it.
+    #[must_use]
+    pub fn level_count(&self) -> u8 {
+        self.0.level_count
+    }
+
+    /// How many `TEAM_BONUS` legs an adoption has.
+    #[must_use]
+    pub fn bonus_count(&self) -> u8 {
+        self.0.bonus_count
+    }
+
+    /// What opens team levels, by ascending number of direct adopters.
+    ///
+    /// The last step opens all levels.
+    #[must_use]
+    pub fn depth_steps(&self) -> &[DepthStep] {
+        &self.0.depth_steps
+    }
+
+    /// The numbers of direct adopters that open one more bonus tier each, ascending.
+    ///
+    /// An account's own adoption opens the first tier; with these, all tiers are open.
+    #[must_use]
+    pub fn bonus_tier_steps(&self) -> &[u32] {
+        &self.0.bonus_tier_steps
+    }
+
+    /// Whether an account that has not adopted itself has no team level open, whatever its team did.
+    #[must_use]
+    pub fn team_requires_own_adoption(&self) -> bool {
+        self.0.team_requires_own_adoption
+    }
+
+    /// The largest number of direct adopters any step asks for; more make no difference.
+    #[must_use]
+    pub fn largest_threshold(&self) -> u32 {
+        self.0.thresholds().max().unwrap_or(0)
+    }
+
+    /// How the contribution of a tree grows with the network.
+    #[must_use]
+    pub fn price_ladder(&self) -> &PriceLadder {
+        &self.0.price_ladder
+    }
+
+    /// For how many calendar years a contribution is active.
+    #[must_use]
+    pub fn term_years(&self) -> u8 {
+        self.0.term_years
+    }
+
+    /// Whether an adoption of this status counts. Statuses are compared letter by letter.
+    #[must_use]
+    pub fn is_distributable(&self, status: &str) -> bool {
+        self.0.distributable_statuses.contains(status)
+    }
+
+    /// The zone whose midnight begins a business date.
+    #[must_use]
+    pub fn business_time_zone(&self) -> Tz {
+        self.0.business_time_zone
+    }
+
+    /// Whether contributions of this kind of system account stay active for good.
+    #[must_use]
+    pub fn never_expires(&self, kind: SystemAccountKind) -> bool {
+        self.0.never_expires.contains(&kind)
+    }
+
+    /// What becomes of an unallocated leg when its would-be owner unlocks it later.
+    #[must_use]
+    pub fn backfill(&self) -> Backfill {
+        self.0.backfill
+    }
+
+    /// This policy, with business dates of another zone.
+    #[must_use]
+    pub fn with_business_time_zone(mut self, zone: Tz) -> Self {
+        self.0.business_time_zone = zone;
+        self
+    }
+
+    /// This policy, with another backfill.
+    #[must_use]
+    pub fn with_backfill(mut self, backfill: Backfill) -> Self {
+        self.0.backfill = backfill;
+        self
+    }
+}
+
+impl Default for Policy {
+    /// The numbers as the rules state them.
+    fn default() -> Self {
+        Self::try_from(Settings::default()).expect("the rules' own numbers are consistent")
+    }
+}
+
+/// The share of an adoption each leg of a kind carries (rules, section 4).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rates {
+    /// The adopter's leg.
+    pub personal: Rate,
+    /// The leg of the operation account.
+    pub operation: Rate,
+    /// The leg of the province's account.
+    pub province: Rate,
+    /// The leg of the city's account.
+    pub city: Rate,
+    /// One team level's leg.
+    pub team_level: Rate,
+    /// One bonus tier's leg.
+    pub team_bonus: Rate,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        let rate = |millionths| Rate::from_millionths(millionths).expect("at most one");
+        Self {
+            personal: rate(700_000),
+            operation: rate(120_000),
+            province: rate(10_000),
+            city: rate(20_000),
+            team_level: rate(5_000),
+            team_bonus: rate(25_000),
+        }
+    }
+}
+
+/// So many direct adopters open so many team levels (rules, section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DepthStep {
+    /// The number of direct adopters from which this step holds.
+    pub direct_adopters: u32,
+    /// The team levels it opens, counted from level 1.
+    pub depth: u8,
+}
+
+/// How the contribution of a tree grows with the trees adopted before it (rules, section 3).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PriceLadder {
+    /// The contribution of the first trees.
+    pub base: Amount,
+    /// What each unit adds, as a share of the base.
+    pub increment: Rate,
+    /// How many trees make a unit.
+    pub unit_size: NonZeroU64,
+    /// The number of trees from which on units count.
+    pub start_tree_number: u64,
+}
+
+impl Default for PriceLadder {
+    fn default() -> Self {
+        Self {
+            base: Amount::from_units(22_617 * 10_i128.pow(Amount::SCALE)).expect("five integer digits"),
+            increment: Rate::from_millionths(3_000).expect("at most one"),
+            unit_size: NonZeroU64::new(100).expect("not zero"),
+            start_tree_number: 1_000,
+        }
+    }
+}
+
+/// What becomes of an unallocated leg when its would-be owner unlocks it later (rules, section 5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backfill {
+    /// It stays with headquarters: an unlock counts from its order on.
+    #[default]
+    None,
+    /// It moves to the would-be owner: an unlock counts for every order, earlier ones included.
+    OnUnlock,
+}
+
+/// A policy that contradicts itself or the rules; each message says what to change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPolicy {
+    /// An adoption would be distributed to less or more than all of it.
+    #[error(
+        "rates: times their counts they sum to {}.{:06}, and must sum to exactly 1",
+        .sum_millionths / 1_000_000, .sum_millionths % 1_000_000
+    )]
+    RatesDoNotSumToOne {
+        /// What they sum to.
+        sum_millionths: u64,
+    },
+    /// A posting could outgrow a transaction.
+    #[error("level_count: {level_count} is more than {}", Policy::MAX_LEVELS)]
+    TooManyLevels {
+        /// The count given.
+        level_count: u8,
+    },
+    /// A later step would take back what an earlier one opened, or add nothing.
+    #[error(
+        "depth_steps: each step must ask for more direct adopters than the one before, and open more levels"
+    )]
+    DepthStepsNotAscending,
+    /// Some levels could never be opened, or more than there are.
+    #[error(
+        "depth_steps: the last step opens {deepest} levels, and must open all {level_count} of level_count"
+    )]
+    DepthStepsMissLevels {
+        /// What the last step opens.
+        deepest: u8,
+        /// The count given.
+        level_count: u8,
+    },
+    /// Two steps would open the same tier.
+    #[error("bonus_tier_steps: each step must ask for more direct adopters than the one before")]
+    BonusTierStepsNotAscending,
+    /// Some tiers could never be opened, or more than there are.
+    #[error(
+        "bonus_count: {bonus_count} must be {openable}, \
+         one for the own adoption and one for each of bonus_tier_steps"
+    )]
+    BonusTierStepsMissTiers {
+        /// The count given.
+        bonus_count: u8,
+        /// How many tiers can be opened.
+        openable: usize,
+    },
+    /// A step that always holds, or that the orders kept per account cannot decide.
+    #[error(
+        "depth_steps, bonus_tier_steps: a step asks for {threshold} direct adopters, \
+         and must ask for 1 to {}",
+        UnlockFacts::KEPT
+    )]
+    ThresholdOutOfRange {
+        /// The number of direct adopters asked for.
+        threshold: u32,
+    },
+    /// Adoptions would contribute nothing or take away.
+    #[error("price_ladder.base: must be more than zero")]
+    BaseNotPositive,
+    /// Contributions would never be active, or practically forever.
+    #[error("term_years: {term_years} must be 1 to {}", Policy::MAX_TERM_YEARS)]
+    TermOutOfRange {
+        /// The years given.
+        term_years: u8,
+    },
+    /// No adoption would ever count, or one without a status would.
+    #[error("distributable_statuses: must name at least one status, and none may be empty")]
+    NoDistributableStatus,
+}
+
+/// A policy as written, before it is known to be consistent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    rates: Rates,
+    level_count: u8,
+    bonus_count: u8,
+    depth_steps: Vec<DepthStep>,
+    bonus_tier_steps: Vec<u32>,
+    team_requires_own_adoption: bool,
+    price_ladder: PriceLadder,
+    term_years: u8,
+    distributable_statuses: BTreeSet<String>,
+    #[serde(deserialize_with = "time_zone")]
+    business_time_zone: Tz,
+    never_expires: BTreeSet<SystemAccountKind>,
+    backfill: Backfill,
+}
+
+impl Settings {
+    fn thresholds(&self) -> impl Iterator<Item = u32> {
+        self.depth_steps.iter().map(|step| step.direct_adopters).chain(self.bonus_tier_steps.iter().copied())
+    }
+
+    fn rate_sum_millionths(&self) -> u64 {
+        let Rates { personal, operation, province, city, team_level, team_bonus } = &self.rates;
+        [
+            (personal, 1),
+            (operation, 1),
+            (province, 1),
+            (city, 1),
+            (team_level, self.level_count),
+            (team_bonus, self.bonus_count),
+        ]
+        .into_iter()
+        .map(|(rate, count)| u64::from(rate.millionths()) * u64::from(count))
+        .sum()
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let step = |direct_adopters, depth| DepthStep { direct_adopters, depth };
+        Self {
+            rates: Rates::default(),
+            level_count: 15,
+            bonus_count: 3,
+            depth_steps: vec![step(1, 5), step(3, 10), step(5, 15)],
+            bonus_tier_steps: vec![2, 4],
+            team_requires_own_adoption: true,
+            price_ladder: PriceLadder::default(),
+            term_years: 2,
+            distributable_statuses: ["MINING_ENABLED", "CONFIRMED", "PAID", "ACTIVE"]
+                .map(str::to_owned)
+                .into(),
+            business_time_zone: Tz::Asia__Shanghai,
+            never_expires: [SystemAccountKind::Headquarters].into(),
+            backfill: Backfill::None,
+        }
+    }
+}
+
+impl TryFrom<Settings> for Policy {
+    type Error = InvalidPolicy;
+
+    fn try_from(settings: Settings) -> Result<Self, Self::Error> {
+        let Settings { level_count, bonus_count, term_years, .. } = settings;
+
+        if level_count > Self::MAX_LEVELS {
+            return Err(InvalidPolicy::TooManyLevels { level_count });
+        }
+        let sum_millionths = settings.rate_sum_millionths();
+        if sum_millionths != u64::from(Rate::ONE.millionths()) {
+            return Err(InvalidPolicy::RatesDoNotSumToOne { sum_millionths });
+        }
+
+        let ascending = |lower: &DepthStep, upper: &DepthStep| {
+            lower.direct_adopters < upper.direct_adopters && lower.depth < upper.depth
+        };
+        if !settings.depth_steps.is_sorted_by(ascending) {
+            return Err(InvalidPolicy::DepthStepsNotAscending);
+        }
+        let deepest = settings.depth_steps.last().map_or(0, |step| step.depth);
+        if deepest != level_count {
+            return Err(InvalidPolicy::DepthStepsMissLevels { deepest, level_count });
+        }
+
+        if !settings.bonus_tier_steps.is_sorted_by(|lower, upper| lower < upper) {
+            return Err(InvalidPolicy::BonusTierStepsNotAscending);
+        }
+        let openable = 1 + settings.bonus_tier_steps.len();
+        if usize::from(bonus_count) != openable {
+            return Err(InvalidPolicy::BonusTierStepsMissTiers { bonus_count, openable });
+        }
+
+        let decidable = |threshold: u32| (1..=UnlockFacts::KEPT).contains(&(threshold as usize));
+        if let Some(threshold) = settings.thresholds().find(|threshold| !decidable(*threshold)) {
+            return Err(InvalidPolicy::ThresholdOutOfRange { threshold });
+        }
+
+        if settings.price_ladder.base <= Amount::ZERO {
+            return Err(InvalidPolicy::BaseNotPositive);
+        }
+        if !(1..=Self::MAX_TERM_YEARS).contains(&term_years) {
+            return Err(InvalidPolicy::TermOutOfRange { term_years });
+        }
+        let statuses = &settings.distributable_statuses;
+        if statuses.is_empty() || statuses.iter().any(|status| status.trim().is_empty()) {
+            return Err(InvalidPolicy::NoDistributableStatus);
+        }
+        Ok(Self(settings))
+    }
+}
+
+/// Reads a zone by its name in the IANA database.
+fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    name.parse().map_err(|_| {
+        serde::de::Error::custom(format_args!(
+            "business_time_zone: {name:?} is not a zone of the IANA database, such as \"Asia/Shanghai\""
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn policy(settings: Value) -> Result<Policy, String> {
+        serde_json::from_value(settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_written_is_the_policy_of_the_rules() {
+        let policy = policy(json!({})).expect("a valid policy");
+        assert_eq!(policy, Policy::default());
+        assert_eq!(policy.level_count(), 15);
+        assert_eq!(policy.bonus_count(), 3);
+        assert_eq!(policy.largest_threshold(), 5);
+        assert_eq!(policy.price_ladder().base.to_string(), "22617.0000000000");
+        assert_eq!(policy.business_time_zone().name(), "Asia/Shanghai");
+        assert!(policy.team_requires_own_adoption());
+        assert!(policy.is_distributable("MINING_ENABLED") && !policy.is_distributable("mining_enabled"));
+        let forever = SystemAccountKind::ALL.map(|kind| policy.never_expires(kind));
+        assert_eq!(forever, [false, false, false, true]);
+    }
+
+    #[test]
+    fn what_is_written_replaces_its_default_and_nothing_else() {
+        let changed = policy(json!({
+            "rates": { "personal": "0.69", "operation": "0.13" },
+            "price_ladder": { "base": "100.5" },
+            "business_time_zone": "UTC",
+            "never_expires": [],
+            "backfill": "on_unlock",
+        }))
+        .expect("a valid policy");
+        assert_eq!(changed.rates().team_level, Rates::default().team_level);
+        assert_eq!(changed.price_ladder().increment, PriceLadder::default().increment);
+        assert!(!changed.never_expires(SystemAccountKind::Headquarters));
+        assert_eq!(changed.backfill(), Backfill::OnUnlock);
+        assert_eq!(
+            policy(json!({ "business_time_zone": "UTC", "backfill": "on_unlock" })),
+            Ok(Policy::default().with_business_time_zone(Tz::UTC).with_backfill(Backfill::OnUnlock)),
+        );
+    }
+
+    #[test]
+    fn fewer_levels_and_tiers_are_a_policy_too() {
+        let small = policy(json!({
+            "rates": { "personal": "0.8", "team_level": "0.0125", "team_bonus": "0" },
+            "level_count": 4,
+            "bonus_count": 1,
+            "depth_steps": [{ "direct_adopters": 8, "depth": 4 }],
+            "bonus_tier_steps": [],
+        }))
+        .expect("a valid policy");
+        assert_eq!(small.largest_threshold(), 8);
+    }
+
+    #[test]
+    fn a_contradiction_is_refused_with_what_to_fix() {
+        let steps = |steps: &[(u32, u8)]| {
+            let step = |(adopters, depth): &(u32, u8)| json!({ "direct_adopters": adopters, "depth": depth });
+            json!({ "depth_steps": steps.iter().map(step).collect::<Vec<_>>() })
+        };
+        let refused = [
+            (json!({ "rates": { "personal": "0.700001" } }), "sum to 1.000001"),
+            (json!({ "level_count": 14 }), "sum to 0.995000"),
+            (json!({ "rates": { "personal": "0.525" }, "level_count": 50 }), "must open all 50"),
+            (json!({ "level_count": 51 }), "more than 50"),
+            (steps(&[(1, 5), (1, 15)]), "more direct adopters"),
+            (steps(&[(1, 15), (2, 15)]), "open more levels"),
+            (steps(&[(1, 5), (3, 10)]), "opens 10 levels, and must open all 15"),
+            (steps(&[]), "opens 0 levels"),
+            (steps(&[(0, 15)]), "asks for 0 direct adopters, and must ask for 1 to 8"),
+            (steps(&[(9, 15)]), "asks for 9 direct adopters"),
+            (json!({ "bonus_tier_steps": [4, 2] }), "more direct adopters"),
+            (json!({ "bonus_tier_steps": [2, 9] }), "asks for 9 direct adopters"),
+            (json!({ "bonus_tier_steps": [2] }), "bonus_count: 3 must be 2"),
+            (json!({ "price_ladder": { "base": "0" } }), "more than zero"),
+            (json!({ "price_ladder": { "unit_size": 0 } }), "nonzero"),
+            (json!({ "term_years": 0 }), "must be 1 to 100"),
+            (json!({ "distributable_statuses": [] }), "at least one status"),
+            (json!({ "distributable_statuses": ["PAID", " "] }), "none may be empty"),
+            (json!({ "business_time_zone": "Shanghai" }), "IANA"),
+            (json!({ "rates": { "personal": 0.7 } }), "expected a string"),
+            (json!({ "levels": 15 }), "unknown field `levels`"),
+            (json!({ "rates": { "team": "0" } }), "unknown field `team`"),
+        ];
+        for (settings, reason) in refused {
+            let error = policy(settings.clone()).expect_err("a refusal");
+            assert!(error.contains(reason), "{settings} was refused with {error:?}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Accounts: what the journal adds up to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::client::{Range, Store};
+use super::key::{Key, Shard, system_partition};
+use super::referral::TreeId;
+use super::{Action, Item, StoreError, Table};
+use crate::rules::{
+    AccountSequence, Amount, AmountOverflow, BusinessDate, OrderId, SystemAccount, UnlockFacts,
+};
+
+/// The attribute prefix of what takes effect on a date: `pending#2026-02-10`.
+const PENDING_PREFIX: &str = "pending#";
+
+/// A user's account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// From the account's own adoptions, all time.
+    pub personal: Amount,
+    /// From descendants' adoptions, by level, all time.
+    pub team_level: Amount,
+    /// From direct referrals' adoptions, by bonus tier, all time.
+    pub team_bonus: Amount,
+    /// Active as of the last close.
+    pub effective: Amount,
+    /// Posted since, by the date it takes effect on. Negative where corrected.
+    pub pending: BTreeMap<BusinessDate, Amount>,
+    /// What decides its unlocks.
+    pub unlock: UnlockFacts,
+}
+
+/// What one posting transaction changes of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountChange {
+    /// Added to [`Account::personal`].
+    pub personal: Amount,
+    /// Added to [`Account::team_level`].
+    pub team_level: Amount,
+    /// Added to [`Account::team_bonus`].
+    pub team_bonus: Amount,
+    /// Added to [`Account::pending`].
+    pub pending: BTreeMap<BusinessDate, Amount>,
+    /// The unlock facts, if they changed.
+    pub unlock: Option<UnlockFacts>,
+}
+
+impl Account {
+    /// Everything posted, all time.
+    pub fn total(&self) -> Result<Amount, AmountOverflow> {
+        Amount::sum([self.personal, self.team_level, self.team_bonus])
+    }
+
+    /// Applies a change as the store will.
+    pub fn apply(&mut self, change: &AccountChange) -> Result<(), AmountOverflow> {
+        let personal = self.personal.checked_add(change.personal)?;
+        let team_level = self.team_level.checked_add(change.team_level)?;
+        let team_bonus = self.team_bonus.checked_add(change.team_bonus)?;
+        Amount::sum([personal, team_level, team_bonus])?;
+        for (date, amount) in &change.pending {
+            let pending = self.pending.entry(*date).or_default();
+            *pending = pending.checked_add(*amount)?;
+        }
+        (self.personal, self.team_level, self.team_bonus) = (personal, team_level, team_bonus);
+        if let Some(unlock) = &change.unlock {
+            self.unlock = unlock.clone();
+        }
+        Ok(())
+    }
+
+    fn from_item(item: &Item) -> Result<Self, StoreError> {
+        let unlock = item.attributes().find(|(name, _)| *name == "unlock").map(|(_, value)| value.clone());
+        let unlock = match unlock {
+            None => UnlockFacts::default(),
+            Some(value) => serde_dynamo::aws_sdk_dynamodb_1::from_attribute_value(value)
+                .map_err(|_| item.corrupt("unlock"))?,
+        };
+        Ok(Self {
+            personal: item.amount("personal")?,
+            team_level: item.amount("team_level")?,
+            team_bonus: item.amount("team_bonus")?,
+            effective: item.amount("effective")?,
+            pending: pending(item)?,
+            unlock,
+        })
+    }
+}
+
+impl AccountChange {
+    /// Adds a later change to this one.
+    pub fn merge(&mut self, later: Self) -> Result<(), AmountOverflow> {
+        self.personal = self.personal.checked_add(later.personal)?;
+        self.team_level = self.team_level.checked_add(later.team_level)?;
+        self.team_bonus = self.team_bonus.checked_add(later.team_bonus)?;
+        for (date, amount) in later.pending {
+            let pending = self.pending.entry(date).or_default();
+            *pending = pending.checked_add(amount)?;
+        }
+        self.unlock = later.unlock.or(self.unlock.take());
+        Ok(())
+    }
+
+    /// The write that makes this change. Amounts are added, so that it never overwrites another's.
+    #[must_use]
+    pub fn write(&self, account: &AccountSequence) -> Action {
+        let mut update = Action::update(Key::account(account));
+        let totals =
+            [("personal", self.personal), ("team_level", self.team_level), ("team_bonus", self.team_bonus)];
+        for (name, amount) in totals {
+            if !amount.is_zero() {
+                update = update.add(name, amount);
+            }
+        }
+        update = add_pending(update, &self.pending);
+        if let Some(unlock) = &self.unlock {
+            let value: AttributeValue = serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(unlock)
+                .expect("unlock facts are numbers and a list of numbers");
+            update = update.set("unlock", value);
+        }
+        update
+    }
+}
+
+/// A system account's share of the trees of one shard. The account is the sum of its shares.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SystemShare {
+    /// Everything posted, all time.
+    pub total: Amount,
+    /// Active as of the last close.
+    pub effective: Amount,
+    /// Posted since, by the date it takes effect on. Negative where corrected.
+    pub pending: BTreeMap<BusinessDate, Amount>,
+}
+
+impl SystemShare {
+    /// The write that adds to a share. It holds only if the share stays within what an amount can be.
+    #[must_use]
+    pub fn add(
+        shard: Shard,
+        account: &SystemAccount,
+        amount: Amount,
+        pending: &BTreeMap<BusinessDate, Amount>,
+    ) -> Action {
+        let mut update = Action::update(Key::system(shard, account)).add("total", amount);
+        if amount > Amount::ZERO {
+            let room = Amount::MAX.checked_sub(amount).expect("no amount exceeds the largest");
+            update = update.if_number_at_most("total", room);
+        }
+        add_pending(update, pending)
+    }
+
+    fn from_item(item: &Item) -> Result<Self, StoreError> {
+        Ok(Self {
+            total: item.amount("total")?,
+            effective: item.amount("effective")?,
+            pending: pending(item)?,
+        })
+    }
+}
+
+fn add_pending(mut update: Action, pending: &BTreeMap<BusinessDate, Amount>) -> Action {
+    for (date, amount) in pending {
+        if !amount.is_zero() {
+            update = update.add(&format!("{PENDING_PREFIX}{date}"), *amount);
+        }
+    }
+    update
+}
+
+fn pending(item: &Item) -> Result<BTreeMap<BusinessDate, Amount>, StoreError> {
+    let mut found = BTreeMap::new();
+    for (name, _) in item.attributes() {
+        if let Some(date) = name.strip_prefix(PENDING_PREFIX) {
+            found.insert(date.parse().map_err(|_| item.corrupt(name))?, item.amount(name)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Where a referral tree's postings stand. Every posting to the tree moves it, so that of two that
+/// looked at the same state only one takes effect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TreeCursor {
+    /// Counts the tree's postings; 0 if there is none.
+    pub version: u64,
+    /// The highest order ever posted.
+    pub last_order: Option<OrderId>,
+}
+
+impl TreeCursor {
+    /// The write that moves the cursor on. It holds only if nobody moved it since it was read.
+    #[must_use]
+    pub fn advance(self, tree: &TreeId, last_order: Option<OrderId>) -> Action {
+        let update = Action::update(Key::tree(tree))
+            .if_number_is("version", (self.version > 0).then_some(self.version))
+            .set("version", AttributeValue::N((self.version + 1).to_string()));
+        match last_order {
+            Some(order) => update.set("last_order", order.into()),
+            None => update,
+        }
+    }
+}
+
+impl Store {
+    /// These users' accounts; those without an item are empty.
+    pub async fn accounts(
+        &self,
+        accounts: impl IntoIterator<Item = AccountSequence>,
+    ) -> Result<HashMap<AccountSequence, Account>, StoreError> {
+        let mut found: HashMap<AccountSequence, Account> =
+            accounts.into_iter().map(|account| (account, Account::default())).collect();
+        for item in self.batch_get(found.keys().map(Key::account).collect::<Vec<_>>()).await? {
+            let account = item.text("pk")?.strip_prefix("ACCOUNT#").and_then(|text| text.parse().ok());
+            found.insert(account.ok_or_else(|| item.corrupt("pk"))?, Account::from_item(&item)?);
+        }
+        Ok(found)
+    }
+
+    /// These trees' cursors; those without an item are at their beginning.
+    pub async fn cursors(
+        &self,
+        trees: impl IntoIterator<Item = TreeId>,
+    ) -> Result<HashMap<TreeId, TreeCursor>, StoreError> {
+        let mut found: HashMap<TreeId, TreeCursor> =
+            trees.into_iter().map(|tree| (tree, TreeCursor::default())).collect();
+        for item in self.batch_get(found.keys().map(Key::tree).collect::<Vec<_>>()).await? {
+            let tree = item.text("pk")?.strip_prefix("TREE#").and_then(|text| text.parse().ok());
+            let tree = TreeId::below(tree.ok_or_else(|| item.corrupt("pk"))?);
+            let last_order = item.number_if_present("last_order")?;
+            found.insert(tree, TreeCursor { version: item.number("version")?, last_order });
+        }
+        Ok(found)
+    }
+
+    /// Every system account, as the sum of its shares.
+    pub async fn system_accounts(&self) -> Result<BTreeMap<SystemAccount, SystemShare>, StoreError> {
+        let queries = Shard::all().map(|shard| async move {
+            self.query_all(Table::Accounts, &system_partition(shard), &Range::default()).await
+        });
+        let mut sums: BTreeMap<SystemAccount, SystemShare> = BTreeMap::new();
+        for item in futures::future::try_join_all(queries).await?.iter().flatten() {
+            let share = SystemShare::from_item(item)?;
+            let sum = sums.entry(item.parse("sk")?).or_default();
+            let overflow = |_| item.corrupt("total");
+            sum.total = sum.total.checked_add(share.total).map_err(overflow)?;
+            sum.effective = sum.effective.checked_add(share.effective).map_err(overflow)?;
+            for (date, amount) in share.pending {
+                let pending = sum.pending.entry(date).or_default();
+                *pending = pending.checked_add(amount).map_err(overflow)?;
+            }
+        }
+        Ok(sums)
+    }
+}

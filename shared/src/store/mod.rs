@@ -1,0 +1,168 @@
+//! Storage: the only place that knows a table, a key or an attribute name.
+//!
+//! # Access patterns
+//!
+//! | what | key |
+//! |---|---|
+//! | a user's row | `Source` `USER#<account>` / `ROW` |
+//! | a referral's row with its resolved ancestors | `Source` `REFERRAL#<account>` / `ROW` |
+//! | the direct referrals of an account | `Source` `REFERRAL#<account>` / `CHILD#<child>` |
+//! | what waits for an account's referral row | `Source` `WAITING#<account>` / `REFERRAL#<child>`, `ORDER#<order>` |
+//! | adoptions' rows, by order | `Source` `ADOPTION#<shard>` / `<order>` |
+//! | an account's own adoptions by order | `Source` `ADOPTER#<account>` / `<order>` |
+//! | adoptions to release, by order | `Source` `STAGED#<shard>` / `<order>` |
+//! | adoptions held, by order | `Source` `HELD#<shard>` / `<order>` |
+//! | released work of a referral tree, by order | `Source` `WORK#<tree>` / `<order>#<revision>` |
+//! | trees with work outstanding | `Source` `OUTSTANDING#<shard>` / `<tree>` |
+//! | how far each partition was read | `Source` `PROGRESS` / `<source>#<topic>#<partition>` |
+//! | what was refused | `Source` `QUARANTINE#<shard>` / `<source>#<topic>#<partition>#<offset>` |
+//! | how many trees were adopted so far | `Source` `SEQUENCE` / `LADDER` |
+//! | the entries of an adoption | `Journal` `ORDER#<order>` / `<number>` |
+//! | a user's account | `Accounts` `ACCOUNT#<account>` / `ACCOUNT` |
+//! | a system account's share of some trees | `Accounts` `SYSTEM#<shard>` / `<system account>` |
+//! | a referral tree's cursor | `Accounts` `TREE#<tree>` / `CURSOR` |
+//! | reassessments to do in a tree | `Accounts` `TASK#<tree>` / `<order>#<entry>#<account>` |
+//!
+//! No key is written for every adoption of the whole network: lists are spread over shards by
+//! order number, system accounts over shards by tree, and the ladder once per released batch.
+
+mod account;
+mod action;
+mod adoption;
+mod chain;
+mod client;
+mod item;
+mod journal;
+mod key;
+mod ladder;
+mod meter;
+mod outstanding;
+mod progress;
+mod quarantine;
+mod referral;
+mod rows;
+mod task;
+mod user;
+mod version;
+
+use std::fmt;
+
+pub use account::{Account, AccountChange, SystemShare, TreeCursor};
+pub use action::Action;
+pub use adoption::{AdoptionRecord, HeldOrder, HoldReason, Stage, StagedOrder, order_sort_key};
+pub use chain::{Chain, Chains};
+pub use client::{BatchWrite, CONCURRENT_CALLS_MAX, Page, Range, Store, TRANSACTION_ACTIONS_MAX, Transacted};
+pub use item::Item;
+pub use journal::{EntryCause, JournalEntry, Position};
+pub use key::{Key, Shard};
+pub use ladder::Ladder;
+pub use meter::{Cost, Meter};
+pub use outstanding::{OutstandingTree, WorkItem};
+pub use progress::{Counts, Progress, SnapshotState};
+pub use quarantine::Quarantined;
+pub use referral::{Lineage, ReferralRecord, TreeId};
+pub use rows::{RowWrite, Written};
+pub use task::{Frame, ReassessTask};
+pub use user::UserRecord;
+pub use version::{RecordPosition, RowVersion};
+
+/// One of the ledger's tables, each named for the life its items lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// What the source said, and how far it was worked through. Items change.
+    Source,
+    /// What was posted. Items are written once and never change.
+    Journal,
+    /// What the journal adds up to. Items change with every posting.
+    Accounts,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Self; 3] = [Self::Source, Self::Journal, Self::Accounts];
+
+    /// Its logical name, as in the template.
+    #[must_use]
+    pub fn logical_name(self) -> &'static str {
+        match self {
+            Self::Source => "Source",
+            Self::Journal => "Journal",
+            Self::Accounts => "Accounts",
+        }
+    }
+
+    /// The environment variable that names it.
+    #[must_use]
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::Source => "SOURCE_TABLE",
+            Self::Journal => "JOURNAL_TABLE",
+            Self::Accounts => "ACCOUNTS_TABLE",
+        }
+    }
+}
+
+/// The deployed names of the tables.
+#[derive(Debug, Clone)]
+pub struct Tables(Vec<String>);
+
+impl Tables {
+    /// Names found by `lookup`, which is given each table's variable.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, MissingTable> {
+        Table::ALL
+            .into_iter()
+            .map(|table| lookup(table.variable()).ok_or(MissingTable { variable: table.variable() }))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The deployed name of a table.
+    #[must_use]
+    pub fn name(&self, table: Table) -> &str {
+        &self.0[table as usize]
+    }
+
+    /// The table deployed under this name.
+    fn named(&self, name: &str) -> Table {
+        let position = self.0.iter().position(|known| known == name);
+        Table::ALL[position.expect("the service answers for tables it was asked about")]
+    }
+}
+
+/// A table whose deployed name is not configured.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {variable} is not set: name the deployed table in it")]
+pub struct MissingTable {
+    variable: &'static str,
+}
+
+/// Trouble with storage, by what to do about it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Passing: the same call may work later, and whatever it was part of is safe to repeat.
+    #[error("storage is not available: {message}")]
+    Unavailable {
+        /// What the service or the connection said.
+        message: String,
+    },
+    /// Lasting: the call itself is wrong, or not allowed.
+    #[error("storage refused a call: {message}")]
+    Rejected {
+        /// What the service said.
+        message: String,
+    },
+    /// Lasting: an item is not what this version writes.
+    #[error("the item {key} cannot be read: {message}")]
+    Corrupt {
+        /// Where it is.
+        key: Box<Key>,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}[{} / {}]", self.table.logical_name(), self.partition, self.sort)
+    }
+}

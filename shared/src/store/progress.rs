@@ -1,0 +1,138 @@
+//! How far each partition of each topic was read.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::client::{Range, Store};
+use super::key::Key;
+use super::{Action, Item, StoreError, Table};
+
+/// How far a partition was read, and what became of its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The Kafka cluster.
+    pub source: String,
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The highest offset read.
+    pub offset: i64,
+    /// The log sequence number of the last record that had one.
+    pub lsn: Option<u64>,
+    /// The source's time of the last record that had one. Milliseconds since 1970.
+    pub source_ts_ms: Option<i64>,
+    /// Whether the source's snapshot is still being read.
+    pub snapshot: SnapshotState,
+    /// When the last record was read, by our clock. Milliseconds since 1970.
+    pub read_at_ms: i64,
+    /// What became of the records, all time.
+    pub counts: Counts,
+}
+
+/// Whether a partition's records are still the source's snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SnapshotState {
+    /// The last record was part of a snapshot, and not its last.
+    Reading,
+    /// The snapshot ended: by its last record, a streamed one or a heartbeat.
+    Complete,
+}
+
+/// What became of records. Every record that arrives is in exactly one of these.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Changed what is stored, or confirmed it with a newer version.
+    pub applied: u64,
+    /// The same or an older version of what is stored.
+    pub duplicated: u64,
+    /// Carry no row: tombstones, heartbeats, transaction boundaries.
+    pub control: u64,
+    /// In quarantine, with a reason.
+    pub quarantined: u64,
+}
+
+impl Counts {
+    /// All records.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.applied + self.duplicated + self.control + self.quarantined
+    }
+
+    /// Adds the counts of other records.
+    pub fn add(&mut self, other: Self) {
+        self.applied += other.applied;
+        self.duplicated += other.duplicated;
+        self.control += other.control;
+        self.quarantined += other.quarantined;
+    }
+}
+
+impl Progress {
+    /// The write that records what one batch read of a partition; `counts` are those of the batch.
+    #[must_use]
+    pub fn update(&self) -> Action {
+        let number = |number: i64| AttributeValue::N(number.to_string());
+        let state = match self.snapshot {
+            SnapshotState::Reading => "READING",
+            SnapshotState::Complete => "COMPLETE",
+        };
+        let mut update = Action::update(Key::progress(&self.source, &self.topic, self.partition))
+            .set("source", AttributeValue::S(self.source.clone()))
+            .set("topic", AttributeValue::S(self.topic.clone()))
+            .set("partition", number(self.partition.into()))
+            .set("offset", number(self.offset))
+            .set("snapshot", AttributeValue::S(state.to_owned()))
+            .set("read_at_ms", number(self.read_at_ms))
+            .add("applied", self.counts.applied)
+            .add("duplicated", self.counts.duplicated)
+            .add("control", self.counts.control)
+            .add("quarantined", self.counts.quarantined);
+        if let Some(lsn) = self.lsn {
+            update = update.set("lsn", AttributeValue::N(lsn.to_string()));
+        }
+        if let Some(source_ts_ms) = self.source_ts_ms {
+            update = update.set("source_ts_ms", number(source_ts_ms));
+        }
+        update
+    }
+
+    /// How long ago the last record was read.
+    #[must_use]
+    pub fn quiet_ms(&self, now: DateTime<Utc>) -> i64 {
+        now.timestamp_millis() - self.read_at_ms
+    }
+}
+
+impl Store {
+    /// How far every partition was read.
+    pub async fn progress(&self) -> Result<Vec<Progress>, StoreError> {
+        let items = self.query_all(Table::Source, Key::PROGRESS, &Range::default()).await?;
+        items.iter().map(progress).collect()
+    }
+}
+
+fn progress(item: &Item) -> Result<Progress, StoreError> {
+    Ok(Progress {
+        source: item.text("source")?.to_owned(),
+        topic: item.text("topic")?.to_owned(),
+        partition: item.number("partition")?,
+        offset: item.number("offset")?,
+        lsn: item.number_if_present("lsn")?,
+        source_ts_ms: item.number_if_present("source_ts_ms")?,
+        snapshot: match item.text("snapshot")? {
+            "READING" => SnapshotState::Reading,
+            "COMPLETE" => SnapshotState::Complete,
+            _ => return Err(item.corrupt("snapshot")),
+        },
+        read_at_ms: item.number("read_at_ms")?,
+        counts: Counts {
+            applied: item.number("applied")?,
+            duplicated: item.number("duplicated")?,
+            control: item.number("control")?,
+            quarantined: item.number("quarantined")?,
+        },
+    })
+}

@@ -1,0 +1,133 @@
+//! Logs and metrics.
+//!
+//! Logs are JSON lines. A message reads by itself, and what it is about is in fields: `order`,
+//! `account`, `tree`, `message_id`. A failure is logged once, where it is handled. A phone number
+//! or a row's raw bytes are never logged.
+//!
+//! Metrics are CloudWatch's embedded format: a log line that CloudWatch turns into metrics, without
+//! a call.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Map, Value, json};
+use tracing_subscriber::EnvFilter;
+
+/// The namespace of every metric.
+pub const NAMESPACE: &str = "ContributionLedger";
+
+/// Whether metrics are written. They are for CloudWatch; elsewhere nobody reads them.
+static METRICS_ENABLED: AtomicBool = AtomicBool::new(false);
+
+/// Sends log lines as JSON, and metrics, to standard output, as Lambda wants them. `RUST_LOG` selects
+/// levels; the default is `info`.
+pub fn init() {
+    METRICS_ENABLED.store(true, Ordering::Relaxed);
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Only a second call can fail, and the first one's setting is as good.
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_env_filter(filter)
+        .try_init();
+}
+
+/// The metrics of one invocation, written as one line when it ends.
+#[derive(Debug)]
+pub struct Metrics {
+    function: &'static str,
+    values: Vec<(&'static str, Unit, f64)>,
+    properties: Map<String, Value>,
+}
+
+/// What a metric counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Time.
+    Milliseconds,
+}
+
+impl Metrics {
+    /// No metrics of this function yet.
+    #[must_use]
+    pub fn of(function: &'static str) -> Self {
+        Self { function, values: Vec::new(), properties: Map::new() }
+    }
+
+    /// Adds a count.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts of one invocation stay far below 2^52")]
+    pub fn count(mut self, name: &'static str, value: u64) -> Self {
+        self.values.push((name, Unit::Count, value as f64));
+        self
+    }
+
+    /// Adds a duration.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "durations of one invocation stay far below 2^52")]
+    pub fn milliseconds(mut self, name: &'static str, value: i64) -> Self {
+        self.values.push((name, Unit::Milliseconds, value as f64));
+        self
+    }
+
+    /// Adds a searchable detail that is no metric.
+    #[must_use]
+    pub fn property(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.properties.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The line.
+    #[must_use]
+    pub fn to_json(&self, now_ms: i64) -> Value {
+        let definitions: Vec<Value> = self
+            .values
+            .iter()
+            .map(|(name, unit, _)| json!({"Name": name, "Unit": format!("{unit:?}")}))
+            .collect();
+        let mut line = self.properties.clone();
+        line.insert("function".to_owned(), self.function.into());
+        for (name, _, value) in &self.values {
+            line.insert((*name).to_owned(), json!(value));
+        }
+        line.insert(
+            "_aws".to_owned(),
+            json!({
+                "Timestamp": now_ms,
+                "CloudWatchMetrics": [{
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [["function"]],
+                    "Metrics": definitions,
+                }],
+            }),
+        );
+        Value::Object(line)
+    }
+
+    /// Writes the line to standard output, where Lambda picks it up, once [`init`] was called.
+    pub fn emit(&self, now_ms: i64) {
+        if !METRICS_ENABLED.load(Ordering::Relaxed) {
+            return;
+        }
+        // Losing a metric must not fail the work it is about.
+        let _ = writeln!(std::io::stdout().lock(), "{}", self.to_json(now_ms));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_declares_every_metric_it_carries() {
+        let line = Metrics::of("cdc-ingest").count("Quarantined", 2).property("topic", "t").to_json(5);
+        assert_eq!(line["Quarantined"], json!(2.0));
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], "ContributionLedger");
+        assert_eq!(directive["Metrics"][0], json!({"Name": "Quarantined", "Unit": "Count"}));
+        assert_eq!(line["_aws"]["Timestamp"], 5);
+    }
+}
