@@ -215,7 +215,8 @@ impl<'a, C: Fn() -> DateTime<Utc>> Drain<'a, C> {
     }
 
     async fn commit(&mut self, posting: &mut Posting, view: &mut View) -> Result<bool, StoreError> {
-        std::mem::take(posting).commit(self.store, view).await
+        let now_ms = (self.clock)().timestamp_millis();
+        std::mem::take(posting).commit(self.store, view, now_ms).await
     }
 
     /// What the store knows that a reversal needs.
