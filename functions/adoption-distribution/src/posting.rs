@@ -128,7 +128,7 @@ impl Posting {
         for entry in &self.entries {
             actions.push(entry.write()?);
         }
-        for (account, change) in &self.accounts {
+        for (account, change) in self.accounts.iter().filter(|(_, change)| !change.is_nothing()) {
             actions.push(change.write(account));
         }
         for ((shard, account), change) in &self.systems {

@@ -50,7 +50,8 @@ struct Step {
 struct Together {
     actions: Vec<Action>,
     released: Vec<(TreeId, OrderId)>,
-    waited_for: Vec<AccountSequence>,
+    held: u64,
+    waited_for: BTreeSet<AccountSequence>,
 }
 
 impl<'a> Pass<'a> {
@@ -178,13 +179,15 @@ impl<'a> Pass<'a> {
         let mut actions = together.actions;
         let trees: BTreeSet<&TreeId> = together.released.iter().map(|(tree, _)| tree).collect();
         actions.extend(trees.into_iter().map(|tree| OutstandingTree::release(tree, now_ms)));
+        // A row that arrives before this commit fails it; one that arrives later finds who waits.
+        actions.extend(together.waited_for.iter().map(ReferralRecord::is_awaited));
         actions.push(counter.write()?);
         match self.store.transact(actions).await? {
             Transacted::ConditionsFailed(_) => return Ok(false),
             Transacted::Committed => counter.committed(),
         }
         outcome.released += together.released.len() as u64;
-        outcome.held += together.waited_for.len() as u64;
+        outcome.held += together.held;
         for (tree, order) in together.released {
             outcome
                 .runs
@@ -195,26 +198,24 @@ impl<'a> Pass<'a> {
                 })
                 .or_insert(Run { first_order: order, last_order: order, adoptions: 1 });
         }
-        // A row that arrived between being found missing and this commit did not see who waits for it.
-        let missing = self.store.referrals(together.waited_for).await?;
-        for record in missing.into_iter().filter(ReferralRecord::has_arrived) {
-            self.store.restage_waiting(&record.account, self.now).await?;
-        }
         Ok(true)
     }
 }
 
 impl Together {
     fn has_room_for(&self, step: &Step) -> bool {
-        // Besides the moves, one action marks each tree, and one moves the running number.
+        // Besides the moves, one action marks each tree, one checks each row that is waited for, and
+        // one moves the running number.
         let trees: BTreeSet<&TreeId> =
             self.released.iter().map(|(tree, _)| tree).chain(&step.released_to).collect();
-        self.actions.len() + step.actions.len() + trees.len() < TRANSACTION_ACTIONS_MAX
+        let waits = self.waited_for.len() + usize::from(step.waits_for.is_some());
+        self.actions.len() + step.actions.len() + trees.len() + waits < TRANSACTION_ACTIONS_MAX
     }
 
     fn add(&mut self, order: OrderId, step: Step) {
         self.actions.extend(step.actions);
         self.released.extend(step.released_to.map(|tree| (tree, order)));
+        self.held += u64::from(step.waits_for.is_some());
         self.waited_for.extend(step.waits_for);
     }
 }

@@ -103,7 +103,17 @@ impl AccountChange {
         Ok(())
     }
 
-    /// The write that makes this change. Amounts are added, so that it never overwrites another's.
+    /// Whether it changes nothing, as when two corrections cancel each other out.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        [self.personal, self.team_level, self.team_bonus]
+            .iter()
+            .chain(self.pending.values())
+            .all(|amount| amount.is_zero())
+            && self.unlock.is_none()
+    }
+
+    /// The write that makes this change, which must be one. Amounts are added, so that it never overwrites another's.
     #[must_use]
     pub fn write(&self, account: &AccountSequence) -> Action {
         let mut update = Action::update(Key::account(account));
