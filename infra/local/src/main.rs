@@ -1,13 +1,19 @@
 //! The `contribution` command.
 
+use std::future::IntoFuture;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 use contribution::endpoints::Storage;
 use contribution::replay;
 use contribution::stack::{Options, Stack};
+use contribution::token::{DevelopmentKey, Grant};
+use ledger::rules::AccountSequence;
+use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 /// The contribution ledger on this machine.
@@ -31,14 +37,41 @@ enum Command {
     ///
     /// Example: contribution replay events/captures/ordering-incident.jsonl --export ledger.json
     Replay(Replay),
+    /// Prints a token that the running stack's API accepts.
+    ///
+    /// Example: curl -H "Authorization: Bearer $(contribution token --operate)" 127.0.0.1:8787/v1/sync-status
+    Token(Token),
 }
 
 #[derive(Debug, Args)]
 struct Up {
     /// Captures to replay if the stack is empty; the built-in one if none is named.
     files: Vec<PathBuf>,
+    /// The port of 127.0.0.1 that serves the API and the console.
+    #[arg(long, default_value_t = 8787)]
+    port: u16,
     #[command(flatten)]
     storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
+struct Token {
+    #[command(flatten)]
+    grant: GrantOptions,
+    /// The data directory of the stack that is to accept the token, if it has one.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct GrantOptions {
+    /// A token of this account's user, which reads that account only.
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<AccountSequence>,
+    /// A token of an operator, which reads everything.
+    #[arg(long)]
+    operate: bool,
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +111,7 @@ async fn main() -> ExitCode {
         None => up(cli.up).await,
         Some(Command::Up(arguments)) => up(arguments).await,
         Some(Command::Replay(arguments)) => run_replay(arguments).await,
+        Some(Command::Token(arguments)) => print_token(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,16 +123,39 @@ async fn main() -> ExitCode {
 }
 
 async fn up(arguments: Up) -> Result<()> {
-    // Unreadable input is an error before anything starts.
+    // Unreadable input and a port in use are errors before anything starts.
     let captures = replay::captures(&arguments.files)?;
-    let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
-    if stack.is_empty().await? {
-        println!("{}", replay::replay(&stack, &captures).await?);
-    } else {
-        eprintln!("the tables are not empty: nothing is replayed, and the work goes on");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
+        .await
+        .with_context(|| format!("cannot serve on port {}; name another with --port", arguments.port))?;
+    let address = listener.local_addr()?;
+    let storage = arguments.storage.storage();
+    let key = DevelopmentKey::kept_with(&storage)?;
+    let stack = Stack::start(&Options::new(storage)).await?;
+    let server = axum::serve(listener, stack.http_api(&key).into_router());
+    let work = async {
+        if stack.is_empty().await? {
+            println!("{}", replay::replay(&stack, &captures).await?);
+        } else {
+            eprintln!("the tables are not empty: nothing is replayed, and the work goes on");
+        }
+        let token = key.issue(&Grant::Operate, Utc::now())?;
+        eprintln!("the API is at http://{address}, its contract at http://{address}/openapi.json");
+        eprintln!("the operators' console, for the next twelve hours:\n  http://{address}/#token={token}");
+        eprintln!("up; press Ctrl-C to stop");
+        std::future::pending().await
+    };
+    tokio::select! {
+        served = server.into_future() => served.context("the API cannot be served any longer"),
+        worked = work => worked,
+        stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }
-    eprintln!("up; press Ctrl-C to stop");
-    tokio::signal::ctrl_c().await?;
+}
+
+fn print_token(arguments: Token) -> Result<()> {
+    let storage = arguments.data.map_or(Storage::Ephemeral, Storage::Directory);
+    let grant = arguments.grant.account.map_or(Grant::Operate, Grant::Account);
+    println!("{}", DevelopmentKey::kept_with(&storage)?.issue(&grant, Utc::now())?);
     Ok(())
 }
 

@@ -11,8 +11,10 @@ use tokio::task::JoinSet;
 use crate::capture::Capture;
 use crate::endpoints::{self, Clients, Storage};
 use crate::functions::{Function, Functions, environment};
+use crate::http_api::{HttpApi, HttpRoute};
 use crate::resources::{self, Created};
 use crate::template::{Template, Trigger};
+use crate::token::{self, Authorizer, DevelopmentKey};
 use crate::triggers;
 
 /// How to run the stack.
@@ -35,6 +37,8 @@ impl Options {
             ("SnapshotQuietPeriodMs", "2000".to_owned()),
             ("ReorderWindowMs", "200".to_owned()),
             ("WakeAgainAfterMs", "5000".to_owned()),
+            ("TokenIssuer", token::ISSUER.to_owned()),
+            ("TokenAudience", token::AUDIENCE.to_owned()),
         ];
         Self { storage, concurrency: 2, parameters }
     }
@@ -49,6 +53,8 @@ pub struct Stack {
     clients: Clients,
     created: Created,
     kafka_batch_size: usize,
+    http_routes: Vec<HttpRoute>,
+    token_check: (String, String),
     pollers: JoinSet<()>,
 }
 
@@ -60,8 +66,17 @@ impl Stack {
         let created = resources::create(&template, &clients).await?;
         let functions = Functions::new(&template, &clients, &created)?;
         let environment = environment(&template, &clients, &created, "CdcIngest")?;
-        let mut stack =
-            Self { functions, environment, clients, created, kafka_batch_size: 0, pollers: JoinSet::new() };
+        let token_check = template.token_check(&created)?;
+        let mut stack = Self {
+            functions,
+            environment,
+            clients,
+            created,
+            kafka_batch_size: 0,
+            http_routes: Vec::new(),
+            token_check,
+            pollers: JoinSet::new(),
+        };
         for function in stack.functions.clone().all() {
             for trigger in template.triggers(function.logical_name)? {
                 stack.connect(function, trigger, options.concurrency)?;
@@ -74,6 +89,9 @@ impl Stack {
     fn connect(&mut self, function: &Function, trigger: Trigger, concurrency: usize) -> Result<()> {
         match trigger {
             Trigger::Kafka { batch_size } => self.kafka_batch_size = batch_size,
+            Trigger::Http { method, path, authorized } => {
+                self.http_routes.push(HttpRoute { method, path, authorized, function: function.clone() });
+            }
             Trigger::Queue { queue, batch_size } => {
                 for _ in 0..concurrency {
                     self.pollers.spawn(triggers::poll_queue(
@@ -103,6 +121,13 @@ impl Stack {
             }
         }
         Ok(())
+    }
+
+    /// The HTTP API, which accepts tokens signed with this key.
+    #[must_use]
+    pub fn http_api(&self, key: &DevelopmentKey) -> HttpApi {
+        let (issuer, audience) = &self.token_check;
+        HttpApi { routes: self.http_routes.clone(), authorizer: Authorizer::new(key, issuer, audience) }
     }
 
     /// The tables, for tools.

@@ -218,6 +218,23 @@ impl Store {
         Ok(found)
     }
 
+    /// A user's account if anything is known of it: a posting, a user row or a referral row. One read.
+    pub async fn known_account(&self, account: &AccountSequence) -> Result<Option<Account>, StoreError> {
+        let own = Key::account(account);
+        let keys = [own.clone(), Key::user(account), Key::referral(account)];
+        let mut known = None;
+        for item in self.batch_get(keys).await? {
+            if item.key()? == own {
+                return Account::from_item(&item).map(Some);
+            }
+            // A referral's item may only say that something waits for the row.
+            if item.has("version") {
+                known = Some(Account::default());
+            }
+        }
+        Ok(known)
+    }
+
     /// These trees' cursors; those without an item are at their beginning.
     pub async fn cursors(
         &self,

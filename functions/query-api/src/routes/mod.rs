@@ -1,0 +1,33 @@
+//! The routes, one file each, in the order of the contract.
+
+mod account;
+mod adoption;
+mod console;
+mod health;
+mod held;
+mod network;
+mod openapi;
+mod quarantine;
+mod sync_status;
+mod system_accounts;
+
+use crate::route::Route;
+
+/// Every route.
+pub(crate) const ALL: &[Route] = &[
+    console::ROUTE,
+    openapi::ROUTE,
+    health::ROUTE,
+    account::ROUTE,
+    adoption::ROUTE,
+    network::ROUTE,
+    system_accounts::ROUTE,
+    sync_status::ROUTE,
+    quarantine::ROUTE,
+    held::ROUTE,
+];
+
+/// The path of every route, as the contract writes it.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|route| route.path)
+}
