@@ -21,7 +21,7 @@ pub use account::{
 pub use amount::{Amount, AmountOverflow, InvalidNumber, Rate, Ratio};
 pub use date::{BusinessDate, InvalidDate, Term};
 pub use distribution::{
-    Adoption, Ancestor, Distribution, InvalidLeg, Leg, Recipient, Slot, Unallocated, distribute,
+    Adoption, Ancestor, Distribution, InvalidLeg, Leg, LegType, Recipient, Slot, Unallocated, distribute,
 };
 pub use ladder::{ContributionPerTree, NegativeContribution, contribution_per_tree};
 pub use order::{InvalidOrderId, OrderId, TreeCount};

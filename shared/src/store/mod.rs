@@ -22,6 +22,9 @@
 //! | a system account's share of some trees | `Accounts` `SYSTEM#<shard>` / `<system account>` |
 //! | a referral tree's cursor | `Accounts` `TREE#<tree>` / `CURSOR` |
 //! | reassessments to do in a tree | `Accounts` `TASK#<tree>` / `<order>#<entry>#<account>` |
+//! | a user's records, by order | `Records` `RECORDS#<account>#<PERSONAL, TEAM_LEVEL or TEAM_BONUS>` / `<order>#<entry>` |
+//! | a system account's records, by order | `Records` `RECORDS#<system account>#<shard>` / `<order>#<entry>` |
+//! | legs that an account has not unlocked, by order | `Records` `UNALLOCATED#<account>` / `<order>#<entry>` |
 //!
 //! No key is written for every adoption of the whole network: lists are spread over shards by
 //! order number, system accounts over shards by tree, and the ladder once per released batch.
@@ -40,6 +43,7 @@ mod meter;
 mod outstanding;
 mod progress;
 mod quarantine;
+mod records;
 mod referral;
 mod rows;
 mod task;
@@ -62,6 +66,7 @@ pub use meter::{Cost, Meter};
 pub use outstanding::{OutstandingTree, WorkItem};
 pub use progress::{Counts, Progress, SnapshotState};
 pub use quarantine::Quarantined;
+pub use records::{InvalidRecordId, Record, RecordId, RecordPage, RecordQuery};
 pub use referral::{Lineage, ReferralRecord, TreeId};
 pub use rows::{RowWrite, Written};
 pub use task::{Frame, ReassessTask};
@@ -77,11 +82,14 @@ pub enum Table {
     Journal,
     /// What the journal adds up to. Items change with every posting.
     Accounts,
+    /// The journal once more, account by account. Items are written once, and can be written again
+    /// from the journal at any time.
+    Records,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 3] = [Self::Source, Self::Journal, Self::Accounts];
+    pub const ALL: [Self; 4] = [Self::Source, Self::Journal, Self::Accounts, Self::Records];
 
     /// Its logical name, as in the template.
     #[must_use]
@@ -90,6 +98,7 @@ impl Table {
             Self::Source => "Source",
             Self::Journal => "Journal",
             Self::Accounts => "Accounts",
+            Self::Records => "Records",
         }
     }
 
@@ -100,6 +109,7 @@ impl Table {
             Self::Source => "SOURCE_TABLE",
             Self::Journal => "JOURNAL_TABLE",
             Self::Accounts => "ACCOUNTS_TABLE",
+            Self::Records => "RECORDS_TABLE",
         }
     }
 }
