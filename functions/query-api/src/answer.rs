@@ -97,7 +97,8 @@ mod tests {
         let first = answer().into_response(&HeaderMap::new());
         assert_eq!(first.status_code, 200);
         let tag = first.headers[ETAG].clone();
-        for named in [tag.to_str().expect("text").to_owned(), format!("\"other\", W/{}", tag.to_str().expect("text"))]
+        for named in
+            [tag.to_str().expect("text").to_owned(), format!("\"other\", W/{}", tag.to_str().expect("text"))]
         {
             let headers = HeaderMap::from_iter([(IF_NONE_MATCH, named.parse().expect("a header"))]);
             let again = answer().into_response(&headers);

@@ -11,6 +11,7 @@ mod answer;
 mod cursor;
 mod leg;
 mod problem;
+mod record;
 mod request;
 mod route;
 mod routes;
@@ -68,7 +69,7 @@ impl QueryApi {
         let caller = Caller::of(event.request_context.authorizer.as_ref());
         route.access.check(caller.as_ref(), &path_values)?;
         let query = event.raw_query_string.as_deref().unwrap_or_default();
-        let request = Request::new(&self.environment, now, route, path_values, query)?;
+        let request = Request::new(&self.environment, now, route, caller, path_values, query)?;
         (route.answer)(&request).await
     }
 }

@@ -6,9 +6,10 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use ledger::environment::Environment;
-use ledger::rules::Policy;
+use ledger::rules::{AccountSequence, Policy};
 use ledger::store::Store;
 
+use crate::access::Caller;
 use crate::cursor;
 use crate::problem::Problem;
 use crate::route::{PathValues, Route};
@@ -23,6 +24,7 @@ pub(crate) const LIMIT_MAX: usize = 200;
 pub(crate) struct Request<'a> {
     environment: &'a Environment,
     now: DateTime<Utc>,
+    caller: Option<Caller>,
     path: PathValues,
     query: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
@@ -34,6 +36,7 @@ impl<'a> Request<'a> {
         environment: &'a Environment,
         now: DateTime<Utc>,
         route: &Route,
+        caller: Option<Caller>,
         path: PathValues,
         query: &'a str,
     ) -> Result<Self, Problem> {
@@ -50,7 +53,7 @@ impl<'a> Request<'a> {
                 return Err(Problem::invalid(name, "given once"));
             }
         }
-        Ok(Self { environment, now, path, query })
+        Ok(Self { environment, now, caller, path, query })
     }
 
     /// The tables.
@@ -66,6 +69,15 @@ impl<'a> Request<'a> {
     /// When the request arrived.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// Whether the caller may read this account's name where somebody else's data mention it.
+    pub(crate) fn may_name(&self, account: &AccountSequence) -> bool {
+        match &self.caller {
+            Some(Caller::Operator) => true,
+            Some(Caller::User(own)) => own == account,
+            Some(Caller::Stranger) | None => false,
+        }
     }
 
     /// A value of the path.

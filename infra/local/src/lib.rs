@@ -1,8 +1,8 @@
 //! The whole ledger on one machine.
 //!
 //! The same functions as on AWS run here, through the same event JSON: embedded tables and queues
-//! stand in for `DynamoDB` and SQS, pollers for event source mappings, and an HTTP server for API Gateway. What exists (tables,
-//! queues, triggers) is read from `infra/template.yaml`.
+//! stand in for DynamoDB and SQS, pollers for event source mappings, and an HTTP server for API
+//! Gateway. What exists (tables, queues, triggers) is read from `infra/template.yaml`.
 
 pub mod capture;
 pub mod endpoints;

@@ -93,6 +93,7 @@ impl Template {
     }
 
     /// The tables.
+    #[must_use]
     pub fn tables(&self) -> Vec<TableSpec> {
         self.of_type("AWS::DynamoDB::Table")
             .map(|(name, resource)| TableSpec {
@@ -103,6 +104,7 @@ impl Template {
     }
 
     /// The queues, dead-letter queues before those that name them.
+    #[must_use]
     pub fn queues(&self) -> Vec<QueueSpec> {
         let mut queues: Vec<QueueSpec> = self
             .of_type("AWS::SQS::Queue")
@@ -205,6 +207,7 @@ impl Template {
 }
 
 /// A scalar as the text CloudFormation makes of it.
+#[must_use]
 pub fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -163,7 +163,9 @@ fn gateway_text(value: &Value) -> String {
 fn state_directory() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
-    Ok(state.context("neither XDG_STATE_HOME nor HOME is set; name a directory with --data")?.join("contribution"))
+    Ok(state
+        .context("neither XDG_STATE_HOME nor HOME is set; name a directory with --data")?
+        .join("contribution"))
 }
 
 #[cfg(test)]

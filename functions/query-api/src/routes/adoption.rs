@@ -3,9 +3,7 @@
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use ledger::cdc::AdoptionRow;
-use ledger::rules::{
-    AccountSequence, Amount, BusinessDate, Leg, OrderId, RegionCode, Term, TreeCount,
-};
+use ledger::rules::{AccountSequence, Amount, BusinessDate, Leg, OrderId, RegionCode, Term, TreeCount};
 use ledger::store::{AdoptionRecord, EntryCause, HoldReason, JournalEntry, Position, Stage};
 use serde::Serialize;
 
@@ -84,7 +82,8 @@ struct CauseView {
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let order: OrderId = request.path("order_id")?;
     let store = request.store();
-    let (mut records, entries) = futures::future::try_join(store.adoptions([order]), store.entries(order)).await?;
+    let (mut records, entries) =
+        futures::future::try_join(store.adoptions([order]), store.entries(order)).await?;
     let record = records.remove(&order).ok_or(Problem::NotFound)?;
     let distribution = distribution(order, &entries)?;
     Ok(Answer::json(&AdoptionView {

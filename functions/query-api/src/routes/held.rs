@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::adoption::HoldView;
 use crate::access::Access;
 use crate::answer::Answer;
+use crate::cursor;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::Route;
-use crate::cursor;
 
 pub(crate) const ROUTE: Route = Route {
     path: "/v1/held",

@@ -8,8 +8,11 @@ mod held;
 mod network;
 mod openapi;
 mod quarantine;
+mod records;
 mod sync_status;
+mod system_account_records;
 mod system_accounts;
+mod unallocated;
 
 use crate::route::Route;
 
@@ -19,9 +22,12 @@ pub(crate) const ALL: &[Route] = &[
     openapi::ROUTE,
     health::ROUTE,
     account::ROUTE,
+    records::ROUTE,
+    unallocated::ROUTE,
     adoption::ROUTE,
     network::ROUTE,
     system_accounts::ROUTE,
+    system_account_records::ROUTE,
     sync_status::ROUTE,
     quarantine::ROUTE,
     held::ROUTE,
