@@ -42,7 +42,6 @@ pub struct HttpApi {
 
 impl HttpApi {
     /// The API as a service.
-    #[must_use]
     pub fn into_router(self) -> Router {
         Router::new().fallback(answer).with_state(Arc::new(self))
     }

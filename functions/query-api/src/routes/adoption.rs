@@ -96,17 +96,16 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         deleted: record.deleted,
         source: record.row.map(SourceView::from),
         distribution,
-        entries: entries.into_iter().map(entry).collect::<Result<_, _>>()?,
+        entries: entries.iter().map(entry).collect::<Result<_, _>>()?,
     }))
 }
 
 /// Where an adoption stands. The journal is behind the list for as long as its tree has work to do.
 fn state(record: &AdoptionRecord, distributed: bool) -> &'static str {
     match record.stage {
-        Stage::Held(_) if distributed => "DISTRIBUTED",
+        Stage::Held(_) | Stage::Released if distributed => "DISTRIBUTED",
         Stage::Held(_) => "HELD",
         Stage::Staged => "STAGED",
-        Stage::Released if distributed => "DISTRIBUTED",
         Stage::Released => "RELEASED",
         Stage::Removed => "REMOVED",
     }
@@ -132,7 +131,7 @@ fn distribution(order: OrderId, entries: &[JournalEntry]) -> Result<Option<Distr
     }))
 }
 
-fn entry(entry: JournalEntry) -> Result<EntryView, Problem> {
+fn entry(entry: &JournalEntry) -> Result<EntryView, Problem> {
     let out_of_range = || Problem::inconsistent(format!("an entry of {} has no time", entry.order));
     Ok(EntryView {
         number: entry.number,
