@@ -12,6 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ledger::environment::{Environment, Variables};
 use ledger::store::Meter;
+use ledger_stream::LedgerStream;
 use serde_json::Value;
 
 use crate::endpoints::Clients;
@@ -56,6 +57,8 @@ pub struct Functions {
     pub sequencer: Function,
     /// `AdoptionDistribution`.
     pub distributor: Function,
+    /// `LedgerStream`.
+    pub stream: Function,
 }
 
 impl Functions {
@@ -72,6 +75,9 @@ impl Functions {
         let of_distributor = environment("AdoptionDistribution")?;
         let distributor_meter = of_distributor.store.meter().clone();
         let distributor = Arc::new(Distributor::new(of_distributor)?);
+        let of_stream = environment("LedgerStream")?;
+        let stream_meter = of_stream.store.meter().clone();
+        let stream = Arc::new(LedgerStream::new(of_stream)?);
         Ok(Self {
             ingest: function("CdcIngest", ingest_meter, move |event| {
                 let ingest = Arc::clone(&ingest);
@@ -91,12 +97,19 @@ impl Functions {
                     Ok(serde_json::to_value(distributor.handle(event, Utc::now, deadline()).await)?)
                 }
             }),
+            stream: function("LedgerStream", stream_meter, move |event| {
+                let stream = Arc::clone(&stream);
+                async move {
+                    let event = serde_json::from_value(event).context("not an event of a table's stream")?;
+                    Ok(serde_json::to_value(stream.handle(event, Utc::now()).await)?)
+                }
+            }),
         })
     }
 
     /// Every function.
-    pub fn all(&self) -> [&Function; 3] {
-        [&self.ingest, &self.sequencer, &self.distributor]
+    pub fn all(&self) -> [&Function; 4] {
+        [&self.ingest, &self.sequencer, &self.distributor, &self.stream]
     }
 }
 

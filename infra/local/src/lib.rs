@@ -11,6 +11,7 @@ pub mod functions;
 pub mod replay;
 pub mod resources;
 pub mod stack;
+pub mod streams;
 pub mod summary;
 pub mod template;
 pub mod triggers;
