@@ -5,6 +5,7 @@
 
 pub mod cdc;
 pub mod environment;
+pub mod events;
 pub mod queue;
 pub mod rules;
 pub mod store;

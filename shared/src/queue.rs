@@ -1,5 +1,7 @@
 //! The queues: wake-up calls between the functions.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -12,6 +14,8 @@ use crate::store::TreeId;
 
 /// Messages in one batch (a limit of SQS).
 const BATCH_MESSAGES_MAX: usize = 10;
+/// Bytes in one batch: the limit of SQS is 1 MiB, attributes included.
+const BATCH_BYTES_MAX: usize = 1_000_000;
 /// Batches under way at a time.
 const CONCURRENT_BATCHES_MAX: usize = 8;
 
@@ -110,15 +114,7 @@ impl Queues {
         let entries: Vec<SendMessageBatchRequestEntry> = messages
             .into_iter()
             .enumerate()
-            .map(|(position, message)| {
-                SendMessageBatchRequestEntry::builder()
-                    .id((position % BATCH_MESSAGES_MAX).to_string())
-                    .message_group_id(message.group)
-                    .message_deduplication_id(message.deduplication_id)
-                    .message_body(body(&message.content))
-                    .build()
-                    .expect("id and body are set")
-            })
+            .map(|(position, message)| entry(&(position % BATCH_MESSAGES_MAX).to_string(), &message))
             .collect();
         stream::iter(entries.chunks(BATCH_MESSAGES_MAX).map(<[_]>::to_vec).collect::<Vec<_>>())
             .map(|batch| self.send_batch(queue_url, batch))
@@ -126,6 +122,65 @@ impl Queues {
             .try_collect::<Vec<()>>()
             .await?;
         Ok(())
+    }
+
+    /// Sends messages to a FIFO queue so that each group's arrive in the order given, whatever fails: a
+    /// group's next message is sent when the one before was taken, and none after one that was not.
+    ///
+    /// Answers the positions of the first message of each group that was not taken.
+    pub async fn send_each_group_in_order<T: Serialize>(
+        &self,
+        queue_url: &str,
+        messages: impl IntoIterator<Item = GroupMessage<T>>,
+    ) -> Vec<(usize, QueueError)> {
+        let mut groups: BTreeMap<String, VecDeque<(usize, SendMessageBatchRequestEntry)>> = BTreeMap::new();
+        for (position, message) in messages.into_iter().enumerate() {
+            let entry = entry(&position.to_string(), &message);
+            groups.entry(message.group).or_default().push_back((position, entry));
+        }
+        let mut failed = Vec::new();
+        while !groups.is_empty() {
+            // At most one of each group at a time.
+            let heads: Vec<(usize, SendMessageBatchRequestEntry)> =
+                groups.values().filter_map(|waiting| waiting.front().cloned()).collect();
+            let refused: Vec<(usize, QueueError)> = stream::iter(batches(heads))
+                .map(|batch| self.send_as_far_as_taken(queue_url, batch))
+                .buffer_unordered(CONCURRENT_BATCHES_MAX)
+                .concat()
+                .await;
+            groups.retain(|_, waiting| {
+                let sent = waiting.pop_front();
+                let is_refused = sent.is_none_or(|(sent, _)| refused.iter().any(|(at, _)| *at == sent));
+                !is_refused && !waiting.is_empty()
+            });
+            failed.extend(refused);
+        }
+        failed
+    }
+
+    /// Sends a batch. Answers the positions of the messages that were not taken.
+    async fn send_as_far_as_taken(
+        &self,
+        queue_url: &str,
+        batch: Vec<(usize, SendMessageBatchRequestEntry)>,
+    ) -> Vec<(usize, QueueError)> {
+        let error = |message| QueueError { queue_url: queue_url.to_owned(), message };
+        let (positions, entries): (Vec<usize>, Vec<SendMessageBatchRequestEntry>) = batch.into_iter().unzip();
+        let sent =
+            self.client.send_message_batch().queue_url(queue_url).set_entries(Some(entries)).send().await;
+        match sent {
+            Ok(output) => output
+                .failed
+                .into_iter()
+                .filter_map(|failed| {
+                    Some((failed.id.parse().ok()?, error(failed.message.unwrap_or(failed.code))))
+                })
+                .collect(),
+            Err(failure) => {
+                let message = DisplayErrorContext(failure).to_string();
+                positions.into_iter().map(|position| (position, error(message.clone()))).collect()
+            }
+        }
     }
 
     async fn send_batch(
@@ -158,6 +213,38 @@ pub struct GroupMessage<T> {
     pub deduplication_id: String,
     /// The body.
     pub content: T,
+}
+
+fn entry<T: Serialize>(id: &str, message: &GroupMessage<T>) -> SendMessageBatchRequestEntry {
+    SendMessageBatchRequestEntry::builder()
+        .id(id)
+        .message_group_id(&message.group)
+        .message_deduplication_id(&message.deduplication_id)
+        .message_body(body(&message.content))
+        .build()
+        .expect("id and body are set")
+}
+
+/// Entries in batches that a queue takes: by number, and by size.
+fn batches(
+    entries: Vec<(usize, SendMessageBatchRequestEntry)>,
+) -> Vec<Vec<(usize, SendMessageBatchRequestEntry)>> {
+    let mut batches: Vec<Vec<(usize, SendMessageBatchRequestEntry)>> = Vec::new();
+    let mut last_bytes = 0;
+    for entry in entries {
+        let bytes = entry.1.message_body().len();
+        match batches.last_mut() {
+            Some(last) if last.len() < BATCH_MESSAGES_MAX && last_bytes + bytes <= BATCH_BYTES_MAX => {
+                last_bytes += bytes;
+                last.push(entry);
+            }
+            _ => {
+                last_bytes = bytes;
+                batches.push(vec![entry]);
+            }
+        }
+    }
+    batches
 }
 
 fn body<T: Serialize>(message: &T) -> String {

@@ -12,6 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ledger::environment::{Environment, Variables};
 use ledger::store::Meter;
+use ledger_stream::LedgerStream;
 use query_api::QueryApi;
 use serde_json::Value;
 
@@ -57,6 +58,8 @@ pub struct Functions {
     pub sequencer: Function,
     /// `AdoptionDistribution`.
     pub distributor: Function,
+    /// `LedgerStream`.
+    pub stream: Function,
     /// `QueryApi`.
     pub query: Function,
 }
@@ -75,6 +78,9 @@ impl Functions {
         let of_distributor = environment("AdoptionDistribution")?;
         let distributor_meter = of_distributor.store.meter().clone();
         let distributor = Arc::new(Distributor::new(of_distributor)?);
+        let of_stream = environment("LedgerStream")?;
+        let stream_meter = of_stream.store.meter().clone();
+        let stream = Arc::new(LedgerStream::new(of_stream)?);
         let of_query = environment("QueryApi")?;
         let query_meter = of_query.store.meter().clone();
         let query = Arc::new(QueryApi::new(of_query));
@@ -97,6 +103,13 @@ impl Functions {
                     Ok(serde_json::to_value(distributor.handle(event, Utc::now, deadline()).await)?)
                 }
             }),
+            stream: function("LedgerStream", stream_meter, move |event| {
+                let stream = Arc::clone(&stream);
+                async move {
+                    let event = serde_json::from_value(event).context("not an event of a table's stream")?;
+                    Ok(serde_json::to_value(stream.handle(event, Utc::now()).await)?)
+                }
+            }),
             query: function("QueryApi", query_meter, move |event| {
                 let query = Arc::clone(&query);
                 async move {
@@ -109,8 +122,8 @@ impl Functions {
 
     /// Every function.
     #[must_use]
-    pub fn all(&self) -> [&Function; 4] {
-        [&self.ingest, &self.sequencer, &self.distributor, &self.query]
+    pub fn all(&self) -> [&Function; 5] {
+        [&self.ingest, &self.sequencer, &self.distributor, &self.stream, &self.query]
     }
 }
 

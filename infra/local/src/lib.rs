@@ -12,6 +12,7 @@ pub mod http_api;
 pub mod replay;
 pub mod resources;
 pub mod stack;
+pub mod streams;
 pub mod summary;
 pub mod template;
 pub mod token;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 use contribution::endpoints::Storage;
@@ -37,6 +37,10 @@ enum Command {
     ///
     /// Example: contribution replay events/captures/ordering-incident.jsonl --export ledger.json
     Replay(Replay),
+    /// Writes the per-account records again from the journal, and says what was not as it should be.
+    ///
+    /// Example: contribution rebuild --data ledger --events events.jsonl
+    Rebuild(Rebuild),
     /// Prints a token that the running stack's API accepts.
     ///
     /// Example: curl -H "Authorization: Bearer $(contribution token --operate)" 127.0.0.1:8787/v1/sync-status
@@ -87,6 +91,17 @@ struct Replay {
 }
 
 #[derive(Debug, Args)]
+struct Rebuild {
+    /// The directory the tables are in; the running stack's memory is nobody else's.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Writes every event there ever was to this file, one JSON document per line: of each account's
+    /// postings in their order.
+    #[arg(long, value_name = "OUT.jsonl")]
+    events: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct StorageOptions {
     /// Keeps the tables in this directory, so that a later start goes on with them.
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
@@ -111,6 +126,7 @@ async fn main() -> ExitCode {
         None => up(cli.up).await,
         Some(Command::Up(arguments)) => up(arguments).await,
         Some(Command::Replay(arguments)) => run_replay(arguments).await,
+        Some(Command::Rebuild(arguments)) => run_rebuild(arguments).await,
         Some(Command::Token(arguments)) => print_token(arguments),
     };
     match outcome {
@@ -167,6 +183,21 @@ async fn run_replay(arguments: Replay) -> Result<()> {
     if let Some(path) = &arguments.export {
         replay::write_export(&stack, path).await?;
         eprintln!("the ledger's state is in {}", path.display());
+    }
+    Ok(())
+}
+
+async fn run_rebuild(arguments: Rebuild) -> Result<()> {
+    let storage = Storage::Directory(arguments.data);
+    if !storage.exists() {
+        bail!("there are no tables in the directory given with --data");
+    }
+    // The work that is left goes on meanwhile, which a rebuild does not mind.
+    let stack = Stack::start(&Options::new(storage)).await?;
+    println!("{}", ledger_stream::rebuild::rebuild(stack.store()).await?);
+    if let Some(path) = &arguments.events {
+        let events = replay::write_events(&stack, path).await?;
+        println!("{events} events are in {}", path.display());
     }
     Ok(())
 }

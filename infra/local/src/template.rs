@@ -51,6 +51,13 @@ pub enum Trigger {
         /// Messages in one event at most.
         batch_size: usize,
     },
+    /// Changes of a table.
+    Stream {
+        /// The table's name in the template.
+        table: String,
+        /// Records in one event at most.
+        batch_size: usize,
+    },
     /// Time.
     Schedule,
     /// Requests to the HTTP API.
@@ -150,6 +157,13 @@ impl Template {
                     let queue =
                         queue.with_context(|| format!("{function}.{name}: the queue is not a GetAtt"))?;
                     Trigger::Queue { queue: queue.to_owned(), batch_size: batch_size()? }
+                }
+                Some("DynamoDB") => {
+                    let stream = properties["Stream"]["Fn::GetAtt"].as_str();
+                    let table = stream.and_then(|path| path.strip_suffix(".StreamArn"));
+                    let table =
+                        table.with_context(|| format!("{function}.{name}: the stream is not a GetAtt"))?;
+                    Trigger::Stream { table: table.to_owned(), batch_size: batch_size()? }
                 }
                 Some("ScheduleV2") => Trigger::Schedule,
                 Some("HttpApi") => {

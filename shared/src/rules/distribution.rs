@@ -305,6 +305,12 @@ impl Recipient {
         }
     }
 
+    /// Whether the leg is booked to this user.
+    #[must_use]
+    pub fn is_allocated_to(&self, account: &AccountSequence) -> bool {
+        matches!(self, Self::Allocated(Owner::User(owner)) if owner == account)
+    }
+
     /// The account an unallocated leg is meant for, where there is one.
     #[must_use]
     pub fn would_be(&self) -> Option<&AccountSequence> {

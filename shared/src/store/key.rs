@@ -190,6 +190,18 @@ impl Key {
         Self::new(Table::Journal, journal_partition(order), format!("{number:04}"))
     }
 
+    /// Where a posting to a tree left its accounts.
+    #[must_use]
+    pub fn posted(tree: &TreeId, version: u64) -> Self {
+        Self::new(Table::Journal, format!("{POSTED_PREFIX}{tree}"), format!("{version:019}"))
+    }
+
+    /// An event that is published as it is.
+    #[must_use]
+    pub fn event(group: &str, event_id: &str) -> Self {
+        Self::new(Table::Journal, format!("{EVENT_PREFIX}{group}"), event_id)
+    }
+
     /// A user's account.
     #[must_use]
     pub fn account(account: &AccountSequence) -> Self {
@@ -209,6 +221,12 @@ impl Key {
     }
 }
 
+/// The partition prefix of adoptions' entries.
+pub(super) const ORDER_PREFIX: &str = "ORDER#";
+/// The partition prefix of where postings left accounts.
+pub(super) const POSTED_PREFIX: &str = "POSTED#";
+/// The partition prefix of events that are published as they are.
+pub(super) const EVENT_PREFIX: &str = "EVENT#";
 /// The sort key prefix of direct referrals.
 pub(super) const CHILD_PREFIX: &str = "CHILD#";
 /// The sort key prefix of referrals that wait.
@@ -253,7 +271,7 @@ pub(super) fn quarantine_partition(shard: Shard) -> String {
 }
 
 pub(super) fn journal_partition(order: OrderId) -> String {
-    format!("ORDER#{order}")
+    format!("{ORDER_PREFIX}{order}")
 }
 
 pub(super) fn system_partition(shard: Shard) -> String {

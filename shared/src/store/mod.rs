@@ -18,6 +18,8 @@
 //! | what was refused | `Source` `QUARANTINE#<shard>` / `<source>#<topic>#<partition>#<offset>` |
 //! | how many trees were adopted so far | `Source` `SEQUENCE` / `LADDER` |
 //! | the entries of an adoption | `Journal` `ORDER#<order>` / `<number>` |
+//! | where the postings to a tree left its accounts, in order | `Journal` `POSTED#<tree>` / `<version>` |
+//! | what else was published | `Journal` `EVENT#<group>` / `<event id>` |
 //! | a user's account | `Accounts` `ACCOUNT#<account>` / `ACCOUNT` |
 //! | a system account's share of some trees | `Accounts` `SYSTEM#<shard>` / `<system account>` |
 //! | a referral tree's cursor | `Accounts` `TREE#<tree>` / `CURSOR` |
@@ -40,7 +42,9 @@ mod key;
 mod ladder;
 mod lists;
 mod meter;
+mod outbox;
 mod outstanding;
+mod posted;
 mod progress;
 mod quarantine;
 mod records;
@@ -58,12 +62,14 @@ pub use adoption::{AdoptionRecord, HeldOrder, HoldReason, Stage, StagedOrder, or
 pub use chain::{Chain, Chains};
 pub use client::{BatchWrite, CONCURRENT_CALLS_MAX, Page, Range, Store, TRANSACTION_ACTIONS_MAX, Transacted};
 pub use item::Item;
-pub use journal::{EntryCause, JournalEntry, Position};
+pub use journal::{EntryCause, EntryId, JournalEntry, Position};
 pub use key::{Key, Shard};
 pub use ladder::Ladder;
 pub use lists::{Count, ListPage};
 pub use meter::{Cost, Meter};
+pub use outbox::JournalItem;
 pub use outstanding::{OutstandingTree, WorkItem};
+pub use posted::{Posted, PostedAccount};
 pub use progress::{Counts, Progress, SnapshotState};
 pub use quarantine::Quarantined;
 pub use records::{InvalidRecordId, Record, RecordId, RecordPage, RecordQuery};

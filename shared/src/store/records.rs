@@ -225,10 +225,9 @@ impl RecordQuery {
     }
 
     fn admits(&self, record: &Record) -> bool {
-        let is_after = self.after.is_none_or(|after| match self.descending {
-            false => record.id > after,
-            true => record.id < after,
-        });
+        let is_after = self
+            .after
+            .is_none_or(|after| if self.descending { record.id < after } else { record.id > after });
         is_after
             && self.admits_type(record.leg.leg_type())
             && self.active_on.is_none_or(|date| record.term.is_active_on(date))
@@ -241,9 +240,10 @@ impl RecordQuery {
         let mut range = Range { descending: self.descending, ..of_order.unwrap_or_default() };
         if let Some(RecordId { order, entry, .. }) = self.after {
             let reached = sort_key(order, entry);
-            match self.descending {
-                false => range.from = range.from.max(Some(reached)),
-                true => range.to = Some(range.to.map_or(reached.clone(), |to| to.min(reached))),
+            if self.descending {
+                range.to = Some(range.to.map_or(reached.clone(), |to| to.min(reached)));
+            } else {
+                range.from = range.from.max(Some(reached));
             }
         }
         let is_possible = range.from.as_ref().zip(range.to.as_ref()).is_none_or(|(from, to)| from <= to);
@@ -269,10 +269,9 @@ impl RecordQuery {
         for item in parts.into_iter().flat_map(|page| page.items) {
             for record in Record::of_item(item)? {
                 let reached = sort_key(record.id.order, record.id.entry);
-                let is_within = read_to.as_ref().is_none_or(|end| match self.descending {
-                    false => reached <= *end,
-                    true => reached >= *end,
-                });
+                let is_within = read_to
+                    .as_ref()
+                    .is_none_or(|end| if self.descending { reached >= *end } else { reached <= *end });
                 if is_within && self.admits(&record) {
                     records.push(record);
                 }
