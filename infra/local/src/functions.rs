@@ -8,6 +8,8 @@ use adoption_sequencer::Sequencer;
 use anyhow::{Context, Result};
 use cdc_ingest::Ingest;
 use chrono::{DateTime, TimeDelta, Utc};
+use contribution_expiry::ContributionExpiry;
+use daily_snapshot::DailySnapshot;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ledger::environment::{Environment, Variables};
@@ -56,6 +58,10 @@ pub struct Functions {
     pub sequencer: Function,
     /// `AdoptionDistribution`.
     pub distributor: Function,
+    /// `ContributionExpiry`.
+    pub expiry: Function,
+    /// `DailySnapshot`.
+    pub snapshot: Function,
 }
 
 impl Functions {
@@ -72,7 +78,21 @@ impl Functions {
         let of_distributor = environment("AdoptionDistribution")?;
         let distributor_meter = of_distributor.store.meter().clone();
         let distributor = Arc::new(Distributor::new(of_distributor)?);
+        let of_expiry = environment("ContributionExpiry")?;
+        let expiry_meter = of_expiry.store.meter().clone();
+        let expiry = Arc::new(ContributionExpiry::new(of_expiry)?);
+        let of_snapshot = environment("DailySnapshot")?;
+        let snapshot_meter = of_snapshot.store.meter().clone();
+        let snapshot = Arc::new(DailySnapshot::new(of_snapshot)?);
         Ok(Self {
+            expiry: function("ContributionExpiry", expiry_meter, move |event| {
+                let expiry = Arc::clone(&expiry);
+                async move { Ok(expiry.handle(event, Utc::now, deadline()).await?) }
+            }),
+            snapshot: function("DailySnapshot", snapshot_meter, move |event| {
+                let snapshot = Arc::clone(&snapshot);
+                async move { Ok(snapshot.handle(event, Utc::now, deadline()).await?) }
+            }),
             ingest: function("CdcIngest", ingest_meter, move |event| {
                 let ingest = Arc::clone(&ingest);
                 async move {
@@ -95,8 +115,8 @@ impl Functions {
     }
 
     /// Every function.
-    pub fn all(&self) -> [&Function; 3] {
-        [&self.ingest, &self.sequencer, &self.distributor]
+    pub fn all(&self) -> [&Function; 5] {
+        [&self.ingest, &self.sequencer, &self.distributor, &self.expiry, &self.snapshot]
     }
 }
 

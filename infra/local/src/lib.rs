@@ -5,6 +5,7 @@
 //! queues, triggers) is read from `infra/template.yaml`.
 
 pub mod capture;
+pub mod close;
 pub mod endpoints;
 pub mod export;
 pub mod functions;

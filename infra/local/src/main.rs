@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use contribution::endpoints::Storage;
-use contribution::replay;
 use contribution::stack::{Options, Stack};
+use contribution::{close, replay};
+use ledger::queue::Release;
+use ledger::rules::BusinessDate;
 use tracing_subscriber::EnvFilter;
 
 /// The contribution ledger on this machine.
@@ -31,12 +33,30 @@ enum Command {
     ///
     /// Example: contribution replay events/captures/ordering-incident.jsonl --export ledger.json
     Replay(Replay),
+    /// Closes business dates on tables kept with --data, and exits.
+    ///
+    /// Dates close in sequence, so that all up to the one named are closed.
+    Close(Close),
 }
 
 #[derive(Debug, Args)]
 struct Up {
     /// Captures to replay if the stack is empty; the built-in one if none is named.
     files: Vec<PathBuf>,
+    /// Closes the business dates up to this one once the captures are replayed.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<BusinessDate>,
+    #[command(flatten)]
+    storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
+struct Close {
+    /// The last date to close; today's in the business time zone if none is named.
+    date: Option<BusinessDate>,
+    /// Closes even what waits for adoptions of earlier dates: they enter with a later date.
+    #[arg(long)]
+    release: bool,
     #[command(flatten)]
     storage: StorageOptions,
 }
@@ -49,6 +69,9 @@ struct Replay {
     /// Writes the ledger's state to this file, as JSON.
     #[arg(long, value_name = "OUT.json")]
     export: Option<PathBuf>,
+    /// Closes the business dates up to this one before the export.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<BusinessDate>,
     #[command(flatten)]
     storage: StorageOptions,
 }
@@ -78,6 +101,7 @@ async fn main() -> ExitCode {
         None => up(cli.up).await,
         Some(Command::Up(arguments)) => up(arguments).await,
         Some(Command::Replay(arguments)) => run_replay(arguments).await,
+        Some(Command::Close(arguments)) => run_close(arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -97,6 +121,9 @@ async fn up(arguments: Up) -> Result<()> {
     } else {
         eprintln!("the tables are not empty: nothing is replayed, and the work goes on");
     }
+    if let Some(date) = arguments.as_of {
+        println!("{}", close::close_until(&stack, date, Release::SourceIsComplete).await?);
+    }
     eprintln!("up; press Ctrl-C to stop");
     tokio::signal::ctrl_c().await?;
     Ok(())
@@ -107,9 +134,23 @@ async fn run_replay(arguments: Replay) -> Result<()> {
     let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
     let summary = replay::replay(&stack, &captures).await?;
     println!("{summary}");
+    if let Some(date) = arguments.as_of {
+        println!("{}", close::close_until(&stack, date, Release::SourceIsComplete).await?);
+    }
     if let Some(path) = &arguments.export {
         replay::write_export(&stack, path).await?;
         eprintln!("the ledger's state is in {}", path.display());
     }
+    Ok(())
+}
+
+async fn run_close(arguments: Close) -> Result<()> {
+    let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
+    let zone = stack.environment().policy.business_time_zone();
+    let today = BusinessDate::at(chrono::Utc::now(), zone).context("the clock shows no business date")?;
+    let release = if arguments.release { Release::Everything } else { Release::SourceIsComplete };
+    // What was released earlier and not distributed yet would only make the close wait.
+    stack.settle(|_| {}).await?;
+    println!("{}", close::close_until(&stack, arguments.date.unwrap_or(today), release).await?);
     Ok(())
 }

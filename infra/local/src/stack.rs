@@ -35,6 +35,7 @@ impl Options {
             ("SnapshotQuietPeriodMs", "2000".to_owned()),
             ("ReorderWindowMs", "200".to_owned()),
             ("WakeAgainAfterMs", "5000".to_owned()),
+            ("CloseSegments", "2".to_owned()),
         ];
         Self { storage, concurrency: 2, parameters }
     }
@@ -85,6 +86,8 @@ impl Stack {
                     ));
                 }
             }
+            // Business dates close when somebody asks for it: whoever replays a capture decides as of when.
+            Trigger::Clock => {}
             Trigger::Schedule => {
                 let function = function.clone();
                 self.pollers.spawn(async move {

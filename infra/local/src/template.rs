@@ -51,8 +51,10 @@ pub enum Trigger {
         /// Messages in one event at most.
         batch_size: usize,
     },
-    /// Time.
+    /// Time, again and again.
     Schedule,
+    /// A time of the day.
+    Clock,
 }
 
 /// Finds what a reference stands for once the resources exist.
@@ -139,7 +141,10 @@ impl Template {
                         queue.with_context(|| format!("{function}.{name}: the queue is not a GetAtt"))?;
                     Trigger::Queue { queue: queue.to_owned(), batch_size: batch_size()? }
                 }
-                Some("ScheduleV2") => Trigger::Schedule,
+                Some("ScheduleV2") => {
+                    let expression = properties["ScheduleExpression"].as_str().unwrap_or_default();
+                    if expression.starts_with("cron(") { Trigger::Clock } else { Trigger::Schedule }
+                }
                 other => bail!("{function}.{name}: the local stack does not know triggers of type {other:?}"),
             });
         }
