@@ -4,6 +4,7 @@
 //! [`store`] is the only module that knows a table, a key or an attribute name.
 
 pub mod cdc;
+pub mod closing;
 pub mod environment;
 pub mod events;
 pub mod queue;

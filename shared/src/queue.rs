@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use crate::rules::OrderId;
+use crate::rules::{BusinessDate, CloseStep, OrderId};
 use crate::store::TreeId;
 
 /// Messages in one batch (a limit of SQS).
@@ -63,6 +63,44 @@ impl SequencerTick {
     }
 }
 
+/// A call of one of the functions that close business dates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CloseMessage {
+    /// There may be a date to close.
+    Begin(CloseRequest),
+    /// A part of a step is to be worked on.
+    Segment {
+        /// The date that closes.
+        date: BusinessDate,
+        /// The step.
+        step: CloseStep,
+        /// Which part of it.
+        segment: u32,
+    },
+}
+
+/// Asks to close whatever dates are due. The schedule sends it empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseRequest {
+    /// Up to which date; without it, all dates that have begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<BusinessDate>,
+    /// What these dates, or without `until` the one that waits, need not wait for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
+}
+
+/// What an operator lets a close go on without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Release {
+    /// The source has nothing more to say about earlier dates, whatever its partitions prove.
+    SourceIsComplete,
+    /// Whatever is not distributed yet may enter with a later date.
+    Everything,
+}
+
 /// Sends messages.
 #[derive(Clone, Debug)]
 pub struct Queues {
@@ -105,6 +143,22 @@ impl Queues {
             })
     }
 
+    /// Sends messages to a standard queue.
+    pub async fn send_all<T: Serialize>(
+        &self,
+        queue_url: &str,
+        messages: impl IntoIterator<Item = T>,
+    ) -> Result<(), QueueError> {
+        let entry = |(position, message): (usize, T)| {
+            SendMessageBatchRequestEntry::builder()
+                .id((position % BATCH_MESSAGES_MAX).to_string())
+                .message_body(body(&message))
+                .build()
+                .expect("id and body are set")
+        };
+        self.send_batches(queue_url, messages.into_iter().enumerate().map(entry).collect()).await
+    }
+
     /// Sends messages to a FIFO queue, each with its group and its deduplication id.
     pub async fn send_in_groups<T: Serialize>(
         &self,
@@ -116,6 +170,14 @@ impl Queues {
             .enumerate()
             .map(|(position, message)| entry(&(position % BATCH_MESSAGES_MAX).to_string(), &message))
             .collect();
+        self.send_batches(queue_url, entries).await
+    }
+
+    async fn send_batches(
+        &self,
+        queue_url: &str,
+        entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> Result<(), QueueError> {
         stream::iter(entries.chunks(BATCH_MESSAGES_MAX).map(<[_]>::to_vec).collect::<Vec<_>>())
             .map(|batch| self.send_batch(queue_url, batch))
             .buffered(CONCURRENT_BATCHES_MAX)

@@ -6,8 +6,8 @@ use ledger::rules::{
     AccountSequence, Amount, AmountOverflow, BusinessDate, OrderId, Owner, Slot, SystemAccount,
 };
 use ledger::store::{
-    Account, AccountChange, Action, JournalEntry, OutstandingTree, Posted, PostedAccount, ReassessTask,
-    Shard, Store, StoreError, SystemShare, TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
+    Account, AccountChange, Action, EntryCause, JournalEntry, OutstandingTree, Posted, PostedAccount,
+    ReassessTask, Shard, Store, StoreError, SystemShare, TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
 };
 
 use crate::DistributionError;
@@ -209,6 +209,16 @@ fn changes(
         };
         let pending = pending.entry(effective_date).or_default();
         *pending = pending.checked_add(leg.amount)?;
+    }
+    let trees = i64::from(entry.tree_count.get());
+    let trees = match entry.cause {
+        EntryCause::Distribution | EntryCause::Redistribution => trees,
+        EntryCause::Reversal => -trees,
+        EntryCause::Reassessment { .. } => 0,
+    };
+    if trees != 0 {
+        let change = users.entry(entry.account.clone()).or_default();
+        *change.pending_trees.entry(effective_date).or_default() += trees;
     }
     for (account, facts) in unlocks {
         users.entry(account.clone()).or_default().unlock = Some(facts.clone());

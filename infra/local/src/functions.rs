@@ -8,6 +8,8 @@ use adoption_sequencer::Sequencer;
 use anyhow::{Context, Result};
 use cdc_ingest::Ingest;
 use chrono::{DateTime, TimeDelta, Utc};
+use contribution_expiry::ContributionExpiry;
+use daily_snapshot::DailySnapshot;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ledger::environment::{Environment, Variables};
@@ -58,6 +60,10 @@ pub struct Functions {
     pub sequencer: Function,
     /// `AdoptionDistribution`.
     pub distributor: Function,
+    /// `ContributionExpiry`.
+    pub expiry: Function,
+    /// `DailySnapshot`.
+    pub snapshot: Function,
     /// `LedgerStream`.
     pub stream: Function,
     /// `QueryApi`.
@@ -78,6 +84,12 @@ impl Functions {
         let of_distributor = environment("AdoptionDistribution")?;
         let distributor_meter = of_distributor.store.meter().clone();
         let distributor = Arc::new(Distributor::new(of_distributor)?);
+        let of_expiry = environment("ContributionExpiry")?;
+        let expiry_meter = of_expiry.store.meter().clone();
+        let expiry = Arc::new(ContributionExpiry::new(of_expiry)?);
+        let of_snapshot = environment("DailySnapshot")?;
+        let snapshot_meter = of_snapshot.store.meter().clone();
+        let snapshot = Arc::new(DailySnapshot::new(of_snapshot)?);
         let of_stream = environment("LedgerStream")?;
         let stream_meter = of_stream.store.meter().clone();
         let stream = Arc::new(LedgerStream::new(of_stream)?);
@@ -85,6 +97,14 @@ impl Functions {
         let query_meter = of_query.store.meter().clone();
         let query = Arc::new(QueryApi::new(of_query));
         Ok(Self {
+            expiry: function("ContributionExpiry", expiry_meter, move |event| {
+                let expiry = Arc::clone(&expiry);
+                async move { Ok(expiry.handle(event, Utc::now, deadline()).await?) }
+            }),
+            snapshot: function("DailySnapshot", snapshot_meter, move |event| {
+                let snapshot = Arc::clone(&snapshot);
+                async move { Ok(snapshot.handle(event, Utc::now, deadline()).await?) }
+            }),
             ingest: function("CdcIngest", ingest_meter, move |event| {
                 let ingest = Arc::clone(&ingest);
                 async move {
@@ -122,8 +142,16 @@ impl Functions {
 
     /// Every function.
     #[must_use]
-    pub fn all(&self) -> [&Function; 5] {
-        [&self.ingest, &self.sequencer, &self.distributor, &self.stream, &self.query]
+    pub fn all(&self) -> [&Function; 7] {
+        [
+            &self.ingest,
+            &self.sequencer,
+            &self.distributor,
+            &self.expiry,
+            &self.snapshot,
+            &self.stream,
+            &self.query,
+        ]
     }
 }
 

@@ -5,6 +5,7 @@
 //! Gateway. What exists (tables, queues, triggers) is read from `infra/template.yaml`.
 
 pub mod capture;
+pub mod close;
 pub mod endpoints;
 pub mod export;
 pub mod functions;

@@ -9,10 +9,11 @@ use anyhow::{Context, Result, bail};
 use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 use contribution::endpoints::Storage;
-use contribution::replay;
 use contribution::stack::{Options, Stack};
 use contribution::token::{DevelopmentKey, Grant};
-use ledger::rules::AccountSequence;
+use contribution::{close, replay};
+use ledger::queue::Release;
+use ledger::rules::{AccountSequence, BusinessDate};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -45,6 +46,10 @@ enum Command {
     ///
     /// Example: curl -H "Authorization: Bearer $(contribution token --operate)" 127.0.0.1:8787/v1/sync-status
     Token(Token),
+    /// Closes business dates on tables kept with --data, and exits.
+    ///
+    /// Dates close in sequence, so that all up to the one named are closed.
+    Close(Close),
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +59,20 @@ struct Up {
     /// The port of 127.0.0.1 that serves the API and the console.
     #[arg(long, default_value_t = 8787)]
     port: u16,
+    /// Closes the business dates up to this one once the captures are replayed.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<BusinessDate>,
+    #[command(flatten)]
+    storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
+struct Close {
+    /// The last date to close; today's in the business time zone if none is named.
+    date: Option<BusinessDate>,
+    /// Closes even what waits for adoptions of earlier dates: they enter with a later date.
+    #[arg(long)]
+    release: bool,
     #[command(flatten)]
     storage: StorageOptions,
 }
@@ -86,6 +105,9 @@ struct Replay {
     /// Writes the ledger's state to this file, as JSON.
     #[arg(long, value_name = "OUT.json")]
     export: Option<PathBuf>,
+    /// Closes the business dates up to this one before the export.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<BusinessDate>,
     #[command(flatten)]
     storage: StorageOptions,
 }
@@ -128,6 +150,7 @@ async fn main() -> ExitCode {
         Some(Command::Replay(arguments)) => run_replay(arguments).await,
         Some(Command::Rebuild(arguments)) => run_rebuild(arguments).await,
         Some(Command::Token(arguments)) => print_token(arguments),
+        Some(Command::Close(arguments)) => run_close(arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -155,6 +178,9 @@ async fn up(arguments: Up) -> Result<()> {
         } else {
             eprintln!("the tables are not empty: nothing is replayed, and the work goes on");
         }
+        if let Some(date) = arguments.as_of {
+            println!("{}", close::close_until(&stack, date, Release::SourceIsComplete).await?);
+        }
         let token = key.issue(&Grant::Operate, Utc::now())?;
         eprintln!("the API is at http://{address}, its contract at http://{address}/openapi.json");
         eprintln!("the operators' console, for the next twelve hours:\n  http://{address}/#token={token}");
@@ -180,6 +206,9 @@ async fn run_replay(arguments: Replay) -> Result<()> {
     let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
     let summary = replay::replay(&stack, &captures).await?;
     println!("{summary}");
+    if let Some(date) = arguments.as_of {
+        println!("{}", close::close_until(&stack, date, Release::SourceIsComplete).await?);
+    }
     if let Some(path) = &arguments.export {
         replay::write_export(&stack, path).await?;
         eprintln!("the ledger's state is in {}", path.display());
@@ -199,5 +228,16 @@ async fn run_rebuild(arguments: Rebuild) -> Result<()> {
         let events = replay::write_events(&stack, path).await?;
         println!("{events} events are in {}", path.display());
     }
+    Ok(())
+}
+
+async fn run_close(arguments: Close) -> Result<()> {
+    let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
+    let zone = stack.environment().policy.business_time_zone();
+    let today = BusinessDate::at(chrono::Utc::now(), zone).context("the clock shows no business date")?;
+    let release = if arguments.release { Release::Everything } else { Release::SourceIsComplete };
+    // What was released earlier and not distributed yet would only make the close wait.
+    stack.settle(|_| {}).await?;
+    println!("{}", close::close_until(&stack, arguments.date.unwrap_or(today), release).await?);
     Ok(())
 }

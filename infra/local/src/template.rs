@@ -58,8 +58,10 @@ pub enum Trigger {
         /// Records in one event at most.
         batch_size: usize,
     },
-    /// Time.
+    /// Time, again and again.
     Schedule,
+    /// A time of the day.
+    Clock,
     /// Requests to the HTTP API.
     Http {
         /// The method, or `ANY`.
@@ -165,7 +167,10 @@ impl Template {
                         table.with_context(|| format!("{function}.{name}: the stream is not a GetAtt"))?;
                     Trigger::Stream { table: table.to_owned(), batch_size: batch_size()? }
                 }
-                Some("ScheduleV2") => Trigger::Schedule,
+                Some("ScheduleV2") => {
+                    let expression = properties["ScheduleExpression"].as_str().unwrap_or_default();
+                    if expression.starts_with("cron(") { Trigger::Clock } else { Trigger::Schedule }
+                }
                 Some("HttpApi") => {
                     let text = |name: &str| {
                         let value = properties[name].as_str().map(ToOwned::to_owned);

@@ -5,6 +5,7 @@
 
 mod account;
 mod amount;
+mod close;
 mod date;
 mod distribution;
 mod ladder;
@@ -19,6 +20,7 @@ pub use account::{
     AccountSequence, InvalidAccount, InvalidRegionCode, Owner, RegionCode, SystemAccount, SystemAccountKind,
 };
 pub use amount::{Amount, AmountOverflow, InvalidNumber, Rate, Ratio};
+pub use close::{Activation, CloseStep, Closing, LateAmount, ratio_remainder};
 pub use date::{BusinessDate, InvalidDate, Term};
 pub use distribution::{
     Adoption, Ancestor, Distribution, InvalidLeg, Leg, LegType, Recipient, Slot, Unallocated, distribute,

@@ -27,15 +27,27 @@
 //! | a user's records, by order | `Records` `RECORDS#<account>#<PERSONAL, TEAM_LEVEL or TEAM_BONUS>` / `<order>#<entry>` |
 //! | a system account's records, by order | `Records` `RECORDS#<system account>#<shard>` / `<order>#<entry>` |
 //! | legs that an account has not unlocked, by order | `Records` `UNALLOCATED#<account>` / `<order>#<entry>` |
+//! | every account, in parallel segments | `Accounts`, scanned |
+//! | the close of a date; the latest close | `Snapshots` `CLOSE` / `<date>` |
+//! | how far each segment of a close is | `Snapshots` `CLOSE#<date>` / `<step>#<segment>` |
+//! | what expires on a date | `Snapshots` `EXPIRY#<date>#<part>` / `<holder>` |
+//! | what a close took late, and which dates it missed | `Snapshots` `LATE#<date>#<part>` / `<holder>#<effective date>` |
+//! | a date's snapshot rows, by page; one account's row | `Snapshots` `SNAPSHOT#<date>#<part>` / `<account>` |
+//! | a date's totals, which is also the event | `Journal` `SNAPSHOT#<date>` / `CREATED` |
+//! | an account's team as of a date | `Snapshots` `TEAM#<account>` / `<date>` up to that date, summed |
 //!
 //! No key is written for every adoption of the whole network: lists are spread over shards by
-//! order number, system accounts over shards by tree, and the ladder once per released batch.
+//! order number, system accounts over shards by tree, and the ladder once per released batch. What is
+//! written for every account on every date is spread over the date's parts by account.
 
 mod account;
 mod action;
 mod adoption;
 mod chain;
 mod client;
+mod close;
+mod expiry;
+mod holder;
 mod item;
 mod journal;
 mod key;
@@ -50,7 +62,9 @@ mod quarantine;
 mod records;
 mod referral;
 mod rows;
+mod snapshot;
 mod task;
+mod team;
 mod user;
 mod version;
 
@@ -61,9 +75,12 @@ pub use action::Action;
 pub use adoption::{AdoptionRecord, HeldOrder, HoldReason, Stage, StagedOrder, order_sort_key};
 pub use chain::{Chain, Chains};
 pub use client::{BatchWrite, CONCURRENT_CALLS_MAX, Page, Range, Store, TRANSACTION_ACTIONS_MAX, Transacted};
+pub use close::{CloseState, NetworkTotals, SegmentState};
+pub use expiry::Expiring;
+pub use holder::{Due, Holder, Holding, Taking};
 pub use item::Item;
 pub use journal::{EntryCause, EntryId, JournalEntry, Position};
-pub use key::{Key, Shard};
+pub use key::{DatePart, Key, Shard};
 pub use ladder::Ladder;
 pub use lists::{Count, ListPage};
 pub use meter::{Cost, Meter};
@@ -75,7 +92,9 @@ pub use quarantine::Quarantined;
 pub use records::{InvalidRecordId, Record, RecordId, RecordPage, RecordQuery};
 pub use referral::{Lineage, ReferralRecord, TreeId};
 pub use rows::{RowWrite, Written};
+pub use snapshot::{DailySnapshotCreated, SnapshotPage, SnapshotPosition, SnapshotRow};
 pub use task::{Frame, ReassessTask};
+pub use team::{TeamChange, TeamStatistics};
 pub use user::UserRecord;
 pub use version::{RecordPosition, RowVersion};
 
@@ -91,11 +110,13 @@ pub enum Table {
     /// The journal once more, account by account. Items are written once, and can be written again
     /// from the journal at any time.
     Records,
+    /// What each business date ended with, and what later dates take back. A closed date never changes.
+    Snapshots,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 4] = [Self::Source, Self::Journal, Self::Accounts, Self::Records];
+    pub const ALL: [Self; 5] = [Self::Source, Self::Journal, Self::Accounts, Self::Records, Self::Snapshots];
 
     /// Its logical name, as in the template.
     #[must_use]
@@ -105,6 +126,7 @@ impl Table {
             Self::Journal => "Journal",
             Self::Accounts => "Accounts",
             Self::Records => "Records",
+            Self::Snapshots => "Snapshots",
         }
     }
 
@@ -116,6 +138,7 @@ impl Table {
             Self::Journal => "JOURNAL_TABLE",
             Self::Accounts => "ACCOUNTS_TABLE",
             Self::Records => "RECORDS_TABLE",
+            Self::Snapshots => "SNAPSHOTS_TABLE",
         }
     }
 }
