@@ -12,6 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ledger::environment::{Environment, Variables};
 use ledger::store::Meter;
+use ledger_audit::Auditor;
 use serde_json::Value;
 
 use crate::endpoints::Clients;
@@ -56,6 +57,8 @@ pub struct Functions {
     pub sequencer: Function,
     /// `AdoptionDistribution`.
     pub distributor: Function,
+    /// `LedgerAudit`.
+    pub audit: Function,
 }
 
 impl Functions {
@@ -72,6 +75,9 @@ impl Functions {
         let of_distributor = environment("AdoptionDistribution")?;
         let distributor_meter = of_distributor.store.meter().clone();
         let distributor = Arc::new(Distributor::new(of_distributor)?);
+        let of_audit = environment("LedgerAudit")?;
+        let audit_meter = of_audit.store.meter().clone();
+        let audit = Arc::new(Auditor::new(of_audit)?);
         Ok(Self {
             ingest: function("CdcIngest", ingest_meter, move |event| {
                 let ingest = Arc::clone(&ingest);
@@ -91,10 +97,18 @@ impl Functions {
                     Ok(serde_json::to_value(distributor.handle(event, Utc::now, deadline()).await)?)
                 }
             }),
+            audit: function("LedgerAudit", audit_meter, move |event| {
+                let audit = Arc::clone(&audit);
+                async move {
+                    let request = serde_json::from_value(event).context("not a request for an audit")?;
+                    Ok(serde_json::to_value(audit.handle(request, Utc::now, deadline()).await?)?)
+                }
+            }),
         })
     }
 
-    /// Every function.
+    /// Every function that the stack invokes by itself. The daily audit is not among them: here it
+    /// runs when somebody asks for it.
     pub fn all(&self) -> [&Function; 3] {
         [&self.ingest, &self.sequencer, &self.distributor]
     }

@@ -70,7 +70,8 @@ impl Account {
         Ok(())
     }
 
-    fn from_item(item: &Item) -> Result<Self, StoreError> {
+    /// Reads an account's item.
+    pub fn from_item(item: &Item) -> Result<Self, StoreError> {
         let unlock = item.attributes().find(|(name, _)| *name == "unlock").map(|(_, value)| value.clone());
         let unlock = match unlock {
             None => UnlockFacts::default(),
@@ -151,7 +152,8 @@ impl SystemShare {
         add_pending(update, pending)
     }
 
-    fn from_item(item: &Item) -> Result<Self, StoreError> {
+    /// Reads a share's item.
+    pub fn from_item(item: &Item) -> Result<Self, StoreError> {
         Ok(Self {
             total: item.amount("total")?,
             effective: item.amount("effective")?,

@@ -272,7 +272,7 @@ impl Store {
     }
 
     /// A page of every shard of a list at once.
-    async fn every_shard(
+    pub(super) async fn every_shard(
         &self,
         partition: impl Fn(Shard) -> String,
         range: &Range,
@@ -286,11 +286,11 @@ impl Store {
     }
 }
 
-fn order_of(item: &Item) -> Result<OrderId, StoreError> {
+pub(super) fn order_of(item: &Item) -> Result<OrderId, StoreError> {
     item.parse("sk")
 }
 
-fn held_order(item: &Item) -> Result<HeldOrder, StoreError> {
+pub(super) fn held_order(item: &Item) -> Result<HeldOrder, StoreError> {
     let reason = match item.text("reason")? {
         "STATUS" => HoldReason::Status,
         "NO_REFERRAL" => HoldReason::NoReferral(item.parse("waiting_for")?),

@@ -44,6 +44,7 @@ mod rows;
 mod task;
 mod user;
 mod version;
+mod whole;
 
 use std::fmt;
 
@@ -65,6 +66,7 @@ pub use rows::{RowWrite, Written};
 pub use task::{Frame, ReassessTask};
 pub use user::UserRecord;
 pub use version::{RecordPosition, RowVersion};
+pub use whole::{AccountsItem, AdoptionPage, SourceItem};
 
 /// One of the ledger's tables, each named for the life its items lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
