@@ -13,9 +13,7 @@ use ledger::store::{
 
 use crate::AuditError;
 use crate::checks::{compare_owners, follow, shared_out};
-use crate::report::{
-    AbsentOrders, Difference, Examined, InProgress, Kind, LISTED_PER_KIND_MAX, Subject,
-};
+use crate::report::{AbsentOrders, Difference, Examined, InProgress, Kind, LISTED_PER_KIND_MAX, Subject};
 use crate::sums::{Sums, text};
 
 /// Adoptions looked at together.
@@ -386,9 +384,15 @@ impl<'a, C: Fn() -> DateTime<Utc>> Examination<'a, C> {
                     Ok(AccountsItem::Task(task)) => {
                         self.findings.in_progress.reassessments += 1;
                         if !self.outstanding.contains(&task.tree) && !self.is_outstanding(&task.tree).await? {
-                            let found = format!("a reassessment of {} for order {}", task.account, task.cause);
+                            let found =
+                                format!("a reassessment of {} for order {}", task.account, task.cause);
                             let subject = Subject::tree(&task.tree);
-                            self.findings.differs(Kind::TaskNotOutstanding, subject, "the tree's mark", found);
+                            self.findings.differs(
+                                Kind::TaskNotOutstanding,
+                                subject,
+                                "the tree's mark",
+                                found,
+                            );
                         }
                         if self.tasks.len() < TASKS_KEPT_MAX {
                             self.tasks.push(task);
@@ -467,8 +471,7 @@ impl<'a, C: Fn() -> DateTime<Utc>> Examination<'a, C> {
                         facts.set_first_order(Some(order));
                     }
                 }
-                if let Some(referrer) =
-                    known.ancestors.first().filter(|referrer| part.has(referrer.as_str()))
+                if let Some(referrer) = known.ancestors.first().filter(|referrer| part.has(referrer.as_str()))
                     && part.adopters.insert(row.account.clone())
                 {
                     let facts = part.facts.entry(referrer.clone()).or_default();
@@ -598,7 +601,9 @@ impl<'a, C: Fn() -> DateTime<Utc>> Examination<'a, C> {
             let status = record.row.as_ref().map_or("no row", |row| row.status.as_str());
             let found = match (record.deleted, takes_part) {
                 (true, _) => "a deleted adoption".to_owned(),
-                (false, true) if *reason == HoldReason::Status => format!("the distributable status {status}"),
+                (false, true) if *reason == HoldReason::Status => {
+                    format!("the distributable status {status}")
+                }
                 (false, true) => "a chain of ancestors in which that row is not missing".to_owned(),
                 (false, false) => format!("the status {status}"),
             };

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use ledger::queue::{GroupMessage, RunReleased};
-use ledger::rules::{AccountSequence, OrderId, OrderRange, Owner, Policy, Recipient, UnlockFacts, affected_orders};
+use ledger::rules::{
+    AccountSequence, OrderId, OrderRange, Owner, Policy, Recipient, UnlockFacts, affected_orders,
+};
 use ledger::store::{
     AccountChange, Action, AdoptionRecord, BatchWrite, Chain, Chains, HoldReason, Item, Key, OutstandingTree,
     Position, Range, ReassessTask, Stage, Store, StoreError, Transacted, TreeId, WorkItem,

@@ -231,7 +231,9 @@ impl Kind {
                 "audit with repair: the adoption is released again if the adopter's totals agree with the \
                  legs; if they do not, restore the journal from a backup"
             }
-            Self::UnlockFactsWrong => "audit with repair: the facts are recomputed, and what follows reassessed",
+            Self::UnlockFactsWrong => {
+                "audit with repair: the facts are recomputed, and what follows reassessed"
+            }
             Self::CursorStale => "audit with repair: the cursor is moved on",
             Self::WorkNotOutstanding | Self::TaskNotOutstanding => "audit with repair: the tree is woken",
             Self::HoldReasonGone | Self::ListItemMissing => {

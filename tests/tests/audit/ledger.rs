@@ -9,10 +9,11 @@ use contribution::endpoints::Storage;
 use contribution::stack::{Options, Stack};
 use ledger::rules::{AccountSequence, Amount, BusinessDate, OrderId, Owner, Slot, UnlockFacts};
 use ledger::store::{
-    AccountChange, AccountsItem, Action, AdoptionRecord, Chain, Chains, Item, JournalEntry, Key,
-    ReferralRecord, Shard, Store, SystemShare, Transacted, TreeCursor, TreeId,
+    AccountChange, AccountsItem, Action, AdoptionRecord, BatchWrite, Chain, Chains, Item, JournalEntry, Key,
+    ReferralRecord, Shard, Store, SystemShare, Table, Transacted, TreeCursor, TreeId,
 };
 use ledger_audit::{Auditor, Kind, Report, Request};
+use tokio::sync::OnceCell;
 
 /// The golden captures.
 pub(crate) const CAPTURES: [&str; 4] = [
@@ -22,24 +23,43 @@ pub(crate) const CAPTURES: [&str; 4] = [
     "flattened-regions.snapshot.jsonl",
 ];
 
+/// The tables that each capture leads to.
+static IMAGES: [OnceCell<Vec<Item>>; 4] = [const { OnceCell::const_new() }; 4];
+
 /// A running stack that was fed with a capture.
 pub(crate) struct Ledger {
     stack: Stack,
 }
 
 impl Ledger {
-    /// Everything a capture leads to.
+    /// Everything a capture leads to. Each capture is replayed once; who asks again gets a copy of its
+    /// tables.
     pub(crate) async fn of(capture: &str) -> Result<Self> {
-        let ledger = Self::start(capture, Options::new(Storage::Ephemeral)).await?;
-        ledger.settle().await?;
-        Ok(ledger)
+        let position = CAPTURES.iter().position(|name| *name == capture).context("a golden capture")?;
+        let replay = async || {
+            let ledger = Self::start(capture, Options::new(Storage::Ephemeral)).await?;
+            ledger.settle().await?;
+            let mut items = Vec::new();
+            for table in Table::ALL {
+                let (page, next) = ledger.store().scan(table, (0, 1), None).await?;
+                ensure!(next.is_none(), "a golden capture's tables fit a page each");
+                items.extend(page);
+            }
+            Ok::<_, anyhow::Error>(items)
+        };
+        let items = IMAGES[position].get_or_try_init(replay).await?;
+        let mut options = Options::new(Storage::Ephemeral);
+        // A tree that a test stops must stay so, however slow the machine is.
+        set(&mut options, "WakeAgainAfterMs", "3600000")?;
+        let stack = Stack::start(&options).await?;
+        stack.store().batch_write(items.iter().cloned().map(BatchWrite::Put).collect()).await?;
+        Ok(Self { stack })
     }
 
     /// A capture that was read, and of which nothing was released.
     pub(crate) async fn stopped_after_feeding(capture: &str) -> Result<Self> {
         let mut options = Options::new(Storage::Ephemeral);
-        let window = options.parameters.iter_mut().find(|(name, _)| *name == "ReorderWindowMs");
-        window.context("a window")?.1 = "3600000".to_owned();
+        set(&mut options, "ReorderWindowMs", "3600000")?;
         Self::start(capture, options).await
     }
 
@@ -98,7 +118,11 @@ impl Ledger {
     }
 
     /// Changes an entry where it is.
-    pub(crate) async fn change_entry(&self, number: u64, change: impl FnOnce(&mut JournalEntry)) -> Result<()> {
+    pub(crate) async fn change_entry(
+        &self,
+        number: u64,
+        change: impl FnOnce(&mut JournalEntry),
+    ) -> Result<()> {
         let mut entry = self.entry(number).await?;
         change(&mut entry);
         self.apply(Action::put(Item::encode(&Key::entry(order(number), 0), &entry))?).await
@@ -168,10 +192,17 @@ impl Ledger {
     }
 }
 
+fn set(options: &mut Options, name: &str, value: &str) -> Result<()> {
+    let parameter = options.parameters.iter_mut().find(|(known, _)| *known == name);
+    value.clone_into(&mut parameter.context("a parameter")?.1);
+    Ok(())
+}
+
 /// The report has a difference of this kind that is about this.
 pub(crate) fn assert_finds(report: &Report, kind: Kind, about: &str) {
     let is_about = |text: String| text.split([' ', ',']).any(|word| word == about) || text.contains(about);
-    let found = report.differences.iter().any(|found| found.kind == kind && is_about(found.subject.to_string()));
+    let found =
+        report.differences.iter().any(|found| found.kind == kind && is_about(found.subject.to_string()));
     assert!(found, "no {kind} about {about} in {report}");
 }
 
