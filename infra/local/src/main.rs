@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use contribution::endpoints::Storage;
-use contribution::replay;
 use contribution::stack::{Options, Stack};
+use contribution::{inspect, replay};
+use ledger::rules::{AccountSequence, OrderId};
 use tracing_subscriber::EnvFilter;
 
 /// The contribution ledger on this machine.
@@ -31,6 +32,15 @@ enum Command {
     ///
     /// Example: contribution replay events/captures/ordering-incident.jsonl --export ledger.json
     Replay(Replay),
+    /// Recomputes the ledger from source rows and journal, and reports every difference. Fails if there
+    /// is one.
+    ///
+    /// Example: contribution audit --data ./data --repair --report audit.json
+    Audit(Audit),
+    /// Says why an adoption was shared out as it was, or why an account received something or nothing.
+    ///
+    /// Example: contribution explain 57 D25122700018
+    Explain(Explain),
 }
 
 #[derive(Debug, Args)]
@@ -49,6 +59,31 @@ struct Replay {
     /// Writes the ledger's state to this file, as JSON.
     #[arg(long, value_name = "OUT.json")]
     export: Option<PathBuf>,
+    #[command(flatten)]
+    storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
+struct Audit {
+    /// Puts right what the ledger's own means can, and audits again.
+    #[arg(long)]
+    repair: bool,
+    /// Writes the report to this file, as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The adoption's order number.
+    order: OrderId,
+    /// The account to explain it for; without one every leg is explained.
+    account: Option<AccountSequence>,
+    /// Shows the explanation as JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     storage: StorageOptions,
 }
@@ -78,6 +113,8 @@ async fn main() -> ExitCode {
         None => up(cli.up).await,
         Some(Command::Up(arguments)) => up(arguments).await,
         Some(Command::Replay(arguments)) => run_replay(arguments).await,
+        Some(Command::Audit(arguments)) => run_audit(arguments).await,
+        Some(Command::Explain(arguments)) => run_explain(arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -111,5 +148,27 @@ async fn run_replay(arguments: Replay) -> Result<()> {
         replay::write_export(&stack, path).await?;
         eprintln!("the ledger's state is in {}", path.display());
     }
+    Ok(())
+}
+
+async fn run_audit(arguments: Audit) -> Result<()> {
+    let stack = inspect::open(arguments.storage.storage()).await?;
+    let reports = inspect::audit(&stack, arguments.repair).await?;
+    for report in &reports {
+        print!("{report}");
+    }
+    let last = reports.last().expect("an audit makes a report");
+    if let Some(path) = &arguments.report {
+        inspect::write_report(last, path)?;
+        eprintln!("the report is in {}", path.display());
+    }
+    anyhow::ensure!(last.is_clean(), "the ledger is not what its source and journal say");
+    Ok(())
+}
+
+async fn run_explain(arguments: Explain) -> Result<()> {
+    let Explain { order, account, json, storage } = arguments;
+    let stack = inspect::open(storage.storage()).await?;
+    println!("{}", inspect::explain(&stack, order, account.as_ref(), json).await?.trim_end());
     Ok(())
 }
