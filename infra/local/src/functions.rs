@@ -14,6 +14,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ledger::environment::{Environment, Variables};
 use ledger::store::Meter;
+use ledger_audit::Auditor;
 use ledger_stream::LedgerStream;
 use query_api::QueryApi;
 use serde_json::Value;
@@ -60,6 +61,8 @@ pub struct Functions {
     pub sequencer: Function,
     /// `AdoptionDistribution`.
     pub distributor: Function,
+    /// `LedgerAudit`.
+    pub audit: Function,
     /// `ContributionExpiry`.
     pub expiry: Function,
     /// `DailySnapshot`.
@@ -84,6 +87,9 @@ impl Functions {
         let of_distributor = environment("AdoptionDistribution")?;
         let distributor_meter = of_distributor.store.meter().clone();
         let distributor = Arc::new(Distributor::new(of_distributor)?);
+        let of_audit = environment("LedgerAudit")?;
+        let audit_meter = of_audit.store.meter().clone();
+        let audit = Arc::new(Auditor::new(of_audit)?);
         let of_expiry = environment("ContributionExpiry")?;
         let expiry_meter = of_expiry.store.meter().clone();
         let expiry = Arc::new(ContributionExpiry::new(of_expiry)?);
@@ -123,6 +129,13 @@ impl Functions {
                     Ok(serde_json::to_value(distributor.handle(event, Utc::now, deadline()).await)?)
                 }
             }),
+            audit: function("LedgerAudit", audit_meter, move |event| {
+                let audit = Arc::clone(&audit);
+                async move {
+                    let request = serde_json::from_value(event).context("not a request for an audit")?;
+                    Ok(serde_json::to_value(audit.handle(request, Utc::now, deadline()).await?)?)
+                }
+            }),
             stream: function("LedgerStream", stream_meter, move |event| {
                 let stream = Arc::clone(&stream);
                 async move {
@@ -140,7 +153,8 @@ impl Functions {
         })
     }
 
-    /// Every function.
+    /// Every function that the stack invokes by itself. The daily audit is not among them: here it
+    /// runs when somebody asks for it.
     #[must_use]
     pub fn all(&self) -> [&Function; 7] {
         [

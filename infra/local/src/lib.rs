@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod export;
 pub mod functions;
 pub mod http_api;
+pub mod inspect;
 pub mod replay;
 pub mod resources;
 pub mod stack;

@@ -11,9 +11,9 @@ use clap::{Args, Parser, Subcommand};
 use contribution::endpoints::Storage;
 use contribution::stack::{Options, Stack};
 use contribution::token::{DevelopmentKey, Grant};
-use contribution::{close, replay};
+use contribution::{close, inspect, replay};
 use ledger::queue::Release;
-use ledger::rules::{AccountSequence, BusinessDate};
+use ledger::rules::{AccountSequence, BusinessDate, OrderId};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -50,6 +50,15 @@ enum Command {
     ///
     /// Dates close in sequence, so that all up to the one named are closed.
     Close(Close),
+    /// Recomputes the ledger from source rows and journal, and reports every difference. Fails if there
+    /// is one.
+    ///
+    /// Example: contribution audit --data ./data --repair --report audit.json
+    Audit(Audit),
+    /// Says why an adoption was shared out as it was, or why an account received something or nothing.
+    ///
+    /// Example: contribution explain 57 D25122700018
+    Explain(Explain),
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +133,31 @@ struct Rebuild {
 }
 
 #[derive(Debug, Args)]
+struct Audit {
+    /// Puts right what the ledger's own means can, and audits again.
+    #[arg(long)]
+    repair: bool,
+    /// Writes the report to this file, as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The adoption's order number.
+    order: OrderId,
+    /// The account to explain it for; without one every leg is explained.
+    account: Option<AccountSequence>,
+    /// Shows the explanation as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
 struct StorageOptions {
     /// Keeps the tables in this directory, so that a later start goes on with them.
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
@@ -151,6 +185,8 @@ async fn main() -> ExitCode {
         Some(Command::Rebuild(arguments)) => run_rebuild(arguments).await,
         Some(Command::Token(arguments)) => print_token(arguments),
         Some(Command::Close(arguments)) => run_close(arguments).await,
+        Some(Command::Audit(arguments)) => run_audit(arguments).await,
+        Some(Command::Explain(arguments)) => run_explain(arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -239,5 +275,27 @@ async fn run_close(arguments: Close) -> Result<()> {
     // What was released earlier and not distributed yet would only make the close wait.
     stack.settle(|_| {}).await?;
     println!("{}", close::close_until(&stack, arguments.date.unwrap_or(today), release).await?);
+    Ok(())
+}
+
+async fn run_audit(arguments: Audit) -> Result<()> {
+    let stack = inspect::open(arguments.storage.storage()).await?;
+    let reports = inspect::audit(&stack, arguments.repair).await?;
+    for report in &reports {
+        print!("{report}");
+    }
+    let last = reports.last().expect("an audit makes a report");
+    if let Some(path) = &arguments.report {
+        inspect::write_report(last, path)?;
+        eprintln!("the report is in {}", path.display());
+    }
+    anyhow::ensure!(last.is_clean(), "the ledger is not what its source and journal say");
+    Ok(())
+}
+
+async fn run_explain(arguments: Explain) -> Result<()> {
+    let Explain { order, account, json, storage } = arguments;
+    let stack = inspect::open(storage.storage()).await?;
+    println!("{}", inspect::explain(&stack, order, account.as_ref(), json).await?.trim_end());
     Ok(())
 }

@@ -272,7 +272,7 @@ impl Store {
     }
 }
 
-fn order_of(item: &Item) -> Result<OrderId, StoreError> {
+pub(super) fn order_of(item: &Item) -> Result<OrderId, StoreError> {
     item.parse("sk")
 }
 

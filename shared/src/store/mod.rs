@@ -67,6 +67,7 @@ mod task;
 mod team;
 mod user;
 mod version;
+mod whole;
 
 use std::fmt;
 
@@ -97,6 +98,7 @@ pub use task::{Frame, ReassessTask};
 pub use team::{TeamChange, TeamStatistics};
 pub use user::UserRecord;
 pub use version::{RecordPosition, RowVersion};
+pub use whole::{AccountsItem, AdoptionPage, SourceItem};
 
 /// One of the ledger's tables, each named for the life its items lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
