@@ -1,6 +1,6 @@
 // Walks through the operators' console in headless Chromium, as an operator and as a user would.
 //
-//   cargo run -- up                                       (in another terminal, on the built-in capture)
+//   cargo run -- up --as-of 2026-02-10                    (in another terminal, on the built-in capture)
 //   cd tests/console && npm ci && node click-path.mjs
 //
 // CONSOLE_URL says where the stack is, CHROMIUM which browser, CONTRIBUTION which binary prints tokens.
@@ -65,7 +65,7 @@ for (const [look, options] of Object.entries(looks)) {
     assert.ok(await chain.count() >= 3);
     const levelOne = chain.filter({ hasText: "Level 1" }).filter({ hasText: "D25122700018" });
     assert.match(await levelOne.innerText(), /226\.17/);
-    assert.match(await levelOne.innerText(), /Unlocked level 1/);
+    assert.match(await levelOne.innerText(), /Unlocked: had unlocked 5 levels with 1 direct adopter/);
     assert.ok(await page.locator("ol.chain > li.locked").filter({ hasText: "Locked" }).count() > 0);
     await fits();
     await keep("3-order");
@@ -78,9 +78,17 @@ for (const [look, options] of Object.entries(looks)) {
     await fits();
     await keep("4-account");
 
+    await page.getByRole("link", { name: "Network", exact: true }).click();
+    await heading("Network");
+    await page.getByRole("img", { name: /Network by day/ }).waitFor();
+    assert.match(await page.locator("main").innerText(), /6\s512\s519\.91/);
+    await fits();
+    await keep("6-network");
+
     await page.getByRole("link", { name: "Operation" }).click();
     await heading("Operation");
     assert.match(await page.locator("main").innerText(), /Held adoptions/);
+    assert.match(await page.locator("main").innerText(), /2026-02-10/);
     await fits();
     await keep("5-operation");
 

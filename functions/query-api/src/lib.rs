@@ -9,6 +9,7 @@
 mod access;
 mod answer;
 mod cursor;
+mod dates;
 mod leg;
 mod problem;
 mod record;

@@ -93,6 +93,11 @@ impl<'a> Request<'a> {
         value.transpose().map_err(|error: T::Err| Problem::invalid(name, expectation(&error)))
     }
 
+    /// Whether a value of the query is given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.query.iter().any(|(known, _)| known == name)
+    }
+
     /// How many entries of a list are wanted.
     pub(crate) fn limit(&self) -> Result<usize, Problem> {
         let expected = || Problem::invalid("limit", format!("a whole number from 1 to {LIMIT_MAX}"));

@@ -1,11 +1,14 @@
 //! What the journal's stream carries: entries, and what is to be published.
 
+use chrono::DateTime;
+
 use super::client::Store;
 use super::journal::JournalEntry;
 use super::key::{EVENT_PREFIX, Key, ORDER_PREFIX, POSTED_PREFIX};
 use super::posted::Posted;
+use super::snapshot::DailySnapshotCreated;
 use super::{Action, Item, StoreError, Table};
-use crate::events::Event;
+use crate::events::{self, Event};
 
 /// The attribute that holds an event, as JSON.
 const EVENT: &str = "event";
@@ -32,6 +35,16 @@ impl JournalItem {
             item.decode().map(Self::Posted)
         } else if is(EVENT_PREFIX) {
             serde_json::from_str(item.text(EVENT)?).map(Self::Event).map_err(|_| item.corrupt(EVENT))
+        } else if let Some(totals) = DailySnapshotCreated::from_journal(item.clone())? {
+            let created_at = DateTime::from_timestamp_millis(totals.closed_at_ms);
+            Ok(Self::Event(Event::DailySnapshotCreated(events::DailySnapshotCreated {
+                snapshot_date: totals.snapshot_date,
+                network_total_contribution: totals.network_total_contribution,
+                user_total_contribution: totals.user_total_contribution,
+                system_total_contribution: totals.system_total_contribution,
+                row_count: totals.user_count + totals.system_account_count,
+                created_at: created_at.ok_or_else(|| item.corrupt("closed_at_ms"))?,
+            })))
         } else {
             Err(item.corrupt("pk"))
         }

@@ -1,5 +1,7 @@
 //! Daily snapshots: who has which part of the network on a date.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::client::{BatchWrite, Range, Store};
@@ -94,6 +96,42 @@ impl Store {
         date: BusinessDate,
     ) -> Result<Option<DailySnapshotCreated>, StoreError> {
         self.get(&Key::snapshot_created(date)).await?.map(Item::decode).transpose()
+    }
+
+    /// The totals of these dates, ascending; those that are not closed are left out.
+    pub async fn snapshot_totals_of(
+        &self,
+        dates: &[BusinessDate],
+    ) -> Result<Vec<DailySnapshotCreated>, StoreError> {
+        let items = self.batch_get(dates.iter().copied().map(Key::snapshot_created)).await?;
+        let mut found: Vec<DailySnapshotCreated> =
+            items.into_iter().map(Item::decode).collect::<Result<_, _>>()?;
+        found.sort_by_key(|totals| totals.snapshot_date);
+        Ok(found)
+    }
+
+    /// An account's rows of these dates, ascending, where anything of it was active.
+    pub async fn snapshot_rows(
+        &self,
+        account: &Owner,
+        dates: &[BusinessDate],
+    ) -> Result<Vec<SnapshotRow>, StoreError> {
+        let own: BTreeMap<Key, BusinessDate> =
+            dates.iter().map(|date| (Key::snapshot_row(*date, account), *date)).collect();
+        let (totals, items) =
+            futures::future::try_join(self.snapshot_totals_of(dates), self.batch_get(own.keys().cloned()))
+                .await?;
+        let totals: BTreeMap<BusinessDate, DailySnapshotCreated> =
+            totals.into_iter().map(|totals| (totals.snapshot_date, totals)).collect();
+        let mut rows = Vec::with_capacity(items.len());
+        for item in &items {
+            // A row without its date's totals is one of a date that is just being closed.
+            if let Some(totals) = own.get(&item.key()?).and_then(|date| totals.get(date)) {
+                rows.push(row(item, totals)?);
+            }
+        }
+        rows.sort_by_key(|row| row.snapshot_date);
+        Ok(rows)
     }
 
     /// A page of a closed date's rows of at most `limit`, from `start`. Any page can be read again, and

@@ -1,17 +1,23 @@
 //! The routes, one file each, in the order of the contract.
 
 mod account;
+mod account_snapshots;
 mod adoption;
 mod console;
+mod explain;
 mod health;
 mod held;
 mod network;
 mod openapi;
 mod quarantine;
 mod records;
+mod snapshot;
+mod snapshot_export;
+mod snapshot_rows;
 mod sync_status;
 mod system_account_records;
 mod system_accounts;
+mod team;
 mod unallocated;
 
 use crate::route::Route;
@@ -23,9 +29,15 @@ pub(crate) const ALL: &[Route] = &[
     health::ROUTE,
     account::ROUTE,
     records::ROUTE,
+    team::ROUTE,
     unallocated::ROUTE,
+    account_snapshots::ROUTE,
     adoption::ROUTE,
+    explain::ROUTE,
     network::ROUTE,
+    snapshot::ROUTE,
+    snapshot_rows::ROUTE,
+    snapshot_export::ROUTE,
     system_accounts::ROUTE,
     system_account_records::ROUTE,
     sync_status::ROUTE,

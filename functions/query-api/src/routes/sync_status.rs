@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use ledger::store::{Count, Counts, OutstandingTree, Progress, SnapshotState};
+use ledger::rules::BusinessDate;
+use ledger::store::{CloseState, Count, Counts, OutstandingTree, Progress, SnapshotState};
 use serde::Serialize;
 
 use crate::access::Access;
@@ -31,6 +32,7 @@ struct SyncStatusView {
     staged: CountView,
     held: CountView,
     trees: TreesView,
+    close: CloseView,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,13 +70,29 @@ struct StoppedTreeView {
     reason: String,
 }
 
+#[derive(Debug, Serialize)]
+struct CloseView {
+    last_closed_date: Option<BusinessDate>,
+    /// The close that is under way.
+    current: Option<CurrentCloseView>,
+}
+
+#[derive(Debug, Serialize)]
+struct CurrentCloseView {
+    date: BusinessDate,
+    step: &'static str,
+    waiting_for: Vec<String>,
+    opened_at: DateTime<Utc>,
+}
+
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let store = request.store();
-    let (progress, staged, held, trees) = futures::future::try_join4(
+    let (progress, staged, held, trees, close) = futures::future::try_join5(
         store.progress(),
         store.staged_count(COUNT_MAX),
         store.held_count(COUNT_MAX),
         store.outstanding_trees(),
+        store.latest_close(),
     )
     .await?;
     let mut records = Counts::default();
@@ -88,6 +106,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         staged: staged.into(),
         held: held.into(),
         trees: trees_view(trees),
+        close: close_view(close)?,
     }))
 }
 
@@ -105,6 +124,23 @@ fn partition(progress: Progress) -> Result<PartitionView, Problem> {
         lag_ms: progress.source_ts_ms.map(|changed_at_ms| (progress.read_at_ms - changed_at_ms).max(0)),
         records: progress.counts,
     })
+}
+
+fn close_view(latest: Option<CloseState>) -> Result<CloseView, Problem> {
+    let Some(state) = latest else { return Ok(CloseView { last_closed_date: None, current: None }) };
+    if state.is_closed() {
+        return Ok(CloseView { last_closed_date: Some(state.date), current: None });
+    }
+    let opened_at = DateTime::from_timestamp_millis(state.opened_at_ms);
+    let current = CurrentCloseView {
+        date: state.date,
+        step: state.step.name(),
+        waiting_for: state.waiting_for,
+        opened_at: opened_at.ok_or_else(|| Problem::inconsistent("a close has no time"))?,
+    };
+    // Dates close in sequence: before the one under way all are closed, back to the first.
+    let last_closed_date = (state.first_date < state.date).then(|| state.date.previous());
+    Ok(CloseView { last_closed_date, current: Some(current) })
 }
 
 fn trees_view(trees: Vec<OutstandingTree>) -> TreesView {
