@@ -40,21 +40,21 @@ impl std::fmt::Debug for Variables {
 }
 
 impl Variables {
-    /// Settings found by `lookup`.
+    /// Settings found by `lookup`; an empty one counts as not set.
     pub fn new(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(lookup))
     }
 
-    /// The process's environment variables; an empty one counts as not set.
+    /// The process's environment variables.
     #[must_use]
     pub fn of_process() -> Self {
-        Self::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        Self::new(|name| std::env::var(name).ok())
     }
 
     /// A setting, if it is set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
-        (self.0)(name)
+        (self.0)(name).filter(|value| !value.is_empty())
     }
 
     /// A setting that must be there.

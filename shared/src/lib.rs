@@ -1,10 +1,14 @@
 //! The contribution ledger: business rules, change decoding, storage, queues and telemetry.
 //!
 //! [`rules`] is pure and depends on nothing else here; [`cdc`] turns bytes into changes of rows;
-//! [`store`] is the only module that knows a table, a key or an attribute name.
+//! [`store`] is the only module that knows a table, a key or an attribute name; [`explain`] says why
+//! a leg is where it is.
 
 pub mod cdc;
+pub mod closing;
 pub mod environment;
+pub mod events;
+pub mod explain;
 pub mod queue;
 pub mod rules;
 pub mod store;

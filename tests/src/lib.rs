@@ -4,6 +4,7 @@
 //! - [`capture`]: reading and writing captures, and the ways a broker may deliver one;
 //! - [`generate`]: invented captures of any size, and random histories of a source;
 //! - [`golden`]: captures of a real connector, with what must come of them;
+//! - [`contract`]: the API's document, and checking answers against it;
 //! - [`simulation`]: the functions over a real store, with redelivery, concurrency and crashes.
 //!
 //! The oracle and the generators share no code with the ledger. What judges must not repeat the mistakes of what it
@@ -12,6 +13,7 @@
 pub mod calendar;
 pub mod capture;
 mod connector;
+pub mod contract;
 pub mod generate;
 pub mod golden;
 pub mod oracle;

@@ -1,5 +1,7 @@
 //! What is to be posted for one adoption: a pure comparison of what should be with what is.
 
+use std::collections::BTreeMap;
+
 use ledger::cdc::AdoptionRow;
 use ledger::rules::{
     AccountSequence, Adoption, AmountOverflow, Ancestor, ContributionPerTree, Distribution, Leg, OrderId,
@@ -31,6 +33,8 @@ pub(crate) struct Effect {
     pub(crate) unlocks: Vec<(AccountSequence, UnlockFacts)>,
     /// What this proves wrong, perhaps.
     pub(crate) tasks: Vec<ReassessTask>,
+    /// The tree each account involved is in.
+    pub(crate) homes: BTreeMap<AccountSequence, TreeId>,
 }
 
 /// What a reversal needs to know that the view does not hold.
@@ -46,6 +50,18 @@ impl Involved<'_> {
     /// The adopter.
     fn adopter(&self) -> &AccountSequence {
         &self.row.account
+    }
+
+    /// The tree each of them is in: above the account at a tree's top, the next tree begins.
+    fn homes(&self) -> BTreeMap<AccountSequence, TreeId> {
+        let mut trees = self.trees.iter().peekable();
+        let mut homes = BTreeMap::new();
+        for account in std::iter::once(self.adopter()).chain(self.ancestors) {
+            let Some(tree) = trees.peek() else { break };
+            homes.insert(account.clone(), (*tree).clone());
+            trees.next_if(|tree| tree.as_str() == account.as_str());
+        }
+        homes
     }
 
     /// What makes the adoption posted: its distribution, by the unlocks as of its order with itself
@@ -64,7 +80,7 @@ impl Involved<'_> {
         };
         let entry = self.entry(cause, position.next_number, distribution.legs, policy, now_ms);
         let tasks = self.tasks(view, &unlocks, entry.number, policy);
-        Ok(Effect { entry, unlocks, tasks })
+        Ok(Effect { entry, unlocks, tasks, homes: self.homes() })
     }
 
     /// What takes the adoption back, with what it unlocked.
@@ -77,7 +93,7 @@ impl Involved<'_> {
         let entry =
             self.entry(EntryCause::Reversal, position.next_number, position.reversed_legs(), policy, now_ms);
         let tasks = self.tasks(view, &unlocks, entry.number, policy);
-        Effect { entry, unlocks, tasks }
+        Effect { entry, unlocks, tasks, homes: self.homes() }
     }
 
     /// What moves each leg to whom the rules give it now; nothing if all are right.
@@ -96,7 +112,7 @@ impl Involved<'_> {
         }
         let cause = EntryCause::Reassessment { order: task.cause, account: task.account.clone() };
         let entry = self.entry(cause, position.next_number, moves, policy, now_ms);
-        Ok(Some(Effect { entry, unlocks: Vec::new(), tasks: Vec::new() }))
+        Ok(Some(Effect { entry, unlocks: Vec::new(), tasks: Vec::new(), homes: self.homes() }))
     }
 
     /// The facts of the adopter and its referrer with this first order of the adopter; only those

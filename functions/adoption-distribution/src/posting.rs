@@ -6,13 +6,16 @@ use ledger::rules::{
     AccountSequence, Amount, AmountOverflow, BusinessDate, OrderId, Owner, Slot, SystemAccount,
 };
 use ledger::store::{
-    Account, AccountChange, Action, JournalEntry, OutstandingTree, ReassessTask, Shard, Store, StoreError,
-    SystemShare, TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
+    Account, AccountChange, Action, EntryCause, JournalEntry, OutstandingTree, Posted, PostedAccount,
+    ReassessTask, Shard, Store, StoreError, SystemShare, TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
 };
 
 use crate::DistributionError;
 use crate::decide::Effect;
 use crate::view::View;
+
+/// The writes that each tree adds: its cursor, and where its accounts stand then.
+const ACTIONS_PER_TREE: usize = 2;
 
 /// A transaction being built. An account that several adoptions touch is written once.
 #[derive(Debug, Default)]
@@ -21,6 +24,7 @@ pub(crate) struct Posting {
     accounts: BTreeMap<AccountSequence, AccountChange>,
     systems: BTreeMap<(Shard, SystemAccount), SystemChange>,
     trees: BTreeMap<TreeId, Option<OrderId>>,
+    homes: BTreeMap<AccountSequence, TreeId>,
     tasks: Vec<ReassessTask>,
 }
 
@@ -57,7 +61,7 @@ impl Posting {
             + effect.tasks.len() * 2
             + users.iter().filter(|account| !self.accounts.contains_key(account)).count()
             + systems.iter().filter(|key| !self.systems.contains_key(key)).count()
-            + trees.iter().filter(|tree| !self.trees.contains_key(tree)).count();
+            + ACTIONS_PER_TREE * trees.iter().filter(|tree| !self.trees.contains_key(tree)).count();
         self.action_count() + new <= TRANSACTION_ACTIONS_MAX
     }
 
@@ -66,7 +70,7 @@ impl Posting {
         self.entries.len()
             + self.accounts.len()
             + self.systems.len()
-            + self.trees.len()
+            + ACTIONS_PER_TREE * self.trees.len()
             + self.tasks.len() * 2
     }
 
@@ -77,7 +81,7 @@ impl Posting {
         trees: &[TreeId],
         view: &mut View,
     ) -> Result<(), DistributionError> {
-        let Effect { entry, unlocks, tasks } = effect;
+        let Effect { entry, unlocks, tasks, homes } = effect;
         let poisoned = |_: AmountOverflow| DistributionError::Overflow { order: entry.order };
         let (users, systems) = changes(&entry, &unlocks, Shard::of_tree(&trees[0])).map_err(poisoned)?;
 
@@ -109,9 +113,29 @@ impl Posting {
             let last = self.trees.entry(tree.clone()).or_insert_with(|| view.cursor(tree).last_order);
             *last = (*last).max(Some(entry.order));
         }
+        self.homes.extend(homes);
         self.tasks.extend(tasks);
         self.entries.push(entry);
         Ok(())
+    }
+
+    /// Where this leaves the accounts of one tree; `None` if it posts to none of them.
+    fn posted(&self, tree: &TreeId, view: &View) -> Option<Posted> {
+        let posts_to = |entry: &JournalEntry, account: &AccountSequence| {
+            entry.legs.iter().any(|leg| leg.recipient.is_allocated_to(account))
+        };
+        let of_tree = self.homes.iter().filter(|(_, home)| *home == tree).map(|(account, _)| account);
+        let accounts: Vec<PostedAccount> = of_tree
+            .filter(|account| self.entries.iter().any(|entry| posts_to(entry, account)))
+            .map(|account| PostedAccount::of(account, view.account(account)))
+            .collect();
+        (!accounts.is_empty()).then(|| Posted {
+            tree: tree.clone(),
+            version: view.cursor(tree).version + 1,
+            entries: self.entries.iter().map(JournalEntry::id).collect(),
+            accounts,
+            posted_at_ms: self.entries.iter().map(|entry| entry.posted_at_ms).max().unwrap_or_default(),
+        })
     }
 
     /// Commits everything at once. Whether it took effect: if not, the view is outdated.
@@ -136,6 +160,7 @@ impl Posting {
         }
         for (tree, last_order) in &self.trees {
             actions.push(view.cursor(tree).advance(tree, *last_order));
+            actions.extend(self.posted(tree, view).map(|posted| posted.write()).transpose()?);
         }
         for task in &self.tasks {
             actions.push(task.write()?);
@@ -184,6 +209,16 @@ fn changes(
         };
         let pending = pending.entry(effective_date).or_default();
         *pending = pending.checked_add(leg.amount)?;
+    }
+    let trees = i64::from(entry.tree_count.get());
+    let trees = match entry.cause {
+        EntryCause::Distribution | EntryCause::Redistribution => trees,
+        EntryCause::Reversal => -trees,
+        EntryCause::Reassessment { .. } => 0,
+    };
+    if trees != 0 {
+        let change = users.entry(entry.account.clone()).or_default();
+        *change.pending_trees.entry(effective_date).or_default() += trees;
     }
     for (account, facts) in unlocks {
         users.entry(account.clone()).or_default().unlock = Some(facts.clone());

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -19,48 +21,92 @@ pub enum Storage {
     Directory(PathBuf),
 }
 
+impl Storage {
+    /// Whether an earlier start left tables there.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        match self {
+            Self::Ephemeral => false,
+            Self::Directory(directory) => directory.join(DATABASE_FILE).exists(),
+        }
+    }
+}
+
 /// Clients of the services.
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// The tables.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The tables' streams.
+    pub streams: aws_sdk_dynamodbstreams::Client,
     /// The queues.
     pub sqs: aws_sdk_sqs::Client,
 }
 
+const DATABASE_FILE: &str = "tables.sqlite";
 const REGION: &str = "us-east-1";
 
 /// Starts the embedded services, unless `AWS_ENDPOINT_URL_DYNAMODB` or `AWS_ENDPOINT_URL_SQS` say
 /// that others are to be used, and answers clients of them.
 pub async fn start(storage: &Storage) -> Result<Clients> {
-    let dynamodb = match std::env::var_os("AWS_ENDPOINT_URL_DYNAMODB") {
-        Some(_) => aws_sdk_dynamodb::Client::new(&aws_config::load_from_env().await),
-        None => aws_sdk_dynamodb::Client::new(&embedded(start_tables(storage).await?)),
+    let tables = match std::env::var("AWS_ENDPOINT_URL_DYNAMODB") {
+        Ok(endpoint) => {
+            let config = aws_config::load_from_env().await;
+            // Where tables are emulated, so are their streams.
+            match std::env::var_os("AWS_ENDPOINT_URL_DYNAMODB_STREAMS") {
+                Some(_) => config,
+                None => config.into_builder().endpoint_url(endpoint).build(),
+            }
+        }
+        Err(_) => embedded(start_tables(storage).await?),
     };
+    let dynamodb = aws_sdk_dynamodb::Client::new(&tables);
+    let streams = aws_sdk_dynamodbstreams::Client::new(&tables);
     let sqs = match std::env::var_os("AWS_ENDPOINT_URL_SQS") {
         Some(_) => aws_sdk_sqs::Client::new(&aws_config::load_from_env().await),
         None => aws_sdk_sqs::Client::new(&embedded(start_queues().await?)),
     };
-    Ok(Clients { dynamodb, sqs })
+    Ok(Clients { dynamodb, streams, sqs })
 }
 
 async fn start_tables(storage: &Storage) -> Result<SocketAddr> {
-    let database = match storage {
-        Storage::Ephemeral => Database::memory(),
+    let path = match storage {
+        Storage::Ephemeral => memory_path(),
         Storage::Directory(directory) => {
             std::fs::create_dir_all(directory)
                 .with_context(|| format!("cannot create the data directory {}", directory.display()))?;
-            Database::new(&database_path(directory)?)
+            database_path(directory)?
         }
     };
-    let database = database.map_err(|error| anyhow!("the embedded tables cannot be opened: {error}"))?;
+    let database = Database::new(&path)
+        .map_err(|error| anyhow!("the embedded tables at {path} cannot be opened: {error}"))?;
+    index_stream_records(&path).with_context(|| format!("the embedded tables at {path}"))?;
     let (listener, address) = listen().await?;
     tokio::spawn(dynoxide::server::serve_on(listener, database));
     Ok(address)
 }
 
+/// Names a database in memory that further connections of this process can open, too.
+fn memory_path() -> String {
+    static STARTED: AtomicU64 = AtomicU64::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    format!("file:contribution-{number}?mode=memory&cache=shared")
+}
+
+/// Each write to a table with a stream looks for the highest sequence number among the table's stream
+/// records, and there is no index that answers it. This one does.
+fn index_stream_records(path: &str) -> Result<()> {
+    let connection = rusqlite::Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(30))?;
+    connection.execute_batch(
+        "CREATE INDEX IF NOT EXISTS stream_records_by_sequence_number
+         ON _stream_records (table_name, CAST(sequence_number AS INTEGER))",
+    )?;
+    Ok(())
+}
+
 fn database_path(directory: &Path) -> Result<String> {
-    let path = directory.join("tables.sqlite");
+    let path = directory.join(DATABASE_FILE);
     path.to_str().map(ToOwned::to_owned).with_context(|| format!("{} is not UTF-8", path.display()))
 }
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use ledger::rules::{
-    AccountSequence, Amount, BusinessDate, OrderId, Owner, Policy, Recipient, Slot, SystemAccount,
+    AccountSequence, Amount, BusinessDate, OrderId, Owner, Policy, Ratio, Recipient, Slot, SystemAccount,
 };
-use ledger::store::{AdoptionRecord, Position, Stage, Store};
+use ledger::store::{AdoptionRecord, Position, SnapshotPosition, SnapshotRow, Stage, Store};
 use serde::Serialize;
 
 /// The ledger's state, all amounts as text of scale 10.
@@ -22,6 +22,9 @@ pub struct Export {
     pub accounts: BTreeMap<AccountSequence, ExportedAccount>,
     /// Every system account that any leg went to.
     pub system: BTreeMap<SystemAccount, Amount>,
+    /// The snapshot of the latest closed date, if any date is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<ExportedSnapshot>,
     /// Every distributed adoption, as the net of all its entries.
     pub distributions: BTreeMap<OrderId, ExportedDistribution>,
 }
@@ -38,6 +41,22 @@ pub struct ExportedAccount {
     direct_referral_adopted_count: u32,
     unlocked_level_depth: u8,
     unlocked_bonus_tiers: u8,
+    /// As of the latest closed date, by level.
+    team_trees: Vec<u64>,
+}
+
+/// A snapshot in the export.
+#[derive(Debug, Serialize)]
+pub struct ExportedSnapshot {
+    date: BusinessDate,
+    network_total: Amount,
+    rows: BTreeMap<Owner, ExportedRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExportedRow {
+    effective: Amount,
+    ratio: Ratio,
 }
 
 /// A distributed adoption in the export.
@@ -91,20 +110,47 @@ pub async fn export(store: &Store, policy: &Policy) -> Result<Export> {
         distributions.insert(record.order, distribution);
     }
 
-    let accounts = accounts(store, policy).await?;
+    let closed = store.latest_closed_date().await?;
+    let accounts = accounts(store, policy, closed).await?;
+    let snapshot = match closed {
+        Some(date) => snapshot(store, date).await?,
+        None => None,
+    };
     let system = store.system_accounts().await?;
     // An account whose every leg was taken back is as if it had never had one.
     let system = system.into_iter().filter(|(_, share)| !share.total.is_zero());
     let system = system.map(|(account, share)| (account, share.total)).collect();
-    Ok(Export { orders: distributions.len(), held, distributed_total, accounts, system, distributions })
+    let orders = distributions.len();
+    Ok(Export { orders, held, distributed_total, accounts, system, snapshot, distributions })
 }
 
-async fn accounts(store: &Store, policy: &Policy) -> Result<BTreeMap<AccountSequence, ExportedAccount>> {
+async fn snapshot(store: &Store, date: BusinessDate) -> Result<Option<ExportedSnapshot>> {
+    let Some(totals) = store.snapshot_totals(date).await? else { return Ok(None) };
+    let rows = store.snapshot_page(&totals, SnapshotPosition::default(), usize::MAX).await?.rows;
+    let exported = |row: SnapshotRow| {
+        (row.account, ExportedRow { effective: row.effective_contribution, ratio: row.contribution_ratio })
+    };
+    Ok(Some(ExportedSnapshot {
+        date,
+        network_total: totals.network_total_contribution,
+        rows: rows.into_iter().map(exported).collect(),
+    }))
+}
+
+async fn accounts(
+    store: &Store,
+    policy: &Policy,
+    closed: Option<BusinessDate>,
+) -> Result<BTreeMap<AccountSequence, ExportedAccount>> {
     let known: BTreeSet<AccountSequence> = store.known_accounts().await?;
     let states = store.accounts(known).await?;
     let mut exported = BTreeMap::new();
     for (account, state) in states {
         let unlock = state.unlock.latest(policy);
+        let team_trees = match closed {
+            Some(date) => store.team_statistics(&account, date, policy.level_count()).await?.trees_at_level,
+            None => vec![0; usize::from(policy.level_count())],
+        };
         exported.insert(
             account,
             ExportedAccount {
@@ -117,6 +163,7 @@ async fn accounts(store: &Store, policy: &Policy) -> Result<BTreeMap<AccountSequ
                 direct_referral_adopted_count: state.unlock.direct_adopter_count(),
                 unlocked_level_depth: unlock.level_depth,
                 unlocked_bonus_tiers: unlock.bonus_tiers,
+                team_trees,
             },
         );
     }

@@ -8,10 +8,15 @@ use adoption_sequencer::Sequencer;
 use anyhow::{Context, Result};
 use cdc_ingest::Ingest;
 use chrono::{DateTime, TimeDelta, Utc};
+use contribution_expiry::ContributionExpiry;
+use daily_snapshot::DailySnapshot;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ledger::environment::{Environment, Variables};
 use ledger::store::Meter;
+use ledger_audit::Auditor;
+use ledger_stream::LedgerStream;
+use query_api::QueryApi;
 use serde_json::Value;
 
 use crate::endpoints::Clients;
@@ -56,6 +61,16 @@ pub struct Functions {
     pub sequencer: Function,
     /// `AdoptionDistribution`.
     pub distributor: Function,
+    /// `LedgerAudit`.
+    pub audit: Function,
+    /// `ContributionExpiry`.
+    pub expiry: Function,
+    /// `DailySnapshot`.
+    pub snapshot: Function,
+    /// `LedgerStream`.
+    pub stream: Function,
+    /// `QueryApi`.
+    pub query: Function,
 }
 
 impl Functions {
@@ -72,7 +87,30 @@ impl Functions {
         let of_distributor = environment("AdoptionDistribution")?;
         let distributor_meter = of_distributor.store.meter().clone();
         let distributor = Arc::new(Distributor::new(of_distributor)?);
+        let of_audit = environment("LedgerAudit")?;
+        let audit_meter = of_audit.store.meter().clone();
+        let audit = Arc::new(Auditor::new(of_audit)?);
+        let of_expiry = environment("ContributionExpiry")?;
+        let expiry_meter = of_expiry.store.meter().clone();
+        let expiry = Arc::new(ContributionExpiry::new(of_expiry)?);
+        let of_snapshot = environment("DailySnapshot")?;
+        let snapshot_meter = of_snapshot.store.meter().clone();
+        let snapshot = Arc::new(DailySnapshot::new(of_snapshot)?);
+        let of_stream = environment("LedgerStream")?;
+        let stream_meter = of_stream.store.meter().clone();
+        let stream = Arc::new(LedgerStream::new(of_stream)?);
+        let of_query = environment("QueryApi")?;
+        let query_meter = of_query.store.meter().clone();
+        let query = Arc::new(QueryApi::new(of_query));
         Ok(Self {
+            expiry: function("ContributionExpiry", expiry_meter, move |event| {
+                let expiry = Arc::clone(&expiry);
+                async move { Ok(expiry.handle(event, Utc::now, deadline()).await?) }
+            }),
+            snapshot: function("DailySnapshot", snapshot_meter, move |event| {
+                let snapshot = Arc::clone(&snapshot);
+                async move { Ok(snapshot.handle(event, Utc::now, deadline()).await?) }
+            }),
             ingest: function("CdcIngest", ingest_meter, move |event| {
                 let ingest = Arc::clone(&ingest);
                 async move {
@@ -91,13 +129,43 @@ impl Functions {
                     Ok(serde_json::to_value(distributor.handle(event, Utc::now, deadline()).await)?)
                 }
             }),
+            audit: function("LedgerAudit", audit_meter, move |event| {
+                let audit = Arc::clone(&audit);
+                async move {
+                    let request = serde_json::from_value(event).context("not a request for an audit")?;
+                    Ok(serde_json::to_value(audit.handle(request, Utc::now, deadline()).await?)?)
+                }
+            }),
+            stream: function("LedgerStream", stream_meter, move |event| {
+                let stream = Arc::clone(&stream);
+                async move {
+                    let event = serde_json::from_value(event).context("not an event of a table's stream")?;
+                    Ok(serde_json::to_value(stream.handle(event, Utc::now()).await)?)
+                }
+            }),
+            query: function("QueryApi", query_meter, move |event| {
+                let query = Arc::clone(&query);
+                async move {
+                    let event = serde_json::from_value(event).context("not an event of an HTTP API")?;
+                    Ok(serde_json::to_value(query.handle(event, Utc::now()).await)?)
+                }
+            }),
         })
     }
 
-    /// Every function.
+    /// Every function that the stack invokes by itself. The daily audit is not among them: here it
+    /// runs when somebody asks for it.
     #[must_use]
-    pub fn all(&self) -> [&Function; 3] {
-        [&self.ingest, &self.sequencer, &self.distributor]
+    pub fn all(&self) -> [&Function; 7] {
+        [
+            &self.ingest,
+            &self.sequencer,
+            &self.distributor,
+            &self.expiry,
+            &self.snapshot,
+            &self.stream,
+            &self.query,
+        ]
     }
 }
 

@@ -1,13 +1,20 @@
 //! The `contribution` command.
 
+use std::future::IntoFuture;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 use contribution::endpoints::Storage;
-use contribution::replay;
 use contribution::stack::{Options, Stack};
+use contribution::token::{DevelopmentKey, Grant};
+use contribution::{close, inspect, replay};
+use ledger::queue::Release;
+use ledger::rules::{AccountSequence, BusinessDate, OrderId};
+use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 /// The contribution ledger on this machine.
@@ -31,14 +38,72 @@ enum Command {
     ///
     /// Example: contribution replay events/captures/ordering-incident.jsonl --export ledger.json
     Replay(Replay),
+    /// Writes the per-account records again from the journal, and says what was not as it should be.
+    ///
+    /// Example: contribution rebuild --data ledger --events events.jsonl
+    Rebuild(Rebuild),
+    /// Prints a token that the running stack's API accepts.
+    ///
+    /// Example: curl -H "Authorization: Bearer $(contribution token --operate)" 127.0.0.1:8787/v1/sync-status
+    Token(Token),
+    /// Closes business dates on tables kept with --data, and exits.
+    ///
+    /// Dates close in sequence, so that all up to the one named are closed.
+    Close(Close),
+    /// Recomputes the ledger from source rows and journal, and reports every difference. Fails if there
+    /// is one.
+    ///
+    /// Example: contribution audit --data ./data --repair --report audit.json
+    Audit(Audit),
+    /// Says why an adoption was shared out as it was, or why an account received something or nothing.
+    ///
+    /// Example: contribution explain 57 D25122700018
+    Explain(Explain),
 }
 
 #[derive(Debug, Args)]
 struct Up {
     /// Captures to replay if the stack is empty; the built-in one if none is named.
     files: Vec<PathBuf>,
+    /// The port of 127.0.0.1 that serves the API and the console.
+    #[arg(long, default_value_t = 8787)]
+    port: u16,
+    /// Closes the business dates up to this one once the captures are replayed.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<BusinessDate>,
     #[command(flatten)]
     storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
+struct Close {
+    /// The last date to close; today's in the business time zone if none is named.
+    date: Option<BusinessDate>,
+    /// Closes even what waits for adoptions of earlier dates: they enter with a later date.
+    #[arg(long)]
+    release: bool,
+    #[command(flatten)]
+    storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
+struct Token {
+    #[command(flatten)]
+    grant: GrantOptions,
+    /// The data directory of the stack that is to accept the token, if it has one.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct GrantOptions {
+    /// A token of this account's user, which reads that account only.
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<AccountSequence>,
+    /// A token of an operator, which reads everything.
+    #[arg(long)]
+    operate: bool,
 }
 
 #[derive(Debug, Args)]
@@ -49,6 +114,45 @@ struct Replay {
     /// Writes the ledger's state to this file, as JSON.
     #[arg(long, value_name = "OUT.json")]
     export: Option<PathBuf>,
+    /// Closes the business dates up to this one before the export.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<BusinessDate>,
+    #[command(flatten)]
+    storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
+struct Rebuild {
+    /// The directory the tables are in; the running stack's memory is nobody else's.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Writes every event there ever was to this file, one JSON document per line: of each account's
+    /// postings in their order.
+    #[arg(long, value_name = "OUT.jsonl")]
+    events: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Audit {
+    /// Puts right what the ledger's own means can, and audits again.
+    #[arg(long)]
+    repair: bool,
+    /// Writes the report to this file, as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    storage: StorageOptions,
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The adoption's order number.
+    order: OrderId,
+    /// The account to explain it for; without one every leg is explained.
+    account: Option<AccountSequence>,
+    /// Shows the explanation as JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     storage: StorageOptions,
 }
@@ -78,6 +182,11 @@ async fn main() -> ExitCode {
         None => up(cli.up).await,
         Some(Command::Up(arguments)) => up(arguments).await,
         Some(Command::Replay(arguments)) => run_replay(arguments).await,
+        Some(Command::Rebuild(arguments)) => run_rebuild(arguments).await,
+        Some(Command::Token(arguments)) => print_token(arguments),
+        Some(Command::Close(arguments)) => run_close(arguments).await,
+        Some(Command::Audit(arguments)) => run_audit(arguments).await,
+        Some(Command::Explain(arguments)) => run_explain(arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,16 +198,42 @@ async fn main() -> ExitCode {
 }
 
 async fn up(arguments: Up) -> Result<()> {
-    // Unreadable input is an error before anything starts.
+    // Unreadable input and a port in use are errors before anything starts.
     let captures = replay::captures(&arguments.files)?;
-    let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
-    if stack.is_empty().await? {
-        println!("{}", replay::replay(&stack, &captures).await?);
-    } else {
-        eprintln!("the tables are not empty: nothing is replayed, and the work goes on");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
+        .await
+        .with_context(|| format!("cannot serve on port {}; name another with --port", arguments.port))?;
+    let address = listener.local_addr()?;
+    let storage = arguments.storage.storage();
+    let key = DevelopmentKey::kept_with(&storage)?;
+    let stack = Stack::start(&Options::new(storage)).await?;
+    let server = axum::serve(listener, stack.http_api(&key).into_router());
+    let work = async {
+        if stack.is_empty().await? {
+            println!("{}", replay::replay(&stack, &captures).await?);
+        } else {
+            eprintln!("the tables are not empty: nothing is replayed, and the work goes on");
+        }
+        if let Some(date) = arguments.as_of {
+            println!("{}", close::close_until(&stack, date, Release::SourceIsComplete).await?);
+        }
+        let token = key.issue(&Grant::Operate, Utc::now())?;
+        eprintln!("the API is at http://{address}, its contract at http://{address}/openapi.json");
+        eprintln!("the operators' console, for the next twelve hours:\n  http://{address}/#token={token}");
+        eprintln!("up; press Ctrl-C to stop");
+        std::future::pending().await
+    };
+    tokio::select! {
+        served = server.into_future() => served.context("the API cannot be served any longer"),
+        worked = work => worked,
+        stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }
-    eprintln!("up; press Ctrl-C to stop");
-    tokio::signal::ctrl_c().await?;
+}
+
+fn print_token(arguments: Token) -> Result<()> {
+    let storage = arguments.data.map_or(Storage::Ephemeral, Storage::Directory);
+    let grant = arguments.grant.account.map_or(Grant::Operate, Grant::Account);
+    println!("{}", DevelopmentKey::kept_with(&storage)?.issue(&grant, Utc::now())?);
     Ok(())
 }
 
@@ -107,9 +242,60 @@ async fn run_replay(arguments: Replay) -> Result<()> {
     let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
     let summary = replay::replay(&stack, &captures).await?;
     println!("{summary}");
+    if let Some(date) = arguments.as_of {
+        println!("{}", close::close_until(&stack, date, Release::SourceIsComplete).await?);
+    }
     if let Some(path) = &arguments.export {
         replay::write_export(&stack, path).await?;
         eprintln!("the ledger's state is in {}", path.display());
     }
+    Ok(())
+}
+
+async fn run_rebuild(arguments: Rebuild) -> Result<()> {
+    let storage = Storage::Directory(arguments.data);
+    if !storage.exists() {
+        bail!("there are no tables in the directory given with --data");
+    }
+    // The work that is left goes on meanwhile, which a rebuild does not mind.
+    let stack = Stack::start(&Options::new(storage)).await?;
+    println!("{}", ledger_stream::rebuild::rebuild(stack.store()).await?);
+    if let Some(path) = &arguments.events {
+        let events = replay::write_events(&stack, path).await?;
+        println!("{events} events are in {}", path.display());
+    }
+    Ok(())
+}
+
+async fn run_close(arguments: Close) -> Result<()> {
+    let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
+    let zone = stack.environment().policy.business_time_zone();
+    let today = BusinessDate::at(chrono::Utc::now(), zone).context("the clock shows no business date")?;
+    let release = if arguments.release { Release::Everything } else { Release::SourceIsComplete };
+    // What was released earlier and not distributed yet would only make the close wait.
+    stack.settle(|_| {}).await?;
+    println!("{}", close::close_until(&stack, arguments.date.unwrap_or(today), release).await?);
+    Ok(())
+}
+
+async fn run_audit(arguments: Audit) -> Result<()> {
+    let stack = inspect::open(arguments.storage.storage()).await?;
+    let reports = inspect::audit(&stack, arguments.repair).await?;
+    for report in &reports {
+        print!("{report}");
+    }
+    let last = reports.last().expect("an audit makes a report");
+    if let Some(path) = &arguments.report {
+        inspect::write_report(last, path)?;
+        eprintln!("the report is in {}", path.display());
+    }
+    anyhow::ensure!(last.is_clean(), "the ledger is not what its source and journal say");
+    Ok(())
+}
+
+async fn run_explain(arguments: Explain) -> Result<()> {
+    let Explain { order, account, json, storage } = arguments;
+    let stack = inspect::open(storage.storage()).await?;
+    println!("{}", inspect::explain(&stack, order, account.as_ref(), json).await?.trim_end());
     Ok(())
 }

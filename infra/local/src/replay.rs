@@ -49,6 +49,21 @@ pub async fn write_export(stack: &Stack, path: &Path) -> Result<()> {
     writer.flush().with_context(|| format!("cannot write the export to {}", path.display()))
 }
 
+/// Writes every event there ever was to a file, as the journal tells them. How many there are.
+pub async fn write_events(stack: &Stack, path: &Path) -> Result<usize> {
+    let events = ledger_stream::rebuild::events(stack.store()).await?;
+    let count = events.len();
+    let file =
+        File::create(path).with_context(|| format!("cannot write the events to {}", path.display()))?;
+    let mut writer = BufWriter::new(file);
+    for event in events {
+        serde_json::to_writer(&mut writer, &event.into_message())?;
+        writer.write_all(b"\n")?;
+    }
+    writer.flush().with_context(|| format!("cannot write the events to {}", path.display()))?;
+    Ok(count)
+}
+
 /// A bar on a terminal, plain lines elsewhere.
 struct Progress {
     bar: ProgressBar,

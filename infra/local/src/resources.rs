@@ -17,8 +17,14 @@ use crate::template::{QueueSpec, Resources, TableSpec, Template, text_of};
 /// The names of what was created.
 #[derive(Debug, Clone, Default)]
 pub struct Created {
-    tables: BTreeMap<String, String>,
+    tables: BTreeMap<String, Table>,
     queues: BTreeMap<String, Queue>,
+}
+
+#[derive(Debug, Clone)]
+struct Table {
+    name: String,
+    stream_arn: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,6 +51,16 @@ impl Created {
             .with_context(|| format!("the template has no queue {logical_name}"))
     }
 
+    /// The ARN of the stream of a table of the template.
+    pub fn stream_arn(&self, logical_name: &str) -> Result<&str> {
+        let table = self.tables.get(logical_name);
+        table.and_then(|table| table.stream_arn.as_deref()).with_context(|| {
+            format!(
+                "the table {logical_name} has no stream; was its data directory made by an earlier version?"
+            )
+        })
+    }
+
     /// Every queue of the template, by its name there, with its URL.
     pub fn queues(&self) -> impl Iterator<Item = (&str, &str)> {
         self.queues.iter().map(|(name, queue)| (name.as_str(), queue.url.as_str()))
@@ -54,7 +70,7 @@ impl Created {
 impl Resources for Created {
     fn reference(&self, logical_name: &str) -> Option<String> {
         let queue = || self.queues.get(logical_name).map(|queue| queue.url.clone());
-        self.tables.get(logical_name).cloned().or_else(queue)
+        self.tables.get(logical_name).map(|table| table.name.clone()).or_else(queue)
     }
 
     fn attribute(&self, logical_name: &str, attribute: &str) -> Option<String> {
@@ -72,10 +88,10 @@ pub async fn create(template: &Template, clients: &Clients) -> Result<Created> {
     let mut created = Created::default();
     for table in template.tables() {
         let name = format!("contribution-{}", table.logical_name);
-        create_table(clients, &name, &table)
+        let stream_arn = create_table(clients, &name, &table)
             .await
             .with_context(|| format!("cannot create the table {name}"))?;
-        created.tables.insert(table.logical_name, name);
+        created.tables.insert(table.logical_name, Table { name, stream_arn });
     }
     for queue in template.queues() {
         let suffix = if queue.is_fifo { ".fifo" } else { "" };
@@ -87,7 +103,8 @@ pub async fn create(template: &Template, clients: &Clients) -> Result<Created> {
     Ok(created)
 }
 
-async fn create_table(clients: &Clients, name: &str, table: &TableSpec) -> Result<()> {
+/// Creates a table, if there is none yet. Answers the ARN of its stream, if it has one.
+async fn create_table(clients: &Clients, name: &str, table: &TableSpec) -> Result<Option<String>> {
     let properties = &table.properties;
     let mut request =
         clients.dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
@@ -113,8 +130,11 @@ async fn create_table(clients: &Clients, name: &str, table: &TableSpec) -> Resul
         request = request.stream_specification(stream);
     }
     match request.send().await {
-        Ok(_) => Ok(()),
-        Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
+        Ok(created) => Ok(created.table_description.and_then(|table| table.latest_stream_arn)),
+        Err(error) if error.code() == Some("ResourceInUseException") => {
+            let existing = clients.dynamodb.describe_table().table_name(name).send().await?;
+            Ok(existing.table.and_then(|table| table.latest_stream_arn))
+        }
         Err(error) => Err(error.into()),
     }
 }

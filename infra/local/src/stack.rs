@@ -11,8 +11,11 @@ use tokio::task::JoinSet;
 use crate::capture::Capture;
 use crate::endpoints::{self, Clients, Storage};
 use crate::functions::{Function, Functions, environment};
+use crate::http_api::{HttpApi, HttpRoute};
 use crate::resources::{self, Created};
+use crate::streams::{Positions, StreamReader};
 use crate::template::{Template, Trigger};
+use crate::token::{self, Authorizer, DevelopmentKey};
 use crate::triggers;
 
 /// How to run the stack.
@@ -35,6 +38,9 @@ impl Options {
             ("SnapshotQuietPeriodMs", "2000".to_owned()),
             ("ReorderWindowMs", "200".to_owned()),
             ("WakeAgainAfterMs", "5000".to_owned()),
+            ("TokenIssuer", token::ISSUER.to_owned()),
+            ("TokenAudience", token::AUDIENCE.to_owned()),
+            ("CloseSegments", "2".to_owned()),
         ];
         Self { storage, concurrency: 2, parameters }
     }
@@ -49,6 +55,10 @@ pub struct Stack {
     clients: Clients,
     created: Created,
     kafka_batch_size: usize,
+    polled_queues: Vec<String>,
+    streams: Vec<StreamReader>,
+    http_routes: Vec<HttpRoute>,
+    token_check: (String, String),
     pollers: JoinSet<()>,
 }
 
@@ -60,22 +70,37 @@ impl Stack {
         let created = resources::create(&template, &clients).await?;
         let functions = Functions::new(&template, &clients, &created)?;
         let environment = environment(&template, &clients, &created, "CdcIngest")?;
-        let mut stack =
-            Self { functions, environment, clients, created, kafka_batch_size: 0, pollers: JoinSet::new() };
+        let token_check = template.token_check(&created)?;
+        let mut stack = Self {
+            functions,
+            environment,
+            clients,
+            created,
+            kafka_batch_size: 0,
+            polled_queues: Vec::new(),
+            streams: Vec::new(),
+            http_routes: Vec::new(),
+            token_check,
+            pollers: JoinSet::new(),
+        };
         for function in stack.functions.clone().all() {
             for trigger in template.triggers(function.logical_name)? {
-                stack.connect(function, trigger, options.concurrency)?;
+                stack.connect(function, trigger, options)?;
             }
         }
         Ok(stack)
     }
 
     /// Starts what a trigger stands for.
-    fn connect(&mut self, function: &Function, trigger: Trigger, concurrency: usize) -> Result<()> {
+    fn connect(&mut self, function: &Function, trigger: Trigger, options: &Options) -> Result<()> {
         match trigger {
             Trigger::Kafka { batch_size } => self.kafka_batch_size = batch_size,
+            Trigger::Http { method, path, authorized } => {
+                self.http_routes.push(HttpRoute { method, path, authorized, function: function.clone() });
+            }
             Trigger::Queue { queue, batch_size } => {
-                for _ in 0..concurrency {
+                self.polled_queues.push(self.created.queue_url(&queue)?.to_owned());
+                for _ in 0..options.concurrency {
                     self.pollers.spawn(triggers::poll_queue(
                         self.clients.sqs.clone(),
                         self.created.queue_url(&queue)?.to_owned(),
@@ -85,6 +110,20 @@ impl Stack {
                     ));
                 }
             }
+            Trigger::Stream { table, batch_size } => {
+                let positions = match &options.storage {
+                    Storage::Ephemeral => Positions::forgotten(),
+                    Storage::Directory(directory) => {
+                        Positions::kept_in(directory.join(format!("stream-{table}.json")))?
+                    }
+                };
+                let stream_arn = self.created.stream_arn(&table)?.to_owned();
+                let reader = StreamReader::new(self.clients.streams.clone(), stream_arn, positions);
+                self.pollers.spawn(reader.clone().poll(batch_size, function.clone()));
+                self.streams.push(reader);
+            }
+            // Business dates close when somebody asks for it: whoever replays a capture decides as of when.
+            Trigger::Clock => {}
             Trigger::Schedule => {
                 let function = function.clone();
                 self.pollers.spawn(async move {
@@ -105,10 +144,29 @@ impl Stack {
         Ok(())
     }
 
+    /// The HTTP API, which accepts tokens signed with this key.
+    #[must_use]
+    pub fn http_api(&self, key: &DevelopmentKey) -> HttpApi {
+        let (issuer, audience) = &self.token_check;
+        HttpApi { routes: self.http_routes.clone(), authorizer: Authorizer::new(key, issuer, audience) }
+    }
+
     /// The tables, for tools.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.environment.store
+    }
+
+    /// The services, for tools.
+    #[must_use]
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// What was created, for tools.
+    #[must_use]
+    pub fn created(&self) -> &Created {
+        &self.created
     }
 
     /// The rules' numbers, profile and settings.
@@ -140,16 +198,18 @@ impl Stack {
     /// What is left to do.
     pub async fn backlog(&self) -> Result<Backlog> {
         let mut messages = 0;
-        for (name, url) in self.created.queues() {
-            if name.ends_with("DeadLetters") {
-                continue;
-            }
+        for url in &self.polled_queues {
             messages += self.messages_in(url).await?;
+        }
+        let mut stream_records = 0;
+        for stream in &self.streams {
+            stream_records += stream.behind().await?;
         }
         let staged = self.store().staged(100_000).await?.len();
         let trees = self.store().outstanding_trees().await?;
         let stopped = trees.iter().filter(|tree| tree.stopped.is_some()).count();
-        Ok(Backlog { messages, staged, trees: trees.len() - stopped, stopped_trees: stopped })
+        let trees = trees.len() - stopped;
+        Ok(Backlog { messages, staged, trees, stopped_trees: stopped, stream_records })
     }
 
     async fn messages_in(&self, queue_url: &str) -> Result<usize> {
@@ -199,6 +259,8 @@ pub struct Backlog {
     pub trees: usize,
     /// Trees that stopped for a lasting reason.
     pub stopped_trees: usize,
+    /// Records of tables' streams; of each, no more are counted than one call answers.
+    pub stream_records: usize,
 }
 
 impl Backlog {
@@ -206,6 +268,9 @@ impl Backlog {
     #[must_use]
     pub fn is_done(&self) -> bool {
         // The messages of stopped trees keep coming until they are dead letters.
-        self.staged == 0 && self.trees == 0 && (self.messages == 0 || self.stopped_trees > 0)
+        self.staged == 0
+            && self.trees == 0
+            && self.stream_records == 0
+            && (self.messages == 0 || self.stopped_trees > 0)
     }
 }

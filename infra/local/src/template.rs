@@ -51,8 +51,26 @@ pub enum Trigger {
         /// Messages in one event at most.
         batch_size: usize,
     },
-    /// Time.
+    /// Changes of a table.
+    Stream {
+        /// The table's name in the template.
+        table: String,
+        /// Records in one event at most.
+        batch_size: usize,
+    },
+    /// Time, again and again.
     Schedule,
+    /// A time of the day.
+    Clock,
+    /// Requests to the HTTP API.
+    Http {
+        /// The method, or `ANY`.
+        method: String,
+        /// The path.
+        path: String,
+        /// Whether the authorizer is asked first.
+        authorized: bool,
+    },
 }
 
 /// Finds what a reference stands for once the resources exist.
@@ -75,9 +93,10 @@ impl Template {
             }
         }
         for (name, value) in overrides {
-            if parameters.insert((*name).to_owned(), value.clone()).is_none() {
+            if document["Parameters"].get(*name).is_none() {
                 bail!("infra/template.yaml has no parameter {name}");
             }
+            parameters.insert((*name).to_owned(), value.clone());
         }
         Ok(Self { document, parameters })
     }
@@ -141,11 +160,40 @@ impl Template {
                         queue.with_context(|| format!("{function}.{name}: the queue is not a GetAtt"))?;
                     Trigger::Queue { queue: queue.to_owned(), batch_size: batch_size()? }
                 }
-                Some("ScheduleV2") => Trigger::Schedule,
+                Some("DynamoDB") => {
+                    let stream = properties["Stream"]["Fn::GetAtt"].as_str();
+                    let table = stream.and_then(|path| path.strip_suffix(".StreamArn"));
+                    let table =
+                        table.with_context(|| format!("{function}.{name}: the stream is not a GetAtt"))?;
+                    Trigger::Stream { table: table.to_owned(), batch_size: batch_size()? }
+                }
+                Some("ScheduleV2") => {
+                    let expression = properties["ScheduleExpression"].as_str().unwrap_or_default();
+                    if expression.starts_with("cron(") { Trigger::Clock } else { Trigger::Schedule }
+                }
+                Some("HttpApi") => {
+                    let text = |name: &str| {
+                        let value = properties[name].as_str().map(ToOwned::to_owned);
+                        value.with_context(|| format!("{function}.{name} is not text"))
+                    };
+                    Trigger::Http {
+                        method: text("Method")?,
+                        path: text("Path")?,
+                        authorized: properties["Auth"]["Authorizer"] != json!("NONE"),
+                    }
+                }
                 other => bail!("{function}.{name}: the local stack does not know triggers of type {other:?}"),
             });
         }
         Ok(triggers)
+    }
+
+    /// Whose tokens the HTTP API accepts, and for which audience.
+    pub fn token_check(&self, resources: &dyn Resources) -> Result<(String, String)> {
+        let check = &self.document["Resources"]["Api"]["Properties"]["Auth"]["Authorizers"]["Tokens"];
+        let check = self.resolve(&check["JwtConfiguration"], resources)?;
+        let text = |value: &Value| text_of(value).context("the authorizer's configuration is not text");
+        Ok((text(&check["issuer"])?, text(&check["audience"][0])?))
     }
 
     /// A value with every reference replaced by what it stands for.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,19 @@ impl BusinessDate {
     #[must_use]
     pub fn at(instant: DateTime<Utc>, zone: Tz) -> Option<Self> {
         Self::try_from(instant.with_timezone(&zone).date_naive()).ok()
+    }
+
+    /// The instant this date begins in the business time zone.
+    ///
+    /// Where a change of the zone's offset skips midnight, it is the first instant after it.
+    #[must_use]
+    pub fn begins_at(self, zone: Tz) -> DateTime<Utc> {
+        // No zone of the IANA database skips more than a day, and offsets change at whole minutes.
+        let midnight = self.0.and_time(NaiveTime::MIN);
+        (0..=1_440)
+            .find_map(|minutes| (midnight + TimeDelta::minutes(minutes)).and_local_timezone(zone).earliest())
+            .expect("a day has an instant")
+            .with_timezone(&Utc)
     }
 
     /// The next day.
@@ -146,6 +159,17 @@ mod tests {
         let at = |text: &str| BusinessDate::at(text.parse().expect("an instant"), zone);
         assert_eq!(at("2025-12-31T15:59:59Z"), BusinessDate::new(2025, 12, 31));
         assert_eq!(at("2025-12-31T16:00:00Z"), BusinessDate::new(2026, 1, 1));
+    }
+
+    #[test]
+    fn a_date_begins_when_the_instant_before_is_another_date() {
+        // Santiago skips midnight when summer time begins.
+        for (zone, day) in [("Asia/Shanghai", "2026-01-01"), ("America/Santiago", "2024-09-08")] {
+            let zone: Tz = zone.parse().expect("a known zone");
+            let begin = date(day).begins_at(zone);
+            assert_eq!(BusinessDate::at(begin, zone), Some(date(day)));
+            assert_eq!(BusinessDate::at(begin - TimeDelta::nanoseconds(1), zone), Some(date(day).previous()));
+        }
     }
 
     #[test]

@@ -118,22 +118,26 @@ pub struct Leg {
 }
 
 impl Leg {
-    /// The leg's type as every wire names it: `TEAM_LEVEL` is `LEVEL_OVERFLOW` and `TEAM_BONUS` is
-    /// `BONUS_TIER_1` and so on where the leg is unallocated.
+    /// The leg's type: another one where the leg is unallocated.
+    #[must_use]
+    pub fn leg_type(&self) -> LegType {
+        match (self.slot, &self.recipient) {
+            (Slot::Personal, _) => LegType::Personal,
+            (Slot::Operation, _) => LegType::Operation,
+            (Slot::Province, _) => LegType::Province,
+            (Slot::City, _) => LegType::City,
+            (Slot::TeamLevel(_), Recipient::Allocated(_)) => LegType::TeamLevel,
+            (Slot::TeamLevel(_), Recipient::Unallocated(_)) => LegType::LevelOverflow,
+            (Slot::TeamBonus(_), Recipient::Allocated(_)) => LegType::TeamBonus,
+            (Slot::TeamBonus(tier), Recipient::Unallocated(_)) => LegType::BonusTier(tier),
+            (Slot::Rounding, _) => LegType::Rounding,
+        }
+    }
+
+    /// The leg's type as every wire names it.
     #[must_use]
     pub fn type_name(&self) -> Cow<'static, str> {
-        let name = match (self.slot, &self.recipient) {
-            (Slot::Personal, _) => "PERSONAL",
-            (Slot::Operation, _) => "OPERATION",
-            (Slot::Province, _) => "PROVINCE",
-            (Slot::City, _) => "CITY",
-            (Slot::TeamLevel(_), Recipient::Allocated(_)) => "TEAM_LEVEL",
-            (Slot::TeamLevel(_), Recipient::Unallocated(_)) => "LEVEL_OVERFLOW",
-            (Slot::TeamBonus(_), Recipient::Allocated(_)) => "TEAM_BONUS",
-            (Slot::TeamBonus(tier), Recipient::Unallocated(_)) => return format!("BONUS_TIER_{tier}").into(),
-            (Slot::Rounding, _) => "ROUNDING",
-        };
-        name.into()
+        self.leg_type().name()
     }
 
     /// The team level or bonus tier, where the slot has one.
@@ -143,6 +147,78 @@ impl Leg {
             Slot::TeamLevel(index) | Slot::TeamBonus(index) => Some(index),
             _ => None,
         }
+    }
+}
+
+/// What a leg is called, with who got it in mind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum LegType {
+    /// The adopter's own share.
+    Personal,
+    /// The operation account's share.
+    Operation,
+    /// The province's share.
+    Province,
+    /// The city's share.
+    City,
+    /// A team level that its ancestor has unlocked.
+    TeamLevel,
+    /// A team level that nobody could have: headquarters'.
+    LevelOverflow,
+    /// A bonus that the referrer has unlocked.
+    TeamBonus,
+    /// The bonus of this tier, which nobody could have: headquarters'.
+    BonusTier(u8),
+    /// What rounding left over.
+    Rounding,
+}
+
+impl LegType {
+    /// The name used on every wire.
+    #[must_use]
+    pub fn name(self) -> Cow<'static, str> {
+        let name = match self {
+            Self::Personal => "PERSONAL",
+            Self::Operation => "OPERATION",
+            Self::Province => "PROVINCE",
+            Self::City => "CITY",
+            Self::TeamLevel => "TEAM_LEVEL",
+            Self::LevelOverflow => "LEVEL_OVERFLOW",
+            Self::TeamBonus => "TEAM_BONUS",
+            Self::BonusTier(tier) => return format!("BONUS_TIER_{tier}").into(),
+            Self::Rounding => "ROUNDING",
+        };
+        name.into()
+    }
+}
+
+impl fmt::Display for LegType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name())
+    }
+}
+
+impl FromStr for LegType {
+    type Err = InvalidLeg;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = [
+            Self::Personal,
+            Self::Operation,
+            Self::Province,
+            Self::City,
+            Self::TeamLevel,
+            Self::LevelOverflow,
+            Self::TeamBonus,
+            Self::Rounding,
+        ];
+        let tier = || text.strip_prefix("BONUS_TIER_")?.parse().ok().filter(|tier| *tier >= 1);
+        named
+            .into_iter()
+            .chain(tier().map(Self::BonusTier))
+            .find(|leg_type| leg_type.name() == text)
+            .ok_or_else(|| InvalidLeg { text: text.to_owned(), expected: "a leg's type" })
     }
 }
 
@@ -229,6 +305,12 @@ impl Recipient {
         }
     }
 
+    /// Whether the leg is booked to this user.
+    #[must_use]
+    pub fn is_allocated_to(&self, account: &AccountSequence) -> bool {
+        matches!(self, Self::Allocated(Owner::User(owner)) if owner == account)
+    }
+
     /// The account an unallocated leg is meant for, where there is one.
     #[must_use]
     pub fn would_be(&self) -> Option<&AccountSequence> {
@@ -306,7 +388,7 @@ pub struct InvalidLeg {
     expected: &'static str,
 }
 
-text_form!(Slot, Recipient);
+text_form!(LegType, Slot, Recipient);
 
 #[cfg(test)]
 mod tests {
@@ -498,6 +580,19 @@ mod tests {
         // Without its mark it is an account like any other.
         let account = "NO_ANCESTOR".parse::<Recipient>().expect("an owner");
         assert!(matches!(account, Recipient::Allocated(Owner::User(_))));
+    }
+
+    #[test]
+    fn every_type_reads_back_as_written() {
+        let chain = ancestors(&[("A1", true, 1), ("A2", false, 0)]);
+        let distribution = distribute(&adoption(1, "A0", 1, "0.0000000001"), &chain, &Policy::default())
+            .expect("within the limit");
+        for leg in &distribution.legs {
+            assert_eq!(leg.type_name().parse(), Ok(leg.leg_type()));
+        }
+        for text in ["", "BONUS_TIER_", "BONUS_TIER_0", "BONUS_TIER_01", "team_level"] {
+            assert!(text.parse::<LegType>().is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod account;
 mod amount;
+mod close;
 mod date;
 mod distribution;
 mod ladder;
@@ -19,9 +20,10 @@ pub use account::{
     AccountSequence, InvalidAccount, InvalidRegionCode, Owner, RegionCode, SystemAccount, SystemAccountKind,
 };
 pub use amount::{Amount, AmountOverflow, InvalidNumber, Rate, Ratio};
+pub use close::{Activation, CloseStep, Closing, LateAmount, ratio_remainder};
 pub use date::{BusinessDate, InvalidDate, Term};
 pub use distribution::{
-    Adoption, Ancestor, Distribution, InvalidLeg, Leg, Recipient, Slot, Unallocated, distribute,
+    Adoption, Ancestor, Distribution, InvalidLeg, Leg, LegType, Recipient, Slot, Unallocated, distribute,
 };
 pub use ladder::{ContributionPerTree, NegativeContribution, contribution_per_tree};
 pub use order::{InvalidOrderId, OrderId, TreeCount};

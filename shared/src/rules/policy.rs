@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
-use super::{Amount, Rate, SystemAccountKind, UnlockFacts};
+use super::{Amount, Rate, Slot, SystemAccountKind, UnlockFacts};
 
 /// Every number the rules leave to the business (rules, sections 3 to 7), known to be consistent.
 ///
@@ -146,6 +146,22 @@ pub struct Rates {
     pub team_level: Rate,
     /// One bonus tier's leg.
     pub team_bonus: Rate,
+}
+
+impl Rates {
+    /// What part of an adoption this leg is; `None` for what rounding leaves over.
+    #[must_use]
+    pub fn of(&self, slot: Slot) -> Option<Rate> {
+        match slot {
+            Slot::Personal => Some(self.personal),
+            Slot::Operation => Some(self.operation),
+            Slot::Province => Some(self.province),
+            Slot::City => Some(self.city),
+            Slot::TeamLevel(_) => Some(self.team_level),
+            Slot::TeamBonus(_) => Some(self.team_bonus),
+            Slot::Rounding => None,
+        }
+    }
 }
 
 impl Default for Rates {

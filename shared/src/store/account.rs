@@ -13,7 +13,9 @@ use crate::rules::{
 };
 
 /// The attribute prefix of what takes effect on a date: `pending#2026-02-10`.
-const PENDING_PREFIX: &str = "pending#";
+pub(super) const PENDING_PREFIX: &str = "pending#";
+/// The attribute prefix of the trees of own adoptions that a date's close counts: `trees#2026-02-10`.
+pub(super) const PENDING_TREES_PREFIX: &str = "trees#";
 
 /// A user's account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct AccountChange {
     pub team_bonus: Amount,
     /// Added to [`Account::pending`].
     pub pending: BTreeMap<BusinessDate, Amount>,
+    /// Trees of own adoptions, by the date whose close counts them; negative where one is taken back.
+    pub pending_trees: BTreeMap<BusinessDate, i64>,
     /// The unlock facts, if they changed.
     pub unlock: Option<UnlockFacts>,
 }
@@ -83,7 +87,7 @@ impl Account {
             team_level: item.amount("team_level")?,
             team_bonus: item.amount("team_bonus")?,
             effective: item.amount("effective")?,
-            pending: pending(item)?,
+            pending: by_date(item, PENDING_PREFIX)?,
             unlock,
         })
     }
@@ -98,6 +102,9 @@ impl AccountChange {
         for (date, amount) in later.pending {
             let pending = self.pending.entry(date).or_default();
             *pending = pending.checked_add(amount)?;
+        }
+        for (date, trees) in later.pending_trees {
+            *self.pending_trees.entry(date).or_default() += trees;
         }
         self.unlock = later.unlock.or(self.unlock.take());
         Ok(())
@@ -125,6 +132,9 @@ impl AccountChange {
             }
         }
         update = add_pending(update, &self.pending);
+        for (date, trees) in &self.pending_trees {
+            update = update.add(&format!("{PENDING_TREES_PREFIX}{date}"), trees);
+        }
         if let Some(unlock) = &self.unlock {
             let value: AttributeValue = serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(unlock)
                 .expect("unlock facts are numbers and a list of numbers");
@@ -167,7 +177,7 @@ impl SystemShare {
         Ok(Self {
             total: item.amount("total")?,
             effective: item.amount("effective")?,
-            pending: pending(item)?,
+            pending: by_date(item, PENDING_PREFIX)?,
         })
     }
 }
@@ -181,11 +191,15 @@ fn add_pending(mut update: Action, pending: &BTreeMap<BusinessDate, Amount>) -> 
     update
 }
 
-fn pending(item: &Item) -> Result<BTreeMap<BusinessDate, Amount>, StoreError> {
+/// The numbers of an item whose attributes are named by this prefix and a date.
+pub(super) fn by_date<T: std::str::FromStr>(
+    item: &Item,
+    prefix: &str,
+) -> Result<BTreeMap<BusinessDate, T>, StoreError> {
     let mut found = BTreeMap::new();
     for (name, _) in item.attributes() {
-        if let Some(date) = name.strip_prefix(PENDING_PREFIX) {
-            found.insert(date.parse().map_err(|_| item.corrupt(name))?, item.amount(name)?);
+        if let Some(date) = name.strip_prefix(prefix) {
+            found.insert(date.parse().map_err(|_| item.corrupt(name))?, item.number(name)?);
         }
     }
     Ok(found)
@@ -254,6 +268,23 @@ impl Store {
             found.insert(account.ok_or_else(|| item.corrupt("pk"))?, Account::from_item(&item)?);
         }
         Ok(found)
+    }
+
+    /// A user's account if anything is known of it: a posting, a user row or a referral row. One read.
+    pub async fn known_account(&self, account: &AccountSequence) -> Result<Option<Account>, StoreError> {
+        let own = Key::account(account);
+        let keys = [own.clone(), Key::user(account), Key::referral(account)];
+        let mut known = None;
+        for item in self.batch_get(keys).await? {
+            if item.key()? == own {
+                return Account::from_item(&item).map(Some);
+            }
+            // A referral's item may only say that something waits for the row.
+            if item.has("version") {
+                known = Some(Account::default());
+            }
+        }
+        Ok(known)
     }
 
     /// These trees' cursors; those without an item are at their beginning.

@@ -270,27 +270,13 @@ impl Store {
         held.sort_by_key(|held| held.order);
         Ok(held)
     }
-
-    /// A page of every shard of a list at once.
-    async fn every_shard(
-        &self,
-        partition: impl Fn(Shard) -> String,
-        range: &Range,
-        limit: usize,
-    ) -> Result<Vec<Page>, StoreError> {
-        let queries = Shard::all().map(|shard| {
-            let partition = partition(shard);
-            async move { self.query(Table::Source, &partition, range, limit).await }
-        });
-        futures::future::try_join_all(queries).await
-    }
 }
 
-fn order_of(item: &Item) -> Result<OrderId, StoreError> {
+pub(super) fn order_of(item: &Item) -> Result<OrderId, StoreError> {
     item.parse("sk")
 }
 
-fn held_order(item: &Item) -> Result<HeldOrder, StoreError> {
+pub(super) fn held_order(item: &Item) -> Result<HeldOrder, StoreError> {
     let reason = match item.text("reason")? {
         "STATUS" => HoldReason::Status,
         "NO_REFERRAL" => HoldReason::NoReferral(item.parse("waiting_for")?),

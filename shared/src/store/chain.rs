@@ -111,6 +111,43 @@ impl<'a> Chains<'a> {
         Ok(Chain::Known { ancestors: path[1..=self.level_count].to_vec(), trees })
     }
 
+    /// The chain of an account that was loaded, for readers: nobody is given a tree, so that where
+    /// [`of`](Self::of) would give one, the trees may be fewer.
+    #[must_use]
+    pub fn peek(&self, account: &AccountSequence) -> Chain {
+        let mut path: Vec<&ReferralRecord> = Vec::new();
+        let mut record = &self.records[account];
+        let resolved = loop {
+            if let Some(lineage) = &record.lineage {
+                break Some((record.account.clone(), lineage.clone()));
+            }
+            let Some(referrer) = &record.referrer else { break None };
+            path.push(record);
+            if path.len() > self.records.len() {
+                break None;
+            }
+            record = &self.records[referrer];
+        };
+        if let Some(top) = resolved {
+            let (_, lineage) = path.iter().rev().fold(top, |(above, lineage), below| {
+                let lineage = lineage.of_child(&above, below.provisional_tree.clone());
+                (below.account.clone(), lineage)
+            });
+            return self.known(&lineage);
+        }
+        if path.len() <= self.level_count {
+            return Chain::Missing(record.account.clone());
+        }
+        let within = &path[..=self.level_count];
+        let mut trees: Vec<TreeId> = Vec::new();
+        for tree in within.iter().filter_map(|record| record.provisional_tree.as_ref()) {
+            if !trees.contains(tree) {
+                trees.push(tree.clone());
+            }
+        }
+        Chain::Known { ancestors: within[1..].iter().map(|record| record.account.clone()).collect(), trees }
+    }
+
     fn known(&self, lineage: &Lineage) -> Chain {
         let ancestors = lineage.ancestors.iter().take(self.level_count).cloned().collect();
         Chain::Known { ancestors, trees: lineage.trees.clone() }

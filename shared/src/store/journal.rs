@@ -72,7 +72,48 @@ impl EntryCause {
     }
 }
 
+/// Which entry of which adoption. Written `57-0`; it names the same entry for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EntryId {
+    /// The adoption.
+    pub order: OrderId,
+    /// The number of its entry.
+    pub number: u32,
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { order, number } = self;
+        write!(formatter, "{order}-{number}")
+    }
+}
+
+impl From<EntryId> for String {
+    fn from(id: EntryId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for EntryId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let read = || {
+            let (order, number) = text.split_once('-')?;
+            Some(Self { order: order.parse().ok()?, number: number.parse().ok()? })
+        };
+        read().ok_or_else(|| format!("{text:?} is not an entry, such as \"57-0\""))
+    }
+}
+
 impl JournalEntry {
+    /// Which entry it is.
+    #[must_use]
+    pub fn id(&self) -> EntryId {
+        EntryId { order: self.order, number: self.number }
+    }
+
     /// What the entry posts in sum: the adoption's total, minus that, or nothing.
     pub fn sum(&self) -> Result<Amount, AmountOverflow> {
         Amount::sum(self.legs.iter().map(|leg| leg.amount))
@@ -172,6 +213,15 @@ impl Store {
     pub async fn entries(&self, order: OrderId) -> Result<Vec<JournalEntry>, StoreError> {
         let items = self.query_all(Table::Journal, &journal_partition(order), &Range::default()).await?;
         items.into_iter().map(Item::decode).collect()
+    }
+
+    /// These entries, in no particular order. Those that were never posted are left out.
+    pub async fn entries_by_id(
+        &self,
+        entries: impl IntoIterator<Item = EntryId>,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        let keys = entries.into_iter().map(|entry| Key::entry(entry.order, entry.number));
+        self.batch_get(keys.collect::<Vec<_>>()).await?.into_iter().map(Item::decode).collect()
     }
 
     /// Every entry of each of these adoptions, in order.

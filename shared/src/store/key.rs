@@ -1,14 +1,15 @@
 //! Every key of every table.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Table;
+use super::holder::Holder;
 use super::referral::TreeId;
 use super::version::RecordPosition;
-use crate::rules::{AccountSequence, OrderId, SystemAccount};
+use crate::rules::{AccountSequence, BusinessDate, CloseStep, OrderId, Owner, SystemAccount};
 
 /// Where an item is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +32,18 @@ impl Shard {
         (0..Self::COUNT).map(Self)
     }
 
+    /// The part with this number, if there is one.
+    #[must_use]
+    pub fn new(number: u8) -> Option<Self> {
+        (number < Self::COUNT).then_some(Self(number))
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
     /// The part an order is in: neighbours are in different parts, so that no part is hot.
     #[must_use]
     pub fn of_order(order: OrderId) -> Self {
@@ -44,11 +57,7 @@ impl Shard {
     }
 
     fn of_text(text: &str) -> Self {
-        // FNV-1a: stable for ever, which a standard library's hasher does not promise to be.
-        let hash = text
-            .bytes()
-            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        Self::of_number(u64::from(hash))
+        Self::of_number(u64::from(stable_hash(text)))
     }
 
     fn of_number(number: u64) -> Self {
@@ -56,11 +65,58 @@ impl Shard {
     }
 }
 
+impl fmt::Display for Shard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// One of the equal parts the lists of a business date are spread over.
+///
+/// There are more of them than of [`Shard`]s, because a close writes a line for every account there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DatePart(u8);
+
+impl DatePart {
+    /// How many parts a date's lists have.
+    pub const COUNT: u8 = 64;
+
+    /// Every part.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    /// The part with this number, if there is one.
+    #[must_use]
+    pub fn new(number: u8) -> Option<Self> {
+        (number < Self::COUNT).then_some(Self(number))
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The part an account is in.
+    #[must_use]
+    pub fn of(owner: &str) -> Self {
+        Self((stable_hash(owner) % u32::from(Self::COUNT)) as u8)
+    }
+}
+
+/// FNV-1a: stable for ever, which a standard library's hasher does not promise to be.
+fn stable_hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
 impl Key {
     /// The sort key of items that are alone in their partition.
     const ROW: &str = "ROW";
     /// The partition of the partitions' progress.
     pub const PROGRESS: &str = "PROGRESS";
+    /// The partition of the closes.
+    pub const CLOSES: &str = "CLOSE";
 
     /// A key of a table.
     pub fn new(table: Table, partition: impl Into<String>, sort: impl Into<String>) -> Self {
@@ -184,6 +240,18 @@ impl Key {
         Self::new(Table::Journal, journal_partition(order), format!("{number:04}"))
     }
 
+    /// Where a posting to a tree left its accounts.
+    #[must_use]
+    pub fn posted(tree: &TreeId, version: u64) -> Self {
+        Self::new(Table::Journal, format!("{POSTED_PREFIX}{tree}"), format!("{version:019}"))
+    }
+
+    /// An event that is published as it is.
+    #[must_use]
+    pub fn event(group: &str, event_id: &str) -> Self {
+        Self::new(Table::Journal, format!("{EVENT_PREFIX}{group}"), event_id)
+    }
+
     /// A user's account.
     #[must_use]
     pub fn account(account: &AccountSequence) -> Self {
@@ -201,8 +269,61 @@ impl Key {
     pub fn tree(tree: &TreeId) -> Self {
         Self::new(Table::Accounts, format!("TREE#{tree}"), "CURSOR")
     }
+
+    /// The close of a business date.
+    #[must_use]
+    pub fn close(date: BusinessDate) -> Self {
+        Self::new(Table::Snapshots, Self::CLOSES, date.to_string())
+    }
+
+    /// How far one segment of a step of a close is.
+    #[must_use]
+    pub fn close_segment(date: BusinessDate, step: CloseStep, segment: u32) -> Self {
+        let sort = format!("{}{segment:06}", close_segment_prefix(step));
+        Self::new(Table::Snapshots, close_segments_partition(date), sort)
+    }
+
+    /// What expires on a date for one holder.
+    #[must_use]
+    pub fn expiry(date: BusinessDate, holder: &Holder) -> Self {
+        let sort = holder.to_string();
+        Self::new(Table::Snapshots, expiry_partition(date, DatePart::of(&sort)), sort)
+    }
+
+    /// What a close took late from one holder.
+    #[must_use]
+    pub fn late(date: BusinessDate, holder: &Holder, effective_date: BusinessDate) -> Self {
+        let holder = holder.to_string();
+        let part = DatePart::of(&holder);
+        Self::new(Table::Snapshots, late_partition(date, part), format!("{holder}#{effective_date}"))
+    }
+
+    /// An account's row in the snapshot of a date.
+    #[must_use]
+    pub fn snapshot_row(date: BusinessDate, account: &Owner) -> Self {
+        let sort = account.to_string();
+        Self::new(Table::Snapshots, snapshot_partition(date, DatePart::of(&sort)), sort)
+    }
+
+    /// The totals of a date's snapshot: the line of the journal that says the date is closed.
+    #[must_use]
+    pub fn snapshot_created(date: BusinessDate) -> Self {
+        Self::new(Table::Journal, format!("SNAPSHOT#{date}"), "CREATED")
+    }
+
+    /// What one date added to an account's team.
+    #[must_use]
+    pub fn team(account: &AccountSequence, date: BusinessDate) -> Self {
+        Self::new(Table::Snapshots, team_partition(account), date.to_string())
+    }
 }
 
+/// The partition prefix of adoptions' entries.
+pub(super) const ORDER_PREFIX: &str = "ORDER#";
+/// The partition prefix of where postings left accounts.
+pub(super) const POSTED_PREFIX: &str = "POSTED#";
+/// The partition prefix of events that are published as they are.
+pub(super) const EVENT_PREFIX: &str = "EVENT#";
 /// The sort key prefix of direct referrals.
 pub(super) const CHILD_PREFIX: &str = "CHILD#";
 /// The sort key prefix of referrals that wait.
@@ -247,11 +368,35 @@ pub(super) fn quarantine_partition(shard: Shard) -> String {
 }
 
 pub(super) fn journal_partition(order: OrderId) -> String {
-    format!("ORDER#{order}")
+    format!("{ORDER_PREFIX}{order}")
 }
 
 pub(super) fn system_partition(shard: Shard) -> String {
     format!("SYSTEM#{}", shard.0)
+}
+
+pub(super) fn close_segments_partition(date: BusinessDate) -> String {
+    format!("CLOSE#{date}")
+}
+
+pub(super) fn close_segment_prefix(step: CloseStep) -> String {
+    format!("{}#", step.name())
+}
+
+pub(super) fn expiry_partition(date: BusinessDate, part: DatePart) -> String {
+    format!("EXPIRY#{date}#{}", part.0)
+}
+
+pub(super) fn late_partition(date: BusinessDate, part: DatePart) -> String {
+    format!("LATE#{date}#{}", part.0)
+}
+
+pub(super) fn snapshot_partition(date: BusinessDate, part: DatePart) -> String {
+    format!("SNAPSHOT#{date}#{}", part.0)
+}
+
+pub(super) fn team_partition(account: &AccountSequence) -> String {
+    format!("TEAM#{account}")
 }
 
 /// An order number as text that sorts as the number does.

@@ -18,32 +18,56 @@
 //! | what was refused | `Source` `QUARANTINE#<shard>` / `<source>#<topic>#<partition>#<offset>` |
 //! | how many trees were adopted so far | `Source` `SEQUENCE` / `LADDER` |
 //! | the entries of an adoption | `Journal` `ORDER#<order>` / `<number>` |
+//! | where the postings to a tree left its accounts, in order | `Journal` `POSTED#<tree>` / `<version>` |
+//! | what else was published | `Journal` `EVENT#<group>` / `<event id>` |
 //! | a user's account | `Accounts` `ACCOUNT#<account>` / `ACCOUNT` |
 //! | a system account's share of some trees | `Accounts` `SYSTEM#<shard>` / `<system account>` |
 //! | a referral tree's cursor | `Accounts` `TREE#<tree>` / `CURSOR` |
 //! | reassessments to do in a tree | `Accounts` `TASK#<tree>` / `<order>#<entry>#<account>` |
+//! | a user's records, by order | `Records` `RECORDS#<account>#<PERSONAL, TEAM_LEVEL or TEAM_BONUS>` / `<order>#<entry>` |
+//! | a system account's records, by order | `Records` `RECORDS#<system account>#<shard>` / `<order>#<entry>` |
+//! | legs that an account has not unlocked, by order | `Records` `UNALLOCATED#<account>` / `<order>#<entry>` |
+//! | every account, in parallel segments | `Accounts`, scanned |
+//! | the close of a date; the latest close | `Snapshots` `CLOSE` / `<date>` |
+//! | how far each segment of a close is | `Snapshots` `CLOSE#<date>` / `<step>#<segment>` |
+//! | what expires on a date | `Snapshots` `EXPIRY#<date>#<part>` / `<holder>` |
+//! | what a close took late, and which dates it missed | `Snapshots` `LATE#<date>#<part>` / `<holder>#<effective date>` |
+//! | a date's snapshot rows, by page; one account's row | `Snapshots` `SNAPSHOT#<date>#<part>` / `<account>` |
+//! | a date's totals, which is also the event | `Journal` `SNAPSHOT#<date>` / `CREATED` |
+//! | an account's team as of a date | `Snapshots` `TEAM#<account>` / `<date>` up to that date, summed |
 //!
 //! No key is written for every adoption of the whole network: lists are spread over shards by
-//! order number, system accounts over shards by tree, and the ladder once per released batch.
+//! order number, system accounts over shards by tree, and the ladder once per released batch. What is
+//! written for every account on every date is spread over the date's parts by account.
 
 mod account;
 mod action;
 mod adoption;
 mod chain;
 mod client;
+mod close;
+mod expiry;
+mod holder;
 mod item;
 mod journal;
 mod key;
 mod ladder;
+mod lists;
 mod meter;
+mod outbox;
 mod outstanding;
+mod posted;
 mod progress;
 mod quarantine;
+mod records;
 mod referral;
 mod rows;
+mod snapshot;
 mod task;
+mod team;
 mod user;
 mod version;
+mod whole;
 
 use std::fmt;
 
@@ -52,19 +76,29 @@ pub use action::Action;
 pub use adoption::{AdoptionRecord, HeldOrder, HoldReason, Stage, StagedOrder, order_sort_key};
 pub use chain::{Chain, Chains};
 pub use client::{BatchWrite, CONCURRENT_CALLS_MAX, Page, Range, Store, TRANSACTION_ACTIONS_MAX, Transacted};
+pub use close::{CloseState, NetworkTotals, SegmentState};
+pub use expiry::Expiring;
+pub use holder::{Due, Holder, Holding, Taking};
 pub use item::Item;
-pub use journal::{EntryCause, JournalEntry, Position};
-pub use key::{Key, Shard};
+pub use journal::{EntryCause, EntryId, JournalEntry, Position};
+pub use key::{DatePart, Key, Shard};
 pub use ladder::Ladder;
+pub use lists::{Count, ListPage};
 pub use meter::{Cost, Meter};
+pub use outbox::JournalItem;
 pub use outstanding::{OutstandingTree, WorkItem};
+pub use posted::{Posted, PostedAccount};
 pub use progress::{Counts, Progress, SnapshotState};
 pub use quarantine::Quarantined;
+pub use records::{InvalidRecordId, Record, RecordId, RecordPage, RecordQuery};
 pub use referral::{Lineage, ReferralRecord, TreeId};
 pub use rows::{RowWrite, Written};
+pub use snapshot::{DailySnapshotCreated, SnapshotPage, SnapshotPosition, SnapshotRow};
 pub use task::{Frame, ReassessTask};
+pub use team::{TeamChange, TeamStatistics};
 pub use user::UserRecord;
 pub use version::{RecordPosition, RowVersion};
+pub use whole::{AccountsItem, AdoptionPage, SourceItem};
 
 /// One of the ledger's tables, each named for the life its items lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,11 +109,16 @@ pub enum Table {
     Journal,
     /// What the journal adds up to. Items change with every posting.
     Accounts,
+    /// The journal once more, account by account. Items are written once, and can be written again
+    /// from the journal at any time.
+    Records,
+    /// What each business date ended with, and what later dates take back. A closed date never changes.
+    Snapshots,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 3] = [Self::Source, Self::Journal, Self::Accounts];
+    pub const ALL: [Self; 5] = [Self::Source, Self::Journal, Self::Accounts, Self::Records, Self::Snapshots];
 
     /// Its logical name, as in the template.
     #[must_use]
@@ -88,6 +127,8 @@ impl Table {
             Self::Source => "Source",
             Self::Journal => "Journal",
             Self::Accounts => "Accounts",
+            Self::Records => "Records",
+            Self::Snapshots => "Snapshots",
         }
     }
 
@@ -98,6 +139,8 @@ impl Table {
             Self::Source => "SOURCE_TABLE",
             Self::Journal => "JOURNAL_TABLE",
             Self::Accounts => "ACCOUNTS_TABLE",
+            Self::Records => "RECORDS_TABLE",
+            Self::Snapshots => "SNAPSHOTS_TABLE",
         }
     }
 }

@@ -70,7 +70,7 @@ impl Store {
         for item in futures::future::try_join_all(queries).await?.iter().flatten() {
             // Parts follow their first item, because their sort keys continue its own.
             match found.last_mut() {
-                Some(whole) if item.text("sk")?.contains("#PART") => {
+                Some(whole) if is_part(item) => {
                     whole
                         .value
                         .get_or_insert_default()
@@ -84,7 +84,12 @@ impl Store {
     }
 }
 
-fn quarantined(item: &Item) -> Result<Quarantined, StoreError> {
+/// Whether an item goes on with the value of the one before it.
+pub(super) fn is_part(item: &Item) -> bool {
+    !item.has("reason")
+}
+
+pub(super) fn quarantined(item: &Item) -> Result<Quarantined, StoreError> {
     Ok(Quarantined {
         position: RecordPosition {
             source: item.text("source")?.to_owned(),

@@ -77,6 +77,6 @@ impl Store {
     }
 }
 
-fn partition(tree: &TreeId) -> String {
+pub(super) fn partition(tree: &TreeId) -> String {
     format!("TASK#{tree}")
 }

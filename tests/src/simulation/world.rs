@@ -91,11 +91,19 @@ impl World {
                 .endpoint_url(&tables_url)
                 .retry_config(RetryConfig::disabled())
         };
-        let plain =
-            Clients { dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb().build()), sqs: sqs.clone() };
+        // No stream is read here: what is proved are postings.
+        let streams = aws_sdk_dynamodbstreams::Client::from_conf(
+            aws_sdk_dynamodbstreams::Config::builder().behavior_version(BehaviorVersion::latest()).build(),
+        );
+        let plain = Clients {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb().build()),
+            streams: streams.clone(),
+            sqs: sqs.clone(),
+        };
         let faults = Arc::new(Faults::default());
         let crashing = dynamodb().interceptor(Interceptor(Arc::clone(&faults))).build();
-        let crashing = Clients { dynamodb: aws_sdk_dynamodb::Client::from_conf(crashing), sqs: sqs.clone() };
+        let crashing =
+            Clients { dynamodb: aws_sdk_dynamodb::Client::from_conf(crashing), streams, sqs: sqs.clone() };
 
         let mut parameters = Vec::new();
         if !settings.policy.is_empty() {

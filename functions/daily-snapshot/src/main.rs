@@ -1,0 +1,18 @@
+//! The Lambda entry point of `daily-snapshot`.
+
+use chrono::Utc;
+use daily_snapshot::DailySnapshot;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use ledger::environment::Environment;
+use ledger::telemetry;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let function = DailySnapshot::new(Environment::of_process().await?)?;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
+        let deadline = event.context.deadline().into();
+        function.handle(event.payload, Utc::now, deadline).await.map_err(Error::from)
+    }))
+    .await
+}

@@ -1,0 +1,54 @@
+//! Pages of closed business dates.
+
+use ledger::rules::BusinessDate;
+use ledger::store::Store;
+
+use crate::cursor;
+use crate::problem::Problem;
+use crate::request::Request;
+
+/// The query parameters of every list by date.
+pub(crate) const PARAMETERS: &[&str] = &["from", "to", "cursor", "limit"];
+/// How many dates are listed unless `from` says otherwise.
+const DATES_DEFAULT: usize = 30;
+
+/// A page of closed dates.
+#[derive(Debug, Default)]
+pub(crate) struct DatePage {
+    /// The dates, ascending, all of them closed.
+    pub(crate) dates: Vec<BusinessDate>,
+    /// The cursor of the next page.
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl DatePage {
+    /// The closed dates that a request asks for: those from `from` to `to`, the latest ones by default.
+    pub(crate) async fn of(request: &Request<'_>, list: &str) -> Result<Self, Problem> {
+        let limit = request.limit()?;
+        let (from, to) = (request.query::<BusinessDate>("from")?, request.query::<BusinessDate>("to")?);
+        let start = request.cursor::<BusinessDate>(list)?;
+        let Some((first, last)) = closed_dates(request.store()).await? else { return Ok(Self::default()) };
+        let last = to.map_or(last, |to| to.min(last));
+        let mut from = from.unwrap_or_else(|| {
+            std::iter::successors(Some(last), |date| (*date > first).then(|| date.previous()))
+                .take(DATES_DEFAULT)
+                .last()
+                .unwrap_or(first)
+        });
+        from = from.max(first).max(start.unwrap_or(first));
+        let mut dates: Vec<BusinessDate> = std::iter::successors(Some(from), |date| Some(date.next()))
+            .take_while(|date| *date <= last)
+            .take(limit + 1)
+            .collect();
+        let next_cursor = dates.get(limit).map(|date| cursor::encode(list, date));
+        dates.truncate(limit);
+        Ok(Self { dates, next_cursor })
+    }
+}
+
+/// The first and the last closed date; dates close in sequence, so that all between them are closed.
+pub(crate) async fn closed_dates(store: &Store) -> Result<Option<(BusinessDate, BusinessDate)>, Problem> {
+    let Some(latest) = store.latest_close().await? else { return Ok(None) };
+    let last = if latest.is_closed() { latest.date } else { latest.date.previous() };
+    Ok((latest.first_date <= last).then_some((latest.first_date, last)))
+}

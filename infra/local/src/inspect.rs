@@ -1,0 +1,71 @@
+//! Looking at a ledger: auditing it, and explaining what is in it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use ledger::explain;
+use ledger::rules::{AccountSequence, OrderId};
+use ledger_audit::{Report, Request};
+
+use crate::endpoints::Storage;
+use crate::replay;
+use crate::stack::{Options, Stack};
+
+/// Starts the stack over a ledger and lets it finish what is to be done. Tables without anything in
+/// them are fed with the built-in capture, so that there is something to look at.
+pub async fn open(storage: Storage) -> Result<Stack> {
+    let stack = Stack::start(&Options::new(storage)).await?;
+    if stack.is_empty().await? {
+        eprintln!("the tables are empty: looking at the built-in capture");
+        replay::replay(&stack, &replay::captures(&[])?).await?;
+    }
+    stack.settle(|_| {}).await?;
+    Ok(stack)
+}
+
+/// Audits the ledger through the function's own event and answer. With repair it is audited again when
+/// the repairs are done, and both reports are answered.
+pub async fn audit(stack: &Stack, repair: bool) -> Result<Vec<Report>> {
+    let mut reports = vec![invoke(stack, Request { repair }).await?];
+    if reports[0].differences.iter().any(|difference| difference.repair.is_some()) {
+        stack.settle(|_| {}).await?;
+        reports.push(invoke(stack, Request::default()).await?);
+    }
+    Ok(reports)
+}
+
+async fn invoke(stack: &Stack, request: Request) -> Result<Report> {
+    let event = serde_json::to_value(request)?;
+    Ok(serde_json::from_value(stack.functions.audit.invoke(event).await?)?)
+}
+
+/// Writes a report to a file.
+pub fn write_report(report: &Report, path: &Path) -> Result<()> {
+    let json = serde_json::to_vec_pretty(report)?;
+    std::fs::write(path, json).with_context(|| format!("cannot write the report to {}", path.display()))
+}
+
+/// Explains an adoption, or what an account has to do with it: as text, or as JSON.
+pub async fn explain(
+    stack: &Stack,
+    order: OrderId,
+    account: Option<&AccountSequence>,
+    as_json: bool,
+) -> Result<String> {
+    let policy = &stack.environment().policy;
+    let unknown = || format!("no adoption {order} ever arrived");
+    match account {
+        None => {
+            let explained = explain::adoption(stack.store(), policy, order).await?.with_context(unknown)?;
+            shown(&explained, as_json)
+        }
+        Some(account) => {
+            let explained = explain::account(stack.store(), policy, order, account).await?;
+            shown(&explained.with_context(unknown)?, as_json)
+        }
+    }
+}
+
+fn shown<T: serde::Serialize + std::fmt::Display>(explained: &T, as_json: bool) -> Result<String> {
+    Ok(if as_json { serde_json::to_string_pretty(explained)? } else { explained.to_string() })
+}
