@@ -1,11 +1,13 @@
 //! The contribution ledger: business rules, change decoding, storage, queues and telemetry.
 //!
 //! [`rules`] is pure and depends on nothing else here; [`cdc`] turns bytes into changes of rows;
-//! [`store`] is the only module that knows a table, a key or an attribute name.
+//! [`store`] is the only module that knows a table, a key or an attribute name; [`talent`] carries
+//! changes up the referral forest.
 
 pub mod cdc;
 pub mod environment;
 pub mod queue;
 pub mod rules;
 pub mod store;
+pub mod talent;
 pub mod telemetry;

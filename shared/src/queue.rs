@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use crate::rules::OrderId;
+use crate::rules::{AccountSequence, OrderId};
 use crate::store::TreeId;
 
 /// Messages in one batch (a limit of SQS).
@@ -59,6 +59,17 @@ impl SequencerTick {
     }
 }
 
+/// Says that changes of talent levels have to be carried up from an account. The mark that says so
+/// too is in the store, so a lost message loses nothing, and a repeated one repeats nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TalentRaised {
+    /// The account.
+    pub account: AccountSequence,
+    /// The tree under which its mark is, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<TreeId>,
+}
+
 /// Sends messages.
 #[derive(Clone, Debug)]
 pub struct Queues {
@@ -101,13 +112,33 @@ impl Queues {
             })
     }
 
+    /// Sends messages to a standard queue, to be delivered after the queue's own delay.
+    pub async fn send_all<T: Serialize>(
+        &self,
+        queue_url: &str,
+        messages: impl IntoIterator<Item = T>,
+    ) -> Result<(), QueueError> {
+        let entries = messages
+            .into_iter()
+            .enumerate()
+            .map(|(position, message)| {
+                SendMessageBatchRequestEntry::builder()
+                    .id((position % BATCH_MESSAGES_MAX).to_string())
+                    .message_body(body(&message))
+                    .build()
+                    .expect("id and body are set")
+            })
+            .collect();
+        self.send_entries(queue_url, entries).await
+    }
+
     /// Sends messages to a FIFO queue, each with its group and its deduplication id.
     pub async fn send_in_groups<T: Serialize>(
         &self,
         queue_url: &str,
         messages: impl IntoIterator<Item = GroupMessage<T>>,
     ) -> Result<(), QueueError> {
-        let entries: Vec<SendMessageBatchRequestEntry> = messages
+        let entries = messages
             .into_iter()
             .enumerate()
             .map(|(position, message)| {
@@ -120,6 +151,14 @@ impl Queues {
                     .expect("id and body are set")
             })
             .collect();
+        self.send_entries(queue_url, entries).await
+    }
+
+    async fn send_entries(
+        &self,
+        queue_url: &str,
+        entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> Result<(), QueueError> {
         stream::iter(entries.chunks(BATCH_MESSAGES_MAX).map(<[_]>::to_vec).collect::<Vec<_>>())
             .map(|batch| self.send_batch(queue_url, batch))
             .buffered(CONCURRENT_BATCHES_MAX)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use ledger::rules::{
     AccountSequence, Amount, BusinessDate, OrderId, Owner, Policy, Recipient, Slot, SystemAccount,
+    TalentLevel,
 };
 use ledger::store::{AdoptionRecord, Position, Stage, Store};
 use serde::Serialize;
@@ -24,6 +25,16 @@ pub struct Export {
     pub system: BTreeMap<SystemAccount, Amount>,
     /// Every distributed adoption, as the net of all its entries.
     pub distributions: BTreeMap<OrderId, ExportedDistribution>,
+    /// Every account with a user row.
+    pub talent: BTreeMap<AccountSequence, ExportedTalent>,
+}
+
+/// An account's place in the referral forest, in the export.
+#[derive(Debug, Serialize)]
+pub struct ExportedTalent {
+    direct_count: u64,
+    promotion_count: u64,
+    talent_level: TalentLevel,
 }
 
 /// An account in the export.
@@ -92,9 +103,18 @@ pub async fn export(store: &Store, policy: &Policy) -> Result<Export> {
     }
 
     let accounts = accounts(store, policy).await?;
+    let talent = talent(store).await?;
     let system = store.system_accounts().await?;
     let system = system.into_iter().map(|(account, share)| (account, share.total)).collect();
-    Ok(Export { orders: distributions.len(), held, distributed_total, accounts, system, distributions })
+    Ok(Export {
+        orders: distributions.len(),
+        held,
+        distributed_total,
+        accounts,
+        system,
+        distributions,
+        talent,
+    })
 }
 
 async fn accounts(store: &Store, policy: &Policy) -> Result<BTreeMap<AccountSequence, ExportedAccount>> {
@@ -119,6 +139,21 @@ async fn accounts(store: &Store, policy: &Policy) -> Result<BTreeMap<AccountSequ
         );
     }
     Ok(exported)
+}
+
+async fn talent(store: &Store) -> Result<BTreeMap<AccountSequence, ExportedTalent>> {
+    let users = store.users(store.known_accounts().await?).await?;
+    let with_row = users.into_values().filter(|user| user.row.is_some()).map(|user| user.account);
+    let talents = store.talents(with_row).await?;
+    let exported = talents.into_iter().map(|(account, talent)| {
+        let exported = ExportedTalent {
+            direct_count: talent.team.direct_count(),
+            promotion_count: talent.team.promotion_count(),
+            talent_level: talent.level,
+        };
+        (account, exported)
+    });
+    Ok(exported.collect())
 }
 
 fn exported_leg(slot: Slot, recipient: &Recipient, amount: Amount) -> ExportedLeg {

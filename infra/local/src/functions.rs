@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use ledger::environment::{Environment, Variables};
 use ledger::store::Meter;
 use serde_json::Value;
+use talent_propagation::Propagator;
 
 use crate::endpoints::Clients;
 use crate::resources::Created;
@@ -56,6 +57,8 @@ pub struct Functions {
     pub sequencer: Function,
     /// `AdoptionDistribution`.
     pub distributor: Function,
+    /// `TalentPropagation`.
+    pub propagator: Function,
 }
 
 impl Functions {
@@ -72,6 +75,9 @@ impl Functions {
         let of_distributor = environment("AdoptionDistribution")?;
         let distributor_meter = of_distributor.store.meter().clone();
         let distributor = Arc::new(Distributor::new(of_distributor)?);
+        let of_propagator = environment("TalentPropagation")?;
+        let propagator_meter = of_propagator.store.meter().clone();
+        let propagator = Arc::new(Propagator::new(of_propagator)?);
         Ok(Self {
             ingest: function("CdcIngest", ingest_meter, move |event| {
                 let ingest = Arc::clone(&ingest);
@@ -91,12 +97,19 @@ impl Functions {
                     Ok(serde_json::to_value(distributor.handle(event, Utc::now, deadline()).await)?)
                 }
             }),
+            propagator: function("TalentPropagation", propagator_meter, move |event| {
+                let propagator = Arc::clone(&propagator);
+                async move {
+                    let event = serde_json::from_value(event).context("not an event of SQS or a schedule")?;
+                    Ok(serde_json::to_value(propagator.handle(event, Utc::now, deadline()).await?)?)
+                }
+            }),
         })
     }
 
     /// Every function.
-    pub fn all(&self) -> [&Function; 3] {
-        [&self.ingest, &self.sequencer, &self.distributor]
+    pub fn all(&self) -> [&Function; 4] {
+        [&self.ingest, &self.sequencer, &self.distributor, &self.propagator]
     }
 }
 

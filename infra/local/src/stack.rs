@@ -35,6 +35,7 @@ impl Options {
             ("SnapshotQuietPeriodMs", "2000".to_owned()),
             ("ReorderWindowMs", "200".to_owned()),
             ("WakeAgainAfterMs", "5000".to_owned()),
+            ("TalentSweepAfterMs", "500".to_owned()),
         ];
         Self { storage, concurrency: 2, parameters }
     }
@@ -149,7 +150,8 @@ impl Stack {
         let staged = self.store().staged(100_000).await?.len();
         let trees = self.store().outstanding_trees().await?;
         let stopped = trees.iter().filter(|tree| tree.stopped.is_some()).count();
-        Ok(Backlog { messages, staged, trees: trees.len() - stopped, stopped_trees: stopped })
+        let talents = self.store().raised_talent_marks(1_000).await?.len();
+        Ok(Backlog { messages, staged, trees: trees.len() - stopped, stopped_trees: stopped, talents })
     }
 
     async fn messages_in(&self, queue_url: &str) -> Result<usize> {
@@ -199,6 +201,8 @@ pub struct Backlog {
     pub trees: usize,
     /// Trees that stopped for a lasting reason.
     pub stopped_trees: usize,
+    /// Accounts that changes of talent levels are to be carried up from, counted up to a thousand.
+    pub talents: usize,
 }
 
 impl Backlog {
@@ -206,6 +210,9 @@ impl Backlog {
     #[must_use]
     pub fn is_done(&self) -> bool {
         // The messages of stopped trees keep coming until they are dead letters.
-        self.staged == 0 && self.trees == 0 && (self.messages == 0 || self.stopped_trees > 0)
+        self.staged == 0
+            && self.trees == 0
+            && self.talents == 0
+            && (self.messages == 0 || self.stopped_trees > 0)
     }
 }

@@ -259,6 +259,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether it says that its account was active lately.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.active[0] > 0
+    }
+
     /// What changes for the referrer when this report replaces `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> TeamChange {

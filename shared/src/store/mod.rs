@@ -17,6 +17,10 @@
 //! | how far each partition was read | `Source` `PROGRESS` / `<source>#<topic>#<partition>` |
 //! | what was refused | `Source` `QUARANTINE#<shard>` / `<source>#<topic>#<partition>#<offset>` |
 //! | how many trees were adopted so far | `Source` `SEQUENCE` / `LADDER` |
+//! | an account's team and talent level | `Source` `TALENT#<account>` / `ROW` |
+//! | accounts that changes are to be carried up from | `Source` `TALENT_RAISED#<shard>` / `<tree>#<account>` |
+//! | accounts that may no longer be active, by time | `Source` `TALENT_ACTIVE#<shard>` / `<time>#<account>` |
+//! | the changes of an account's talent level | `Journal` `TALENT#<account>` / `<number>` |
 //! | the entries of an adoption | `Journal` `ORDER#<order>` / `<number>` |
 //! | a user's account | `Accounts` `ACCOUNT#<account>` / `ACCOUNT` |
 //! | a system account's share of some trees | `Accounts` `SYSTEM#<shard>` / `<system account>` |
@@ -41,6 +45,7 @@ mod progress;
 mod quarantine;
 mod referral;
 mod rows;
+mod talent;
 mod task;
 mod user;
 mod version;
@@ -62,6 +67,7 @@ pub use progress::{Counts, Progress, SnapshotState};
 pub use quarantine::Quarantined;
 pub use referral::{Lineage, ReferralRecord, TreeId};
 pub use rows::{RowWrite, Written};
+pub use talent::{ActiveUntil, Reported, TalentCause, TalentLevelChanged, TalentMark, TalentRecord};
 pub use task::{Frame, ReassessTask};
 pub use user::UserRecord;
 pub use version::{RecordPosition, RowVersion};
