@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ledger::cdc::{ReferralChange, Row, SnapshotPhase, UserChange};
 use ledger::queue::TalentRaised;
 use ledger::rules::AccountSequence;
-use ledger::store::{StoreError, TalentCause};
+use ledger::store::{StoreError, TalentCause, TalentMark};
 use ledger::talent::{Climbed, Start, Talents};
 use ledger::telemetry::Metrics;
 
@@ -40,8 +40,13 @@ impl Ingest {
             now,
         };
         let mut climbed = Climbed::default();
-        let outcome = talents.climb(starts, LEVELS_AT_ONCE, &mut climbed).await;
+        let mut outcome = talents.climb(starts.clone(), LEVELS_AT_ONCE, &mut climbed).await;
         report(&climbed, now);
+        if let Err(error @ (StoreError::Corrupt { .. } | StoreError::Rejected { .. })) = &outcome {
+            // No delivery of this batch would do better, and rows behind it must not wait for it.
+            tracing::error!(%error, accounts = starts.len(), "talent levels are left to the queue");
+            outcome = self.leave_to_queue(starts, &mut climbed, now).await;
+        }
         // A snapshot brings changes below nearly everybody. They are carried up together when it has
         // been read, and need no messages.
         if batch.has_streamed_rows() {
@@ -52,6 +57,21 @@ impl Ingest {
             self.environment.queues.send_all(&self.talent_queue_url, messages).await?;
         }
         Ok(outcome?)
+    }
+
+    /// Marks these accounts, so that each is settled, or fails, by itself.
+    async fn leave_to_queue(
+        &self,
+        starts: Vec<Start>,
+        climbed: &mut Climbed,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        for Start { account, .. } in starts {
+            let mark = TalentMark::on(account, None);
+            self.environment.store.apply(mark.raise(now.timestamp_millis())).await?;
+            climbed.marks_begun.push(mark);
+        }
+        Ok(())
     }
 
     /// The accounts of this batch that may not be settled.
@@ -90,7 +110,10 @@ impl Batch {
     /// Whether any row came after its snapshot, or may have.
     fn has_streamed_rows(&self) -> bool {
         self.records.iter().any(|received| match &received.content {
-            Content::Change { change, .. } => change.snapshot != SnapshotPhase::Reading,
+            Content::Change { change, .. } => match change.snapshot {
+                SnapshotPhase::Streaming | SnapshotPhase::Unknown => true,
+                SnapshotPhase::Reading | SnapshotPhase::LastOfCollection | SnapshotPhase::Last => false,
+            },
             Content::Control | Content::Refused(_) | Content::Malformed(_) => false,
         })
     }
