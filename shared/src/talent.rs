@@ -22,7 +22,7 @@ use crate::store::{
 
 /// How many direct referrals of one account are settled in one transaction. Each is at most three
 /// writes, and their referrer two.
-const CHILDREN_SETTLED_MAX: usize = 30;
+const CHILDREN_SETTLED_MAX: usize = 24;
 /// Rounds in a row that may settle nobody because others kept changing the same accounts.
 const FRUITLESS_ROUNDS_MAX: u32 = 40;
 /// The longest pause after such a round.

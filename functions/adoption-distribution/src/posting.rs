@@ -6,8 +6,8 @@ use ledger::rules::{
     AccountSequence, Amount, AmountOverflow, BusinessDate, OrderId, Owner, Slot, SystemAccount,
 };
 use ledger::store::{
-    Account, AccountChange, Action, JournalEntry, ReassessTask, Shard, Store, StoreError, SystemShare,
-    TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
+    Account, AccountChange, Action, JournalEntry, OutstandingTree, ReassessTask, Shard, Store, StoreError,
+    SystemShare, TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
 };
 
 use crate::DistributionError;
@@ -54,7 +54,7 @@ impl Posting {
         }
         users.extend(effect.unlocks.iter().map(|(account, _)| account.clone()));
         let new = 1
-            + effect.tasks.len()
+            + effect.tasks.len() * 2
             + users.iter().filter(|account| !self.accounts.contains_key(account)).count()
             + systems.iter().filter(|key| !self.systems.contains_key(key)).count()
             + trees.iter().filter(|tree| !self.trees.contains_key(tree)).count();
@@ -62,7 +62,12 @@ impl Posting {
     }
 
     fn action_count(&self) -> usize {
-        self.entries.len() + self.accounts.len() + self.systems.len() + self.trees.len() + self.tasks.len()
+        // Each task may mark its tree as outstanding.
+        self.entries.len()
+            + self.accounts.len()
+            + self.systems.len()
+            + self.trees.len()
+            + self.tasks.len() * 2
     }
 
     /// Adds an effect, and lets the view follow it. Nothing changes if an amount would overflow.
@@ -110,7 +115,12 @@ impl Posting {
     }
 
     /// Commits everything at once. Whether it took effect: if not, the view is outdated.
-    pub(crate) async fn commit(self, store: &Store, view: &mut View) -> Result<bool, StoreError> {
+    pub(crate) async fn commit(
+        self,
+        store: &Store,
+        view: &mut View,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
         if self.is_empty() {
             return Ok(true);
         }
@@ -118,7 +128,7 @@ impl Posting {
         for entry in &self.entries {
             actions.push(entry.write()?);
         }
-        for (account, change) in &self.accounts {
+        for (account, change) in self.accounts.iter().filter(|(_, change)| !change.is_nothing()) {
             actions.push(change.write(account));
         }
         for ((shard, account), change) in &self.systems {
@@ -130,6 +140,9 @@ impl Posting {
         for task in &self.tasks {
             actions.push(task.write()?);
         }
+        // A tree with a reassessment to do is outstanding, whoever may be settling it just now.
+        let with_tasks: BTreeSet<&TreeId> = self.tasks.iter().map(|task| &task.tree).collect();
+        actions.extend(with_tasks.into_iter().map(|tree| OutstandingTree::release(tree, now_ms)));
         let committed = store.transact(actions).await? == Transacted::Committed;
         if committed {
             for (tree, last_order) in &self.trees {

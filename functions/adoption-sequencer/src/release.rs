@@ -7,8 +7,8 @@ use ledger::cdc::AdoptionRow;
 use ledger::queue::{Run, RunReleased};
 use ledger::rules::{AccountSequence, Amount, ContributionPerTree, OrderId, Policy, contribution_per_tree};
 use ledger::store::{
-    Action, AdoptionRecord, Chain, Chains, HoldReason, Item, Key, OutstandingTree, Stage, Store, StoreError,
-    TRANSACTION_ACTIONS_MAX, Transacted, TreeId, WorkItem,
+    Action, AdoptionRecord, Chain, Chains, HoldReason, Item, Key, OutstandingTree, ReferralRecord, Stage,
+    Store, StoreError, TRANSACTION_ACTIONS_MAX, Transacted, TreeId, WorkItem,
 };
 
 use crate::ladder::Counter;
@@ -22,7 +22,7 @@ pub(crate) struct Pass<'a> {
 
 /// What a pass did.
 #[derive(Debug, Default)]
-pub(crate) struct Released {
+pub(crate) struct Outcome {
     /// Adoptions handed to the distribution.
     pub(crate) released: u64,
     /// Adoptions held because a referral row is missing.
@@ -30,7 +30,7 @@ pub(crate) struct Released {
     runs: BTreeMap<TreeId, Run>,
 }
 
-impl Released {
+impl Outcome {
     /// The messages to send, one per tree.
     pub(crate) fn into_messages(self) -> impl Iterator<Item = RunReleased> {
         self.runs.into_iter().map(|(tree, run)| RunReleased { tree, run: Some(run) })
@@ -50,7 +50,8 @@ struct Step {
 struct Together {
     actions: Vec<Action>,
     released: Vec<(TreeId, OrderId)>,
-    waited_for: Vec<AccountSequence>,
+    held: u64,
+    waited_for: BTreeSet<AccountSequence>,
 }
 
 impl<'a> Pass<'a> {
@@ -59,7 +60,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Takes these adoptions, which ascend, off the list; stops where somebody else is at it.
-    pub(crate) async fn run(&self, orders: Vec<OrderId>) -> Result<Released, StoreError> {
+    pub(crate) async fn run(&self, orders: Vec<OrderId>) -> Result<Outcome, StoreError> {
         let records = self.store.adoptions(orders.iter().copied()).await?;
         let staged = orders.iter().filter_map(|order| records.get(order));
         let staged: Vec<&AdoptionRecord> = staged.filter(|record| record.stage == Stage::Staged).collect();
@@ -74,7 +75,7 @@ impl<'a> Pass<'a> {
         });
         let mut counter = Counter::load(self.store, first_unpriced.map(|record| record.order)).await?;
 
-        let mut outcome = Released::default();
+        let mut outcome = Outcome::default();
         let mut together = Together::default();
         for record in staged {
             let Some(step) = self.step(record, &mut chains, &counter).await? else { continue };
@@ -169,7 +170,7 @@ impl<'a> Pass<'a> {
         &self,
         together: Together,
         counter: &mut Counter,
-        outcome: &mut Released,
+        outcome: &mut Outcome,
     ) -> Result<bool, StoreError> {
         if together.actions.is_empty() {
             return Ok(true);
@@ -178,13 +179,15 @@ impl<'a> Pass<'a> {
         let mut actions = together.actions;
         let trees: BTreeSet<&TreeId> = together.released.iter().map(|(tree, _)| tree).collect();
         actions.extend(trees.into_iter().map(|tree| OutstandingTree::release(tree, now_ms)));
+        // A row that arrives before this commit fails it; one that arrives later finds who waits.
+        actions.extend(together.waited_for.iter().map(ReferralRecord::is_awaited));
         actions.push(counter.write()?);
         match self.store.transact(actions).await? {
             Transacted::ConditionsFailed(_) => return Ok(false),
             Transacted::Committed => counter.committed(),
         }
         outcome.released += together.released.len() as u64;
-        outcome.held += together.waited_for.len() as u64;
+        outcome.held += together.held;
         for (tree, order) in together.released {
             outcome
                 .runs
@@ -195,26 +198,24 @@ impl<'a> Pass<'a> {
                 })
                 .or_insert(Run { first_order: order, last_order: order, adoptions: 1 });
         }
-        // A row that arrived between being found missing and this commit did not see who waits for it.
-        let missing = self.store.referrals(together.waited_for).await?;
-        for record in missing.into_iter().filter(|record| record.has_arrived()) {
-            self.store.restage_waiting(&record.account, self.now).await?;
-        }
         Ok(true)
     }
 }
 
 impl Together {
     fn has_room_for(&self, step: &Step) -> bool {
-        // Besides the moves, one action marks each tree, and one moves the running number.
+        // Besides the moves, one action marks each tree, one checks each row that is waited for, and
+        // one moves the running number.
         let trees: BTreeSet<&TreeId> =
             self.released.iter().map(|(tree, _)| tree).chain(&step.released_to).collect();
-        self.actions.len() + step.actions.len() + trees.len() < TRANSACTION_ACTIONS_MAX
+        let waits = self.waited_for.len() + usize::from(step.waits_for.is_some());
+        self.actions.len() + step.actions.len() + trees.len() + waits < TRANSACTION_ACTIONS_MAX
     }
 
     fn add(&mut self, order: OrderId, step: Step) {
         self.actions.extend(step.actions);
         self.released.extend(step.released_to.map(|tree| (tree, order)));
+        self.held += u64::from(step.waits_for.is_some());
         self.waited_for.extend(step.waits_for);
     }
 }

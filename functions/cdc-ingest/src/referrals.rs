@@ -328,6 +328,8 @@ impl<'a> Round<'a> {
             let list = lists.remove(&account).unwrap_or_default();
             let done = list.iter().map(|child| BatchWrite::Delete(Key::waiting_referral(&account, child)));
             self.store.batch_write(done.collect()).await?;
+            // The mark is also for adoptions, and whoever stored this row may not have got to them.
+            self.store.restage_waiting(&account, self.now).await?;
             self.clear_awaited(&account).await?;
         }
         Ok(())

@@ -152,7 +152,7 @@ impl Propagator {
             let message_id = message.message_id.unwrap_or_default();
             match serde_json::from_str::<TalentRaised>(message.body.as_deref().unwrap_or_default()) {
                 Ok(TalentRaised { account, tree }) => {
-                    received.push((message_id, TalentMark::on(account, tree)))
+                    received.push((message_id, TalentMark::on(account, tree)));
                 }
                 Err(error) => {
                     tracing::error!(message_id, %error, "a message names no account; it will go to the dead letters");

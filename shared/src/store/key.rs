@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Table;
 use super::referral::TreeId;
-use super::talent::{TALENT_PREFIX, until_sort_key};
+use super::talent::{TALENT_CHANGE_PREFIX, TALENT_PREFIX, until_sort_key};
 use super::version::RecordPosition;
 use crate::rules::{AccountSequence, OrderId, SystemAccount};
 
@@ -35,7 +35,7 @@ impl Shard {
     /// The part an order is in: neighbours are in different parts, so that no part is hot.
     #[must_use]
     pub fn of_order(order: OrderId) -> Self {
-        Self((order.get() % u64::from(Self::COUNT)) as u8)
+        Self::of_number(order.get())
     }
 
     /// The part a tree's shares and outstanding work are in.
@@ -49,7 +49,11 @@ impl Shard {
         let hash = text
             .bytes()
             .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        Self((hash % u32::from(Self::COUNT)) as u8)
+        Self::of_number(u64::from(hash))
+    }
+
+    fn of_number(number: u64) -> Self {
+        Self(u8::try_from(number % u64::from(Self::COUNT)).expect("less than the count"))
     }
 }
 
@@ -198,7 +202,7 @@ impl Key {
     /// One change of an account's talent level.
     #[must_use]
     pub fn talent_level_changed(account: &AccountSequence, number: u32) -> Self {
-        Self::new(Table::Journal, talent_partition(account), format!("{number:06}"))
+        Self::new(Table::Source, talent_partition(account), format!("{TALENT_CHANGE_PREFIX}{number:06}"))
     }
 
     /// An entry of an adoption.

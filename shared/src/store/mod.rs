@@ -20,7 +20,7 @@
 //! | an account's team and talent level | `Source` `TALENT#<account>` / `ROW` |
 //! | accounts that changes are to be carried up from | `Source` `TALENT_RAISED#<shard>` / `<tree>#<account>` |
 //! | accounts that may no longer be active, by time | `Source` `TALENT_ACTIVE#<shard>` / `<time>#<account>` |
-//! | the changes of an account's talent level | `Journal` `TALENT#<account>` / `<number>` |
+//! | the changes of an account's talent level | `Source` `TALENT#<account>` / `CHANGE#<number>` |
 //! | the entries of an adoption | `Journal` `ORDER#<order>` / `<number>` |
 //! | a user's account | `Accounts` `ACCOUNT#<account>` / `ACCOUNT` |
 //! | a system account's share of some trees | `Accounts` `SYSTEM#<shard>` / `<system account>` |
@@ -52,7 +52,7 @@ mod version;
 
 use std::fmt;
 
-pub use account::{Account, AccountChange, SystemShare, TreeCursor};
+pub use account::{Account, AccountChange, AccountItem, SystemShare, TreeCursor};
 pub use action::Action;
 pub use adoption::{AdoptionRecord, HeldOrder, HoldReason, Stage, StagedOrder, order_sort_key};
 pub use chain::{Chain, Chains};

@@ -136,6 +136,13 @@ impl ReferralRecord {
         Ok(Action::put(Item::encode(&Key::referral(&self.account), &next))?.if_number_is("revision", stored))
     }
 
+    /// A condition that this account's row has not arrived, and that whoever stores it will know that
+    /// something waits for it.
+    #[must_use]
+    pub fn is_awaited(account: &AccountSequence) -> Action {
+        Action::check(Key::referral(account)).if_attribute_absent("version").if_attribute_exists("awaited")
+    }
+
     /// The same record, marked as one that something waits for.
     #[must_use]
     pub fn marked_awaited(&self) -> Self {

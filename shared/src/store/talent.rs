@@ -77,8 +77,8 @@ pub enum TalentCause {
     },
 }
 
-/// One change of an account's level. Its item is written once and never changes: it is what is
-/// published as `TalentLevelChanged`.
+/// One change of an account's level. Its item is written once, in the transaction that changes the
+/// level, and never changes; it holds all that is published of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TalentLevelChanged {
     /// Whose level.
@@ -280,7 +280,8 @@ impl Store {
         &self,
         account: &AccountSequence,
     ) -> Result<Vec<TalentLevelChanged>, StoreError> {
-        let items = self.query_all(Table::Journal, &talent_partition(account), &Range::default()).await?;
+        let range = Range::prefix(TALENT_CHANGE_PREFIX);
+        let items = self.query_all(Table::Source, &talent_partition(account), &range).await?;
         items.into_iter().map(Item::decode).collect()
     }
 
@@ -316,8 +317,10 @@ impl Store {
     }
 }
 
-/// The prefix of the partitions of teams, and of level changes in the journal.
+/// The prefix of the partitions of teams and level changes.
 pub(super) const TALENT_PREFIX: &str = "TALENT#";
+/// The sort key prefix of level changes.
+pub(super) const TALENT_CHANGE_PREFIX: &str = "CHANGE#";
 
 /// A time as text that sorts as the time does.
 pub(super) fn until_sort_key(until_ms: i64) -> String {

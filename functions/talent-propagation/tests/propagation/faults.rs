@@ -29,18 +29,18 @@ pub(crate) struct Crashes {
     one_in: u64,
     seed: u64,
     calls: AtomicU64,
-    pub(crate) crashed: Arc<AtomicU64>,
+    pub(crate) count: Arc<AtomicU64>,
 }
 
 impl Crashes {
     pub(crate) fn new(one_in: u64, seed: u64) -> Self {
-        Self { one_in, seed, calls: AtomicU64::new(0), crashed: Arc::default() }
+        Self { one_in, seed, calls: AtomicU64::new(0), count: Arc::default() }
     }
 
     fn crash(&self, call: u64, afterwards: bool) -> Result<(), BoxError> {
         let mixed = (call ^ self.seed.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
         if mixed.is_multiple_of(self.one_in) && ((mixed / self.one_in) % 2 == 1) == afterwards {
-            self.crashed.fetch_add(1, Ordering::Relaxed);
+            self.count.fetch_add(1, Ordering::Relaxed);
             return Err("the process was killed".into());
         }
         Ok(())
