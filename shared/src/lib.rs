@@ -2,7 +2,7 @@
 //!
 //! [`rules`] is pure and depends on nothing else here; [`cdc`] turns bytes into changes of rows;
 //! [`store`] is the only module that knows a table, a key or an attribute name; [`explain`] says why
-//! a leg is where it is.
+//! a leg is where it is; [`talent`] carries changes up the referral forest.
 
 pub mod cdc;
 pub mod closing;
@@ -12,4 +12,5 @@ pub mod explain;
 pub mod queue;
 pub mod rules;
 pub mod store;
+pub mod talent;
 pub mod telemetry;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use crate::rules::{BusinessDate, CloseStep, OrderId};
+use crate::rules::{AccountSequence, BusinessDate, CloseStep, OrderId};
 use crate::store::TreeId;
 
 /// Messages in one batch (a limit of SQS).
@@ -101,6 +101,17 @@ pub enum Release {
     Everything,
 }
 
+/// Says that changes of talent levels have to be carried up from an account. The mark that says so
+/// too is in the store, so a lost message loses nothing, and a repeated one repeats nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TalentRaised {
+    /// The account.
+    pub account: AccountSequence,
+    /// The tree under which its mark is, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<TreeId>,
+}
+
 /// Sends messages.
 #[derive(Clone, Debug)]
 pub struct Queues {
@@ -143,7 +154,7 @@ impl Queues {
             })
     }
 
-    /// Sends messages to a standard queue.
+    /// Sends messages to a standard queue, to be delivered after the queue's own delay.
     pub async fn send_all<T: Serialize>(
         &self,
         queue_url: &str,
@@ -165,7 +176,7 @@ impl Queues {
         queue_url: &str,
         messages: impl IntoIterator<Item = GroupMessage<T>>,
     ) -> Result<(), QueueError> {
-        let entries: Vec<SendMessageBatchRequestEntry> = messages
+        let entries = messages
             .into_iter()
             .enumerate()
             .map(|(position, message)| entry(&(position % BATCH_MESSAGES_MAX).to_string(), &message))

@@ -33,6 +33,7 @@ async fn captures_of_a_real_connector_give_exactly_the_golden_ledger() {
     for name in golden::NAMES {
         let (_stack, state) = ledger_of(records(&read(name)), 2).await;
         golden::assert_same_postings(&state, &golden::expected(name), name);
+        assert_eq!(state["talent"], golden::expected(name)["talent"], "{name}");
     }
 }
 
@@ -52,6 +53,7 @@ async fn the_sequence_across_topics_and_partitions_does_not_matter() {
         let shuffled = capture::shuffled(&read(name), seed as u64);
         let (_stack, state) = ledger_of(records(&shuffled), 2).await;
         golden::assert_same_postings(&state, &golden::expected(name), name);
+        assert_eq!(state["talent"], golden::expected(name)["talent"], "{name}");
     }
 }
 

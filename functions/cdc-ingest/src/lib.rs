@@ -11,6 +11,7 @@ mod outcome;
 mod referrals;
 mod response;
 mod rows;
+mod talents;
 mod users;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ use crate::users::Users;
 
 /// The name under which this function logs and counts.
 pub const FUNCTION: &str = "cdc-ingest";
+/// The variable that holds the URL of the queue of changes of talent levels.
+pub const TALENT_QUEUE_VARIABLE: &str = "TALENT_QUEUE_URL";
 /// The variable that holds the URL of the queue the sequencer listens to.
 pub const TICKS_QUEUE_VARIABLE: &str = "SEQUENCER_TICKS_QUEUE_URL";
 
@@ -40,6 +43,7 @@ pub struct Ingest {
     environment: Environment,
     profile: Profile,
     ticks_queue_url: String,
+    talent_queue_url: String,
 }
 
 impl Ingest {
@@ -47,7 +51,8 @@ impl Ingest {
     pub fn new(environment: Environment) -> Result<Self, InvalidEnvironment> {
         let profile = environment.profile()?;
         let ticks_queue_url = environment.variables().required(TICKS_QUEUE_VARIABLE)?;
-        Ok(Self { environment, profile, ticks_queue_url })
+        let talent_queue_url = environment.variables().required(TALENT_QUEUE_VARIABLE)?;
+        Ok(Self { environment, profile, ticks_queue_url, talent_queue_url })
     }
 
     /// Works through a batch of records. What it answers are the partitions to deliver again, each
@@ -72,8 +77,12 @@ impl Ingest {
                 );
             }
         }
-        if let Err(error) = self.finish(&batch, &outcomes, &response, now).await {
-            // Rows are stored, but the sequencer may not have heard of them, so nothing is acknowledged.
+        let finished = match self.carry_up(&batch, &outcomes, now).await {
+            Ok(()) => self.finish(&batch, &outcomes, &response, now).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = finished {
+            // Rows are stored, but who must hear of them may not have, so nothing is acknowledged.
             tracing::error!(%error, "a batch could not be finished; all of it will be delivered again");
             for received in &batch.records {
                 response.fail_from(&received.position);

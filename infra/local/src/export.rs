@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use ledger::rules::{
     AccountSequence, Amount, BusinessDate, OrderId, Owner, Policy, Ratio, Recipient, Slot, SystemAccount,
+    TalentLevel,
 };
 use ledger::store::{AdoptionRecord, Position, SnapshotPosition, SnapshotRow, Stage, Store};
 use serde::Serialize;
@@ -27,6 +28,16 @@ pub struct Export {
     pub snapshot: Option<ExportedSnapshot>,
     /// Every distributed adoption, as the net of all its entries.
     pub distributions: BTreeMap<OrderId, ExportedDistribution>,
+    /// Every account with a user row.
+    pub talent: BTreeMap<AccountSequence, ExportedTalent>,
+}
+
+/// An account's place in the referral forest, in the export.
+#[derive(Debug, Serialize)]
+pub struct ExportedTalent {
+    direct_count: u64,
+    promotion_count: u64,
+    talent_level: TalentLevel,
 }
 
 /// An account in the export.
@@ -116,12 +127,13 @@ pub async fn export(store: &Store, policy: &Policy) -> Result<Export> {
         Some(date) => snapshot(store, date).await?,
         None => None,
     };
+    let talent = talent(store).await?;
     let system = store.system_accounts().await?;
     // An account whose every leg was taken back is as if it had never had one.
     let system = system.into_iter().filter(|(_, share)| !share.total.is_zero());
     let system = system.map(|(account, share)| (account, share.total)).collect();
     let orders = distributions.len();
-    Ok(Export { orders, held, distributed_total, accounts, system, snapshot, distributions })
+    Ok(Export { orders, held, distributed_total, accounts, system, snapshot, distributions, talent })
 }
 
 async fn snapshot(store: &Store, date: BusinessDate) -> Result<Option<ExportedSnapshot>> {
@@ -168,6 +180,21 @@ async fn accounts(
         );
     }
     Ok(exported)
+}
+
+async fn talent(store: &Store) -> Result<BTreeMap<AccountSequence, ExportedTalent>> {
+    let users = store.users(store.known_accounts().await?).await?;
+    let with_row = users.into_values().filter(|user| user.row.is_some()).map(|user| user.account);
+    let talents = store.talents(with_row).await?;
+    let exported = talents.into_iter().map(|(account, talent)| {
+        let exported = ExportedTalent {
+            direct_count: talent.team.direct_count(),
+            promotion_count: talent.team.promotion_count(),
+            talent_level: talent.level,
+        };
+        (account, exported)
+    });
+    Ok(exported.collect())
 }
 
 fn exported_leg(slot: Slot, recipient: &Recipient, amount: Amount) -> ExportedLeg {

@@ -18,6 +18,7 @@ use ledger_audit::Auditor;
 use ledger_stream::LedgerStream;
 use query_api::QueryApi;
 use serde_json::Value;
+use talent_propagation::Propagator;
 
 use crate::endpoints::Clients;
 use crate::resources::Created;
@@ -71,6 +72,8 @@ pub struct Functions {
     pub stream: Function,
     /// `QueryApi`.
     pub query: Function,
+    /// `TalentPropagation`.
+    pub propagator: Function,
 }
 
 impl Functions {
@@ -102,6 +105,9 @@ impl Functions {
         let of_query = environment("QueryApi")?;
         let query_meter = of_query.store.meter().clone();
         let query = Arc::new(QueryApi::new(of_query));
+        let of_propagator = environment("TalentPropagation")?;
+        let propagator_meter = of_propagator.store.meter().clone();
+        let propagator = Arc::new(Propagator::new(of_propagator)?);
         Ok(Self {
             expiry: function("ContributionExpiry", expiry_meter, move |event| {
                 let expiry = Arc::clone(&expiry);
@@ -150,13 +156,20 @@ impl Functions {
                     Ok(serde_json::to_value(query.handle(event, Utc::now()).await)?)
                 }
             }),
+            propagator: function("TalentPropagation", propagator_meter, move |event| {
+                let propagator = Arc::clone(&propagator);
+                async move {
+                    let event = serde_json::from_value(event).context("not an event of SQS or a schedule")?;
+                    Ok(serde_json::to_value(propagator.handle(event, Utc::now, deadline()).await?)?)
+                }
+            }),
         })
     }
 
     /// Every function that the stack invokes by itself. The daily audit is not among them: here it
     /// runs when somebody asks for it.
     #[must_use]
-    pub fn all(&self) -> [&Function; 7] {
+    pub fn all(&self) -> [&Function; 8] {
         [
             &self.ingest,
             &self.sequencer,
@@ -165,6 +178,7 @@ impl Functions {
             &self.snapshot,
             &self.stream,
             &self.query,
+            &self.propagator,
         ]
     }
 }

@@ -41,6 +41,7 @@ impl Options {
             ("TokenIssuer", token::ISSUER.to_owned()),
             ("TokenAudience", token::AUDIENCE.to_owned()),
             ("CloseSegments", "2".to_owned()),
+            ("TalentSweepAfterMs", "500".to_owned()),
         ];
         Self { storage, concurrency: 2, parameters }
     }
@@ -209,7 +210,8 @@ impl Stack {
         let trees = self.store().outstanding_trees().await?;
         let stopped = trees.iter().filter(|tree| tree.stopped.is_some()).count();
         let trees = trees.len() - stopped;
-        Ok(Backlog { messages, staged, trees, stopped_trees: stopped, stream_records })
+        let talents = self.store().raised_talent_marks(1_000).await?.len();
+        Ok(Backlog { messages, staged, trees, stopped_trees: stopped, stream_records, talents })
     }
 
     async fn messages_in(&self, queue_url: &str) -> Result<usize> {
@@ -261,6 +263,8 @@ pub struct Backlog {
     pub stopped_trees: usize,
     /// Records of tables' streams; of each, no more are counted than one call answers.
     pub stream_records: usize,
+    /// Accounts that changes of talent levels are to be carried up from, counted up to a thousand.
+    pub talents: usize,
 }
 
 impl Backlog {
@@ -271,6 +275,7 @@ impl Backlog {
         self.staged == 0
             && self.trees == 0
             && self.stream_records == 0
+            && self.talents == 0
             && (self.messages == 0 || self.stopped_trees > 0)
     }
 }

@@ -100,6 +100,15 @@ impl Profile {
         self.tables.iter().map(|(topic, table)| (topic.as_str(), table))
     }
 
+    /// Whether the source says when users were last seen.
+    #[must_use]
+    pub fn knows_activity(&self) -> bool {
+        self.tables.values().any(|table| match table {
+            Table::Users { columns } => columns.last_activity.names().next().is_some(),
+            Table::Referrals { .. } | Table::Adoptions { .. } => false,
+        })
+    }
+
     /// What this topic is about, unless the profile does not know it.
     pub(super) fn subject(&self, topic: &str) -> Option<Subject<'_>> {
         if let Some(table) = self.tables.get(topic) {

@@ -11,6 +11,7 @@ mod distribution;
 mod ladder;
 mod order;
 mod policy;
+mod talent;
 mod unlock;
 
 #[cfg(test)]
@@ -28,4 +29,8 @@ pub use distribution::{
 pub use ladder::{ContributionPerTree, NegativeContribution, contribution_per_tree};
 pub use order::{InvalidOrderId, OrderId, TreeCount};
 pub use policy::{Backfill, DepthStep, InvalidPolicy, Policy, PriceLadder, Rates};
+pub use talent::{
+    Assessment, Condition, DirectAtLevel, InvalidTalentTable, Missing, Report, TALENT_DEPTH, TalentLevel,
+    TalentRow, TalentTable, Team, TeamChange,
+};
 pub use unlock::{InvalidUnlockFacts, OrderRange, UnlockFacts, UnlockState, affected_orders};

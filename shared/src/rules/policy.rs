@@ -6,9 +6,9 @@ use std::num::NonZeroU64;
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
-use super::{Amount, Rate, Slot, SystemAccountKind, UnlockFacts};
+use super::{Amount, Rate, Slot, SystemAccountKind, TalentTable, UnlockFacts};
 
-/// Every number the rules leave to the business (rules, sections 3 to 7), known to be consistent.
+/// Every number the rules leave to the business (rules, sections 3 to 7, and 9), known to be consistent.
 ///
 /// Read with serde. What is left out keeps its default, so `{}` is [`Policy::default`]; an unknown
 /// field is refused, because a misspelt one would otherwise be a default that nobody chose. The
@@ -106,6 +106,12 @@ impl Policy {
     #[must_use]
     pub fn backfill(&self) -> Backfill {
         self.0.backfill
+    }
+
+    /// What each talent level asks for.
+    #[must_use]
+    pub fn talent(&self) -> &TalentTable {
+        &self.0.talent
     }
 
     /// This policy, with business dates of another zone.
@@ -312,6 +318,7 @@ struct Settings {
     business_time_zone: Tz,
     never_expires: BTreeSet<SystemAccountKind>,
     backfill: Backfill,
+    talent: TalentTable,
 }
 
 impl Settings {
@@ -353,6 +360,7 @@ impl Default for Settings {
             business_time_zone: Tz::Asia__Shanghai,
             never_expires: [SystemAccountKind::Headquarters].into(),
             backfill: Backfill::None,
+            talent: TalentTable::default(),
         }
     }
 }

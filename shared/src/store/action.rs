@@ -76,6 +76,16 @@ impl Action {
         self
     }
 
+    /// Sets an attribute to a value, unless it has one.
+    #[must_use]
+    pub fn set_if_absent(mut self, name: &str, value: AttributeValue) -> Self {
+        let (name, value) = (self.name(name), self.value(value));
+        if let Kind::Update { sets, .. } = &mut self.kind {
+            sets.push(format!("{name} = if_not_exists({name}, {value})"));
+        }
+        self
+    }
+
     /// Adds to a number, starting from zero.
     #[must_use]
     pub fn add(mut self, name: &str, number: impl Display) -> Self {

@@ -312,6 +312,10 @@ impl Store {
                         self.meter.conflict();
                         pause(attempt).await;
                     }
+                    Some(Cancellation::Invalid) => {
+                        let message = aws_sdk_dynamodb::error::DisplayErrorContext(error).to_string();
+                        return Err(StoreError::Rejected { message });
+                    }
                     None => return Err(unavailable(error)),
                 },
             }
@@ -401,6 +405,8 @@ impl BatchWrite {
 enum Cancellation {
     Conditions(Vec<usize>),
     Contention,
+    /// An action cannot be applied to what is stored, however often it is tried.
+    Invalid,
 }
 
 fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cancellation> {
@@ -416,6 +422,9 @@ fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cance
         .collect();
     if !failed.is_empty() {
         return Some(Cancellation::Conditions(failed));
+    }
+    if codes.clone().any(|code| code == "ValidationError") {
+        return Some(Cancellation::Invalid);
     }
     let contention = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
     codes.clone().any(|code| contention.contains(&code)).then_some(Cancellation::Contention)

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::Table;
 use super::holder::Holder;
 use super::referral::TreeId;
+use super::talent::{TALENT_CHANGE_PREFIX, TALENT_PREFIX, until_sort_key};
 use super::version::RecordPosition;
 use crate::rules::{AccountSequence, BusinessDate, CloseStep, OrderId, Owner, SystemAccount};
 
@@ -234,6 +235,32 @@ impl Key {
         Self::new(Table::Source, "SEQUENCE", "LADDER")
     }
 
+    /// An account's team and talent level.
+    #[must_use]
+    pub fn talent(account: &AccountSequence) -> Self {
+        Self::new(Table::Source, talent_partition(account), Self::ROW)
+    }
+
+    /// A mark that changes have to be carried up from an account.
+    #[must_use]
+    pub fn talent_mark(account: &AccountSequence, tree: Option<&TreeId>) -> Self {
+        let sort = format!("{}#{account}", tree.map_or("", TreeId::as_str));
+        Self::new(Table::Source, raised_partition(Shard::of_text(account.as_str())), sort)
+    }
+
+    /// An account that is active until a time.
+    #[must_use]
+    pub fn active_until(account: &AccountSequence, until_ms: i64) -> Self {
+        let sort = format!("{}#{account}", until_sort_key(until_ms));
+        Self::new(Table::Source, active_until_partition(Shard::of_text(account.as_str())), sort)
+    }
+
+    /// One change of an account's talent level.
+    #[must_use]
+    pub fn talent_level_changed(account: &AccountSequence, number: u32) -> Self {
+        Self::new(Table::Source, talent_partition(account), format!("{TALENT_CHANGE_PREFIX}{number:06}"))
+    }
+
     /// An entry of an adoption.
     #[must_use]
     pub fn entry(order: OrderId, number: u32) -> Self {
@@ -365,6 +392,18 @@ pub(super) fn outstanding_partition(shard: Shard) -> String {
 
 pub(super) fn quarantine_partition(shard: Shard) -> String {
     format!("QUARANTINE#{}", shard.0)
+}
+
+pub(super) fn talent_partition(account: &AccountSequence) -> String {
+    format!("{TALENT_PREFIX}{account}")
+}
+
+pub(super) fn raised_partition(shard: Shard) -> String {
+    format!("TALENT_RAISED#{}", shard.0)
+}
+
+pub(super) fn active_until_partition(shard: Shard) -> String {
+    format!("TALENT_ACTIVE#{}", shard.0)
 }
 
 pub(super) fn journal_partition(order: OrderId) -> String {

@@ -17,6 +17,10 @@
 //! | how far each partition was read | `Source` `PROGRESS` / `<source>#<topic>#<partition>` |
 //! | what was refused | `Source` `QUARANTINE#<shard>` / `<source>#<topic>#<partition>#<offset>` |
 //! | how many trees were adopted so far | `Source` `SEQUENCE` / `LADDER` |
+//! | an account's team and talent level | `Source` `TALENT#<account>` / `ROW` |
+//! | accounts that changes are to be carried up from | `Source` `TALENT_RAISED#<shard>` / `<tree>#<account>` |
+//! | accounts that may no longer be active, by time | `Source` `TALENT_ACTIVE#<shard>` / `<time>#<account>` |
+//! | the changes of an account's talent level | `Source` `TALENT#<account>` / `CHANGE#<number>` |
 //! | the entries of an adoption | `Journal` `ORDER#<order>` / `<number>` |
 //! | where the postings to a tree left its accounts, in order | `Journal` `POSTED#<tree>` / `<version>` |
 //! | what else was published | `Journal` `EVENT#<group>` / `<event id>` |
@@ -63,6 +67,7 @@ mod records;
 mod referral;
 mod rows;
 mod snapshot;
+mod talent;
 mod task;
 mod team;
 mod user;
@@ -94,6 +99,7 @@ pub use records::{InvalidRecordId, Record, RecordId, RecordPage, RecordQuery};
 pub use referral::{Lineage, ReferralRecord, TreeId};
 pub use rows::{RowWrite, Written};
 pub use snapshot::{DailySnapshotCreated, SnapshotPage, SnapshotPosition, SnapshotRow};
+pub use talent::{ActiveUntil, Reported, TalentCause, TalentLevelChanged, TalentMark, TalentRecord};
 pub use task::{Frame, ReassessTask};
 pub use team::{TeamChange, TeamStatistics};
 pub use user::UserRecord;

@@ -1,0 +1,543 @@
+//! Talent levels, from what is below an account in the referral forest (rules, section 9).
+
+use serde::{Deserialize, Serialize};
+
+/// How many levels below an account count, and so how many ancestors a change of the counts reaches.
+pub const TALENT_DEPTH: usize = 20;
+
+/// A talent level; 0 is that of an account that meets no row of the table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TalentLevel(u8);
+
+impl TalentLevel {
+    /// The level of an account that meets no row.
+    pub const NONE: Self = Self(0);
+
+    /// The level of this number.
+    #[must_use]
+    pub fn new(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+/// What each talent level asks for.
+///
+/// Read with serde, as the `talent` part of the policy. What is left out keeps its default.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "TableAsWritten")]
+pub struct TalentTable {
+    /// The row of level 1 first.
+    rows: Vec<TalentRow>,
+    active_within_days: u16,
+}
+
+/// What one level asks for: all of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TalentRow {
+    /// Direct referrals.
+    pub direct_count: u64,
+    /// Descendants within [`TALENT_DEPTH`] levels.
+    pub promotion_count: u64,
+    /// Direct referrals that have a level themselves.
+    pub direct_at_level: Option<DirectAtLevel>,
+    /// Direct referrals that were active lately.
+    pub active_direct_count: Option<u64>,
+    /// Descendants within [`TALENT_DEPTH`] levels that were active lately.
+    pub active_promotion_count: Option<u64>,
+}
+
+/// So many direct referrals at a level or a higher one. (Were it that level only, a promotion below
+/// could take a level away above.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectAtLevel {
+    /// The lowest level that counts.
+    pub level: TalentLevel,
+    /// How many there must be.
+    pub count: u64,
+}
+
+impl TalentTable {
+    /// The most levels there can be.
+    pub const MAX_LEVELS: usize = 50;
+
+    /// The highest level whose row holds, what the next one lacks, and what could not be judged.
+    #[must_use]
+    pub fn assess(&self, team: &Team, knows_activity: bool) -> Assessment {
+        let holds = |row: &TalentRow| row.conditions(knows_activity).all(|condition| condition.holds(team));
+        let level = self.rows.iter().rposition(holds).map_or(0, |index| index + 1);
+        let missing = self.rows.get(level).map(|row| {
+            let lacking = row.conditions(knows_activity).filter(|condition| !condition.holds(team));
+            lacking.map(|condition| Missing { condition, present: condition.present(team) }).collect()
+        });
+        Assessment {
+            level: TalentLevel(u8::try_from(level).expect("at most MAX_LEVELS")),
+            missing: missing.unwrap_or_default(),
+            activity_ignored: !knows_activity && self.asks_for_activity(),
+        }
+    }
+
+    /// Whether any row asks how many were active lately.
+    #[must_use]
+    pub fn asks_for_activity(&self) -> bool {
+        self.rows.iter().any(|row| row.active_direct_count.or(row.active_promotion_count).is_some())
+    }
+
+    /// Whether any row asks for levels of direct referrals, so that a level matters to the one above.
+    #[must_use]
+    pub fn asks_for_levels(&self) -> bool {
+        self.rows.iter().any(|row| row.direct_at_level.is_some())
+    }
+
+    /// For how many days after it was last seen an account is active.
+    #[must_use]
+    pub fn active_within_days(&self) -> u16 {
+        self.active_within_days
+    }
+}
+
+impl Default for TalentTable {
+    /// The table as the rules state it.
+    fn default() -> Self {
+        Self::try_from(TableAsWritten::default()).expect("the rules' own table is consistent")
+    }
+}
+
+/// What a table makes of a team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assessment {
+    /// The level.
+    pub level: TalentLevel,
+    /// What the next level asks for and is not there; empty at the highest level.
+    pub missing: Vec<Missing>,
+    /// Whether conditions on activity were left out, because the source does not say who was active.
+    pub activity_ignored: bool,
+}
+
+/// A condition that does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// The condition.
+    pub condition: Condition,
+    /// How many there are.
+    pub present: u64,
+}
+
+/// One condition of a row, with the number it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Direct referrals.
+    Direct(u64),
+    /// Descendants.
+    Promotion(u64),
+    /// Direct referrals at a level.
+    AtLevel(DirectAtLevel),
+    /// Active direct referrals.
+    ActiveDirect(u64),
+    /// Active descendants.
+    ActivePromotion(u64),
+}
+
+impl Condition {
+    fn holds(self, team: &Team) -> bool {
+        let needed = match self {
+            Self::Direct(needed)
+            | Self::Promotion(needed)
+            | Self::ActiveDirect(needed)
+            | Self::ActivePromotion(needed)
+            | Self::AtLevel(DirectAtLevel { count: needed, .. }) => needed,
+        };
+        self.present(team) >= needed
+    }
+
+    fn present(self, team: &Team) -> u64 {
+        match self {
+            Self::Direct(_) => team.direct_count(),
+            Self::Promotion(_) => team.promotion_count(),
+            Self::AtLevel(DirectAtLevel { level, .. }) => team.direct_at_level(level),
+            Self::ActiveDirect(_) => team.active[0],
+            Self::ActivePromotion(_) => team.active.iter().sum(),
+        }
+    }
+}
+
+impl TalentRow {
+    fn conditions(&self, knows_activity: bool) -> impl Iterator<Item = Condition> {
+        let active = |count: Option<u64>| count.filter(|_| knows_activity);
+        [
+            Some(Condition::Direct(self.direct_count)),
+            Some(Condition::Promotion(self.promotion_count)),
+            self.direct_at_level.map(Condition::AtLevel),
+            active(self.active_direct_count).map(Condition::ActiveDirect),
+            active(self.active_promotion_count).map(Condition::ActivePromotion),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// What is below an account, as its direct referrals reported it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Team {
+    /// Descendants by how far below they are; direct referrals first.
+    pub people: [u64; TALENT_DEPTH],
+    /// Those of them that were active lately.
+    pub active: [u64; TALENT_DEPTH],
+    /// Direct referrals by their talent level, level 1 first.
+    pub levels: Vec<u64>,
+}
+
+impl Team {
+    /// Direct referrals.
+    #[must_use]
+    pub fn direct_count(&self) -> u64 {
+        self.people[0]
+    }
+
+    /// Descendants within [`TALENT_DEPTH`] levels.
+    #[must_use]
+    pub fn promotion_count(&self) -> u64 {
+        self.people.iter().sum()
+    }
+
+    /// Direct referrals at this level or a higher one.
+    #[must_use]
+    pub fn direct_at_level(&self, level: TalentLevel) -> u64 {
+        let below = usize::from(level.0).saturating_sub(1);
+        self.levels.iter().skip(below).sum()
+    }
+
+    /// What the account with this team is to its referrer: one person, its team one level further
+    /// down, and its level. What is deepest falls off, which is why a change of the counts ends after
+    /// [`TALENT_DEPTH`] ancestors.
+    #[must_use]
+    pub fn report(&self, level: TalentLevel, is_active: bool) -> Report {
+        let moved_down = |own: bool, below: &[u64; TALENT_DEPTH]| {
+            let mut moved = [0; TALENT_DEPTH];
+            moved[0] = u64::from(own);
+            moved[1..].copy_from_slice(&below[..TALENT_DEPTH - 1]);
+            moved
+        };
+        Report { people: moved_down(true, &self.people), active: moved_down(is_active, &self.active), level }
+    }
+
+    /// Applies a change as the store will. `None` if it takes away what is not there.
+    #[must_use]
+    pub fn changed_by(&self, change: &TeamChange) -> Option<Self> {
+        let mut team = self.clone();
+        for (depth, difference) in change.people.iter().enumerate() {
+            team.people[depth] = team.people[depth].checked_add_signed(*difference)?;
+        }
+        for (depth, difference) in change.active.iter().enumerate() {
+            team.active[depth] = team.active[depth].checked_add_signed(*difference)?;
+        }
+        for (index, difference) in change.levels.iter().enumerate() {
+            if team.levels.len() <= index {
+                team.levels.push(0);
+            }
+            team.levels[index] = team.levels[index].checked_add_signed(*difference)?;
+        }
+        Some(team)
+    }
+}
+
+/// What an account adds to its referrer's team. Trailing zeros are left out where it is stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ReportAsStored", into = "ReportAsStored")]
+pub struct Report {
+    people: [u64; TALENT_DEPTH],
+    active: [u64; TALENT_DEPTH],
+    level: TalentLevel,
+}
+
+impl Report {
+    /// Whether it says that its account was active lately.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.active[0] > 0
+    }
+
+    /// What changes for the referrer when this report replaces `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> TeamChange {
+        let mut change = TeamChange::default();
+        change.add(self, 1);
+        change.add(earlier, -1);
+        change
+    }
+}
+
+/// The difference that reports make to a team. Differences add up in any order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TeamChange {
+    /// Of [`Team::people`].
+    pub people: [i64; TALENT_DEPTH],
+    /// Of [`Team::active`].
+    pub active: [i64; TALENT_DEPTH],
+    /// Of [`Team::levels`].
+    pub levels: Vec<i64>,
+}
+
+impl TeamChange {
+    /// Adds another change to this one.
+    pub fn merge(&mut self, other: &Self) {
+        for depth in 0..TALENT_DEPTH {
+            self.people[depth] += other.people[depth];
+            self.active[depth] += other.active[depth];
+        }
+        for (index, difference) in other.levels.iter().enumerate() {
+            *self.at_level(index) += difference;
+        }
+    }
+
+    /// Whether nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let zero = |difference: &i64| *difference == 0;
+        self.people.iter().all(zero) && self.active.iter().all(zero) && self.levels.iter().all(zero)
+    }
+
+    fn add(&mut self, report: &Report, times: i64) {
+        let signed = |count: u64| i64::try_from(count).expect("fewer accounts than 2^63") * times;
+        for depth in 0..TALENT_DEPTH {
+            self.people[depth] += signed(report.people[depth]);
+            self.active[depth] += signed(report.active[depth]);
+        }
+        if let Some(index) = usize::from(report.level.0).checked_sub(1) {
+            *self.at_level(index) += times;
+        }
+    }
+
+    fn at_level(&mut self, index: usize) -> &mut i64 {
+        if self.levels.len() <= index {
+            self.levels.resize(index + 1, 0);
+        }
+        &mut self.levels[index]
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReportAsStored {
+    people: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    active: Vec<u64>,
+    #[serde(default)]
+    level: TalentLevel,
+}
+
+impl From<Report> for ReportAsStored {
+    fn from(report: Report) -> Self {
+        let trimmed = |counts: [u64; TALENT_DEPTH]| {
+            let length = counts.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+            counts[..length].to_vec()
+        };
+        Self { people: trimmed(report.people), active: trimmed(report.active), level: report.level }
+    }
+}
+
+impl From<ReportAsStored> for Report {
+    fn from(stored: ReportAsStored) -> Self {
+        let padded = |counts: Vec<u64>| {
+            let mut padded = [0; TALENT_DEPTH];
+            for (slot, count) in padded.iter_mut().zip(counts) {
+                *slot = count;
+            }
+            padded
+        };
+        Self { people: padded(stored.people), active: padded(stored.active), level: stored.level }
+    }
+}
+
+/// A table that contradicts itself; each message says what to change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTalentTable {
+    /// Nobody could have a level, or levels would not fit their number.
+    #[error("talent.rows: there are {rows}, and must be 1 to {}", TalentTable::MAX_LEVELS)]
+    RowCount {
+        /// The rows given.
+        rows: usize,
+    },
+    /// Everybody would have the level.
+    #[error("talent.rows: level {level} asks for no direct referral and no descendant")]
+    NothingAsked {
+        /// The level.
+        level: usize,
+    },
+    /// The level could never be reached, or the condition always holds.
+    #[error(
+        "talent.rows: direct_at_level of level {level} must name a level of the table and a count of at least 1"
+    )]
+    DirectAtLevel {
+        /// The level.
+        level: usize,
+    },
+    /// Nobody would ever be active.
+    #[error("talent.active_within_days: must be at least 1")]
+    NeverActive,
+}
+
+/// A table as written, before it is known to be consistent.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TableAsWritten {
+    rows: Vec<TalentRow>,
+    active_within_days: u16,
+}
+
+impl Default for TableAsWritten {
+    fn default() -> Self {
+        let row = |(direct_count, promotion_count)| TalentRow {
+            direct_count,
+            promotion_count,
+            ..TalentRow::default()
+        };
+        let rows = [(3, 10), (8, 30), (15, 80), (30, 200), (50, 500)].map(row).to_vec();
+        Self { rows, active_within_days: 15 }
+    }
+}
+
+impl TryFrom<TableAsWritten> for TalentTable {
+    type Error = InvalidTalentTable;
+
+    fn try_from(written: TableAsWritten) -> Result<Self, Self::Error> {
+        let TableAsWritten { rows, active_within_days } = written;
+        if !(1..=Self::MAX_LEVELS).contains(&rows.len()) {
+            return Err(InvalidTalentTable::RowCount { rows: rows.len() });
+        }
+        for (row, level) in rows.iter().zip(1..) {
+            if row.direct_count == 0 && row.promotion_count == 0 {
+                return Err(InvalidTalentTable::NothingAsked { level });
+            }
+            if row.direct_at_level.is_some_and(|asked| {
+                asked.count == 0 || !(1..=rows.len()).contains(&usize::from(asked.level.0))
+            }) {
+                return Err(InvalidTalentTable::DirectAtLevel { level });
+            }
+        }
+        if active_within_days == 0 {
+            return Err(InvalidTalentTable::NeverActive);
+        }
+        Ok(Self { rows, active_within_days })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn team(direct: u64, deeper: u64) -> Team {
+        let mut team = Team::default();
+        team.people[0] = direct;
+        team.people[1] = deeper;
+        team
+    }
+
+    fn level(direct: u64, deeper: u64) -> u8 {
+        TalentTable::default().assess(&team(direct, deeper), false).level.get()
+    }
+
+    #[test]
+    fn the_highest_row_whose_conditions_all_hold_gives_the_level() {
+        assert_eq!(level(2, 100), 0);
+        assert_eq!(level(3, 6), 0);
+        assert_eq!(level(3, 7), 1);
+        assert_eq!(level(50, 0), 2, "many direct referrals do not stand in for descendants");
+        assert_eq!(level(14, 10_000), 2);
+        assert_eq!(level(50, 450), 5);
+    }
+
+    #[test]
+    fn an_assessment_says_what_the_next_level_lacks() {
+        let assessment = TalentTable::default().assess(&team(3, 9), false);
+        assert_eq!(
+            assessment.missing,
+            [
+                Missing { condition: Condition::Direct(8), present: 3 },
+                Missing { condition: Condition::Promotion(30), present: 12 },
+            ]
+        );
+        assert_eq!(TalentTable::default().assess(&team(50, 450), false).missing, []);
+    }
+
+    #[test]
+    fn conditions_on_activity_are_left_out_and_noted_where_the_source_does_not_know() {
+        let table: TalentTable =
+            serde_json::from_value(json!({ "rows": [{ "direct_count": 1, "active_direct_count": 1 }] }))
+                .expect("a table");
+        let mut team = team(1, 0);
+        let unknown = table.assess(&team, false);
+        assert_eq!((unknown.level.get(), unknown.activity_ignored), (1, true));
+        let inactive = table.assess(&team, true);
+        assert_eq!((inactive.level.get(), inactive.activity_ignored), (0, false));
+        team.active[0] = 1;
+        assert_eq!(table.assess(&team, true).level.get(), 1);
+    }
+
+    #[test]
+    fn a_direct_referral_above_the_level_asked_for_counts() {
+        let table: TalentTable = serde_json::from_value(json!({ "rows": [
+            { "direct_count": 1 },
+            { "direct_count": 1, "direct_at_level": { "level": 1, "count": 2 } },
+        ] }))
+        .expect("a table");
+        let mut team = team(2, 0);
+        team.levels = vec![1, 0];
+        assert_eq!(table.assess(&team, false).level.get(), 1);
+        team.levels = vec![1, 1];
+        assert_eq!(table.assess(&team, false).level.get(), 2);
+    }
+
+    #[test]
+    fn reports_that_replace_each_other_leave_only_the_last() {
+        let before = team(2, 5).report(TalentLevel::new(1), true);
+        let after = team(3, 4).report(TalentLevel::new(2), false);
+        let mut change = before.since(&Report::default());
+        change.merge(&after.since(&before));
+        assert_eq!(
+            Team::default().changed_by(&change),
+            Team::default().changed_by(&after.since(&Report::default()))
+        );
+        assert!(after.since(&after).is_empty());
+        assert_eq!(Team::default().changed_by(&Report::default().since(&before)), None);
+    }
+
+    #[test]
+    fn what_is_twenty_levels_below_does_not_go_further_up() {
+        let mut deepest = Team::default();
+        deepest.people[TALENT_DEPTH - 1] = 7;
+        let report = deepest.report(TalentLevel::NONE, false);
+        assert_eq!(report, Team::default().report(TalentLevel::NONE, false));
+    }
+
+    #[test]
+    fn a_table_that_contradicts_itself_is_refused_with_what_to_change() {
+        let refused = [
+            (json!({ "rows": [] }), "there are 0"),
+            (json!({ "rows": [{}] }), "level 1 asks for no direct referral"),
+            (
+                json!({ "rows": [{ "direct_count": 1, "direct_at_level": { "level": 2, "count": 1 } }] }),
+                "level of the table",
+            ),
+            (
+                json!({ "rows": [{ "direct_count": 1, "direct_at_level": { "level": 1, "count": 0 } }] }),
+                "at least 1",
+            ),
+            (json!({ "active_within_days": 0 }), "at least 1"),
+            (json!({ "row": [] }), "unknown field `row`"),
+        ];
+        for (table, reason) in refused {
+            let error = serde_json::from_value::<TalentTable>(table.clone()).expect_err("a refusal");
+            assert!(error.to_string().contains(reason), "{table} was refused with {error}");
+        }
+    }
+}
