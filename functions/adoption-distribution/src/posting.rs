@@ -6,8 +6,8 @@ use ledger::rules::{
     AccountSequence, Amount, AmountOverflow, BusinessDate, OrderId, Owner, Slot, SystemAccount,
 };
 use ledger::store::{
-    Account, AccountChange, Action, JournalEntry, Posted, PostedAccount, ReassessTask, Shard, Store,
-    StoreError, SystemShare, TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
+    Account, AccountChange, Action, JournalEntry, OutstandingTree, Posted, PostedAccount, ReassessTask,
+    Shard, Store, StoreError, SystemShare, TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
 };
 
 use crate::DistributionError;
@@ -58,7 +58,7 @@ impl Posting {
         }
         users.extend(effect.unlocks.iter().map(|(account, _)| account.clone()));
         let new = 1
-            + effect.tasks.len()
+            + effect.tasks.len() * 2
             + users.iter().filter(|account| !self.accounts.contains_key(account)).count()
             + systems.iter().filter(|key| !self.systems.contains_key(key)).count()
             + ACTIONS_PER_TREE * trees.iter().filter(|tree| !self.trees.contains_key(tree)).count();
@@ -66,11 +66,12 @@ impl Posting {
     }
 
     fn action_count(&self) -> usize {
+        // Each task may mark its tree as outstanding.
         self.entries.len()
             + self.accounts.len()
             + self.systems.len()
             + ACTIONS_PER_TREE * self.trees.len()
-            + self.tasks.len()
+            + self.tasks.len() * 2
     }
 
     /// Adds an effect, and lets the view follow it. Nothing changes if an amount would overflow.
@@ -138,7 +139,12 @@ impl Posting {
     }
 
     /// Commits everything at once. Whether it took effect: if not, the view is outdated.
-    pub(crate) async fn commit(self, store: &Store, view: &mut View) -> Result<bool, StoreError> {
+    pub(crate) async fn commit(
+        self,
+        store: &Store,
+        view: &mut View,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
         if self.is_empty() {
             return Ok(true);
         }
@@ -159,6 +165,9 @@ impl Posting {
         for task in &self.tasks {
             actions.push(task.write()?);
         }
+        // A tree with a reassessment to do is outstanding, whoever may be settling it just now.
+        let with_tasks: BTreeSet<&TreeId> = self.tasks.iter().map(|task| &task.tree).collect();
+        actions.extend(with_tasks.into_iter().map(|tree| OutstandingTree::release(tree, now_ms)));
         let committed = store.transact(actions).await? == Transacted::Committed;
         if committed {
             for (tree, last_order) in &self.trees {

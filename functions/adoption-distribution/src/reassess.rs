@@ -143,7 +143,7 @@ impl<'a> Reassessment<'a> {
                 if !posting.has_room_for(&effect, trees) {
                     let full = std::mem::take(&mut posting);
                     let entries = full.len() as u64;
-                    if !full.commit(self.store, &mut view).await? {
+                    if !full.commit(self.store, &mut view, self.now.timestamp_millis()).await? {
                         is_outdated = true;
                         break;
                     }
@@ -152,7 +152,7 @@ impl<'a> Reassessment<'a> {
                 posting.add(effect, trees, &mut view)?;
             }
             let entries = posting.len() as u64;
-            if !is_outdated && posting.commit(self.store, &mut view).await? {
+            if !is_outdated && posting.commit(self.store, &mut view, self.now.timestamp_millis()).await? {
                 return Ok(corrected + entries);
             }
         }

@@ -93,7 +93,9 @@ pub async fn export(store: &Store, policy: &Policy) -> Result<Export> {
 
     let accounts = accounts(store, policy).await?;
     let system = store.system_accounts().await?;
-    let system = system.into_iter().map(|(account, share)| (account, share.total)).collect();
+    // An account whose every leg was taken back is as if it had never had one.
+    let system = system.into_iter().filter(|(_, share)| !share.total.is_zero());
+    let system = system.map(|(account, share)| (account, share.total)).collect();
     Ok(Export { orders: distributions.len(), held, distributed_total, accounts, system, distributions })
 }
 
@@ -133,6 +135,7 @@ fn exported_leg(slot: Slot, recipient: &Recipient, amount: Amount) -> ExportedLe
 }
 
 /// The adoptions that are distributed now.
+#[must_use]
 pub fn is_distributed(record: &AdoptionRecord, policy: &Policy) -> bool {
     record.stage == Stage::Released && record.is_distributable(policy)
 }

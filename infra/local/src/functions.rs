@@ -108,6 +108,7 @@ impl Functions {
     }
 
     /// Every function.
+    #[must_use]
     pub fn all(&self) -> [&Function; 4] {
         [&self.ingest, &self.sequencer, &self.distributor, &self.stream]
     }

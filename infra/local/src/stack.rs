@@ -1,6 +1,6 @@
 //! The running stack: services, functions, and what invokes them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -161,7 +161,7 @@ impl Stack {
     /// Delivers a capture, from where an earlier delivery of it ended. `progress` is told how many
     /// records were dealt with.
     pub async fn feed(&self, capture: &Capture, progress: impl FnMut(usize)) -> Result<()> {
-        let committed: HashMap<(String, i64), i64> = self
+        let committed: BTreeMap<(String, i64), i64> = self
             .store()
             .progress()
             .await?

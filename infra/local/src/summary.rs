@@ -146,6 +146,7 @@ impl Summary {
 }
 
 /// One line about what is left.
+#[must_use]
 pub fn backlog_line(backlog: &Backlog) -> String {
     let Backlog { staged, trees, stream_records, .. } = backlog;
     format!("{staged} adoptions to release, {trees} trees at work, {stream_records} changes to publish")

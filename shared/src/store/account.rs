@@ -70,7 +70,8 @@ impl Account {
         Ok(())
     }
 
-    fn from_item(item: &Item) -> Result<Self, StoreError> {
+    /// Reads an account's item.
+    pub fn from_item(item: &Item) -> Result<Self, StoreError> {
         let unlock = item.attributes().find(|(name, _)| *name == "unlock").map(|(_, value)| value.clone());
         let unlock = match unlock {
             None => UnlockFacts::default(),
@@ -151,7 +152,8 @@ impl SystemShare {
         add_pending(update, pending)
     }
 
-    fn from_item(item: &Item) -> Result<Self, StoreError> {
+    /// Reads a share's item.
+    pub fn from_item(item: &Item) -> Result<Self, StoreError> {
         Ok(Self {
             total: item.amount("total")?,
             effective: item.amount("effective")?,
@@ -200,6 +202,32 @@ impl TreeCursor {
             Some(order) => update.set("last_order", order.into()),
             None => update,
         }
+    }
+}
+
+/// An item of the accounts' table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountItem {
+    /// A user's account.
+    User(AccountSequence, Account),
+    /// A system account's share of the trees of one shard.
+    System(SystemAccount, SystemShare),
+    /// Something else, which is not summed.
+    Other,
+}
+
+impl AccountItem {
+    /// Reads an item of the accounts' table.
+    pub fn from_item(item: &Item) -> Result<Self, StoreError> {
+        let partition = item.text("pk")?;
+        Ok(if let Some(account) = partition.strip_prefix("ACCOUNT#") {
+            let account = account.parse().map_err(|_| item.corrupt("pk"))?;
+            Self::User(account, Account::from_item(item)?)
+        } else if partition.starts_with("SYSTEM#") {
+            Self::System(item.parse("sk")?, SystemShare::from_item(item)?)
+        } else {
+            Self::Other
+        })
     }
 }
 
