@@ -6,6 +6,7 @@
 pub mod cdc;
 pub mod closing;
 pub mod environment;
+pub mod export;
 pub mod queue;
 pub mod rules;
 pub mod store;
