@@ -9,6 +9,7 @@ pub mod closing;
 pub mod environment;
 pub mod events;
 pub mod explain;
+pub mod export;
 pub mod queue;
 pub mod rules;
 pub mod store;

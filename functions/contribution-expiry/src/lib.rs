@@ -24,7 +24,7 @@ use ledger::environment::{Environment, InvalidEnvironment};
 use ledger::queue::{CloseMessage, CloseRequest, Release};
 use ledger::rules::{Amount, BusinessDate, CloseStep};
 use ledger::store::{
-    CloseState, DatePart, Expiring, NetworkTotals, SegmentState, Store, StoreError, Transacted,
+    CloseState, Expiring, NetworkTotals, SegmentState, Shard, Store, StoreError, Transacted,
 };
 use ledger::telemetry::Metrics;
 
@@ -275,7 +275,7 @@ impl ContributionExpiry {
         Ok(())
     }
 
-    /// Lets everything expire that expires on the date, in one segment's parts of the list.
+    /// Lets everything expire that expires on the date, in one segment's shards of the list.
     async fn expire(
         &self,
         state: &CloseState,
@@ -284,12 +284,12 @@ impl ContributionExpiry {
     ) -> Result<Outcome, CloseError> {
         let store = &self.environment.store;
         let mut expired = 0;
-        for part in DatePart::all().filter(|part| u32::from(part.number()) % state.segments == segment) {
+        for shard in Shard::all().filter(|shard| u32::from(shard.number()) % state.segments == segment) {
             loop {
                 if is_time_up() {
                     return Ok(Outcome::OutOfTime(SegmentState::default()));
                 }
-                let expiring = store.expiring(state.date, part, EXPIRING_PER_TRANSACTION).await?;
+                let expiring = store.expiring(state.date, shard, EXPIRING_PER_TRANSACTION).await?;
                 if expiring.is_empty() {
                     break;
                 }

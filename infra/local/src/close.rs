@@ -16,7 +16,7 @@ const WAITED_MAX: Duration = Duration::from_secs(20);
 /// How often the functions are called as their schedules would.
 const SCHEDULE: Duration = Duration::from_secs(1);
 /// How often the state is looked at in between.
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What was closed.
 #[derive(Debug)]

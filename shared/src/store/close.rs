@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::client::{Range, Store};
-use super::key::{DatePart, Key, close_segment_prefix, close_segments_partition, late_partition};
+use super::key::{Key, Shard, close_segment_prefix, close_segments_partition, late_partition};
 use super::{Action, Item, StoreError, Table};
 use crate::queue::Release;
 use crate::rules::{Amount, AmountOverflow, BusinessDate, CloseStep, Closing, LateAmount, Ratio};
@@ -205,8 +205,8 @@ impl Store {
 
     /// What the close of a date took late, with the closed dates it would have changed.
     pub async fn late_amounts(&self, date: BusinessDate) -> Result<Vec<(Holder, LateAmount)>, StoreError> {
-        let queries = DatePart::all().map(|part| async move {
-            self.query_all(Table::Snapshots, &late_partition(date, part), &Range::default()).await
+        let queries = Shard::all().map(|shard| async move {
+            self.query_all(Table::Snapshots, &late_partition(date, shard), &Range::default()).await
         });
         let mut found = Vec::new();
         for item in futures::future::try_join_all(queries).await?.iter().flatten() {

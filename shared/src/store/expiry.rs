@@ -2,7 +2,7 @@
 
 use super::client::Store;
 use super::holder::Holder;
-use super::key::{DatePart, Key, expiry_partition};
+use super::key::{Key, Shard, expiry_partition};
 use super::{Action, StoreError, Table};
 use crate::rules::{Amount, BusinessDate};
 use crate::store::Range;
@@ -28,15 +28,15 @@ impl Expiring {
 }
 
 impl Store {
-    /// The first `limit` of what still has to expire on a date, in one part of its list.
+    /// The first `limit` of what still has to expire on a date, in one shard of its list.
     pub async fn expiring(
         &self,
         date: BusinessDate,
-        part: DatePart,
+        shard: Shard,
         limit: usize,
     ) -> Result<Vec<Expiring>, StoreError> {
         let page =
-            self.query(Table::Snapshots, &expiry_partition(date, part), &Range::default(), limit).await?;
+            self.query(Table::Snapshots, &expiry_partition(date, shard), &Range::default(), limit).await?;
         let expiring = page
             .items
             .iter()

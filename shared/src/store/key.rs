@@ -72,31 +72,20 @@ impl fmt::Display for Shard {
     }
 }
 
-/// One of the equal parts the lists of a business date are spread over.
+/// One of the equal parts a date's snapshot is spread over.
 ///
-/// There are more of them than of [`Shard`]s, because a close writes a line for every account there is.
+/// There are more of them than of [`Shard`]s, because a snapshot has a row for every account there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DatePart(u8);
 
 impl DatePart {
-    /// How many parts a date's lists have.
+    /// How many parts a date's snapshot has.
     pub const COUNT: u8 = 64;
-
-    /// Every part.
-    pub fn all() -> impl Iterator<Item = Self> {
-        (0..Self::COUNT).map(Self)
-    }
 
     /// The part with this number, if there is one.
     #[must_use]
     pub fn new(number: u8) -> Option<Self> {
         (number < Self::COUNT).then_some(Self(number))
-    }
-
-    /// Its number.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        self.0
     }
 
     /// The part an account is in.
@@ -314,15 +303,15 @@ impl Key {
     #[must_use]
     pub fn expiry(date: BusinessDate, holder: &Holder) -> Self {
         let sort = holder.to_string();
-        Self::new(Table::Snapshots, expiry_partition(date, DatePart::of(&sort)), sort)
+        Self::new(Table::Snapshots, expiry_partition(date, Shard::of_text(&sort)), sort)
     }
 
     /// What a close took late from one holder.
     #[must_use]
     pub fn late(date: BusinessDate, holder: &Holder, effective_date: BusinessDate) -> Self {
         let holder = holder.to_string();
-        let part = DatePart::of(&holder);
-        Self::new(Table::Snapshots, late_partition(date, part), format!("{holder}#{effective_date}"))
+        let shard = Shard::of_text(&holder);
+        Self::new(Table::Snapshots, late_partition(date, shard), format!("{holder}#{effective_date}"))
     }
 
     /// An account's row in the snapshot of a date.
@@ -422,12 +411,12 @@ pub(super) fn close_segment_prefix(step: CloseStep) -> String {
     format!("{}#", step.name())
 }
 
-pub(super) fn expiry_partition(date: BusinessDate, part: DatePart) -> String {
-    format!("EXPIRY#{date}#{}", part.0)
+pub(super) fn expiry_partition(date: BusinessDate, shard: Shard) -> String {
+    format!("EXPIRY#{date}#{}", shard.0)
 }
 
-pub(super) fn late_partition(date: BusinessDate, part: DatePart) -> String {
-    format!("LATE#{date}#{}", part.0)
+pub(super) fn late_partition(date: BusinessDate, shard: Shard) -> String {
+    format!("LATE#{date}#{}", shard.0)
 }
 
 pub(super) fn snapshot_partition(date: BusinessDate, part: DatePart) -> String {

@@ -34,15 +34,15 @@
 //! | every account, in parallel segments | `Accounts`, scanned |
 //! | the close of a date; the latest close | `Snapshots` `CLOSE` / `<date>` |
 //! | how far each segment of a close is | `Snapshots` `CLOSE#<date>` / `<step>#<segment>` |
-//! | what expires on a date | `Snapshots` `EXPIRY#<date>#<part>` / `<holder>` |
-//! | what a close took late, and which dates it missed | `Snapshots` `LATE#<date>#<part>` / `<holder>#<effective date>` |
+//! | what expires on a date | `Snapshots` `EXPIRY#<date>#<shard>` / `<holder>` |
+//! | what a close took late, and which dates it missed | `Snapshots` `LATE#<date>#<shard>` / `<holder>#<effective date>` |
 //! | a date's snapshot rows, by page; one account's row | `Snapshots` `SNAPSHOT#<date>#<part>` / `<account>` |
 //! | a date's totals, which is also the event | `Journal` `SNAPSHOT#<date>` / `CREATED` |
 //! | an account's team as of a date | `Snapshots` `TEAM#<account>` / `<date>` up to that date, summed |
 //!
 //! No key is written for every adoption of the whole network: lists are spread over shards by
-//! order number, system accounts over shards by tree, and the ladder once per released batch. What is
-//! written for every account on every date is spread over the date's parts by account.
+//! order number, system accounts over shards by tree, and the ladder once per released batch. What
+//! is written for every account on every date is spread over parts by account.
 
 mod account;
 mod action;
