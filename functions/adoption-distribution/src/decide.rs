@@ -86,7 +86,8 @@ impl Involved<'_> {
         Ok(Effect { entry, unlocks, tasks })
     }
 
-    /// What moves each leg to whom the rules give it now; nothing if all are right.
+    /// What moves each leg that the task's account decides to whom the rules give it now; nothing if all
+    /// are right. Legs that other accounts decide are left to the tasks of those, whose causes they name.
     pub(crate) fn reassess(
         &self,
         task: &ReassessTask,
@@ -95,8 +96,9 @@ impl Involved<'_> {
         now_ms: i64,
     ) -> Result<Option<Effect>, AmountOverflow> {
         let position = view.position(self.record.order);
-        let distribution = self.distribution(view, &[], policy)?;
-        let moves = position.moves_to(&distribution.legs);
+        let mut legs = self.distribution(view, &[], policy)?.legs;
+        legs.retain(|leg| leg.slot.decider(self.ancestors) == Some(&task.account));
+        let moves = position.moves_to(&legs);
         if moves.is_empty() {
             return Ok(None);
         }

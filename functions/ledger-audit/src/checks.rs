@@ -11,15 +11,6 @@ use ledger::store::{EntryCause, JournalEntry, Position};
 
 use crate::report::{Difference, Kind, Subject};
 
-/// Who, if anybody, decides by their unlocks to whom a share goes: the ancestor it is meant for.
-pub(crate) fn decider(slot: Slot, ancestors: &[AccountSequence]) -> Option<&AccountSequence> {
-    match slot {
-        Slot::TeamLevel(level) => ancestors.get(usize::from(level) - 1),
-        Slot::TeamBonus(_) => ancestors.first(),
-        _ => None,
-    }
-}
-
 /// How the rules share an adoption out among these ancestors; `None` if the row has no price or the
 /// total is too large, which no adoption has that was handed to the ledger.
 pub(crate) fn shared_out(row: &AdoptionRow, ancestors: &[Ancestor], policy: &Policy) -> Option<Distribution> {
@@ -213,7 +204,7 @@ pub(crate) fn compare_owners(
 ) -> Vec<Difference> {
     let mut differences = Vec::new();
     for leg in due.legs.iter().filter(|leg| !leg.amount.is_zero()) {
-        let decider = decider(leg.slot, ancestors);
+        let decider = leg.slot.decider(ancestors);
         let Some((recipient, _)) = position.legs.get(&leg.slot).filter(|_| is_ours(decider)) else {
             continue;
         };
