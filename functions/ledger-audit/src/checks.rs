@@ -1,6 +1,7 @@
 //! One adoption's entries against its row and the rules: pure comparisons.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use ledger::cdc::AdoptionRow;
 use ledger::rules::{
@@ -70,12 +71,12 @@ struct Following<'a> {
 }
 
 impl Following<'_> {
-    fn differs(&mut self, kind: Kind, subject: Subject, expected: impl ToString, found: impl ToString) {
+    fn differs(&mut self, kind: Kind, subject: Subject, expected: impl Display, found: impl Display) {
         self.differences.push(Difference {
             kind,
             subject,
-            expected: expected.to_string(),
-            found: found.to_string(),
+            expected: format!("{expected}"),
+            found: format!("{found}"),
             repair: None,
         });
     }
@@ -211,10 +212,8 @@ pub(crate) fn compare_owners(
         if *recipient == leg.recipient {
             continue;
         }
-        let kind = match recipient.owner() == leg.recipient.owner() {
-            true => Kind::WouldBeWrong,
-            false => Kind::OwnerWrong,
-        };
+        let same_owner = recipient.owner() == leg.recipient.owner();
+        let kind = if same_owner { Kind::WouldBeWrong } else { Kind::OwnerWrong };
         let account = decider.cloned().map(Owner::User);
         let subject = Subject { share: Some(leg.slot.to_string()), account, ..Subject::order(row.order) };
         let (expected, found) = (leg.recipient.to_string(), recipient.to_string());

@@ -171,10 +171,10 @@ impl fmt::Display for LegExplanation {
             }
             LegReason::Rounding => formatter.write_str("what rounding left over")?,
         }
-        match self.outdated {
-            true => formatter.write_str(" (the facts known now give it to another; it is to be reassessed)"),
-            false => Ok(()),
+        if self.outdated {
+            formatter.write_str(" (the facts known now give it to another; it is to be reassessed)")?;
         }
+        Ok(())
     }
 }
 
