@@ -29,6 +29,15 @@ async fn a_clean_ledger_has_no_differences() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_ledger_that_was_corrected_has_no_differences() -> Result<()> {
+    let ledger = Ledger::corrected().await?;
+    let report = ledger.audit(false).await?;
+    assert!(report.is_clean(), "{report}");
+    assert!(report.in_progress.is_nothing(), "{report}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_audit_in_many_parts_finds_what_the_audit_in_one_finds() -> Result<()> {
     let ledger = Ledger::of("ordering-incident.jsonl").await?;
     let in_parts = ledger.audit_in_parts().await?;

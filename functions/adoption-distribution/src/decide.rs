@@ -96,7 +96,8 @@ impl Involved<'_> {
         Effect { entry, unlocks, tasks, homes: self.homes() }
     }
 
-    /// What moves each leg to whom the rules give it now; nothing if all are right.
+    /// What moves each leg that the task's account decides to whom the rules give it now; nothing if all
+    /// are right. Legs that other accounts decide are left to the tasks of those, whose causes they name.
     pub(crate) fn reassess(
         &self,
         task: &ReassessTask,
@@ -105,8 +106,9 @@ impl Involved<'_> {
         now_ms: i64,
     ) -> Result<Option<Effect>, AmountOverflow> {
         let position = view.position(self.record.order);
-        let distribution = self.distribution(view, &[], policy)?;
-        let moves = position.moves_to(&distribution.legs);
+        let mut legs = self.distribution(view, &[], policy)?.legs;
+        legs.retain(|leg| leg.slot.decider(self.ancestors) == Some(&task.account));
+        let moves = position.moves_to(&legs);
         if moves.is_empty() {
             return Ok(None);
         }

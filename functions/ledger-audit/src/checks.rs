@@ -1,6 +1,7 @@
 //! One adoption's entries against its row and the rules: pure comparisons.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use ledger::cdc::AdoptionRow;
 use ledger::rules::{
@@ -10,15 +11,6 @@ use ledger::rules::{
 use ledger::store::{EntryCause, JournalEntry, Position};
 
 use crate::report::{Difference, Kind, Subject};
-
-/// Who, if anybody, decides by their unlocks to whom a share goes: the ancestor it is meant for.
-pub(crate) fn decider(slot: Slot, ancestors: &[AccountSequence]) -> Option<&AccountSequence> {
-    match slot {
-        Slot::TeamLevel(level) => ancestors.get(usize::from(level) - 1),
-        Slot::TeamBonus(_) => ancestors.first(),
-        _ => None,
-    }
-}
 
 /// How the rules share an adoption out among these ancestors; `None` if the row has no price or the
 /// total is too large, which no adoption has that was handed to the ledger.
@@ -79,12 +71,12 @@ struct Following<'a> {
 }
 
 impl Following<'_> {
-    fn differs(&mut self, kind: Kind, subject: Subject, expected: impl ToString, found: impl ToString) {
+    fn differs(&mut self, kind: Kind, subject: Subject, expected: impl Display, found: impl Display) {
         self.differences.push(Difference {
             kind,
             subject,
-            expected: expected.to_string(),
-            found: found.to_string(),
+            expected: format!("{expected}"),
+            found: format!("{found}"),
             repair: None,
         });
     }
@@ -213,17 +205,15 @@ pub(crate) fn compare_owners(
 ) -> Vec<Difference> {
     let mut differences = Vec::new();
     for leg in due.legs.iter().filter(|leg| !leg.amount.is_zero()) {
-        let decider = decider(leg.slot, ancestors);
+        let decider = leg.slot.decider(ancestors);
         let Some((recipient, _)) = position.legs.get(&leg.slot).filter(|_| is_ours(decider)) else {
             continue;
         };
         if *recipient == leg.recipient {
             continue;
         }
-        let kind = match recipient.owner() == leg.recipient.owner() {
-            true => Kind::WouldBeWrong,
-            false => Kind::OwnerWrong,
-        };
+        let same_owner = recipient.owner() == leg.recipient.owner();
+        let kind = if same_owner { Kind::WouldBeWrong } else { Kind::OwnerWrong };
         let account = decider.cloned().map(Owner::User);
         let subject = Subject { share: Some(leg.slot.to_string()), account, ..Subject::order(row.order) };
         let (expected, found) = (leg.recipient.to_string(), recipient.to_string());

@@ -27,10 +27,15 @@
 //! The ledger goes on while it is audited. What is being worked on is counted as in progress, not as a
 //! difference; and what one look finds only counts if a second look finds it too.
 
+mod accounts;
 mod checks;
 mod examine;
+mod findings;
+mod lists;
+mod part;
 mod repair;
 mod report;
+mod source;
 mod sums;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -40,7 +45,8 @@ use ledger::store::StoreError;
 use ledger::telemetry::Metrics;
 use serde::{Deserialize, Serialize};
 
-use crate::examine::{Examination, Findings};
+use crate::examine::Examination;
+use crate::findings::Findings;
 use crate::repair::Repairs;
 pub use report::{
     AbsentOrders, Difference, Examined, InProgress, Kind, LISTED_PER_KIND_MAX, Report, Subject,

@@ -183,9 +183,10 @@ impl<'a> Repairs<'a> {
             if facts == stored.unlock {
                 return Ok(Some("the facts follow from what else is put right".to_owned()));
             }
-            let range = match stored.unlock.needs_refill(self.policy) {
-                true => Some(OrderRange { from: OrderId::MIN, to: None }),
-                false => affected_orders(&stored.unlock, &facts, self.policy),
+            let range = if stored.unlock.needs_refill(self.policy) {
+                Some(OrderRange { from: OrderId::MIN, to: None })
+            } else {
+                affected_orders(&stored.unlock, &facts, self.policy)
             };
             let change = AccountChange { unlock: Some(facts), ..AccountChange::default() };
             let mut actions = vec![change.write(account), cursor.advance(&tree, cursor.last_order)];
@@ -249,10 +250,8 @@ impl<'a> Repairs<'a> {
     async fn list_again(&self, order: OrderId, kind: Kind) -> Result<Option<String>, StoreError> {
         let Some(before) = self.adoption(order).await? else { return Ok(None) };
         let waits = matches!(before.stage, Stage::Held(HoldReason::NoReferral(_)));
-        let stage = match kind == Kind::HoldReasonGone || waits {
-            true => Stage::Staged,
-            false => before.stage.clone(),
-        };
+        let is_due_again = kind == Kind::HoldReasonGone || waits;
+        let stage = if is_due_again { Stage::Staged } else { before.stage.clone() };
         let mut actions = before.clone().on(stage).replace(Some(&before), self.now)?;
         if let Some(row) = &before.row {
             actions.push(Action::put(Item::at(&Key::adopter_order(&row.account, order)))?);

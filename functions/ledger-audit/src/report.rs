@@ -219,7 +219,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What a person does about it. `None` where `repair` does it.
+    /// What to do about it.
     #[must_use]
     pub fn next_step(self) -> &'static str {
         match self {
@@ -339,9 +339,8 @@ impl fmt::Display for Report {
             }
         }
         if self.absent_orders.count > 0 {
-            let range = |(from, to): &(OrderId, OrderId)| match from == to {
-                true => from.to_string(),
-                false => format!("{from} to {to}"),
+            let range = |(from, to): &(OrderId, OrderId)| {
+                if from == to { from.to_string() } else { format!("{from} to {to}") }
             };
             let ranges: Vec<String> = self.absent_orders.first_ranges.iter().map(range).collect();
             writeln!(

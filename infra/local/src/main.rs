@@ -1,6 +1,7 @@
 //! The `contribution` command.
 
 use std::future::IntoFuture;
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -282,7 +283,7 @@ async fn run_audit(arguments: Audit) -> Result<()> {
     let stack = inspect::open(arguments.storage.storage()).await?;
     let reports = inspect::audit(&stack, arguments.repair).await?;
     for report in &reports {
-        print!("{report}");
+        show(&report.to_string())?;
     }
     let last = reports.last().expect("an audit makes a report");
     if let Some(path) = &arguments.report {
@@ -296,6 +297,13 @@ async fn run_audit(arguments: Audit) -> Result<()> {
 async fn run_explain(arguments: Explain) -> Result<()> {
     let Explain { order, account, json, storage } = arguments;
     let stack = inspect::open(storage.storage()).await?;
-    println!("{}", inspect::explain(&stack, order, account.as_ref(), json).await?.trim_end());
-    Ok(())
+    show(&inspect::explain(&stack, order, account.as_ref(), json).await?)
+}
+
+/// Prints text that a reader such as `head` may stop reading, which is no failure.
+fn show(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout().lock(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }

@@ -273,11 +273,7 @@ fn ancestor(
 }
 
 fn explained(leg: &Leg, ancestors: &[AncestorExplanation], policy: &Policy) -> LegExplanation {
-    let decider = match leg.slot {
-        Slot::TeamLevel(level) => ancestors.get(usize::from(level) - 1),
-        Slot::TeamBonus(_) => ancestors.first(),
-        _ => None,
-    };
+    let decider = leg.slot.decider(ancestors);
     let unlocked = decider.map_or(0, |ancestor| match leg.slot {
         Slot::TeamLevel(_) => ancestor.unlock.level_depth,
         _ => ancestor.unlock.bonus_tiers,

@@ -16,7 +16,7 @@ pub use adoption::{
 };
 
 use crate::rules::{AccountSequence, OrderId, Policy, UnlockFacts};
-use crate::store::{AdoptionRecord, Chain, Chains, JournalEntry, Store, StoreError};
+use crate::store::{AdoptionRecord, Chain, Chains, JournalEntry, ReferralRecord, Store, StoreError};
 
 /// Why there is no explanation.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -77,7 +77,7 @@ async fn relation(
     let mut seen = BTreeSet::new();
     loop {
         let record = store.referrals([below.clone()]).await?.into_iter().next();
-        let Some(record) = record.filter(|record| record.has_arrived()) else {
+        let Some(record) = record.filter(ReferralRecord::has_arrived) else {
             return Ok(Relation::ChainUnknown { missing: below });
         };
         // A resolved row names many ancestors at once, another one only the next.

@@ -7,14 +7,15 @@ use super::adoption::{
     AdoptionExplanation, AncestorExplanation, EntryExplanation, LegExplanation, LegReason, Requirement,
     Standing,
 };
-use crate::rules::Owner;
+use crate::rules::{Owner, Recipient, Unallocated};
 
 impl fmt::Display for AdoptionExplanation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "order {}: ", self.order)?;
         match (&self.account, self.tree_count, self.adoption_date) {
             (Some(account), Some(trees), Some(date)) => {
-                write!(formatter, "{account} adopted {trees} trees on {date}")?;
+                let trees = counted(trees.get(), "tree");
+                write!(formatter, "{account} adopted {trees} on {date}")?;
             }
             _ => write!(formatter, "nothing is known but its deletion")?,
         }
@@ -153,7 +154,7 @@ impl fmt::Display for LegExplanation {
             LegReason::NoAncestor { ancestors } => {
                 write!(
                     formatter,
-                    "NO_ANCESTOR: the chain has {}",
+                    "NO_ANCESTOR: the adopter has {}",
                     counted(u32::from(*ancestors), "ancestor")
                 )?;
             }
@@ -164,16 +165,16 @@ impl fmt::Display for LegExplanation {
                 }
                 write!(formatter, " had unlocked {}", counted(u32::from(*unlocked), unit))?;
                 for (position, requirement) in missing.iter().enumerate() {
-                    formatter.write_str(if position == 0 { "; it lacked " } else { " and " })?;
+                    formatter.write_str(if position == 0 { "; it needed " } else { " and " })?;
                     write!(formatter, "{requirement}")?;
                 }
             }
             LegReason::Rounding => formatter.write_str("what rounding left over")?,
         }
-        match self.outdated {
-            true => formatter.write_str(" (the facts known now give it to another; it is to be reassessed)"),
-            false => Ok(()),
+        if self.outdated {
+            formatter.write_str(" (the facts known now give it to another; it is to be reassessed)")?;
         }
+        Ok(())
     }
 }
 
@@ -182,7 +183,11 @@ impl fmt::Display for Requirement {
         match self {
             Self::OwnAdoption => formatter.write_str("an adoption of its own"),
             Self::DirectAdopters { needed, found } => {
-                write!(formatter, "{} ({found} counted)", counted(*needed, "direct adopter"))
+                let needed = counted(*needed, "direct adopter");
+                match found {
+                    0 => write!(formatter, "{needed} where it had none"),
+                    _ => write!(formatter, "{needed} where it had {found}"),
+                }
             }
         }
     }
@@ -220,13 +225,21 @@ impl fmt::Display for EntryExplanation {
         }
         writeln!(formatter)?;
         for moved in moves {
-            let text = |recipient: &Option<crate::rules::Recipient>| {
-                recipient.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string)
-            };
-            let (from, to) = (text(&moved.from), text(&moved.to));
+            let (from, to) = (holder(moved.from.as_ref()), holder(moved.to.as_ref()));
             writeln!(formatter, "    {} {} from {from} to {to}", moved.share, moved.amount)?;
         }
         Ok(())
+    }
+}
+
+fn holder(recipient: Option<&Recipient>) -> String {
+    match recipient {
+        None => "nobody".to_owned(),
+        Some(Recipient::Allocated(owner)) => owner.to_string(),
+        Some(Recipient::Unallocated(Unallocated::NoAncestor)) => "HEADQUARTERS (NO_ANCESTOR)".to_owned(),
+        Some(Recipient::Unallocated(Unallocated::Locked(account))) => {
+            format!("HEADQUARTERS (LOCKED: {account})")
+        }
     }
 }
 

@@ -245,6 +245,19 @@ pub enum Slot {
     Rounding,
 }
 
+impl Slot {
+    /// The one of the adopter's ancestors, the referrer first, whose unlocks decide who gets this share;
+    /// `None` if it is nobody's to unlock, or the chain ends below it.
+    #[must_use]
+    pub fn decider<T>(self, ancestors: &[T]) -> Option<&T> {
+        match self {
+            Self::TeamLevel(level) => ancestors.get(usize::from(level) - 1),
+            Self::TeamBonus(_) => ancestors.first(),
+            Self::Personal | Self::Operation | Self::Province | Self::City | Self::Rounding => None,
+        }
+    }
+}
+
 impl fmt::Display for Slot {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

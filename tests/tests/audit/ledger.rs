@@ -1,6 +1,6 @@
 //! A ledger in memory, fed with a capture, to look at and to damage.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use chrono::{TimeDelta, Utc};
@@ -10,7 +10,7 @@ use contribution::stack::{Options, Stack};
 use ledger::rules::{AccountSequence, Amount, BusinessDate, OrderId, Owner, Slot, UnlockFacts};
 use ledger::store::{
     AccountChange, AccountsItem, Action, AdoptionRecord, BatchWrite, Chain, Chains, Item, JournalEntry, Key,
-    ReferralRecord, Shard, Store, SystemShare, Table, Transacted, TreeCursor, TreeId,
+    Lineage, ReferralRecord, Shard, Store, SystemShare, Table, Transacted, TreeCursor, TreeId,
 };
 use ledger_audit::{Auditor, Kind, Report, Request};
 use tokio::sync::OnceCell;
@@ -56,6 +56,20 @@ impl Ledger {
         Ok(Self { stack })
     }
 
+    /// A capture whose snapshot was worked through before its streamed part came, so that what came
+    /// late had to be corrected.
+    pub(crate) async fn corrected() -> Result<Self> {
+        let snapshot = read("ordering-incident.snapshot.jsonl")?;
+        let mut whole = read("ordering-incident.jsonl")?;
+        whole.source.clone_from(&snapshot.source);
+        let stack = Stack::start(&Options::new(Storage::Ephemeral)).await?;
+        for capture in [snapshot, whole] {
+            stack.feed(&capture, |_| {}).await?;
+            stack.settle(|_| {}).await?;
+        }
+        Ok(Self { stack })
+    }
+
     /// A capture that was read, and of which nothing was released.
     pub(crate) async fn stopped_after_feeding(capture: &str) -> Result<Self> {
         let mut options = Options::new(Storage::Ephemeral);
@@ -65,8 +79,7 @@ impl Ledger {
 
     async fn start(capture: &str, options: Options) -> Result<Self> {
         let stack = Stack::start(&options).await?;
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/captures").join(capture);
-        stack.feed(&Capture::read(&path)?, |_| {}).await?;
+        stack.feed(&read(capture)?, |_| {}).await?;
         Ok(Self { stack })
     }
 
@@ -179,6 +192,33 @@ impl Ledger {
         found.into_iter().next().context("a referral")
     }
 
+    /// Adds accounts `CHAIN-0` to `CHAIN-<length>`, each referred by the one before, and an adoption of
+    /// the last one that is held for its status.
+    pub(crate) async fn add_held_adoption_below_a_chain(&self, number: u64, length: usize) -> Result<()> {
+        let held = self.adoption(26).await?;
+        let mut above: Option<(AccountSequence, Lineage)> = None;
+        for position in 0..=length {
+            let account = account(&format!("CHAIN-{position}"));
+            let lineage = match &above {
+                None => Lineage::root(account.clone(), None),
+                Some((referrer, lineage)) => lineage.of_child(referrer, None),
+            };
+            let record = ReferralRecord {
+                version: Some(held.version.clone()),
+                referrer: above.map(|(referrer, _)| referrer),
+                lineage: Some(lineage.clone()),
+                ..ReferralRecord::unknown(account.clone())
+            };
+            self.apply(record.write_next()?).await?;
+            above = Some((account, lineage));
+        }
+        let mut record = AdoptionRecord { order: order(number), released: false, ..held };
+        let row = record.row.as_mut().context("a row")?;
+        row.order = order(number);
+        row.account = account(&format!("CHAIN-{length}"));
+        self.transact(record.replace(None, Utc::now())?).await
+    }
+
     pub(crate) async fn trees(&self) -> Result<Vec<(TreeId, TreeCursor)>> {
         let (items, _) = self.store().scan_accounts((0, 1), None).await?;
         let mut trees = Vec::new();
@@ -190,6 +230,15 @@ impl Ledger {
         trees.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok(trees)
     }
+}
+
+/// A file of the captures.
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/captures").join(name)
+}
+
+fn read(capture: &str) -> Result<Capture> {
+    Capture::read(&path(capture))
 }
 
 fn set(options: &mut Options, name: &str, value: &str) -> Result<()> {
