@@ -20,6 +20,9 @@ use query_api::QueryApi;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+/// Where the dates end that are closed, unless a test says otherwise.
+const CLOSED: &str = "2026-01-04";
+
 /// The stack on a golden capture, its API, and the contract every answer is checked against.
 struct Api {
     stack: Stack,
@@ -29,8 +32,13 @@ struct Api {
 }
 
 impl Api {
-    /// The API over a golden capture and one record that is refused.
+    /// The API over a golden capture and records that are refused, with the first dates closed.
     async fn on(name: &str) -> Self {
+        Self::closed_until(name, CLOSED).await
+    }
+
+    /// The same, with every date up to this one closed.
+    async fn closed_until(name: &str, date: &str) -> Self {
         let stack = Stack::start(&Options::new(Storage::Ephemeral)).await.expect("the stack starts");
         let mut records: Vec<CaptureRecord> = capture::read(golden::capture_path(name))
             .expect("a capture")
@@ -49,7 +57,7 @@ impl Api {
         }
         let captures = [Capture { source: "test".to_owned(), records }];
         replay::replay(&stack, &captures).await.expect("the replay ends");
-        let date = "2026-02-10".parse().expect("a date");
+        let date = date.parse().expect("a date");
         close::close_until(&stack, date, Release::SourceIsComplete).await.expect("the dates close");
         let key = DevelopmentKey::new(vec![7; 32]).expect("a key");
         let router = stack.http_api(&key).into_router();
@@ -134,7 +142,7 @@ fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_answers_as_the_golden_files_say() {
     for name in golden::NAMES {
-        let api = Api::on(name).await;
+        let api = Api::closed_until(name, "2026-02-10").await;
         let expected = golden::expected(name);
         accounts_are_as_expected(&api, &expected).await;
         adoptions_are_as_expected(&api, &expected).await;
@@ -345,7 +353,7 @@ fn example_paths(api: &Api, account: &str) -> Vec<String> {
             .replace("{account}", account)
             .replace("{order_id}", "57")
             .replace("{id}", "HEADQUARTERS")
-            .replace("{date}", "2026-02-10")
+            .replace("{date}", CLOSED)
     };
     api.contract.paths().into_iter().map(fill).collect()
 }
@@ -445,9 +453,8 @@ async fn every_route_and_every_response_of_the_contract_is_answered() {
     }
     assert_eq!(api.ask("/v1/accounts/D25122700018/team?date=2099-01-01", &[authorization]).await.status, 404);
     for path in example_paths(&api, "NOBODY-KNOWN") {
-        let answer = api
-            .ask(&path.replace("/57", "/999999").replace("2026-02-10", "2099-01-01"), &[authorization])
-            .await;
+        let answer =
+            api.ask(&path.replace("/57", "/999999").replace(CLOSED, "2099-01-01"), &[authorization]).await;
         assert!([200, 404].contains(&answer.status), "{path}: {}", answer.status);
     }
     for (status, broken) in [(503, unreachable_tables()), (500, missing_tables(&api))] {
