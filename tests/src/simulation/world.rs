@@ -21,7 +21,7 @@ use contribution::resources::{self, Created};
 use contribution::template::Template;
 use dynoxide::Database;
 use ledger::rules::{Amount, OrderId, Owner, Policy, Slot};
-use ledger::store::{AccountItem, EntryCause, JournalEntry, Store, Table};
+use ledger::store::{AccountItem, EntryCause, JournalEntry, JournalItem, Store, Table};
 use local_queues::{ManualClock, QueueService};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -238,7 +238,7 @@ impl World {
         let mut of_slot_kind: BTreeMap<(Owner, &'static str), Amount> = BTreeMap::new();
         let mut of_order: BTreeMap<OrderId, Vec<JournalEntry>> = BTreeMap::new();
         for item in self.scan(Table::Journal).await? {
-            let entry: JournalEntry = item.decode()?;
+            let JournalItem::Entry(entry) = JournalItem::of_item(item)? else { continue };
             for leg in &entry.legs {
                 let owner = leg.recipient.owner();
                 let kind = match leg.slot {

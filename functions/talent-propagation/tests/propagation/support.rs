@@ -9,7 +9,7 @@ use contribution::template::Template;
 use end_to_end::capture::CaptureRecord;
 use ledger::environment::Environment;
 use ledger::rules::AccountSequence;
-use ledger::store::{Store, TalentLevelChanged, TalentRecord};
+use ledger::store::{Store, TalentLevelChange, TalentRecord};
 use serde_json::{Value, json};
 
 /// The functions of one stack.
@@ -123,7 +123,7 @@ impl Ledger {
     }
 
     /// The changes of an account's level.
-    pub(crate) async fn changes(&self, account: &str) -> Vec<TalentLevelChanged> {
+    pub(crate) async fn changes(&self, account: &str) -> Vec<TalentLevelChange> {
         self.store.talent_level_changes(&account.parse().expect("an account")).await.expect("readable")
     }
 
