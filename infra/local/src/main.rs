@@ -225,7 +225,7 @@ async fn up(arguments: Up) -> Result<()> {
         std::future::pending().await
     };
     tokio::select! {
-        served = server.into_future() => served.context("the API cannot be served any longer"),
+        ended = server.into_future() => ended.context("the API cannot be served any longer"),
         worked = work => worked,
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }
