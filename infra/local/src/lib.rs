@@ -8,6 +8,7 @@ pub mod capture;
 pub mod endpoints;
 pub mod export;
 pub mod functions;
+pub mod kafka;
 pub mod replay;
 pub mod resources;
 pub mod stack;

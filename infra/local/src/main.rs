@@ -37,36 +37,52 @@ enum Command {
 struct Up {
     /// Captures to replay if the stack is empty; the built-in one if none is named.
     files: Vec<PathBuf>,
+    /// Reads the change topics of this broker instead, and goes on as records come.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "files")]
+    kafka: Option<String>,
     #[command(flatten)]
-    storage: StorageOptions,
+    stack: StackOptions,
 }
 
 #[derive(Debug, Args)]
 struct Replay {
     /// Captures: files with one Kafka record per line.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "kafka")]
     files: Vec<PathBuf>,
+    /// Reads the change topics of this broker instead, up to where they end now.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "files")]
+    kafka: Option<String>,
     /// Writes the ledger's state to this file, as JSON.
     #[arg(long, value_name = "OUT.json")]
     export: Option<PathBuf>,
     #[command(flatten)]
-    storage: StorageOptions,
+    stack: StackOptions,
 }
 
 #[derive(Debug, Args)]
-struct StorageOptions {
+struct StackOptions {
     /// Keeps the tables in this directory, so that a later start goes on with them.
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     data: Option<PathBuf>,
     /// Keeps the tables in memory only. This is the default.
     #[arg(long)]
     ephemeral: bool,
+    /// Sets a parameter of infra/template.yaml, as when deploying.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
 }
 
-impl StorageOptions {
-    fn storage(self) -> Storage {
-        self.data.map_or(Storage::Ephemeral, Storage::Directory)
+impl StackOptions {
+    fn options(self) -> Options {
+        let mut options = Options::new(self.data.map_or(Storage::Ephemeral, Storage::Directory));
+        options.parameters.extend(self.parameters);
+        options
     }
+}
+
+fn parameter(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[tokio::main]
@@ -91,8 +107,10 @@ async fn main() -> ExitCode {
 async fn up(arguments: Up) -> Result<()> {
     // Unreadable input is an error before anything starts.
     let captures = replay::captures(&arguments.files)?;
-    let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
-    if stack.is_empty().await? {
+    let mut stack = Stack::start(&arguments.stack.options()).await?;
+    if let Some(bootstrap) = &arguments.kafka {
+        stack.follow_kafka(bootstrap).await?;
+    } else if stack.is_empty().await? {
         println!("{}", replay::replay(&stack, &captures).await?);
     } else {
         eprintln!("the tables are not empty: nothing is replayed, and the work goes on");
@@ -103,9 +121,16 @@ async fn up(arguments: Up) -> Result<()> {
 }
 
 async fn run_replay(arguments: Replay) -> Result<()> {
-    let captures = replay::captures(&arguments.files)?;
-    let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
-    let summary = replay::replay(&stack, &captures).await?;
+    let summary;
+    let stack;
+    if let Some(bootstrap) = &arguments.kafka {
+        stack = Stack::start(&arguments.stack.options()).await?;
+        summary = replay::replay_kafka(&stack, bootstrap).await?;
+    } else {
+        let captures = replay::captures(&arguments.files)?;
+        stack = Stack::start(&arguments.stack.options()).await?;
+        summary = replay::replay(&stack, &captures).await?;
+    }
     println!("{summary}");
     if let Some(path) = &arguments.export {
         replay::write_export(&stack, path).await?;

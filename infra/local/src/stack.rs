@@ -1,6 +1,6 @@
 //! The running stack: services, functions, and what invokes them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::capture::Capture;
 use crate::endpoints::{self, Clients, Storage};
 use crate::functions::{Function, Functions, environment};
+use crate::kafka::Kafka;
 use crate::resources::{self, Created};
 use crate::template::{Template, Trigger};
 use crate::triggers;
@@ -23,7 +24,7 @@ pub struct Options {
     /// How many invocations of each queue's function run at a time.
     pub concurrency: usize,
     /// Parameters of the template that differ from their defaults.
-    pub parameters: Vec<(&'static str, String)>,
+    pub parameters: Vec<(String, String)>,
 }
 
 impl Options {
@@ -31,11 +32,9 @@ impl Options {
     #[must_use]
     pub fn new(storage: Storage) -> Self {
         // Nobody waits longer than needed on their own machine.
-        let parameters = vec![
-            ("SnapshotQuietPeriodMs", "2000".to_owned()),
-            ("ReorderWindowMs", "200".to_owned()),
-            ("WakeAgainAfterMs", "5000".to_owned()),
-        ];
+        let parameters =
+            [("SnapshotQuietPeriodMs", "2000"), ("ReorderWindowMs", "200"), ("WakeAgainAfterMs", "5000")];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Self { storage, concurrency: 2, parameters }
     }
 }
@@ -48,6 +47,7 @@ pub struct Stack {
     environment: Environment,
     clients: Clients,
     created: Created,
+    kafka_topics: BTreeSet<String>,
     kafka_batch_size: usize,
     pollers: JoinSet<()>,
 }
@@ -60,8 +60,15 @@ impl Stack {
         let created = resources::create(&template, &clients).await?;
         let functions = Functions::new(&template, &clients, &created)?;
         let environment = environment(&template, &clients, &created, "CdcIngest")?;
-        let mut stack =
-            Self { functions, environment, clients, created, kafka_batch_size: 0, pollers: JoinSet::new() };
+        let mut stack = Self {
+            functions,
+            environment,
+            clients,
+            created,
+            kafka_topics: BTreeSet::new(),
+            kafka_batch_size: 0,
+            pollers: JoinSet::new(),
+        };
         for function in stack.functions.clone().all() {
             for trigger in template.triggers(function.logical_name)? {
                 stack.connect(function, trigger, options.concurrency)?;
@@ -73,7 +80,10 @@ impl Stack {
     /// Starts what a trigger stands for.
     fn connect(&mut self, function: &Function, trigger: Trigger, concurrency: usize) -> Result<()> {
         match trigger {
-            Trigger::Kafka { batch_size } => self.kafka_batch_size = batch_size,
+            Trigger::Kafka { topics, batch_size } => {
+                self.kafka_topics.extend(topics);
+                self.kafka_batch_size = batch_size;
+            }
             Trigger::Queue { queue, batch_size } => {
                 for _ in 0..concurrency {
                     self.pollers.spawn(triggers::poll_queue(
@@ -135,6 +145,25 @@ impl Stack {
             .collect();
         triggers::feed_capture(capture, &committed, self.kafka_batch_size, &self.functions.ingest, progress)
             .await
+    }
+
+    /// Reads the change topics of a broker, each partition from where it was read before, up to
+    /// where it ends now. `progress` is told how many records were dealt with.
+    pub async fn read_kafka(&self, bootstrap: &str, progress: impl Fn(usize) + Sync) -> Result<()> {
+        self.kafka(bootstrap).await?.read_to_the_end(progress).await
+    }
+
+    /// Goes on reading the change topics of a broker until the stack is dropped.
+    pub async fn follow_kafka(&mut self, bootstrap: &str) -> Result<()> {
+        let kafka = self.kafka(bootstrap).await?;
+        self.pollers.spawn(kafka.follow());
+        Ok(())
+    }
+
+    async fn kafka(&self, bootstrap: &str) -> Result<Kafka> {
+        let ingest = self.functions.ingest.clone();
+        let topics = self.kafka_topics.clone();
+        Kafka::connect(bootstrap, topics, self.kafka_batch_size, self.store().clone(), ingest).await
     }
 
     /// What is left to do.
