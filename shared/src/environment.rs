@@ -1,6 +1,7 @@
 //! What a function is given to work with: clients, names and settings.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
@@ -28,7 +29,9 @@ pub struct Environment {
 
 /// Where settings come from.
 #[derive(Clone)]
-pub struct Variables(std::sync::Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Variables(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl std::fmt::Debug for Variables {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -39,7 +42,7 @@ impl std::fmt::Debug for Variables {
 impl Variables {
     /// Settings found by `lookup`.
     pub fn new(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self(std::sync::Arc::new(lookup))
+        Self(Arc::new(lookup))
     }
 
     /// The process's environment variables; an empty one counts as not set.

@@ -127,7 +127,7 @@ async fn what_breaks_a_rule_is_in_quarantine_with_its_reason_and_nothing_else_is
         all.push(CaptureRecord {
             topic: (*topic).to_owned(),
             partition: 0,
-            offset: 10_000 + index as i64,
+            offset: 10_000 + i64::try_from(index).expect("a small number"),
             timestamp: 0,
             key: None,
             value: Some(value.clone()),

@@ -68,13 +68,7 @@ impl Involved<'_> {
     }
 
     /// What takes the adoption back, with what it unlocked.
-    pub(crate) fn reverse(
-        &self,
-        view: &View,
-        after: &AfterReversal,
-        policy: &Policy,
-        now_ms: i64,
-    ) -> Result<Effect, AmountOverflow> {
+    pub(crate) fn reverse(&self, view: &View, after: &AfterReversal, policy: &Policy, now_ms: i64) -> Effect {
         let order = self.record.order;
         let first = view.account(self.adopter()).unlock.first_order();
         let new_first = if first == Some(order) { after.next_first_order } else { first };
@@ -83,7 +77,7 @@ impl Involved<'_> {
         let entry =
             self.entry(EntryCause::Reversal, position.next_number, position.reversed_legs(), policy, now_ms);
         let tasks = self.tasks(view, &unlocks, entry.number, policy);
-        Ok(Effect { entry, unlocks, tasks })
+        Effect { entry, unlocks, tasks }
     }
 
     /// What moves each leg to whom the rules give it now; nothing if all are right.

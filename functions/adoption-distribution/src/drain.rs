@@ -171,7 +171,6 @@ impl<'a, C: Fn() -> DateTime<Utc>> Drain<'a, C> {
             if !seen.insert(item.order) {
                 continue;
             }
-            let stopped = |error| Stopped { at: Some(item.order), error };
             let Some(record) = loaded.records.get(&item.order) else { continue };
             let Some(row) = &record.row else { continue };
             let involved = Involved { record, row, ancestors: &item.ancestors, trees: &item.trees };
@@ -179,31 +178,27 @@ impl<'a, C: Fn() -> DateTime<Utc>> Drain<'a, C> {
             let is_live = view.position(item.order).is_live();
             let now_ms = (self.clock)().timestamp_millis();
             let effect = match (takes_part, is_live) {
-                (true, false) => involved.post(&view, self.policy, now_ms),
+                (true, false) => involved
+                    .post(&view, self.policy, now_ms)
+                    .map_err(|AmountOverflow| DistributionError::Overflow { order: item.order }),
                 (false, true) => {
                     // What comes next for the adopter is read from the store, so nothing may be in the air.
                     if !self.commit(&mut posting, &mut view).await? {
                         return Ok(false);
                     }
                     let after = self.after_reversal(&involved, &view).await?;
-                    involved.reverse(&view, &after, self.policy, now_ms)
+                    Ok(involved.reverse(&view, &after, self.policy, now_ms))
                 }
                 (true, true) | (false, false) => continue,
             };
-            let effect = match effect {
-                Ok(effect) => effect,
-                Err(AmountOverflow) => {
-                    let committed = self.commit(&mut posting, &mut view).await?;
-                    let error = DistributionError::Overflow { order: item.order };
-                    return if committed { Err(stopped(error)) } else { Ok(false) };
-                }
-            };
-            if !posting.has_room_for(&effect, &item.trees) && !self.commit(&mut posting, &mut view).await? {
+            let has_room = effect.as_ref().is_ok_and(|effect| posting.has_room_for(effect, &item.trees));
+            if !has_room && !self.commit(&mut posting, &mut view).await? {
                 return Ok(false);
             }
-            if let Err(error) = posting.add(effect, &item.trees, &mut view) {
+            if let Err(error) = effect.and_then(|effect| posting.add(effect, &item.trees, &mut view)) {
+                // What came before it is posted; it and all after it are not.
                 let committed = self.commit(&mut posting, &mut view).await?;
-                return if committed { Err(stopped(error)) } else { Ok(false) };
+                return if committed { Err(Stopped { at: Some(item.order), error }) } else { Ok(false) };
             }
             if takes_part {
                 self.drained.posted += 1;

@@ -7,8 +7,8 @@ use ledger::cdc::AdoptionRow;
 use ledger::queue::{Run, RunReleased};
 use ledger::rules::{AccountSequence, Amount, ContributionPerTree, OrderId, Policy, contribution_per_tree};
 use ledger::store::{
-    Action, AdoptionRecord, Chain, Chains, HoldReason, Item, Key, OutstandingTree, Stage, Store, StoreError,
-    TRANSACTION_ACTIONS_MAX, Transacted, TreeId, WorkItem,
+    Action, AdoptionRecord, Chain, Chains, HoldReason, Item, Key, OutstandingTree, ReferralRecord, Stage,
+    Store, StoreError, TRANSACTION_ACTIONS_MAX, Transacted, TreeId, WorkItem,
 };
 
 use crate::ladder::Counter;
@@ -22,7 +22,7 @@ pub(crate) struct Pass<'a> {
 
 /// What a pass did.
 #[derive(Debug, Default)]
-pub(crate) struct Released {
+pub(crate) struct Outcome {
     /// Adoptions handed to the distribution.
     pub(crate) released: u64,
     /// Adoptions held because a referral row is missing.
@@ -30,7 +30,7 @@ pub(crate) struct Released {
     runs: BTreeMap<TreeId, Run>,
 }
 
-impl Released {
+impl Outcome {
     /// The messages to send, one per tree.
     pub(crate) fn into_messages(self) -> impl Iterator<Item = RunReleased> {
         self.runs.into_iter().map(|(tree, run)| RunReleased { tree, run: Some(run) })
@@ -59,7 +59,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Takes these adoptions, which ascend, off the list; stops where somebody else is at it.
-    pub(crate) async fn run(&self, orders: Vec<OrderId>) -> Result<Released, StoreError> {
+    pub(crate) async fn run(&self, orders: Vec<OrderId>) -> Result<Outcome, StoreError> {
         let records = self.store.adoptions(orders.iter().copied()).await?;
         let staged = orders.iter().filter_map(|order| records.get(order));
         let staged: Vec<&AdoptionRecord> = staged.filter(|record| record.stage == Stage::Staged).collect();
@@ -74,7 +74,7 @@ impl<'a> Pass<'a> {
         });
         let mut counter = Counter::load(self.store, first_unpriced.map(|record| record.order)).await?;
 
-        let mut outcome = Released::default();
+        let mut outcome = Outcome::default();
         let mut together = Together::default();
         for record in staged {
             let Some(step) = self.step(record, &mut chains, &counter).await? else { continue };
@@ -169,7 +169,7 @@ impl<'a> Pass<'a> {
         &self,
         together: Together,
         counter: &mut Counter,
-        outcome: &mut Released,
+        outcome: &mut Outcome,
     ) -> Result<bool, StoreError> {
         if together.actions.is_empty() {
             return Ok(true);
@@ -197,7 +197,7 @@ impl<'a> Pass<'a> {
         }
         // A row that arrived between being found missing and this commit did not see who waits for it.
         let missing = self.store.referrals(together.waited_for).await?;
-        for record in missing.into_iter().filter(|record| record.has_arrived()) {
+        for record in missing.into_iter().filter(ReferralRecord::has_arrived) {
             self.store.restage_waiting(&record.account, self.now).await?;
         }
         Ok(true)

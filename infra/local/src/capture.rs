@@ -80,7 +80,7 @@ impl Capture {
             records.push(record);
         }
         let digest = digest.finalize();
-        let fingerprint: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { source: format!("{name}-{fingerprint}"), records })
+        let fingerprint = digest.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        Ok(Self { source: format!("{name}-{fingerprint:08x}"), records })
     }
 }

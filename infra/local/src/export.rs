@@ -135,6 +135,7 @@ fn exported_leg(slot: Slot, recipient: &Recipient, amount: Amount) -> ExportedLe
 }
 
 /// The adoptions that are distributed now.
+#[must_use]
 pub fn is_distributed(record: &AdoptionRecord, policy: &Policy) -> bool {
     record.stage == Stage::Released && record.is_distributable(policy)
 }

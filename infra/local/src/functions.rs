@@ -95,6 +95,7 @@ impl Functions {
     }
 
     /// Every function.
+    #[must_use]
     pub fn all(&self) -> [&Function; 3] {
         [&self.ingest, &self.sequencer, &self.distributor]
     }

@@ -1,6 +1,6 @@
 //! Event source mappings of Kafka, against any broker.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -102,7 +102,7 @@ impl Kafka {
         if new.is_empty() {
             return Ok(Vec::new());
         }
-        let read: HashMap<(String, i32), i64> = self
+        let read: BTreeMap<(String, i32), i64> = self
             .store
             .progress()
             .await?

@@ -1,7 +1,7 @@
 //! The whole ledger on one machine.
 //!
 //! The same functions as on AWS run here, through the same event JSON: embedded tables and queues
-//! stand in for `DynamoDB` and SQS, and pollers for event source mappings. What exists (tables,
+//! stand in for DynamoDB and SQS, and pollers for event source mappings. What exists (tables,
 //! queues, triggers) is read from `infra/template.yaml`.
 
 pub mod capture;

@@ -1,6 +1,6 @@
 //! The running stack: services, functions, and what invokes them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -32,9 +32,12 @@ impl Options {
     #[must_use]
     pub fn new(storage: Storage) -> Self {
         // Nobody waits longer than needed on their own machine.
-        let parameters =
-            [("SnapshotQuietPeriodMs", "2000"), ("ReorderWindowMs", "200"), ("WakeAgainAfterMs", "5000")];
-        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let parameters = vec![
+            ("SnapshotQuietPeriodMs", "2000".to_owned()),
+            ("ReorderWindowMs", "200".to_owned()),
+            ("WakeAgainAfterMs", "5000".to_owned()),
+        ];
+        let parameters = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { storage, concurrency: 2, parameters }
     }
 }
@@ -135,7 +138,7 @@ impl Stack {
     /// Delivers a capture, from where an earlier delivery of it ended. `progress` is told how many
     /// records were dealt with.
     pub async fn feed(&self, capture: &Capture, progress: impl FnMut(usize)) -> Result<()> {
-        let committed: HashMap<(String, i64), i64> = self
+        let committed: BTreeMap<(String, i64), i64> = self
             .store()
             .progress()
             .await?

@@ -146,6 +146,7 @@ impl Summary {
 }
 
 /// One line about what is left.
+#[must_use]
 pub fn backlog_line(backlog: &Backlog) -> String {
     format!("{} adoptions to release, {} trees at work", backlog.staged, backlog.trees)
 }

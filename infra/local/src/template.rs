@@ -99,6 +99,7 @@ impl Template {
     }
 
     /// The tables.
+    #[must_use]
     pub fn tables(&self) -> Vec<TableSpec> {
         self.of_type("AWS::DynamoDB::Table")
             .map(|(name, resource)| TableSpec {
@@ -109,6 +110,7 @@ impl Template {
     }
 
     /// The queues, dead-letter queues before those that name them.
+    #[must_use]
     pub fn queues(&self) -> Vec<QueueSpec> {
         let mut queues: Vec<QueueSpec> = self
             .of_type("AWS::SQS::Queue")
@@ -196,6 +198,7 @@ impl Template {
 }
 
 /// A scalar as the text CloudFormation makes of it.
+#[must_use]
 pub fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -123,7 +123,7 @@ fn failed_messages(response: &Value) -> Vec<String> {
 /// told how many records were dealt with.
 pub async fn feed_capture(
     capture: &Capture,
-    committed: &HashMap<(String, i64), i64>,
+    committed: &BTreeMap<(String, i64), i64>,
     batch_size: usize,
     function: &Function,
     mut progress: impl FnMut(usize),

@@ -220,7 +220,7 @@ impl Field<'_> {
     }
 }
 
-/// What Debezium writes for a value that `PostgreSQL` did not log because it is long and unchanged.
+/// What Debezium writes for a value that PostgreSQL did not log because it is long and unchanged.
 const UNAVAILABLE: &str = "__debezium_unavailable_value";
 
 const DATE_OR_TIME: &str = "a date or time of the years 1970 to 9990, as ISO 8601 text or as a number of \

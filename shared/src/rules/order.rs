@@ -16,7 +16,7 @@ pub struct OrderId(NonZeroU64);
 impl OrderId {
     /// The smallest order number.
     pub const MIN: Self = Self(NonZeroU64::MIN);
-    /// The largest order number: that of a `PostgreSQL` `bigint`.
+    /// The largest order number: that of a PostgreSQL `bigint`.
     pub const MAX: Self = Self(NonZeroU64::new(i64::MAX as u64).expect("not zero"));
 
     /// The order with this number, if it is one: 1 to 2⁶³ − 1.

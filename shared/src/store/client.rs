@@ -18,11 +18,11 @@ use super::key::Key;
 use super::meter::Meter;
 use super::{StoreError, Table, Tables};
 
-/// Actions in one transaction (a limit of `DynamoDB`).
+/// Actions in one transaction (a limit of DynamoDB).
 pub const TRANSACTION_ACTIONS_MAX: usize = 100;
-/// Keys in one batch read (a limit of `DynamoDB`).
+/// Keys in one batch read (a limit of DynamoDB).
 const BATCH_READ_KEYS_MAX: usize = 100;
-/// Items in one batch write (a limit of `DynamoDB`).
+/// Items in one batch write (a limit of DynamoDB).
 const BATCH_WRITE_ITEMS_MAX: usize = 25;
 /// Calls of one logical operation under way at a time.
 pub const CONCURRENT_CALLS_MAX: usize = 16;

@@ -34,7 +34,7 @@ impl Shard {
     /// The part an order is in: neighbours are in different parts, so that no part is hot.
     #[must_use]
     pub fn of_order(order: OrderId) -> Self {
-        Self((order.get() % u64::from(Self::COUNT)) as u8)
+        Self::of_number(order.get())
     }
 
     /// The part a tree's shares and outstanding work are in.
@@ -48,7 +48,11 @@ impl Shard {
         let hash = text
             .bytes()
             .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        Self((hash % u32::from(Self::COUNT)) as u8)
+        Self::of_number(u64::from(hash))
+    }
+
+    fn of_number(number: u64) -> Self {
+        Self(u8::try_from(number % u64::from(Self::COUNT)).expect("less than the count"))
     }
 }
 

@@ -43,6 +43,7 @@ impl WorkItem {
     }
 
     /// Its item.
+    #[must_use]
     pub fn item(&self) -> Item {
         Item::encode(&self.key(), self)
     }

@@ -30,6 +30,7 @@ impl Quarantined {
     const PART_BYTES_MAX: usize = 350_000;
 
     /// The writes that keep it. A value too large for one item goes on in further ones.
+    #[must_use]
     pub fn writes(&self) -> Vec<BatchWrite> {
         let key = Key::quarantine(&self.position);
         let bytes = |bytes: &[u8]| AttributeValue::B(Blob::new(bytes));
