@@ -86,6 +86,13 @@ def create_topics(bootstrap, broker):
         created.result(20)
 
 
+def commands_of(contribution):
+    """The names of the commands that the local stack has."""
+    usage = subprocess.run([contribution, "help"], check=True, capture_output=True, text=True).stdout
+    listed = usage.partition("Commands:")[2].partition("Options:")[0].splitlines()
+    return {line.split()[0] for line in listed if line.startswith("  ") and not line.startswith("   ")}
+
+
 def rehearse(arguments, directory, processes):
     started = time.monotonic()
 
@@ -164,6 +171,9 @@ def rehearse(arguments, directory, processes):
         print(summary.stdout)
         source.write_rows(directory / "rows.jsonl")
         subprocess.run([arguments.compare, export, directory / "rows.jsonl"], check=True, timeout=DEADLINE_S)
+        if "audit" in commands_of(arguments.contribution):
+            subprocess.run([arguments.contribution, "audit", "--data", data], check=True, timeout=DEADLINE_S)
+            say("the audit is clean")
     finally:
         processes.end_all()
         source.stop()

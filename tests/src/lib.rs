@@ -4,6 +4,8 @@
 //! - [`capture`]: reading and writing captures, and the ways a broker may deliver one;
 //! - [`generate`]: invented captures of any size, and random histories of a source;
 //! - [`golden`]: captures of a real connector, with what must come of them;
+//! - [`lambda_runtime`]: compiled functions behind a Lambda Runtime API, over embedded services;
+//! - [`services`]: embedded tables and queues as the template declares them;
 //! - [`simulation`]: the functions over a real store, with redelivery, concurrency and crashes.
 //!
 //! The oracle and the generators share no code with the ledger. What judges must not repeat the mistakes of what it
@@ -14,5 +16,7 @@ pub mod capture;
 mod connector;
 pub mod generate;
 pub mod golden;
+pub mod lambda_runtime;
 pub mod oracle;
+pub mod services;
 pub mod simulation;
