@@ -5,10 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result, anyhow};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use contribution::calls::Calls;
 use contribution::endpoints::Clients;
+use contribution::functions::environment;
 use contribution::resources::{self, Created};
 use contribution::template::{Resources as _, Template};
 use dynoxide::Database;
+use ledger::environment::Environment;
 use local_queues::QueueService;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -62,6 +65,11 @@ impl Services {
             variables.insert(name.to_owned(), value);
         }
         Ok(variables)
+    }
+
+    /// What a function is given to work with, in this process, with its calls noted.
+    pub fn environment(&self, function: &str, calls: &Calls) -> Result<Environment> {
+        environment(&self.template, &calls.noting(&self.clients, function), &self.created, function)
     }
 
     /// How many items each table has, by the table's name in the template.

@@ -4,6 +4,7 @@
 //! stand in for DynamoDB and SQS, and pollers for event source mappings. What exists (tables,
 //! queues, triggers) is read from `infra/template.yaml`.
 
+pub mod calls;
 pub mod capture;
 pub mod endpoints;
 pub mod export;

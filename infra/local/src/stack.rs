@@ -8,6 +8,7 @@ use ledger::environment::Environment;
 use ledger::store::Store;
 use tokio::task::JoinSet;
 
+use crate::calls::Calls;
 use crate::capture::Capture;
 use crate::endpoints::{self, Clients, Storage};
 use crate::functions::{Function, Functions, environment};
@@ -25,6 +26,8 @@ pub struct Options {
     pub concurrency: usize,
     /// Parameters of the template that differ from their defaults.
     pub parameters: Vec<(String, String)>,
+    /// Where the functions' calls are noted, if anybody wants to know.
+    pub calls: Option<Calls>,
 }
 
 impl Options {
@@ -38,7 +41,7 @@ impl Options {
             ("WakeAgainAfterMs", "5000".to_owned()),
         ];
         let parameters = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self { storage, concurrency: 2, parameters }
+        Self { storage, concurrency: 2, parameters, calls: None }
     }
 }
 
@@ -61,7 +64,7 @@ impl Stack {
         let template = Template::load(&options.parameters)?;
         let clients = endpoints::start(&options.storage).await?;
         let created = resources::create(&template, &clients).await?;
-        let functions = Functions::new(&template, &clients, &created)?;
+        let functions = Functions::new(&template, &clients, &created, options.calls.as_ref())?;
         let environment = environment(&template, &clients, &created, "CdcIngest")?;
         let mut stack = Self {
             functions,

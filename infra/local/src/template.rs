@@ -98,6 +98,11 @@ impl Template {
         Ok(Self { document, parameters })
     }
 
+    /// The resources of a type, each with its name, for checks.
+    pub fn resources_of_type(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
+        self.of_type(kind).map(|(name, resource)| (name.as_str(), resource))
+    }
+
     /// The tables.
     #[must_use]
     pub fn tables(&self) -> Vec<TableSpec> {
