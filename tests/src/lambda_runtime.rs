@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, timeout};
 
 /// How long a function may take to start or to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a function made of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +142,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> Result<(HeaderMap, String), 
     signal(&shared, Signal::AsksForEvent).await;
     let event = shared.events.lock().await.recv().await.ok_or(StatusCode::GONE)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let deadline_ms = (now + Duration::from_secs(300)).as_millis().to_string();
+    let deadline_ms = (now + Duration::from_mins(5)).as_millis().to_string();
     let headers = [
         ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
         ("lambda-runtime-deadline-ms", &deadline_ms),
