@@ -29,7 +29,7 @@ TOPICS = {
     "dbserver1.message": 1,
     "__debezium-heartbeat.dbserver1": 1,
 }
-DEADLINE_S = 120
+DEADLINE_S = 300
 
 
 class Processes:
