@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cdc_ingest::Ingest;
 use chrono::{DateTime, TimeDelta, Utc};
+use contribution::calls::Calls;
 use contribution::endpoints::Clients;
 use contribution::functions::environment;
 use contribution::resources::{self, Created};
@@ -37,6 +38,8 @@ const STARTS_AT_MS: u64 = 1_795_000_000_000;
 pub struct Settings {
     /// The policy as JSON; the rules' defaults if empty.
     pub policy: String,
+    /// Where the functions' calls are noted, if anybody wants to know.
+    pub calls: Option<Calls>,
 }
 
 /// Services, functions and a clock.
@@ -111,7 +114,10 @@ impl World {
         }
         let template = Template::load(&parameters)?;
         let created = resources::create(&template, &plain).await?;
-        let of = |function| environment(&template, &crashing, &created, function);
+        let of = |function| {
+            let noting = settings.calls.as_ref().map(|calls| calls.noting(&crashing, function));
+            environment(&template, noting.as_ref().unwrap_or(&crashing), &created, function)
+        };
         let plain = environment(&template, &plain, &created, "CdcIngest")?;
         Ok(Self {
             clock,
