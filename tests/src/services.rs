@@ -117,8 +117,15 @@ fn clients([tables, queues]: [SocketAddr; 2]) -> Clients {
         .credentials_provider(credentials())
         .endpoint_url(format!("http://{queues}"))
         .build();
+    let streams = aws_sdk_dynamodbstreams::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(credentials())
+        .endpoint_url(format!("http://{tables}"))
+        .build();
     Clients {
         dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
         sqs: aws_sdk_sqs::Client::from_conf(sqs),
+        streams: aws_sdk_dynamodbstreams::Client::from_conf(streams),
     }
 }

@@ -335,7 +335,7 @@ async fn delivering_the_stream_again_in_pieces_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_names_the_first_record_that_is_not_dealt_with_and_the_rest_is_delivered_again() {
     let stack = Stack::start(&Options::new(Storage::Ephemeral)).await.expect("the stack starts");
-    let template = Template::load(&[]).expect("the template");
+    let template = Template::load(&[] as &[(&str, String)]).expect("the template");
     let with = |name: &str, value: &str| {
         let mut variables = template.variables("LedgerStream", stack.created()).expect("variables");
         variables.insert(name.to_owned(), value.to_owned());

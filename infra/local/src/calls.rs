@@ -41,6 +41,8 @@ impl Calls {
         Clients {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
             sqs: aws_sdk_sqs::Client::from_conf(sqs),
+            // A trigger reads streams, not a function.
+            streams: clients.streams.clone(),
         }
     }
 }

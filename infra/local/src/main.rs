@@ -87,7 +87,7 @@ struct Close {
     #[arg(long)]
     release: bool,
     #[command(flatten)]
-    storage: StorageOptions,
+    stack: StackOptions,
 }
 
 #[derive(Debug, Args)]
@@ -125,7 +125,7 @@ struct Replay {
     #[arg(long, value_name = "DATE")]
     as_of: Option<BusinessDate>,
     #[command(flatten)]
-    storage: StorageOptions,
+    stack: StackOptions,
 }
 
 #[derive(Debug, Args)]
@@ -148,7 +148,7 @@ struct Audit {
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,
     #[command(flatten)]
-    storage: StorageOptions,
+    stack: StackOptions,
 }
 
 #[derive(Debug, Args)]
@@ -294,7 +294,7 @@ async fn run_rebuild(arguments: Rebuild) -> Result<()> {
 }
 
 async fn run_close(arguments: Close) -> Result<()> {
-    let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
+    let stack = Stack::start(&arguments.stack.options()).await?;
     let zone = stack.environment().policy.business_time_zone();
     let today = BusinessDate::at(chrono::Utc::now(), zone).context("the clock shows no business date")?;
     let release = if arguments.release { Release::Everything } else { Release::SourceIsComplete };
@@ -305,7 +305,7 @@ async fn run_close(arguments: Close) -> Result<()> {
 }
 
 async fn run_audit(arguments: Audit) -> Result<()> {
-    let stack = inspect::open(arguments.storage.storage()).await?;
+    let stack = inspect::open(&arguments.stack.options()).await?;
     let reports = inspect::audit(&stack, arguments.repair).await?;
     for report in &reports {
         show(&report.to_string())?;
@@ -320,8 +320,8 @@ async fn run_audit(arguments: Audit) -> Result<()> {
 }
 
 async fn run_explain(arguments: Explain) -> Result<()> {
-    let Explain { order, account, json, storage } = arguments;
-    let stack = inspect::open(storage.storage()).await?;
+    let Explain { order, account, json, stack } = arguments;
+    let stack = inspect::open(&stack.options()).await?;
     show(&inspect::explain(&stack, order, account.as_ref(), json).await?)
 }
 

@@ -36,7 +36,7 @@ impl Ledger {
         let template = Template::load(&all).expect("a template");
         let clients = endpoints::start(&Storage::Ephemeral).await.expect("embedded services");
         let created = resources::create(&template, &clients).await.expect("tables and queues");
-        let functions = Functions::new(&template, &clients, &created).expect("functions");
+        let functions = Functions::new(&template, &clients, &created, None).expect("functions");
         let environment = contribution::functions::environment(&template, &clients, &created, "CdcIngest")
             .expect("an environment");
         Self { store: environment.store.clone(), functions, clients, template, created, environment }
@@ -45,7 +45,7 @@ impl Ledger {
     /// The same functions on the same tables, with another client of the tables.
     pub(crate) fn functions_with(&self, dynamodb: aws_sdk_dynamodb::Client) -> Functions {
         let clients = Clients { dynamodb, ..self.clients.clone() };
-        Functions::new(&self.template, &clients, &self.created).expect("functions")
+        Functions::new(&self.template, &clients, &self.created, None).expect("functions")
     }
 
     /// Delivers records in batches, each until all of it was dealt with.
