@@ -6,12 +6,14 @@ mod explanations;
 #[path = "audit/ledger.rs"]
 mod ledger;
 
+use ::ledger::queue::Release;
 use ::ledger::rules::{Amount, OrderId, Recipient, Slot, SystemAccount, UnlockFacts};
 use ::ledger::store::{
     AccountChange, Action, BatchWrite, Frame, HoldReason, Item, JournalEntry, Key, OutstandingTree,
     ReassessTask, Shard, Stage, SystemShare, TreeId, WorkItem,
 };
 use anyhow::Result;
+use contribution::close::close_until;
 use ledger_audit::Kind;
 
 use crate::ledger::{CAPTURES, Ledger, account, amount, date, order};
@@ -239,6 +241,21 @@ async fn what_was_decided_by_wrong_facts_is_put_right_with_them() -> Result<()> 
     ledger.settle().await?;
     let second = ledger.audit(false).await?;
     assert!(second.is_clean(), "{second}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_ledger_with_closed_dates_is_clean_and_a_wrong_effective_amount_is_found() -> Result<()> {
+    let ledger = Ledger::of("ordering-incident.jsonl").await?;
+    close_until(ledger.stack(), date("2026-01-12"), Release::SourceIsComplete).await?;
+    let report = ledger.audit(false).await?;
+    assert!(report.is_clean(), "{report}");
+    ledger.add_to_total("D25122700018", "effective", "0.0000000001").await?;
+    let key = Key::system(Shard::all().next().expect("a shard"), &SystemAccount::Operation);
+    ledger.apply(Action::update(key).add("effective", "0.0000000001")).await?;
+    let report = ledger.audit(false).await?;
+    ledger::assert_only(&report, &[Kind::EffectiveWrong, Kind::SystemEffectiveWrong]);
+    ledger::assert_finds(&report, Kind::EffectiveWrong, "D25122700018");
     Ok(())
 }
 

@@ -85,7 +85,7 @@ async fn every_trigger_s_event_does_its_work_through_the_compiled_function() {
         assert_eq!(filled, case.queues, "the queues with messages after {what}");
     }
     let items = services.items().await.expect("the tables");
-    assert_eq!(items["Journal"], 4, "one entry for each adoption");
+    assert_eq!(items["Journal"], 5, "one entry for each adoption, and where they left the tree's accounts");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

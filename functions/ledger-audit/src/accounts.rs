@@ -14,25 +14,22 @@ use crate::sums::{Sums, text};
 impl<C: Fn() -> DateTime<Utc>> Examination<'_, C> {
     /// The stored accounts and cursors of the part, against what was recomputed.
     pub(crate) async fn compare_accounts(&mut self, mut part: Part) -> Result<(), Ended> {
-        let mut shares: BTreeMap<SystemAccount, (Sums, bool)> = BTreeMap::new();
+        let mut shares: BTreeMap<SystemAccount, Sums> = BTreeMap::new();
         let mut start = None;
         loop {
             self.check_time()?;
             let (items, next) = self.store.scan_accounts((0, 1), start).await?;
             for item in items {
                 match item {
-                    Ok(AccountsItem::Account { account, state, was_closed })
-                        if part.has(account.as_str()) =>
-                    {
+                    Ok(AccountsItem::Account { account, state }) if part.has(account.as_str()) => {
                         let expected = part.sums.remove(&account).unwrap_or_default();
-                        self.compare_sums(&account, expected, Sums::of_account(&state), was_closed);
+                        self.compare_sums(&account, expected, Sums::of_account(&state, self.closed));
                         let facts = part.facts.remove(&account).unwrap_or_default();
                         self.compare_facts(&account, &facts, &state.unlock);
                     }
-                    Ok(AccountsItem::Share { account, share, was_closed }) if part.is_first() => {
-                        let (sums, closed) = shares.entry(account).or_default();
-                        sums.add_share(&share);
-                        *closed |= was_closed;
+                    Ok(AccountsItem::Share { account, share }) if part.is_first() => {
+                        let sums = shares.entry(account.clone()).or_default();
+                        sums.add_share(&account, &share, self.closed, self.policy);
                     }
                     Ok(AccountsItem::Cursor { tree, cursor }) if part.has(tree.as_str()) => {
                         if let Some(last) = part.last_orders.remove(&tree)
@@ -53,7 +50,7 @@ impl<C: Fn() -> DateTime<Utc>> Examination<'_, C> {
         }
         // What is left has no item at all.
         for (account, expected) in part.sums {
-            self.compare_sums(&account, expected, Sums::default(), false);
+            self.compare_sums(&account, expected, Sums::default());
         }
         for (account, facts) in part.facts {
             self.compare_facts(&account, &facts, &UnlockFacts::default());
@@ -62,11 +59,11 @@ impl<C: Fn() -> DateTime<Utc>> Examination<'_, C> {
             self.stale(&tree, last, None);
         }
         for (account, expected) in part.systems {
-            let (found, was_closed) = shares.remove(&account).unwrap_or_default();
-            self.compare_system(account, expected, found, was_closed);
+            let found = shares.remove(&account).unwrap_or_default();
+            self.compare_system(account, expected, found);
         }
-        for (account, (found, was_closed)) in shares {
-            self.compare_system(account, Sums::default(), found, was_closed);
+        for (account, found) in shares {
+            self.compare_system(account, Sums::default(), found);
         }
         Ok(())
     }
@@ -77,7 +74,7 @@ impl<C: Fn() -> DateTime<Utc>> Examination<'_, C> {
         self.findings.differs(Kind::CursorStale, subject, "the last order posted, or a later one", found);
     }
 
-    fn compare_sums(&mut self, account: &AccountSequence, expected: Sums, found: Sums, was_closed: bool) {
+    fn compare_sums(&mut self, account: &AccountSequence, expected: Sums, found: Sums) {
         let totals = [
             ("personal", expected.personal, found.personal),
             ("team_level", expected.team_level, found.team_level),
@@ -89,21 +86,29 @@ impl<C: Fn() -> DateTime<Utc>> Examination<'_, C> {
                 self.findings.differs(Kind::TotalWrong, subject, text(expected), text(found));
             }
         }
-        if expected.pending != found.pending && !was_closed {
+        if expected.pending != found.pending {
             let (expected, found) = (pending_text(expected), pending_text(found));
             self.findings.differs(Kind::PendingWrong, Subject::account(account), expected, found);
         }
+        if expected.effective != found.effective && self.closed.is_done {
+            let (expected, found) = (text(expected.effective), text(found.effective));
+            self.findings.differs(Kind::EffectiveWrong, Subject::account(account), expected, found);
+        }
     }
 
-    fn compare_system(&mut self, account: SystemAccount, expected: Sums, found: Sums, was_closed: bool) {
+    fn compare_system(&mut self, account: SystemAccount, expected: Sums, found: Sums) {
         let subject = Subject { account: Some(Owner::System(account)), ..Subject::default() };
         if expected.system != found.system {
             let (expected, found) = (text(expected.system), text(found.system));
             self.findings.differs(Kind::SystemTotalWrong, subject.clone(), expected, found);
         }
-        if expected.pending != found.pending && !was_closed {
+        if expected.pending != found.pending {
             let (expected, found) = (pending_text(expected), pending_text(found));
-            self.findings.differs(Kind::SystemPendingWrong, subject, expected, found);
+            self.findings.differs(Kind::SystemPendingWrong, subject.clone(), expected, found);
+        }
+        if expected.effective != found.effective && self.closed.is_done {
+            let (expected, found) = (text(expected.effective), text(found.effective));
+            self.findings.differs(Kind::SystemEffectiveWrong, subject, expected, found);
         }
     }
 

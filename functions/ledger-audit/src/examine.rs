@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use ledger::rules::{OrderId, Owner, Policy};
-use ledger::store::{AccountsItem, Key, ReassessTask, Store, StoreError, TreeId};
+use ledger::store::{AccountsItem, CloseState, Key, ReassessTask, Store, StoreError, TreeId};
 
 use crate::AuditError;
 use crate::findings::Findings;
 use crate::part::Part;
 use crate::report::{Difference, Kind, Subject};
+use crate::sums::Closed;
 
 /// What one account takes while it is summed: its sequence twice, its facts, its sums, and the room a
 /// hash map leaves free.
@@ -28,6 +29,7 @@ pub(crate) struct Examination<'a, C> {
     pub(crate) outstanding: HashSet<TreeId>,
     tasks: Vec<ReassessTask>,
     pub(crate) accounts: u64,
+    pub(crate) closed: Closed,
 }
 
 /// Why a look ended early.
@@ -60,6 +62,7 @@ impl<'a, C: Fn() -> DateTime<Utc>> Examination<'a, C> {
             outstanding: HashSet::new(),
             tasks: Vec::new(),
             accounts: 0,
+            closed: Closed::default(),
         }
     }
 
@@ -74,6 +77,9 @@ impl<'a, C: Fn() -> DateTime<Utc>> Examination<'a, C> {
     }
 
     async fn look(&mut self) -> Result<(), Ended> {
+        let close = self.store.latest_close().await?;
+        let is_done = close.as_ref().is_some_and(CloseState::is_closed);
+        self.closed = Closed::up_to(close.map(|close| close.date), is_done, self.policy);
         self.look_at_trees().await?;
         self.look_at_source().await?;
         self.look_at_tasks().await?;

@@ -167,10 +167,10 @@ impl<C: Fn() -> DateTime<Utc>> Examination<'_, C> {
             for leg in &entry.legs {
                 match leg.recipient.owner() {
                     Owner::User(account) if part.has(account.as_str()) => {
-                        part.sums.entry(account).or_default().add(entry, leg);
+                        part.sums.entry(account).or_default().add(entry, leg, self.closed, self.policy);
                     }
                     Owner::System(account) if part.is_first() => {
-                        part.systems.entry(account).or_default().add(entry, leg);
+                        part.systems.entry(account).or_default().add(entry, leg, self.closed, self.policy);
                     }
                     Owner::User(_) | Owner::System(_) => {}
                 }

@@ -56,7 +56,12 @@ impl<'a> Repairs<'a> {
             .filter(|difference| {
                 matches!(
                     difference.kind,
-                    Kind::TotalWrong | Kind::PendingWrong | Kind::SystemTotalWrong | Kind::SystemPendingWrong
+                    Kind::TotalWrong
+                        | Kind::PendingWrong
+                        | Kind::EffectiveWrong
+                        | Kind::SystemTotalWrong
+                        | Kind::SystemPendingWrong
+                        | Kind::SystemEffectiveWrong
                 )
             })
             .filter_map(|difference| difference.subject.account.clone())

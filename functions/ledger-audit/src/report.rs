@@ -186,12 +186,17 @@ pub enum Kind {
     WouldBeWrong,
     /// An account's total is not the sum of its legs.
     TotalWrong,
-    /// What an account has pending is not the sum of its legs by effective date.
+    /// What an account has pending after the closed date is not the sum of its legs by effective date.
     PendingWrong,
     /// A system account's total is not the sum of its legs.
     SystemTotalWrong,
-    /// What a system account has pending is not the sum of its legs by effective date.
+    /// What a system account has pending after the closed date is not the sum of its legs by effective
+    /// date.
     SystemPendingWrong,
+    /// What an account has effective, and what the next close will take, is not what is active.
+    EffectiveWrong,
+    /// What a system account has effective, and what the next close will take, is not what is active.
+    SystemEffectiveWrong,
     /// The stored unlock facts are not those of the posted adoptions.
     UnlockFactsWrong,
     /// A tree's cursor is behind an adoption posted to the tree, or missing.
@@ -252,7 +257,12 @@ impl Kind {
             | Self::ConservationBroken => {
                 "entries never change: find out who wrote this one, and restore it from a backup"
             }
-            Self::TotalWrong | Self::PendingWrong | Self::SystemTotalWrong | Self::SystemPendingWrong => {
+            Self::TotalWrong
+            | Self::PendingWrong
+            | Self::EffectiveWrong
+            | Self::SystemTotalWrong
+            | Self::SystemPendingWrong
+            | Self::SystemEffectiveWrong => {
                 "the legs are the truth if the journal has no difference: set the amount under the \
                  tree's fence, after finding out who else writes accounts"
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{Datelike, NaiveDate};
-use ledger::rules::{Amount, BusinessDate, Leg, Slot};
+use ledger::rules::{Amount, BusinessDate, Leg, Owner, Policy, Slot, SystemAccount, Term};
 use ledger::store::{Account, JournalEntry, SystemShare};
 
 /// What legs add up to for one account.
@@ -16,7 +16,41 @@ pub(crate) struct Sums {
     pub(crate) team_level: i128,
     pub(crate) team_bonus: i128,
     pub(crate) system: i128,
+    /// What is active on the closed date, whether a close has taken it yet or not.
+    pub(crate) effective: i128,
+    /// What takes effect after the closed date.
     pub(crate) pending: Pending,
+}
+
+/// Up to where business dates are closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Closed {
+    /// The latest date whose close was begun.
+    pub(crate) date: Option<BusinessDate>,
+    /// Whether that close is done. Until then what expires may have left already, or not.
+    pub(crate) is_done: bool,
+    /// For how long contributions are active.
+    term_years: u8,
+}
+
+impl Closed {
+    /// Up to this date.
+    pub(crate) fn up_to(date: Option<BusinessDate>, is_done: bool, policy: &Policy) -> Self {
+        Self { date, is_done, term_years: policy.term_years() }
+    }
+
+    /// Adds what takes effect on a date.
+    fn add(self, sums: &mut Sums, effective_date: BusinessDate, units: i128, never_expires: bool) {
+        match self.date {
+            Some(closed) if effective_date <= closed => {
+                let term = Term::starting(effective_date, self.term_years);
+                if never_expires || term.is_active_on(closed) {
+                    sums.effective += units;
+                }
+            }
+            _ => sums.pending.add(effective_date, units),
+        }
+    }
 }
 
 /// Amounts by effective date: their sum, and a fingerprint in which every date has its own weight, so
@@ -30,47 +64,56 @@ pub(crate) struct Pending {
 
 impl Sums {
     /// Adds a leg of an entry.
-    pub(crate) fn add(&mut self, entry: &JournalEntry, leg: &Leg) {
+    pub(crate) fn add(&mut self, entry: &JournalEntry, leg: &Leg, closed: Closed, policy: &Policy) {
         let units = leg.amount.units();
-        let is_user = matches!(leg.recipient.owner(), ledger::rules::Owner::User(_));
-        *match (is_user, leg.slot) {
-            (false, _) => &mut self.system,
-            (true, Slot::TeamLevel(_)) => &mut self.team_level,
-            (true, Slot::TeamBonus(_)) => &mut self.team_bonus,
-            (true, _) => &mut self.personal,
+        let owner = leg.recipient.owner();
+        *match (&owner, leg.slot) {
+            (Owner::System(_), _) => &mut self.system,
+            (Owner::User(_), Slot::TeamLevel(_)) => &mut self.team_level,
+            (Owner::User(_), Slot::TeamBonus(_)) => &mut self.team_bonus,
+            (Owner::User(_), _) => &mut self.personal,
         } += units;
-        self.pending.add(entry.term.effective_date, units);
+        let never_expires = match &owner {
+            Owner::System(account) => policy.never_expires(account.kind()),
+            Owner::User(_) => false,
+        };
+        closed.add(self, entry.term.effective_date, units, never_expires);
     }
 
     /// The stored account's.
-    pub(crate) fn of_account(account: &Account) -> Self {
-        Self {
+    pub(crate) fn of_account(account: &Account, closed: Closed) -> Self {
+        let mut sums = Self {
             personal: account.personal.units(),
             team_level: account.team_level.units(),
             team_bonus: account.team_bonus.units(),
-            system: 0,
-            pending: Pending::of(&account.pending),
-        }
+            effective: account.effective.units(),
+            ..Self::default()
+        };
+        sums.add_pending(&account.pending, closed, false);
+        sums
     }
 
     /// Adds the stored share of a system account.
-    pub(crate) fn add_share(&mut self, share: &SystemShare) {
+    pub(crate) fn add_share(
+        &mut self,
+        account: &SystemAccount,
+        share: &SystemShare,
+        closed: Closed,
+        policy: &Policy,
+    ) {
         self.system += share.total.units();
-        for (date, amount) in &share.pending {
-            self.pending.add(*date, amount.units());
+        self.effective += share.effective.units();
+        self.add_pending(&share.pending, closed, policy.never_expires(account.kind()));
+    }
+
+    fn add_pending(&mut self, pending: &BTreeMap<BusinessDate, Amount>, closed: Closed, never_expires: bool) {
+        for (date, amount) in pending {
+            closed.add(self, *date, amount.units(), never_expires);
         }
     }
 }
 
 impl Pending {
-    fn of(pending: &BTreeMap<BusinessDate, Amount>) -> Self {
-        let mut sums = Self::default();
-        for (date, amount) in pending {
-            sums.add(*date, amount.units());
-        }
-        sums
-    }
-
     fn add(&mut self, date: BusinessDate, units: i128) {
         self.sum += units;
         self.fingerprint = self.fingerprint.wrapping_add(units.wrapping_mul(weight(date)));

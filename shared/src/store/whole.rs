@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::adoption::{AdoptionRecord, HeldOrder, held_order, order_of};
 use super::client::{Range, Store};
 use super::key::{
-    CHILD_PREFIX, Key, WAITING_ORDER_PREFIX, adoption_partition, held_partition, padded, staged_partition,
+    CHILD_PREFIX, Key, ORDER_PREFIX, WAITING_ORDER_PREFIX, adoption_partition, held_partition, padded,
+    staged_partition,
 };
 use super::outstanding::WorkItem;
 use super::referral::{ReferralRecord, TreeId};
@@ -70,8 +71,6 @@ pub enum AccountsItem {
         account: AccountSequence,
         /// How it stands.
         state: Account,
-        /// Whether a business day was ever closed for it: then part of `pending` went elsewhere.
-        was_closed: bool,
     },
     /// A system account's share of some trees.
     Share {
@@ -79,8 +78,6 @@ pub enum AccountsItem {
         account: SystemAccount,
         /// How it stands.
         share: SystemShare,
-        /// Whether a business day was ever closed for it.
-        was_closed: bool,
     },
     /// A tree's cursor.
     Cursor {
@@ -174,11 +171,14 @@ impl Store {
         start: Option<Key>,
     ) -> Result<(HashSet<OrderId>, Option<Key>), StoreError> {
         let (items, next) = self.scan(Table::Journal, segment, start).await?;
-        let order = |item: &Item| {
-            let order = item.text("pk")?.strip_prefix("ORDER#").and_then(|order| order.parse().ok());
-            order.ok_or_else(|| item.corrupt("pk"))
-        };
-        Ok((items.iter().map(order).collect::<Result<_, _>>()?, next))
+        let mut orders = HashSet::new();
+        for item in &items {
+            // The journal also holds what was published of it; that is not posted to anybody.
+            if let Some(order) = item.text("pk")?.strip_prefix(ORDER_PREFIX) {
+                orders.insert(order.parse().map_err(|_| item.corrupt("pk"))?);
+            }
+        }
+        Ok((orders, next))
     }
 
     /// Which of these keys have an item.
@@ -224,18 +224,12 @@ fn accounts_item(item: Item) -> Result<AccountsItem, StoreError> {
     let key = item.key()?;
     let (kind, name) = key.partition().split_once('#').unwrap_or((key.partition(), ""));
     let corrupt = |part: &str| item.corrupt(part);
-    let was_closed = item.has("effective");
     Ok(match kind {
         "ACCOUNT" if key.sort() == "ACCOUNT" => AccountsItem::Account {
             account: name.parse().map_err(|_| corrupt("pk"))?,
             state: Account::from_item(&item)?,
-            was_closed,
         },
-        "SYSTEM" => AccountsItem::Share {
-            account: item.parse("sk")?,
-            share: SystemShare::from_item(&item)?,
-            was_closed,
-        },
+        "SYSTEM" => AccountsItem::Share { account: item.parse("sk")?, share: SystemShare::from_item(&item)? },
         "TREE" if key.sort() == "CURSOR" => AccountsItem::Cursor {
             tree: TreeId::below(name.parse().map_err(|_| corrupt("pk"))?),
             cursor: TreeCursor {
