@@ -57,20 +57,25 @@ pub struct SegmentQueue {
 }
 
 impl SegmentQueue {
-    /// Sends every segment of the current step that is not done, and notes when.
+    /// Sends every segment of the current step that is not done.
+    ///
+    /// When is noted first: whoever finishes the last segment moves the state on, and must not find it
+    /// changed in between. Whoever dies in between leaves it to the schedule to send them again.
     pub async fn announce(
         &self,
         store: &Store,
         state: &CloseState,
         now: DateTime<Utc>,
     ) -> Result<(), CloseError> {
+        let announced = CloseState { announced_at_ms: now.timestamp_millis(), ..state.clone() };
+        if !store.apply(announced.write_next()?).await? {
+            // Somebody else moved the state on, and sends what is to be sent.
+            return Ok(());
+        }
         let segments = store.close_segments(state, state.step).await?;
         let open = (0..state.segments).zip(segments).filter(|(_, segment)| !segment.is_done());
         let message = |segment| CloseMessage::Segment { date: state.date, step: state.step, segment };
         self.queues.send_all(&self.url, open.map(|(segment, _)| message(segment))).await?;
-        // If somebody moved the state on meanwhile, there is nothing to note.
-        let announced = CloseState { announced_at_ms: now.timestamp_millis(), ..state.clone() };
-        let _ = store.apply(announced.write_next()?).await?;
         Ok(())
     }
 

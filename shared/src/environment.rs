@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 
@@ -14,6 +15,9 @@ use crate::store::{MissingTable, Store, Tables};
 pub const POLICY_VARIABLE: &str = "CONTRIBUTION_POLICY";
 /// The variable that holds the capture profile as JSON, or the name of a built-in one.
 pub const PROFILE_VARIABLE: &str = "CDC_PROFILE";
+
+/// How long the initialisation waits for the tables. Lambda gives it ten seconds in all.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Everything a function needs from outside, built once per process.
 #[derive(Clone, Debug)]
@@ -72,10 +76,15 @@ impl Variables {
 }
 
 impl Environment {
-    /// The environment of this process, as Lambda sets it up.
+    /// The environment of this process, as Lambda sets it up, with credentials at hand and a
+    /// connection to the tables open: that belongs to the initialisation, not to the first event.
     pub async fn of_process() -> Result<Self, InvalidEnvironment> {
         let sdk = aws_config::load_from_env().await;
-        Self::new(&sdk, Variables::of_process())
+        let environment = Self::new(&sdk, Variables::of_process())?;
+        if tokio::time::timeout(WARM_UP_LIMIT, environment.store.warm_up()).await.is_err() {
+            tracing::warn!("the tables did not answer yet; the first event will find out whether they do");
+        }
+        Ok(environment)
     }
 
     /// An environment with these service settings and variables.

@@ -126,7 +126,7 @@ mod tests {
             contribution_ratio: "0.1".parse().expect("a ratio"),
         };
         assert_eq!(
-            written(ExportFormat::Csv, &[row.clone()]),
+            written(ExportFormat::Csv, std::slice::from_ref(&row)),
             "snapshot_date,account,effective_contribution,network_total_contribution,contribution_ratio\n\
              2026-02-10,CITY:430100,904.6800000000,9046.8000000000,0.100000000000000000\n"
         );

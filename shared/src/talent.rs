@@ -17,10 +17,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::rules::{AccountSequence, Report, TalentLevel, TalentTable, TeamChange};
 use crate::store::{
     Action, ActiveUntil, ReferralRecord, Reported, RowWrite, Store, StoreError, TalentCause,
-    TalentLevelChanged, TalentMark, TalentRecord, TreeId, Written,
+    TalentLevelChange, TalentMark, TalentRecord, TreeId, Written,
 };
 
-/// How many direct referrals of one account are settled in one transaction. Each is at most three
+/// How many direct referrals of one account are settled in one transaction. Each is at most four
 /// writes, and their referrer two.
 const CHILDREN_SETTLED_MAX: usize = 24;
 /// Rounds in a row that may settle nobody because others kept changing the same accounts.
@@ -56,7 +56,7 @@ pub struct Climbed {
     /// Accounts whose report or level was not what followed from their team.
     pub settled: u64,
     /// The levels that changed.
-    pub level_changes: Vec<TalentLevelChanged>,
+    pub level_changes: Vec<TalentLevelChange>,
     /// The marks that were raised and had not been before: someone must be told of them.
     pub marks_begun: Vec<TalentMark>,
     /// Accounts whose level would change, had their user arrived.
@@ -139,7 +139,7 @@ struct Settlement {
     reports: Option<(AccountSequence, TeamChange)>,
     /// What brings that about.
     cause: TalentCause,
-    level_change: Option<TalentLevelChanged>,
+    level_change: Option<TalentLevelChange>,
     /// When it will no longer be active, if it just became so.
     active_until: Option<ActiveUntil>,
     /// Whether it must be settled once more: its report was taken back, to be made to another.
@@ -316,7 +316,7 @@ impl Climb<'_> {
         } else {
             own_cause.clone().unwrap_or_else(arrived)
         };
-        let level_change = (level != talent.level).then(|| TalentLevelChanged {
+        let level_change = (level != talent.level).then(|| TalentLevelChange {
             account: account.clone(),
             number: talent.level_changes + 1,
             old_level: talent.level,
@@ -381,6 +381,7 @@ impl Climb<'_> {
             actions.push(child.next.settle());
             if let Some(change) = &child.level_change {
                 actions.push(change.write()?);
+                actions.push(change.event().write()?);
             }
             if let Some(until) = &child.active_until {
                 actions.push(until.write()?);

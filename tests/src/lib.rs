@@ -5,6 +5,8 @@
 //! - [`generate`]: invented captures of any size, and random histories of a source;
 //! - [`golden`]: captures of a real connector, with what must come of them;
 //! - [`contract`]: the API's document, and checking answers against it;
+//! - [`lambda_runtime`]: compiled functions behind a Lambda Runtime API, over embedded services;
+//! - [`services`]: embedded tables and queues as the template declares them;
 //! - [`simulation`]: the functions over a real store, with redelivery, concurrency and crashes.
 //!
 //! The oracle and the generators share no code with the ledger. What judges must not repeat the mistakes of what it
@@ -16,5 +18,7 @@ mod connector;
 pub mod contract;
 pub mod generate;
 pub mod golden;
+pub mod lambda_runtime;
 pub mod oracle;
+pub mod services;
 pub mod simulation;

@@ -33,7 +33,7 @@ mod golden {
     /// Replays a capture, closes the dates from `first` (or the earliest) to `as_of`, and exports.
     async fn exported(capture: &str, first: Option<&str>, as_of: &str) -> Value {
         let mut options = Options::new(Storage::Ephemeral);
-        options.parameters.extend(first.map(|first| ("FirstCloseDate", first.to_owned())));
+        options.parameters.extend(first.map(|first| ("FirstCloseDate".to_owned(), first.to_owned())));
         let stack = Stack::start(&options).await.expect("the stack starts");
         let capture = Capture::read(&file(&format!("{capture}.jsonl"))).expect("a capture");
         replay::replay(&stack, &[capture]).await.expect("the capture is replayed");
@@ -114,7 +114,7 @@ impl World {
         let template = Template::load(&parameters).expect("a template");
         let clients = endpoints::start(storage).await.expect("services start");
         let created = resources::create(&template, &clients).await.expect("tables are created");
-        let functions = Functions::new(&template, &clients, &created).expect("functions");
+        let functions = Functions::new(&template, &clients, &created, None).expect("functions");
         let store = environment(&template, &clients, &created, "CdcIngest").expect("an environment").store;
         Self { clients, created, functions, store }
     }

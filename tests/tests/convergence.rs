@@ -24,7 +24,7 @@ async fn run_history(seed: u64, accounts: usize, backfill: Backfill) {
         Backfill::None => "{}",
         Backfill::OnUnlock => r#"{"backfill": "on_unlock"}"#,
     };
-    let settings = Settings { policy: policy.to_owned() };
+    let settings = Settings { policy: policy.to_owned(), ..Settings::default() };
     let actual = simulation::run(&records, seed, Harassment::FULL, &settings).await;
     let actual = actual.unwrap_or_else(|error| panic!("seed {seed}, {accounts} accounts: {error:#}"));
     assert_same_postings(&actual, &expected, &format!("seed {seed}, {accounts} accounts, {backfill:?}"));

@@ -9,13 +9,15 @@ use contribution::capture::{Capture, CaptureRecord};
 use contribution::endpoints::Storage;
 use contribution::replay;
 use contribution::stack::{Options, Stack};
+use contribution::template::Template;
 use end_to_end::{capture, golden};
+use ledger::environment::{Environment, Variables};
 use ledger::events::{ContributionExpired, DailySnapshotCreated, Event, Message, TalentLevelChanged};
-use ledger::rules::{AccountSequence, Amount, LegType, OrderId, Owner};
+use ledger::rules::{AccountSequence, Amount, BusinessDate, LegType, OrderId, Owner};
 use ledger::store::{
     BatchWrite, EntryCause, Item, JournalEntry, JournalItem, Key, Record, RecordId, RecordQuery, Store, Table,
 };
-use ledger_stream::rebuild;
+use ledger_stream::{LedgerStream, rebuild};
 use serde_json::{Value, json};
 
 /// Starts a stack in memory and feeds it a golden capture.
@@ -328,6 +330,60 @@ async fn delivering_the_stream_again_in_pieces_changes_nothing() {
     let rebuilt = rebuild::rebuild(store).await.expect("a rebuild");
     assert!(rebuilt.was_identical(), "{rebuilt}");
     assert_eq!(published(&stack).await, [], "repetitions are dropped by their ids");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_names_the_first_record_that_is_not_dealt_with_and_the_rest_is_delivered_again() {
+    let stack = Stack::start(&Options::new(Storage::Ephemeral)).await.expect("the stack starts");
+    let template = Template::load(&[] as &[(&str, String)]).expect("the template");
+    let with = |name: &str, value: &str| {
+        let mut variables = template.variables("LedgerStream", stack.created()).expect("variables");
+        variables.insert(name.to_owned(), value.to_owned());
+        let variables = Variables::new(move |name| variables.get(name).cloned());
+        let clients = stack.clients().clone();
+        let environment = Environment::with_clients(clients.dynamodb, clients.sqs, variables);
+        LedgerStream::new(environment.expect("an environment")).expect("the function")
+    };
+    let snapshot = |day: u16| {
+        let date = "2026-02-10".parse::<BusinessDate>().expect("a date").plus_days(day);
+        let event = Event::DailySnapshotCreated(DailySnapshotCreated {
+            snapshot_date: date,
+            network_total_contribution: Amount::ZERO,
+            user_total_contribution: Amount::ZERO,
+            system_total_contribution: Amount::ZERO,
+            row_count: 0,
+            created_at: Utc::now(),
+        });
+        let json = serde_json::to_string(&event).expect("JSON");
+        Item::at(&Key::event(&event.group(), &event.id())).with_text("event", json)
+    };
+    let entry: JournalEntry = serde_json::from_value(json!({
+        "order": 1, "number": 0, "cause": "DISTRIBUTION", "account": "D1", "tree_count": 1,
+        "contribution_per_tree": "1.0000000000", "effective_date": "2026-01-01",
+        "expire_date": "2028-01-01", "posted_at_ms": 0, "legs": ["PERSONAL D1 0.7000000000"],
+    }))
+    .expect("an entry");
+    let items = [Item::encode(&Key::entry(entry.order, 0), &entry), snapshot(0), snapshot(1)];
+    let deliver = async |function: &LedgerStream, items: &[Item]| {
+        let event = serde_json::from_value(stream_event(items)).expect("an event of a stream");
+        let response = function.handle(event, Utc::now()).await;
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect::<Vec<_>>()
+    };
+
+    let without_table = with("RECORDS_TABLE", "contribution-Nowhere");
+    assert_eq!(deliver(&without_table, &items).await, [Some("0".to_owned())]);
+    assert_eq!(published(&stack).await, [], "nothing is told before what it is about is stored");
+
+    let events_url = stack.created().queue_url("OutboundEvents").expect("the queue");
+    let without_queue = with("OUTBOUND_EVENTS_QUEUE_URL", &events_url.replace("Outbound", "Nowhere"));
+    assert_eq!(deliver(&without_queue, &items).await, [Some("1".to_owned())], "the entry is dealt with");
+
+    let working = with("UNUSED", "");
+    assert_eq!(deliver(&working, &items[1..]).await, []);
+    let ids: Vec<String> = published(&stack).await.into_iter().map(|(_, message)| message.event_id).collect();
+    assert_eq!(ids, ["snapshot-2026-02-10", "snapshot-2026-02-11"]);
+    let records = paged(stack.store(), &"D1".parse().expect("an owner"), RecordQuery::first(10)).await;
+    assert_eq!(records.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@
 mod activate;
 mod gate;
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -24,7 +25,8 @@ use ledger::environment::{Environment, InvalidEnvironment};
 use ledger::queue::{CloseMessage, CloseRequest, Release};
 use ledger::rules::{Amount, BusinessDate, CloseStep};
 use ledger::store::{
-    CloseState, Expiring, NetworkTotals, SegmentState, Shard, Store, StoreError, Transacted,
+    CloseState, Expiring, Holder, NetworkTotals, SegmentState, Shard, Store, StoreError,
+    TRANSACTION_ACTIONS_MAX, Transacted,
 };
 use ledger::telemetry::Metrics;
 
@@ -42,8 +44,8 @@ pub const OVERDUE_AFTER_VARIABLE: &str = "CLOSE_OVERDUE_AFTER_MS";
 
 /// Into how many segments a close is split where nothing else is configured.
 const SEGMENTS_DEFAULT: u32 = 64;
-/// Holders whose amounts expire in one transaction, of two actions each.
-const EXPIRING_PER_TRANSACTION: usize = 50;
+/// Holders whose amounts expire in one transaction.
+const EXPIRING_PER_TRANSACTION: usize = TRANSACTION_ACTIONS_MAX / Expiring::ACTIONS_MAX;
 
 /// The function, built once per process.
 #[derive(Debug)]
@@ -249,7 +251,7 @@ impl ContributionExpiry {
         let progress = store.close_segment(date, step, segment).await?;
         if !progress.is_done() {
             let outcome = match step {
-                CloseStep::Expiring => self.expire(&state, segment, is_time_up).await?,
+                CloseStep::Expiring => self.expire(&state, segment, clock(), is_time_up).await?,
                 CloseStep::Activating => {
                     Activating::new(store, policy, &state, segment, progress).run(is_time_up).await?
                 }
@@ -280,6 +282,7 @@ impl ContributionExpiry {
         &self,
         state: &CloseState,
         segment: u32,
+        now: DateTime<Utc>,
         is_time_up: impl Fn() -> bool,
     ) -> Result<Outcome, CloseError> {
         let store = &self.environment.store;
@@ -293,7 +296,18 @@ impl ContributionExpiry {
                 if expiring.is_empty() {
                     break;
                 }
-                let actions = expiring.iter().flat_map(|one: &Expiring| one.actions(state.date)).collect();
+                let holders: Vec<Holder> = expiring.iter().map(|one| one.holder.clone()).collect();
+                let effective: HashMap<Holder, Amount> = store
+                    .holdings(&holders)
+                    .await?
+                    .into_iter()
+                    .map(|holding| (holding.holder, holding.effective))
+                    .collect();
+                let mut actions = Vec::new();
+                for one in &expiring {
+                    let effective = effective.get(&one.holder).copied().unwrap_or_default();
+                    actions.extend(one.actions(state.date, effective, now)?);
+                }
                 // Where a condition fails, somebody else let some of it expire: the list says what is left.
                 if store.transact(actions).await? == Transacted::Committed {
                     expired += expiring.len() as u64;

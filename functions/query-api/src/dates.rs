@@ -27,17 +27,19 @@ impl DatePage {
         let limit = request.limit()?;
         let (from, to) = (request.query::<BusinessDate>("from")?, request.query::<BusinessDate>("to")?);
         let start = request.cursor::<BusinessDate>(list)?;
-        let Some((first, last)) = closed_dates(request.store()).await? else { return Ok(Self::default()) };
-        let last = to.map_or(last, |to| to.min(last));
+        let Some((earliest, latest)) = closed_dates(request.store()).await? else {
+            return Ok(Self::default());
+        };
+        let latest = to.map_or(latest, |to| to.min(latest));
         let mut from = from.unwrap_or_else(|| {
-            std::iter::successors(Some(last), |date| (*date > first).then(|| date.previous()))
+            std::iter::successors(Some(latest), |date| (*date > earliest).then(|| date.previous()))
                 .take(DATES_DEFAULT)
                 .last()
-                .unwrap_or(first)
+                .unwrap_or(earliest)
         });
-        from = from.max(first).max(start.unwrap_or(first));
+        from = from.max(earliest).max(start.unwrap_or(earliest));
         let mut dates: Vec<BusinessDate> = std::iter::successors(Some(from), |date| Some(date.next()))
-            .take_while(|date| *date <= last)
+            .take_while(|date| *date <= latest)
             .take(limit + 1)
             .collect();
         let next_cursor = dates.get(limit).map(|date| cursor::encode(list, date));

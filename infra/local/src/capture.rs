@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::triggers::KafkaRecord;
+
 /// A capture: records in the order they arrived.
 #[derive(Debug, Clone)]
 pub struct Capture {
@@ -34,6 +36,21 @@ pub struct CaptureRecord {
     pub key: Option<String>,
     /// The value's bytes as text.
     pub value: Option<String>,
+}
+
+impl CaptureRecord {
+    /// The record as a broker would hold it.
+    #[must_use]
+    pub fn as_kafka(&self) -> KafkaRecord<'_> {
+        KafkaRecord {
+            topic: &self.topic,
+            partition: self.partition,
+            offset: self.offset,
+            timestamp_ms: self.timestamp,
+            key: self.key.as_deref().map(str::as_bytes),
+            value: self.value.as_deref().map(str::as_bytes),
+        }
+    }
 }
 
 impl Capture {

@@ -20,6 +20,7 @@ use query_api::QueryApi;
 use serde_json::Value;
 use talent_propagation::Propagator;
 
+use crate::calls::Calls;
 use crate::endpoints::Clients;
 use crate::resources::Created;
 use crate::template::Template;
@@ -77,9 +78,17 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// Builds every function as its process would on AWS.
-    pub fn new(template: &Template, clients: &Clients, created: &Created) -> Result<Self> {
-        let environment = |function: &str| environment(template, clients, created, function);
+    /// Builds every function as its process would on AWS. Their calls are noted in `calls`, if asked for.
+    pub fn new(
+        template: &Template,
+        clients: &Clients,
+        created: &Created,
+        calls: Option<&Calls>,
+    ) -> Result<Self> {
+        let environment = |function: &str| {
+            let noting = calls.map(|calls| calls.noting(clients, function));
+            environment(template, noting.as_ref().unwrap_or(clients), created, function)
+        };
 
         let of_ingest = environment("CdcIngest")?;
         let ingest_meter = of_ingest.store.meter().clone();

@@ -7,14 +7,13 @@ use ledger::explain;
 use ledger::rules::{AccountSequence, OrderId};
 use ledger_audit::{Report, Request};
 
-use crate::endpoints::Storage;
 use crate::replay;
 use crate::stack::{Options, Stack};
 
 /// Starts the stack over a ledger and lets it finish what is to be done. Tables without anything in
 /// them are fed with the built-in capture, so that there is something to look at.
-pub async fn open(storage: Storage) -> Result<Stack> {
-    let stack = Stack::start(&Options::new(storage)).await?;
+pub async fn open(options: &Options) -> Result<Stack> {
+    let stack = Stack::start(options).await?;
     if stack.is_empty().await? {
         eprintln!("the tables are empty: looking at the built-in capture");
         replay::replay(&stack, &replay::captures(&[])?).await?;

@@ -4,6 +4,7 @@
 //! stand in for DynamoDB and SQS, pollers for event source mappings, and an HTTP server for API
 //! Gateway. What exists (tables, queues, triggers) is read from `infra/template.yaml`.
 
+pub mod calls;
 pub mod capture;
 pub mod close;
 pub mod endpoints;
@@ -11,6 +12,7 @@ pub mod export;
 pub mod functions;
 pub mod http_api;
 pub mod inspect;
+pub mod kafka;
 pub mod replay;
 pub mod resources;
 pub mod stack;

@@ -72,8 +72,11 @@ struct Up {
     /// Closes the business dates up to this one once the captures are replayed.
     #[arg(long, value_name = "DATE")]
     as_of: Option<BusinessDate>,
+    /// Reads the change topics of this broker instead, and goes on as records come.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "files")]
+    kafka: Option<String>,
     #[command(flatten)]
-    storage: StorageOptions,
+    stack: StackOptions,
 }
 
 #[derive(Debug, Args)]
@@ -84,7 +87,7 @@ struct Close {
     #[arg(long)]
     release: bool,
     #[command(flatten)]
-    storage: StorageOptions,
+    stack: StackOptions,
 }
 
 #[derive(Debug, Args)]
@@ -110,8 +113,11 @@ struct GrantOptions {
 #[derive(Debug, Args)]
 struct Replay {
     /// Captures: files with one Kafka record per line.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "kafka")]
     files: Vec<PathBuf>,
+    /// Reads the change topics of this broker instead, up to where they end now.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "files")]
+    kafka: Option<String>,
     /// Writes the ledger's state to this file, as JSON.
     #[arg(long, value_name = "OUT.json")]
     export: Option<PathBuf>,
@@ -119,7 +125,7 @@ struct Replay {
     #[arg(long, value_name = "DATE")]
     as_of: Option<BusinessDate>,
     #[command(flatten)]
-    storage: StorageOptions,
+    stack: StackOptions,
 }
 
 #[derive(Debug, Args)]
@@ -142,7 +148,7 @@ struct Audit {
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,
     #[command(flatten)]
-    storage: StorageOptions,
+    stack: StackOptions,
 }
 
 #[derive(Debug, Args)]
@@ -155,23 +161,33 @@ struct Explain {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    storage: StorageOptions,
+    stack: StackOptions,
 }
 
 #[derive(Debug, Args)]
-struct StorageOptions {
+struct StackOptions {
     /// Keeps the tables in this directory, so that a later start goes on with them.
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     data: Option<PathBuf>,
     /// Keeps the tables in memory only. This is the default.
     #[arg(long)]
     ephemeral: bool,
+    /// Sets a parameter of infra/template.yaml, as when deploying.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
 }
 
-impl StorageOptions {
-    fn storage(self) -> Storage {
-        self.data.map_or(Storage::Ephemeral, Storage::Directory)
+impl StackOptions {
+    fn options(self) -> Options {
+        let mut options = Options::new(self.data.map_or(Storage::Ephemeral, Storage::Directory));
+        options.parameters.extend(self.parameters);
+        options
     }
+}
+
+fn parameter(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[tokio::main]
@@ -205,12 +221,14 @@ async fn up(arguments: Up) -> Result<()> {
         .await
         .with_context(|| format!("cannot serve on port {}; name another with --port", arguments.port))?;
     let address = listener.local_addr()?;
-    let storage = arguments.storage.storage();
-    let key = DevelopmentKey::kept_with(&storage)?;
-    let stack = Stack::start(&Options::new(storage)).await?;
+    let options = arguments.stack.options();
+    let key = DevelopmentKey::kept_with(&options.storage)?;
+    let mut stack = Stack::start(&options).await?;
     let server = axum::serve(listener, stack.http_api(&key).into_router());
     let work = async {
-        if stack.is_empty().await? {
+        if let Some(bootstrap) = &arguments.kafka {
+            stack.follow_kafka(bootstrap).await?;
+        } else if stack.is_empty().await? {
             println!("{}", replay::replay(&stack, &captures).await?);
         } else {
             eprintln!("the tables are not empty: nothing is replayed, and the work goes on");
@@ -225,7 +243,7 @@ async fn up(arguments: Up) -> Result<()> {
         std::future::pending().await
     };
     tokio::select! {
-        served = server.into_future() => served.context("the API cannot be served any longer"),
+        ended = server.into_future() => ended.context("the API cannot be served any longer"),
         worked = work => worked,
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
     }
@@ -239,9 +257,16 @@ fn print_token(arguments: Token) -> Result<()> {
 }
 
 async fn run_replay(arguments: Replay) -> Result<()> {
-    let captures = replay::captures(&arguments.files)?;
-    let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
-    let summary = replay::replay(&stack, &captures).await?;
+    let summary;
+    let stack;
+    if let Some(bootstrap) = &arguments.kafka {
+        stack = Stack::start(&arguments.stack.options()).await?;
+        summary = replay::replay_kafka(&stack, bootstrap).await?;
+    } else {
+        let captures = replay::captures(&arguments.files)?;
+        stack = Stack::start(&arguments.stack.options()).await?;
+        summary = replay::replay(&stack, &captures).await?;
+    }
     println!("{summary}");
     if let Some(date) = arguments.as_of {
         println!("{}", close::close_until(&stack, date, Release::SourceIsComplete).await?);
@@ -269,7 +294,7 @@ async fn run_rebuild(arguments: Rebuild) -> Result<()> {
 }
 
 async fn run_close(arguments: Close) -> Result<()> {
-    let stack = Stack::start(&Options::new(arguments.storage.storage())).await?;
+    let stack = Stack::start(&arguments.stack.options()).await?;
     let zone = stack.environment().policy.business_time_zone();
     let today = BusinessDate::at(chrono::Utc::now(), zone).context("the clock shows no business date")?;
     let release = if arguments.release { Release::Everything } else { Release::SourceIsComplete };
@@ -280,7 +305,7 @@ async fn run_close(arguments: Close) -> Result<()> {
 }
 
 async fn run_audit(arguments: Audit) -> Result<()> {
-    let stack = inspect::open(arguments.storage.storage()).await?;
+    let stack = inspect::open(&arguments.stack.options()).await?;
     let reports = inspect::audit(&stack, arguments.repair).await?;
     for report in &reports {
         show(&report.to_string())?;
@@ -295,8 +320,8 @@ async fn run_audit(arguments: Audit) -> Result<()> {
 }
 
 async fn run_explain(arguments: Explain) -> Result<()> {
-    let Explain { order, account, json, storage } = arguments;
-    let stack = inspect::open(storage.storage()).await?;
+    let Explain { order, account, json, stack } = arguments;
+    let stack = inspect::open(&stack.options()).await?;
     show(&inspect::explain(&stack, order, account.as_ref(), json).await?)
 }
 

@@ -32,11 +32,27 @@ pub async fn replay(stack: &Stack, captures: &[Capture]) -> Result<Summary> {
         let progress = Progress::new(&capture.source, capture.records.len());
         stack.feed(capture, |records| progress.add(records)).await?;
         progress.finish("read");
-        let working = Progress::spinner(&capture.source);
-        stack.settle(|backlog| working.say(&backlog_line(backlog))).await?;
-        working.finish("nothing left to do");
+        settle(stack, &capture.source).await?;
     }
     Summary::read(stack, before, started.elapsed()).await
+}
+
+/// Reads the change topics of a broker up to where they end now, and what became of them.
+pub async fn replay_kafka(stack: &Stack, bootstrap: &str) -> Result<Summary> {
+    let started = Instant::now();
+    let (before, _) = distributed(stack.store(), &stack.environment().policy).await?;
+    let progress = Progress::spinner(bootstrap);
+    stack.read_kafka(bootstrap, |records| progress.add(records)).await?;
+    progress.finish("read");
+    settle(stack, bootstrap).await?;
+    Summary::read(stack, before, started.elapsed()).await
+}
+
+async fn settle(stack: &Stack, name: &str) -> Result<()> {
+    let working = Progress::spinner(name);
+    stack.settle(|backlog| working.say(&backlog_line(backlog))).await?;
+    working.finish("nothing left to do");
+    Ok(())
 }
 
 /// Writes the ledger's state to a file.

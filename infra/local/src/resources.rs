@@ -147,7 +147,12 @@ async fn create_queue(
     created: &Created,
 ) -> Result<Queue> {
     let mut request = clients.sqs.create_queue().queue_name(name);
-    let properties = template.resolve(&queue.properties, created)?;
+    let mut properties = queue.properties.clone();
+    if let Some(properties) = properties.as_object_mut() {
+        // There is no key service here.
+        properties.retain(|property, _| property != "KmsMasterKeyId");
+    }
+    let properties = template.resolve(&properties, created)?;
     for (property, value) in properties.as_object().into_iter().flatten() {
         // The service takes the template's properties as attributes of the same names, as text.
         let value = text_of(value).unwrap_or_else(|| value.to_string());

@@ -1,6 +1,6 @@
 //! The running stack: services, functions, and what invokes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -8,10 +8,12 @@ use ledger::environment::Environment;
 use ledger::store::Store;
 use tokio::task::JoinSet;
 
+use crate::calls::Calls;
 use crate::capture::Capture;
 use crate::endpoints::{self, Clients, Storage};
 use crate::functions::{Function, Functions, environment};
 use crate::http_api::{HttpApi, HttpRoute};
+use crate::kafka::Kafka;
 use crate::resources::{self, Created};
 use crate::streams::{Positions, StreamReader};
 use crate::template::{Template, Trigger};
@@ -26,7 +28,9 @@ pub struct Options {
     /// How many invocations of each queue's function run at a time.
     pub concurrency: usize,
     /// Parameters of the template that differ from their defaults.
-    pub parameters: Vec<(&'static str, String)>,
+    pub parameters: Vec<(String, String)>,
+    /// Where the functions' calls are noted, if anybody wants to know.
+    pub calls: Option<Calls>,
 }
 
 impl Options {
@@ -43,7 +47,8 @@ impl Options {
             ("CloseSegments", "2".to_owned()),
             ("TalentSweepAfterMs", "500".to_owned()),
         ];
-        Self { storage, concurrency: 2, parameters }
+        let parameters = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { storage, concurrency: 2, parameters, calls: None }
     }
 }
 
@@ -55,6 +60,7 @@ pub struct Stack {
     environment: Environment,
     clients: Clients,
     created: Created,
+    kafka_topics: BTreeSet<String>,
     kafka_batch_size: usize,
     polled_queues: Vec<String>,
     streams: Vec<StreamReader>,
@@ -69,7 +75,7 @@ impl Stack {
         let template = Template::load(&options.parameters)?;
         let clients = endpoints::start(&options.storage).await?;
         let created = resources::create(&template, &clients).await?;
-        let functions = Functions::new(&template, &clients, &created)?;
+        let functions = Functions::new(&template, &clients, &created, options.calls.as_ref())?;
         let environment = environment(&template, &clients, &created, "CdcIngest")?;
         let token_check = template.token_check(&created)?;
         let mut stack = Self {
@@ -77,6 +83,7 @@ impl Stack {
             environment,
             clients,
             created,
+            kafka_topics: BTreeSet::new(),
             kafka_batch_size: 0,
             polled_queues: Vec::new(),
             streams: Vec::new(),
@@ -95,7 +102,10 @@ impl Stack {
     /// Starts what a trigger stands for.
     fn connect(&mut self, function: &Function, trigger: Trigger, options: &Options) -> Result<()> {
         match trigger {
-            Trigger::Kafka { batch_size } => self.kafka_batch_size = batch_size,
+            Trigger::Kafka { topics, batch_size } => {
+                self.kafka_topics.extend(topics);
+                self.kafka_batch_size = batch_size;
+            }
             Trigger::Http { method, path, authorized } => {
                 self.http_routes.push(HttpRoute { method, path, authorized, function: function.clone() });
             }
@@ -194,6 +204,25 @@ impl Stack {
             .collect();
         triggers::feed_capture(capture, &committed, self.kafka_batch_size, &self.functions.ingest, progress)
             .await
+    }
+
+    /// Reads the change topics of a broker, each partition from where it was read before, up to
+    /// where it ends now. `progress` is told how many records were dealt with.
+    pub async fn read_kafka(&self, bootstrap: &str, progress: impl Fn(usize) + Sync) -> Result<()> {
+        self.kafka(bootstrap).await?.read_to_the_end(progress).await
+    }
+
+    /// Goes on reading the change topics of a broker until the stack is dropped.
+    pub async fn follow_kafka(&mut self, bootstrap: &str) -> Result<()> {
+        let kafka = self.kafka(bootstrap).await?;
+        self.pollers.spawn(kafka.follow());
+        Ok(())
+    }
+
+    async fn kafka(&self, bootstrap: &str) -> Result<Kafka> {
+        let ingest = self.functions.ingest.clone();
+        let topics = self.kafka_topics.clone();
+        Kafka::connect(bootstrap, topics, self.kafka_batch_size, self.store().clone(), ingest).await
     }
 
     /// What is left to do.

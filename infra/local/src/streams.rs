@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodbstreams::Client;
-use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType, StreamRecord};
+use aws_sdk_dynamodbstreams::types::{
+    OperationType, Record, ShardIteratorType, StreamRecord, StreamViewType,
+};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -128,7 +130,7 @@ impl StreamReader {
         let record = |record: &Record| {
             json!({
                 "eventID": record.event_id,
-                "eventName": record.event_name.as_ref().map(|name| name.as_str()),
+                "eventName": record.event_name.as_ref().map(OperationType::as_str),
                 "eventVersion": record.event_version,
                 "eventSource": "aws:dynamodb",
                 "awsRegion": "us-east-1",
@@ -167,7 +169,7 @@ fn change(record: &StreamRecord) -> Value {
         "Keys": image(&record.keys),
         "SequenceNumber": record.sequence_number,
         "SizeBytes": record.size_bytes,
-        "StreamViewType": record.stream_view_type.as_ref().map(|view| view.as_str()),
+        "StreamViewType": record.stream_view_type.as_ref().map(StreamViewType::as_str),
     });
     if let Some(new_image) = image(&record.new_image) {
         change["NewImage"] = json!(new_image);

@@ -41,6 +41,8 @@ pub struct QueueSpec {
 pub enum Trigger {
     /// Records of the change topics.
     Kafka {
+        /// The topics.
+        topics: Vec<String>,
         /// Records in one event at most.
         batch_size: usize,
     },
@@ -81,9 +83,22 @@ pub trait Resources {
     fn attribute(&self, logical_name: &str, attribute: &str) -> Option<String>;
 }
 
+/// For what may only depend on parameters.
+struct NoResources;
+
+impl Resources for NoResources {
+    fn reference(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn attribute(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
+}
+
 impl Template {
     /// The template, with these parameters in place of their defaults.
-    pub fn load(overrides: &[(&str, String)]) -> Result<Self> {
+    pub fn load(overrides: &[(impl AsRef<str>, String)]) -> Result<Self> {
         let documents = Yaml::load_from_str(TEMPLATE).context("infra/template.yaml is not YAML")?;
         let document = to_json(documents.first().context("infra/template.yaml is empty")?)?;
         let mut parameters = BTreeMap::new();
@@ -93,12 +108,18 @@ impl Template {
             }
         }
         for (name, value) in overrides {
-            if document["Parameters"].get(*name).is_none() {
+            let name = name.as_ref();
+            if document["Parameters"].get(name).is_none() {
                 bail!("infra/template.yaml has no parameter {name}");
             }
             parameters.insert((*name).to_owned(), value.clone());
         }
         Ok(Self { document, parameters })
+    }
+
+    /// The resources of a type, each with its name, for checks.
+    pub fn resources_of_type(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
+        self.of_type(kind).map(|(name, resource)| (name.as_str(), resource))
     }
 
     /// The tables.
@@ -152,7 +173,11 @@ impl Template {
                 usize::try_from(size).context("BatchSize is too large")
             };
             triggers.push(match event["Type"].as_str() {
-                Some("MSK") => Trigger::Kafka { batch_size: batch_size()? },
+                Some("MSK") => {
+                    let topics = self.resolve(&properties["Topics"], &NoResources)?;
+                    let topics = topics.as_array().into_iter().flatten().filter_map(text_of).collect();
+                    Trigger::Kafka { topics, batch_size: batch_size()? }
+                }
                 Some("SQS") => {
                     let queue =
                         properties["Queue"]["Fn::GetAtt"].as_str().and_then(|path| path.strip_suffix(".Arn"));

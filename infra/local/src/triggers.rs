@@ -136,15 +136,10 @@ pub async fn feed_capture(
     progress(capture.records.len() - waiting.len());
     while !waiting.is_empty() {
         let batch: Vec<&CaptureRecord> = waiting.drain(..batch_size.min(waiting.len())).collect();
-        let failed = match function.invoke(kafka_event(&capture.source, &batch)).await {
-            Ok(response) => failed_partitions(&response),
-            Err(error) => {
-                tracing::warn!(function = function.logical_name, "an invocation failed: {error:#}");
-                batch.iter().map(|record| (partition_name(record), i64::MIN)).collect()
-            }
-        };
+        let records: Vec<KafkaRecord<'_>> = batch.iter().map(|record| record.as_kafka()).collect();
+        let failed = deliver(&capture.source, &records, function).await;
         let has_failed = |record: &&CaptureRecord| {
-            failed.get(&partition_name(record)).is_some_and(|from| record.offset >= *from)
+            failed.get(&record.as_kafka().partition_name()).is_some_and(|from| record.offset >= *from)
         };
         let (again, done): (Vec<&CaptureRecord>, Vec<&CaptureRecord>) =
             batch.into_iter().partition(has_failed);
@@ -159,19 +154,56 @@ pub async fn feed_capture(
     Ok(())
 }
 
+/// A record as a broker holds it.
+#[derive(Debug, Clone, Copy)]
+pub struct KafkaRecord<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i64,
+    /// The offset.
+    pub offset: i64,
+    /// When the record was written. Milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// The key's bytes.
+    pub key: Option<&'a [u8]>,
+    /// The value's bytes.
+    pub value: Option<&'a [u8]>,
+}
+
+impl KafkaRecord<'_> {
+    /// The partition as events and their responses name it.
+    #[must_use]
+    pub fn partition_name(&self) -> String {
+        format!("{}-{}", self.topic, self.partition)
+    }
+}
+
+/// Invokes a function with records of Kafka. What it answers are the partitions to deliver again,
+/// each with its first offset; after an invocation that failed, all of them from their beginning.
+pub async fn deliver(source: &str, batch: &[KafkaRecord<'_>], function: &Function) -> HashMap<String, i64> {
+    match function.invoke(kafka_event(source, batch)).await {
+        Ok(response) => failed_partitions(&response),
+        Err(error) => {
+            tracing::warn!(function = function.logical_name, "an invocation failed: {error:#}");
+            batch.iter().map(|record| (record.partition_name(), i64::MIN)).collect()
+        }
+    }
+}
+
 /// Records as they stand in the event of a Kafka trigger.
-fn kafka_event(source: &str, batch: &[&CaptureRecord]) -> Value {
+fn kafka_event(source: &str, batch: &[KafkaRecord<'_>]) -> Value {
     let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for record in batch {
-        let encode = |text: &Option<String>| text.as_ref().map(|text| STANDARD.encode(text));
-        records.entry(partition_name(record)).or_default().push(json!({
+        let encode = |bytes: Option<&[u8]>| bytes.map(|bytes| STANDARD.encode(bytes));
+        records.entry(record.partition_name()).or_default().push(json!({
             "topic": record.topic,
             "partition": record.partition,
             "offset": record.offset,
-            "timestamp": record.timestamp,
+            "timestamp": record.timestamp_ms,
             "timestampType": "CREATE_TIME",
-            "key": encode(&record.key),
-            "value": encode(&record.value),
+            "key": encode(record.key),
+            "value": encode(record.value),
             "headers": [],
         }));
     }
@@ -181,10 +213,6 @@ fn kafka_event(source: &str, batch: &[&CaptureRecord]) -> Value {
         "bootstrapServers": "127.0.0.1:9092",
         "records": records,
     })
-}
-
-fn partition_name(record: &CaptureRecord) -> String {
-    format!("{}-{}", record.topic, record.partition)
 }
 
 fn failed_partitions(response: &Value) -> HashMap<String, i64> {

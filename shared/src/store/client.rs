@@ -105,6 +105,14 @@ impl Store {
         &self.meter
     }
 
+    /// Makes a cheap call, so that a later one finds credentials and a connection. Whether it worked
+    /// shows then.
+    pub async fn warm_up(&self) {
+        if let Err(error) = self.get(&Key::ladder()).await {
+            tracing::warn!(%error, "the tables could not be reached beforehand");
+        }
+    }
+
     /// One item, as of now.
     pub async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         self.meter.round_trip();

@@ -91,7 +91,7 @@ impl DatePart {
     /// The part an account is in.
     #[must_use]
     pub fn of(owner: &str) -> Self {
-        Self((stable_hash(owner) % u32::from(Self::COUNT)) as u8)
+        Self(u8::try_from(stable_hash(owner) % u32::from(Self::COUNT)).expect("less than the count"))
     }
 }
 

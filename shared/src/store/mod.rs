@@ -99,7 +99,7 @@ pub use records::{InvalidRecordId, Record, RecordId, RecordPage, RecordQuery};
 pub use referral::{Lineage, ReferralRecord, TreeId};
 pub use rows::{RowWrite, Written};
 pub use snapshot::{DailySnapshotCreated, SnapshotPage, SnapshotPosition, SnapshotRow};
-pub use talent::{ActiveUntil, Reported, TalentCause, TalentLevelChanged, TalentMark, TalentRecord};
+pub use talent::{ActiveUntil, Reported, TalentCause, TalentLevelChange, TalentMark, TalentRecord};
 pub use task::{Frame, ReassessTask};
 pub use team::{TeamChange, TeamStatistics};
 pub use user::UserRecord;

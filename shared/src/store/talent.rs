@@ -7,12 +7,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::client::{Range, Store};
 use super::key::{Key, Shard, active_until_partition, raised_partition, talent_partition};
 use super::referral::TreeId;
 use super::{Action, Item, StoreError, Table};
+use crate::events::{Event, TalentLevelChanged};
 use crate::rules::{AccountSequence, Report, TALENT_DEPTH, TalentLevel, Team, TeamChange};
 
 /// The attribute prefix of descendants at a depth: `people#1`.
@@ -80,7 +82,7 @@ pub enum TalentCause {
 /// One change of an account's level. Its item is written once, in the transaction that changes the
 /// level, and never changes; it holds all that is published of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TalentLevelChanged {
+pub struct TalentLevelChange {
     /// Whose level.
     pub account: AccountSequence,
     /// Counts the changes of the account's level, from 1.
@@ -201,11 +203,40 @@ impl TalentRecord {
     }
 }
 
-impl TalentLevelChanged {
+impl TalentLevelChange {
     /// The write of this change, which holds only if there is none with its number yet.
     pub fn write(&self) -> Result<Action, StoreError> {
         Ok(Action::put(Item::encode(&Key::talent_level_changed(&self.account, self.number), self))?
             .if_absent())
+    }
+
+    /// What other services are told of this change.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        Event::TalentLevelChanged(TalentLevelChanged {
+            account_sequence: self.account.clone(),
+            change_number: u64::from(self.number),
+            old_level: self.old_level.get(),
+            new_level: self.new_level.get(),
+            direct_count: self.direct_count,
+            promotion_count: self.promotion_count,
+            cause: self.cause.name().to_owned(),
+            changed_at: DateTime::from_timestamp_millis(self.changed_at_ms)
+                .expect("our own clock shows times of this era"),
+        })
+    }
+}
+
+impl TalentCause {
+    /// The cause's name on every wire.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ReferralArrived { .. } => "REFERRAL_ARRIVED",
+            Self::LevelChanged { .. } => "LEVEL_CHANGED",
+            Self::UserChanged { .. } => "USER_CHANGED",
+            Self::ActivityChanged { .. } => "ACTIVITY_CHANGED",
+        }
     }
 }
 
@@ -279,7 +310,7 @@ impl Store {
     pub async fn talent_level_changes(
         &self,
         account: &AccountSequence,
-    ) -> Result<Vec<TalentLevelChanged>, StoreError> {
+    ) -> Result<Vec<TalentLevelChange>, StoreError> {
         let range = Range::prefix(TALENT_CHANGE_PREFIX);
         let items = self.query_all(Table::Source, &talent_partition(account), &range).await?;
         items.into_iter().map(Item::decode).collect()

@@ -15,13 +15,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cdc_ingest::Ingest;
 use chrono::{DateTime, TimeDelta, Utc};
+use contribution::calls::Calls;
 use contribution::endpoints::Clients;
 use contribution::functions::environment;
 use contribution::resources::{self, Created};
 use contribution::template::Template;
 use dynoxide::Database;
 use ledger::rules::{Amount, OrderId, Owner, Policy, Slot};
-use ledger::store::{AccountItem, EntryCause, JournalEntry, Store, Table};
+use ledger::store::{AccountItem, EntryCause, JournalEntry, JournalItem, Store, Table};
 use local_queues::{ManualClock, QueueService};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -37,6 +38,8 @@ const STARTS_AT_MS: u64 = 1_795_000_000_000;
 pub struct Settings {
     /// The policy as JSON; the rules' defaults if empty.
     pub policy: String,
+    /// Where the functions' calls are noted, if anybody wants to know.
+    pub calls: Option<Calls>,
 }
 
 /// Services, functions and a clock.
@@ -111,7 +114,10 @@ impl World {
         }
         let template = Template::load(&parameters)?;
         let created = resources::create(&template, &plain).await?;
-        let of = |function| environment(&template, &crashing, &created, function);
+        let of = |function| {
+            let noting = settings.calls.as_ref().map(|calls| calls.noting(&crashing, function));
+            environment(&template, noting.as_ref().unwrap_or(&crashing), &created, function)
+        };
         let plain = environment(&template, &plain, &created, "CdcIngest")?;
         Ok(Self {
             clock,
@@ -238,7 +244,7 @@ impl World {
         let mut of_slot_kind: BTreeMap<(Owner, &'static str), Amount> = BTreeMap::new();
         let mut of_order: BTreeMap<OrderId, Vec<JournalEntry>> = BTreeMap::new();
         for item in self.scan(Table::Journal).await? {
-            let entry: JournalEntry = item.decode()?;
+            let JournalItem::Entry(entry) = JournalItem::of_item(item)? else { continue };
             for leg in &entry.legs {
                 let owner = leg.recipient.owner();
                 let kind = match leg.slot {

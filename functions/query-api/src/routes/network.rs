@@ -51,7 +51,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             last_order_id: ladder.last_order,
             system_total: Amount::sum(systems.into_values().map(|share| share.total))?,
         },
-        days: days.into_iter().map(TotalsView::new).collect::<Result<_, _>>()?,
+        days: days.iter().map(TotalsView::new).collect::<Result<_, _>>()?,
         next_cursor: page.next_cursor,
     }))
 }

@@ -32,7 +32,7 @@ pub(super) struct TotalsView {
 }
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
-    Ok(Answer::json(&TotalsView::new(totals(request).await?)?))
+    Ok(Answer::json(&TotalsView::new(&totals(request).await?)?))
 }
 
 /// The totals of the date in the path.
@@ -41,7 +41,7 @@ pub(super) async fn totals(request: &Request<'_>) -> Result<DailySnapshotCreated
 }
 
 impl TotalsView {
-    pub(super) fn new(totals: DailySnapshotCreated) -> Result<Self, Problem> {
+    pub(super) fn new(totals: &DailySnapshotCreated) -> Result<Self, Problem> {
         let closed_at = DateTime::from_timestamp_millis(totals.closed_at_ms);
         Ok(Self {
             snapshot_date: totals.snapshot_date,

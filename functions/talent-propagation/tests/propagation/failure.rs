@@ -60,7 +60,7 @@ async fn an_item_that_cannot_be_read_does_not_keep_rows_from_being_stored() {
 
 #[test]
 fn a_message_has_three_attempts_of_sixty_seconds_before_it_is_a_dead_letter_with_an_alarm() {
-    let template = Template::load(&[]).expect("a template");
+    let template = Template::load(&[] as &[(&str, String)]).expect("a template");
     let queue = template.queues().into_iter().find(|queue| queue.logical_name == "TalentRaised");
     let properties = queue.expect("the template has it").properties;
     assert_eq!(properties["RedrivePolicy"]["maxReceiveCount"], json!(3));

@@ -9,7 +9,7 @@ use contribution::template::Template;
 use end_to_end::capture::CaptureRecord;
 use ledger::environment::Environment;
 use ledger::rules::AccountSequence;
-use ledger::store::{Store, TalentLevelChanged, TalentRecord};
+use ledger::store::{Store, TalentLevelChange, TalentRecord};
 use serde_json::{Value, json};
 
 /// The functions of one stack.
@@ -36,7 +36,7 @@ impl Ledger {
         let template = Template::load(&all).expect("a template");
         let clients = endpoints::start(&Storage::Ephemeral).await.expect("embedded services");
         let created = resources::create(&template, &clients).await.expect("tables and queues");
-        let functions = Functions::new(&template, &clients, &created).expect("functions");
+        let functions = Functions::new(&template, &clients, &created, None).expect("functions");
         let environment = contribution::functions::environment(&template, &clients, &created, "CdcIngest")
             .expect("an environment");
         Self { store: environment.store.clone(), functions, clients, template, created, environment }
@@ -45,7 +45,7 @@ impl Ledger {
     /// The same functions on the same tables, with another client of the tables.
     pub(crate) fn functions_with(&self, dynamodb: aws_sdk_dynamodb::Client) -> Functions {
         let clients = Clients { dynamodb, ..self.clients.clone() };
-        Functions::new(&self.template, &clients, &self.created).expect("functions")
+        Functions::new(&self.template, &clients, &self.created, None).expect("functions")
     }
 
     /// Delivers records in batches, each until all of it was dealt with.
@@ -123,7 +123,7 @@ impl Ledger {
     }
 
     /// The changes of an account's level.
-    pub(crate) async fn changes(&self, account: &str) -> Vec<TalentLevelChanged> {
+    pub(crate) async fn changes(&self, account: &str) -> Vec<TalentLevelChange> {
         self.store.talent_level_changes(&account.parse().expect("an account")).await.expect("readable")
     }
 

@@ -1,0 +1,65 @@
+-- The source tables of the guide profile, as far as the ledger reads them and a little more.
+
+CREATE SCHEMA rwa_identity;
+CREATE SCHEMA rwa_planting;
+CREATE SCHEMA rwa_referral;
+
+CREATE TABLE rwa_identity.users (
+    id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    account_sequence varchar(20) NOT NULL UNIQUE,
+    phone            varchar(20) NOT NULL,
+    status           varchar(20) NOT NULL,
+    created_at       timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE rwa_referral.referral_relations (
+    id                        uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    account_sequence          varchar(20) NOT NULL UNIQUE,
+    referrer_account_sequence varchar(20),
+    ancestor_path             text,
+    depth                     int NOT NULL,
+    created_at                timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE rwa_planting.planting_orders (
+    order_id              bigint PRIMARY KEY,
+    adoption_id           uuid NOT NULL DEFAULT gen_random_uuid(),
+    account_sequence      varchar(20) NOT NULL,
+    tree_count            int NOT NULL,
+    contribution_per_tree numeric(20, 10) NOT NULL,
+    adoption_date         date NOT NULL,
+    status                varchar(20) NOT NULL,
+    selected_province     varchar(10),
+    selected_city         varchar(10),
+    created_at            timestamptz NOT NULL DEFAULT now()
+);
+
+-- Keys of changes are account sequences, which are not the primary keys of these two tables:
+-- without the whole old row, a delete would not say which account it is about.
+ALTER TABLE rwa_identity.users REPLICA IDENTITY FULL;
+ALTER TABLE rwa_referral.referral_relations REPLICA IDENTITY FULL;
+
+CREATE PUBLICATION contribution
+    FOR TABLE rwa_identity.users, rwa_planting.planting_orders, rwa_referral.referral_relations;
+
+-- The source's rows as the oracle reads them: one flattened snapshot record per row.
+CREATE VIEW public.oracle_rows AS
+SELECT 'source.users' AS topic, account_sequence AS key,
+       json_build_object('account_sequence', account_sequence) AS row
+FROM rwa_identity.users
+UNION ALL
+SELECT 'source.referral_relations', account_sequence,
+       json_build_object('account_sequence', account_sequence,
+                         'referrer_account_sequence', referrer_account_sequence)
+FROM rwa_referral.referral_relations
+UNION ALL
+SELECT 'source.planting_orders', order_id::text,
+       json_build_object('order_id', order_id,
+                         'account_sequence', account_sequence,
+                         'tree_count', tree_count,
+                         'contribution_per_tree', contribution_per_tree::text,
+                         'adoption_date', adoption_date - date '1970-01-01',
+                         'status', status,
+                         'selected_province', selected_province,
+                         'selected_city', selected_city)
+FROM rwa_planting.planting_orders;
