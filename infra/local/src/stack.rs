@@ -39,7 +39,7 @@ impl Options {
     pub fn new(storage: Storage) -> Self {
         // Nobody waits longer than needed on their own machine.
         let parameters = vec![
-            ("SnapshotQuietPeriodMs", "2000".to_owned()),
+            ("SnapshotQuietPeriodMs", "5000".to_owned()),
             ("ReorderWindowMs", "200".to_owned()),
             ("WakeAgainAfterMs", "5000".to_owned()),
             ("TokenIssuer", token::ISSUER.to_owned()),
