@@ -216,6 +216,7 @@ async fn published_events_fit_their_schemas_and_their_totals_add_up_one_by_one()
     let mut totals: BTreeMap<AccountSequence, (u64, Amount)> = BTreeMap::new();
     let mut ids = HashSet::new();
     let mut corrections = BTreeSet::new();
+    let mut levels: BTreeMap<AccountSequence, (u64, u8)> = BTreeMap::new();
     for (group, message) in published(&stack).await {
         schemas.check(&message);
         assert_eq!(group, message.event.group());
@@ -234,7 +235,12 @@ async fn published_events_fit_their_schemas_and_their_totals_add_up_one_by_one()
                 let change = event.change;
                 corrections.insert((event.account_sequence, change.order_id, change.entry));
             }
-            other => panic!("nothing else is published yet: {other:?}"),
+            Event::TalentLevelChanged(event) => {
+                let (number, level) = levels.get(&event.account_sequence).copied().unwrap_or((0, 0));
+                assert_eq!((event.change_number, event.old_level), (number + 1, level), "{group}");
+                levels.insert(event.account_sequence, (event.change_number, event.new_level));
+            }
+            other => panic!("no date was closed: {other:?}"),
         }
     }
     let expected = golden::expected("ordering-incident");
@@ -242,6 +248,11 @@ async fn published_events_fit_their_schemas_and_their_totals_add_up_one_by_one()
         let account: AccountSequence = account.parse().expect("an account");
         let total = totals.get(&account).map_or(Amount::ZERO, |(_, total)| *total);
         assert_eq!(json!(total), state["total"], "{account}");
+    }
+    for (account, state) in expected["talent"].as_object().expect("talent levels") {
+        let account: AccountSequence = account.parse().expect("an account");
+        let level = levels.get(&account).map_or(0, |(_, level)| *level);
+        assert_eq!(json!(level), state["talent_level"], "{account}");
     }
     let corrected =
         entries(stack.store()).await.into_iter().filter(|entry| entry.cause != EntryCause::Distribution);
