@@ -235,7 +235,7 @@ impl Stack {
         for stream in &self.streams {
             stream_records += stream.behind().await?;
         }
-        let staged = self.store().staged(100_000).await?.len();
+        let staged = self.store().staged(1_000).await?.len();
         let trees = self.store().outstanding_trees().await?;
         let stopped = trees.iter().filter(|tree| tree.stopped.is_some()).count();
         let trees = trees.len() - stopped;
@@ -284,7 +284,7 @@ impl Stack {
 pub struct Backlog {
     /// Messages in queues.
     pub messages: usize,
-    /// Adoptions to release.
+    /// Adoptions to release, counted up to about a thousand.
     pub staged: usize,
     /// Trees with work to do.
     pub trees: usize,
