@@ -229,32 +229,6 @@ impl TreeCursor {
     }
 }
 
-/// An item of the accounts' table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccountItem {
-    /// A user's account.
-    User(AccountSequence, Account),
-    /// A system account's share of the trees of one shard.
-    System(SystemAccount, SystemShare),
-    /// Something else, which is not summed.
-    Other,
-}
-
-impl AccountItem {
-    /// Reads an item of the accounts' table.
-    pub fn from_item(item: &Item) -> Result<Self, StoreError> {
-        let partition = item.text("pk")?;
-        Ok(if let Some(account) = partition.strip_prefix("ACCOUNT#") {
-            let account = account.parse().map_err(|_| item.corrupt("pk"))?;
-            Self::User(account, Account::from_item(item)?)
-        } else if partition.starts_with("SYSTEM#") {
-            Self::System(item.parse("sk")?, SystemShare::from_item(item)?)
-        } else {
-            Self::Other
-        })
-    }
-}
-
 impl Store {
     /// These users' accounts; those without an item are empty.
     pub async fn accounts(

@@ -76,7 +76,7 @@ mod whole;
 
 use std::fmt;
 
-pub use account::{Account, AccountChange, AccountItem, SystemShare, TreeCursor};
+pub use account::{Account, AccountChange, SystemShare, TreeCursor};
 pub use action::Action;
 pub use adoption::{AdoptionRecord, HeldOrder, HoldReason, Stage, StagedOrder, order_sort_key};
 pub use chain::{Chain, Chains};

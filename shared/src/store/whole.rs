@@ -92,6 +92,31 @@ pub enum AccountsItem {
     Other,
 }
 
+impl AccountsItem {
+    /// Reads an item of the table `Accounts`.
+    pub fn from_item(item: Item) -> Result<Self, StoreError> {
+        let key = item.key()?;
+        let (kind, name) = key.partition().split_once('#').unwrap_or((key.partition(), ""));
+        let corrupt = |part: &str| item.corrupt(part);
+        Ok(match kind {
+            "ACCOUNT" if key.sort() == "ACCOUNT" => Self::Account {
+                account: name.parse().map_err(|_| corrupt("pk"))?,
+                state: Account::from_item(&item)?,
+            },
+            "SYSTEM" => Self::Share { account: item.parse("sk")?, share: SystemShare::from_item(&item)? },
+            "TREE" if key.sort() == "CURSOR" => Self::Cursor {
+                tree: TreeId::below(name.parse().map_err(|_| corrupt("pk"))?),
+                cursor: TreeCursor {
+                    version: item.number("version")?,
+                    last_order: item.number_if_present("last_order")?,
+                },
+            },
+            "TASK" => Self::Task(item.decode()?),
+            _ => Self::Other,
+        })
+    }
+}
+
 impl Store {
     /// About `limit` adoptions after this one, in ascending order.
     pub async fn adoptions_after(
@@ -161,7 +186,7 @@ impl Store {
         start: Option<Key>,
     ) -> Result<(Vec<Result<AccountsItem, StoreError>>, Option<Key>), StoreError> {
         let (items, next) = self.scan(Table::Accounts, segment, start).await?;
-        Ok((items.into_iter().map(accounts_item).collect(), next))
+        Ok((items.into_iter().map(AccountsItem::from_item).collect(), next))
     }
 
     /// A page of the table `Journal`: the adoptions that entries are of.
@@ -217,27 +242,5 @@ fn source_item(item: Item) -> Result<SourceItem, StoreError> {
             SourceItem::Quarantined { reason: item.text("reason")?.to_owned() }
         }
         _ => SourceItem::Other,
-    })
-}
-
-fn accounts_item(item: Item) -> Result<AccountsItem, StoreError> {
-    let key = item.key()?;
-    let (kind, name) = key.partition().split_once('#').unwrap_or((key.partition(), ""));
-    let corrupt = |part: &str| item.corrupt(part);
-    Ok(match kind {
-        "ACCOUNT" if key.sort() == "ACCOUNT" => AccountsItem::Account {
-            account: name.parse().map_err(|_| corrupt("pk"))?,
-            state: Account::from_item(&item)?,
-        },
-        "SYSTEM" => AccountsItem::Share { account: item.parse("sk")?, share: SystemShare::from_item(&item)? },
-        "TREE" if key.sort() == "CURSOR" => AccountsItem::Cursor {
-            tree: TreeId::below(name.parse().map_err(|_| corrupt("pk"))?),
-            cursor: TreeCursor {
-                version: item.number("version")?,
-                last_order: item.number_if_present("last_order")?,
-            },
-        },
-        "TASK" => AccountsItem::Task(item.decode()?),
-        _ => AccountsItem::Other,
     })
 }

@@ -22,7 +22,7 @@ use contribution::resources::{self, Created};
 use contribution::template::Template;
 use dynoxide::Database;
 use ledger::rules::{Amount, OrderId, Owner, Policy, Slot};
-use ledger::store::{AccountItem, EntryCause, JournalEntry, JournalItem, Store, Table};
+use ledger::store::{AccountsItem, EntryCause, JournalEntry, JournalItem, Store, Table};
 use local_queues::{ManualClock, QueueService};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -281,8 +281,8 @@ impl World {
         }
         let mut shares: BTreeMap<Owner, Amount> = BTreeMap::new();
         for item in self.scan(Table::Accounts).await? {
-            match AccountItem::from_item(&item)? {
-                AccountItem::User(account, state) => {
+            match AccountsItem::from_item(item)? {
+                AccountsItem::Account { account, state } => {
                     let owner = Owner::User(account);
                     let stored = [
                         ("personal", state.personal),
@@ -295,11 +295,11 @@ impl World {
                     }
                     of_owner.remove(&owner);
                 }
-                AccountItem::System(account, share) => {
+                AccountsItem::Share { account, share } => {
                     let sum = shares.entry(Owner::System(account)).or_default();
                     *sum = sum.checked_add(share.total)?;
                 }
-                AccountItem::Other => {}
+                AccountsItem::Cursor { .. } | AccountsItem::Task(_) | AccountsItem::Other => {}
             }
         }
         for (owner, total) in shares {
