@@ -14,7 +14,7 @@ mod rows;
 mod talents;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::event::kafka::KafkaEvent;
 use chrono::{DateTime, Utc};
@@ -60,8 +60,11 @@ impl Ingest {
     pub async fn handle(&self, event: KafkaEvent, now: DateTime<Utc>) -> KafkaBatchResponse {
         let started = Utc::now();
         let batch = Batch::decode(event, &self.profile);
-        // Boxed, because the three tables' futures together are deeper than the compiler looks.
-        let outcomes = Box::pin(self.apply(&batch, now)).await;
+        let outcomes = match self.begin(&batch, now).await {
+            // Boxed, because the three tables' futures together are deeper than the compiler looks.
+            Ok(()) => Box::pin(self.apply(&batch, now)).await,
+            Err(error) => batch.records.iter().map(|_| Outcome::Failed(error.clone())).collect(),
+        };
         let outcomes = self.quarantine(&batch, outcomes, now).await;
 
         let mut response = KafkaBatchResponse::default();
@@ -78,7 +81,7 @@ impl Ingest {
             }
         }
         let finished = match self.carry_up(&batch, &outcomes, now).await {
-            Ok(()) => self.finish(&batch, &outcomes, &response, now).await,
+            Ok(()) => self.finish(&batch, &outcomes, &response, now + (Utc::now() - started)).await,
             Err(error) => Err(error),
         };
         if let Err(error) = finished {
@@ -90,6 +93,19 @@ impl Ingest {
         }
         report(&batch, &outcomes, started);
         response
+    }
+
+    /// Says which partitions are being read.
+    async fn begin(&self, batch: &Batch, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let positions = batch.records.iter().map(|received| &received.position);
+        let partitions: BTreeSet<(&str, &str, i32)> = positions
+            .map(|position| (position.source.as_str(), position.topic.as_str(), position.partition))
+            .collect();
+        let begun = partitions
+            .into_iter()
+            .map(|(source, topic, partition)| Progress::begin(source, topic, partition, now))
+            .map(|begin: Action| self.environment.store.apply(begin));
+        futures::future::try_join_all(begun).await.map(|_| ())
     }
 
     /// Applies each table's changes; the tables do not depend on each other here.
@@ -182,6 +198,7 @@ impl Ingest {
                     source_ts_ms: None,
                     snapshot: SnapshotState::Complete,
                     read_at_ms: now.timestamp_millis(),
+                    reading_until_ms: None,
                     counts: Counts::default(),
                 });
             progress.offset = position.offset;

@@ -115,12 +115,13 @@ fn unread(
         heartbeats.peek().is_some() && heartbeats.all(|heartbeat| heartbeat.read_at_ms < midnight_ms)
     };
     let mut waits = Vec::new();
-    for Progress { source, topic, partition, source_ts_ms, read_at_ms, .. } in progress {
+    for read in progress {
+        let Progress { source, topic, partition, source_ts_ms, .. } = read;
         let has_rows = matches!(table(topic), Some(Table::Referrals { .. } | Table::Adoptions { .. }));
         if !has_rows || source_ts_ms.is_some_and(|committed_ms| committed_ms >= midnight_ms) {
             continue;
         }
-        let silent_ms = now.timestamp_millis() - (*read_at_ms).max(midnight_ms);
+        let silent_ms = read.quiet_ms(now).min(now.timestamp_millis() - midnight_ms);
         if silent_ms < quiet_ms {
             waits.push(format!(
                 "partition {partition} of {topic} may still hold changes of earlier dates: \
@@ -166,6 +167,7 @@ mod tests {
             source_ts_ms: committed_ms.map(|after| MIDNIGHT_MS + after),
             snapshot: SnapshotState::Complete,
             read_at_ms: MIDNIGHT_MS + read_ms,
+            reading_until_ms: None,
             counts: Counts { control: 1, ..Counts::default() },
         }
     }
@@ -189,6 +191,14 @@ mod tests {
         assert_eq!(unread_at(100, &[progress(ROWS, Some(-1), -5_000)]), [""; 0]);
         assert_eq!(unread_at(100, &[progress(ROWS, None, 50)]).len(), 1);
         assert_eq!(unread_at(150, &[progress(ROWS, None, 50)]), [""; 0]);
+    }
+
+    #[test]
+    fn a_partition_is_not_silent_while_a_batch_of_it_is_under_way() {
+        let mut rows = progress(ROWS, Some(-1), -5_000);
+        rows.reading_until_ms = Some(MIDNIGHT_MS + 300);
+        assert_eq!(unread_at(299, std::slice::from_ref(&rows)).len(), 1);
+        assert_eq!(unread_at(300, &[rows]), [""; 0]);
     }
 
     #[test]

@@ -189,9 +189,9 @@ impl Stack {
         &self.environment
     }
 
-    /// Whether nothing was ever fed.
+    /// Whether nothing was ever read.
     pub async fn is_empty(&self) -> Result<bool> {
-        Ok(self.store().progress().await?.is_empty())
+        Ok(self.store().progress().await?.iter().all(|progress| progress.counts.received() == 0))
     }
 
     /// Delivers a capture, from where an earlier delivery of it ended. `progress` is told how many

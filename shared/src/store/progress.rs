@@ -1,12 +1,15 @@
 //! How far each partition of each topic was read.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Range, Store};
 use super::key::Key;
 use super::{Action, Item, StoreError, Table};
+
+/// The longest that an invocation of a function can take (a limit of Lambda).
+const INVOCATION_TIME_MAX: TimeDelta = TimeDelta::minutes(15);
 
 /// How far a partition was read, and what became of its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub struct Progress {
     pub topic: String,
     /// The partition.
     pub partition: i32,
-    /// The highest offset read.
+    /// The highest offset read; -1 until the first batch is done.
     pub offset: i64,
     /// The log sequence number of the last record that had one.
     pub lsn: Option<u64>,
@@ -27,6 +30,8 @@ pub struct Progress {
     pub snapshot: SnapshotState,
     /// When the last record was read, by our clock. Milliseconds since 1970.
     pub read_at_ms: i64,
+    /// Until when a batch may still be under way, unless it is done before. Milliseconds since 1970.
+    pub reading_until_ms: Option<i64>,
     /// What became of the records, all time.
     pub counts: Counts,
 }
@@ -71,6 +76,26 @@ impl Counts {
 }
 
 impl Progress {
+    /// The write that says that a batch of a partition is under way, so that however long it takes the
+    /// partition does not seem quiet.
+    #[must_use]
+    pub fn begin(source: &str, topic: &str, partition: i32, now: DateTime<Utc>) -> Action {
+        let number = |number: i64| AttributeValue::N(number.to_string());
+        let until = now + INVOCATION_TIME_MAX;
+        Action::update(Key::progress(source, topic, partition))
+            .set("source", AttributeValue::S(source.to_owned()))
+            .set("topic", AttributeValue::S(topic.to_owned()))
+            .set("partition", number(partition.into()))
+            .set("reading_until_ms", number(until.timestamp_millis()))
+            .set_if_absent("offset", number(-1))
+            .set_if_absent("snapshot", AttributeValue::S("READING".to_owned()))
+            .set_if_absent("read_at_ms", number(now.timestamp_millis()))
+            .add("applied", 0)
+            .add("duplicated", 0)
+            .add("control", 0)
+            .add("quarantined", 0)
+    }
+
     /// The write that records what one batch read of a partition; `counts` are those of the batch.
     #[must_use]
     pub fn update(&self) -> Action {
@@ -86,6 +111,7 @@ impl Progress {
             .set("offset", number(self.offset))
             .set("snapshot", AttributeValue::S(state.to_owned()))
             .set("read_at_ms", number(self.read_at_ms))
+            .remove("reading_until_ms")
             .add("applied", self.counts.applied)
             .add("duplicated", self.counts.duplicated)
             .add("control", self.counts.control)
@@ -99,10 +125,15 @@ impl Progress {
         update
     }
 
-    /// How long ago the last record was read.
+    /// How long ago the last record was read; nothing while a batch is under way.
     #[must_use]
     pub fn quiet_ms(&self, now: DateTime<Utc>) -> i64 {
-        now.timestamp_millis() - self.read_at_ms
+        let now_ms = now.timestamp_millis();
+        if self.reading_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
+            0
+        } else {
+            now_ms - self.read_at_ms
+        }
     }
 }
 
@@ -128,6 +159,7 @@ fn progress(item: &Item) -> Result<Progress, StoreError> {
             _ => return Err(item.corrupt("snapshot")),
         },
         read_at_ms: item.number("read_at_ms")?,
+        reading_until_ms: item.number_if_present("reading_until_ms")?,
         counts: Counts {
             applied: item.number("applied")?,
             duplicated: item.number("duplicated")?,
