@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Range, Store};
 use super::key::{Key, Shard, active_until_partition, raised_partition, talent_partition};
+use super::lists::ListPage;
 use super::referral::TreeId;
+use super::user::UserRecord;
 use super::{Action, Item, StoreError, Table};
 use crate::events::{Event, TalentLevelChanged};
 use crate::rules::{AccountSequence, Report, TALENT_DEPTH, TalentLevel, Team, TeamChange};
@@ -41,6 +43,15 @@ pub struct TalentRecord {
     pub reported: Option<Reported>,
     /// What brought about the latest change of its team.
     pub cause: Option<TalentCause>,
+}
+
+/// An account's team and level as somebody who asks is told them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownTalent {
+    /// The team and the level.
+    pub talent: TalentRecord,
+    /// Whether the user's row has arrived, without which the level stays as it is.
+    pub has_user: bool,
 }
 
 /// A report that a referrer's team includes.
@@ -228,6 +239,17 @@ impl TalentLevelChange {
 }
 
 impl TalentCause {
+    /// Whose change it was.
+    #[must_use]
+    pub fn account(&self) -> &AccountSequence {
+        match self {
+            Self::ReferralArrived { account }
+            | Self::LevelChanged { account }
+            | Self::UserChanged { account }
+            | Self::ActivityChanged { account } => account,
+        }
+    }
+
     /// The cause's name on every wire.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -306,6 +328,45 @@ impl Store {
         Ok(found)
     }
 
+    /// An account's team and level, if anything is known of the account: a report, a user row or a
+    /// referral row. One read.
+    pub async fn known_talent(&self, account: &AccountSequence) -> Result<Option<KnownTalent>, StoreError> {
+        let (talent, user) = (Key::talent(account), Key::user(account));
+        let mut known = KnownTalent { talent: TalentRecord::unknown(account.clone()), has_user: false };
+        let mut is_known = false;
+        for item in self.batch_get([talent.clone(), user.clone(), Key::referral(account)]).await? {
+            let key = item.key()?;
+            if key == talent {
+                known.talent = TalentRecord::from_item(&item)?;
+                is_known = true;
+            } else if key == user {
+                known.has_user = item.decode::<UserRecord>()?.row.is_some();
+                is_known = true;
+            } else {
+                // A referral's item may only say that something waits for the row.
+                is_known |= item.has("version");
+            }
+        }
+        Ok(is_known.then_some(known))
+    }
+
+    /// A page of the changes of an account's level, the latest first; `before` is the number that the
+    /// page before ended with.
+    pub async fn talent_level_changes_page(
+        &self,
+        account: &AccountSequence,
+        before: Option<u32>,
+        limit: usize,
+    ) -> Result<ListPage<TalentLevelChange, u32>, StoreError> {
+        let range = Range { descending: true, ..Range::prefix(TALENT_CHANGE_PREFIX) };
+        let range = range.after(before.map(change_sort_key));
+        let page = self.query(Table::Source, &talent_partition(account), &range, limit).await?;
+        let entries: Vec<TalentLevelChange> =
+            page.items.into_iter().map(Item::decode).collect::<Result<_, _>>()?;
+        let next = page.next.and(entries.last()).map(|last| last.number);
+        Ok(ListPage { entries, next })
+    }
+
     /// The changes of an account's level, the earliest first.
     pub async fn talent_level_changes(
         &self,
@@ -352,6 +413,11 @@ impl Store {
 pub(super) const TALENT_PREFIX: &str = "TALENT#";
 /// The sort key prefix of level changes.
 pub(super) const TALENT_CHANGE_PREFIX: &str = "CHANGE#";
+
+/// The sort key of the change of a level with this number.
+pub(super) fn change_sort_key(number: u32) -> String {
+    format!("{TALENT_CHANGE_PREFIX}{number:06}")
+}
 
 /// A time as text that sorts as the time does.
 pub(super) fn until_sort_key(until_ms: i64) -> String {
