@@ -189,6 +189,8 @@ impl Climb<'_> {
         for family in self.families(families).await? {
             writes.push(RowWrite { actions: self.actions(&family)?, row: family });
         }
+        // Whatever failed, what took effect beside it is followed: somebody must be told of its marks.
+        let mut failed = None;
         for (family, written) in self.talents.store.write_rows(writes).await {
             match written {
                 Written::Committed => {
@@ -200,10 +202,10 @@ impl Climb<'_> {
                         self.places.remove(&child.next.account);
                     }
                 }
-                Written::Failed(error) => return Err(error),
+                Written::Failed(error) => failed = Some(error),
             }
         }
-        Ok(progressed)
+        failed.map_or(Ok(progressed), Err)
     }
 
     /// Asks for an account to be settled.
@@ -389,9 +391,9 @@ impl Climb<'_> {
         }
         if let (Some(referrer), Some(last)) = (&family.referrer, family.children.last()) {
             actions.push(TalentRecord::add(referrer, &family.change, &last.cause));
+            let now_ms = self.talents.now.timestamp_millis();
+            actions.extend(family.mark.iter().map(|mark| mark.raise(last.next.settlement(), now_ms)));
         }
-        let now_ms = self.talents.now.timestamp_millis();
-        actions.extend(family.mark.iter().map(|mark| mark.raise(now_ms)));
         Ok(actions)
     }
 
@@ -408,7 +410,7 @@ impl Climb<'_> {
                 self.places.insert(referrer.clone(), place);
             }
         }
-        self.climbed.marks_begun.extend(family.mark.filter(|mark| mark.raised == 0));
+        self.climbed.marks_begun.extend(family.mark.filter(|mark| mark.raised_by.is_none()));
         for mut child in family.children {
             self.climbed.settled += 1;
             self.climbed.level_changes.extend(child.level_change.take());

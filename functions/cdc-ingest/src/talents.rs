@@ -68,7 +68,9 @@ impl Ingest {
     ) -> Result<(), StoreError> {
         for Start { account, .. } in starts {
             let mark = TalentMark::on(account, None);
-            self.environment.store.apply(mark.raise(now.timestamp_millis())).await?;
+            let (now_ms, now_micros) = (now.timestamp_millis(), now.timestamp_micros());
+            let by = format!("{FUNCTION}#{now_micros}");
+            self.environment.store.apply(mark.raise(by, now_ms)).await?;
             climbed.marks_begun.push(mark);
         }
         Ok(())

@@ -124,9 +124,10 @@ pub struct TalentMark {
     /// are neighbours; an account may have marks under several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<TreeId>,
-    /// How often it was raised since it was there.
+    /// What raised it last, by a name that nothing else has; `None` if it is not raised. A number of times
+    /// would not do: a mark that was taken away and raised anew would look like the one that was read.
     #[serde(default)]
-    pub raised: u64,
+    pub raised_by: Option<String>,
     /// When it was raised first. Milliseconds since 1970.
     #[serde(default)]
     pub raised_at_ms: i64,
@@ -185,6 +186,13 @@ impl TalentRecord {
             Some(reported) => update.set("reported", encoded(reported)),
             None => update.remove("reported"),
         }
+    }
+
+    /// A name for what [`Self::settle`] writes. It takes effect once, because the next revision is
+    /// another.
+    #[must_use]
+    pub fn settlement(&self) -> String {
+        format!("{}#{}", self.account, self.revision + 1)
     }
 
     fn from_item(item: &Item) -> Result<Self, StoreError> {
@@ -266,7 +274,7 @@ impl TalentMark {
     /// A mark that is not raised yet.
     #[must_use]
     pub fn on(account: AccountSequence, tree: Option<TreeId>) -> Self {
-        Self { account, tree, raised: 0, raised_at_ms: 0 }
+        Self { account, tree, raised_by: None, raised_at_ms: 0 }
     }
 
     fn key(&self) -> Key {
@@ -276,12 +284,12 @@ impl TalentMark {
     /// The write that raises the mark. If it was raised when it was read, the write holds only if it
     /// still is: whoever takes marks away relies on being told of those that begin.
     #[must_use]
-    pub fn raise(&self, now_ms: i64) -> Action {
+    pub fn raise(&self, by: String, now_ms: i64) -> Action {
         let mut update = Action::update(self.key());
-        if self.raised > 0 {
+        if self.raised_by.is_some() {
             update = update.if_attribute_exists("pk");
         }
-        update = update.add("raised", 1).set_if_absent("raised_at_ms", number(now_ms));
+        update = update.set("raised_by", AttributeValue::S(by)).set_if_absent("raised_at_ms", number(now_ms));
         update = update.set("account", AttributeValue::S(self.account.to_string()));
         match &self.tree {
             Some(tree) => update.set("tree", tree.into()),
@@ -292,7 +300,8 @@ impl TalentMark {
     /// The write that takes the mark away, unless it was raised since it was read.
     #[must_use]
     pub fn clear(&self) -> Action {
-        Action::delete(self.key()).if_number_is("raised", Some(self.raised))
+        let raised_by = self.raised_by.clone().unwrap_or_default();
+        Action::delete(self.key()).if_equal("raised_by", AttributeValue::S(raised_by))
     }
 }
 

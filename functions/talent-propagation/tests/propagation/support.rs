@@ -1,6 +1,8 @@
 //! The functions without what invokes them, so that a test decides what happens when.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 use contribution::endpoints::{self, Clients, Storage};
 use contribution::functions::Functions;
@@ -132,6 +134,42 @@ impl Ledger {
         let export =
             contribution::export::export(&self.store, &self.environment.policy).await.expect("an export");
         serde_json::to_value(export.talent).expect("serializable")
+    }
+}
+
+/// What is logged on this thread while this lives.
+pub(crate) struct Log {
+    lines: Arc<Mutex<Vec<u8>>>,
+    _subscribed: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    /// From now on.
+    pub(crate) fn kept() -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let writer = Lines(Arc::clone(&lines));
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        Self { lines, _subscribed: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// All of it.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.lines.lock().expect("not poisoned").clone()).expect("UTF-8")
+    }
+}
+
+/// Where a log is kept.
+#[derive(Clone)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
