@@ -128,6 +128,9 @@ pub struct TalentMark {
     /// would not do: a mark that was taken away and raised anew would look like the one that was read.
     #[serde(default)]
     pub raised_by: Option<String>,
+    /// Whether a message was sent of it, or is about to be. What a snapshot brings needs none.
+    #[serde(default)]
+    pub announced: bool,
     /// When it was raised first. Milliseconds since 1970.
     #[serde(default)]
     pub raised_at_ms: i64,
@@ -274,23 +277,27 @@ impl TalentMark {
     /// A mark that is not raised yet.
     #[must_use]
     pub fn on(account: AccountSequence, tree: Option<TreeId>) -> Self {
-        Self { account, tree, raised_by: None, raised_at_ms: 0 }
+        Self { account, tree, raised_by: None, announced: false, raised_at_ms: 0 }
     }
 
     fn key(&self) -> Key {
         Key::talent_mark(&self.account, self.tree.as_ref())
     }
 
-    /// The write that raises the mark. If it was raised when it was read, the write holds only if it
-    /// still is: whoever takes marks away relies on being told of those that begin.
+    /// The write that raises the mark; `announces` says whether whoever raises it sends a message, unless
+    /// it is announced. If it was raised when it was read, the write holds only if it still is: whoever
+    /// takes marks away relies on being told of those that begin.
     #[must_use]
-    pub fn raise(&self, by: String, now_ms: i64) -> Action {
+    pub fn raise(&self, by: String, announces: bool, now_ms: i64) -> Action {
         let mut update = Action::update(self.key());
         if self.raised_by.is_some() {
             update = update.if_attribute_exists("pk");
         }
         update = update.set("raised_by", AttributeValue::S(by)).set_if_absent("raised_at_ms", number(now_ms));
         update = update.set("account", AttributeValue::S(self.account.to_string()));
+        if announces {
+            update = update.set("announced", AttributeValue::Bool(true));
+        }
         match &self.tree {
             Some(tree) => update.set("tree", tree.into()),
             None => update,

@@ -6,7 +6,7 @@ use ledger::store::TalentCause;
 use ledger::telemetry::keeping_metrics;
 use serde_json::{Value, json};
 
-use crate::support::{Ledger, Log, Source};
+use crate::support::{Ledger, Log, OfSnapshot, Source};
 
 #[tokio::test]
 async fn a_change_reaches_the_twentieth_ancestor_and_not_the_next() {
@@ -42,6 +42,26 @@ async fn changes_below_one_account_before_its_message_is_delivered_share_the_mes
     ledger.deliver_messages().await;
     assert_eq!(ledger.numbers("C0").await, (1, 33, 0));
     assert_eq!(ledger.numbers("C3").await, (30, 30, 2));
+}
+
+#[tokio::test]
+async fn a_streamed_change_has_a_message_although_a_snapshot_raised_its_mark_without_one() {
+    // Marks are not swept: another snapshot may be being read.
+    let ledger = Ledger::start_with(&[("SnapshotQuietPeriodMs", "600000".to_owned())]).await;
+    let mut source = Source::default();
+    ledger.feed(&source.chain(3), 1000).await;
+    ledger.feed(&[source.referral("READ", Some("C3")).of_snapshot()], 1).await;
+    ledger.functions.propagator.invoke(json!({})).await.expect("a sweep");
+    assert_eq!(ledger.store.raised_talent_marks(10).await.expect("readable").len(), 1);
+    assert_eq!(ledger.waiting_messages().await, 0);
+
+    for account in ["STREAMED", "ANOTHER"] {
+        ledger.feed(&[source.referral(account, Some("C3"))], 1).await;
+    }
+    assert_eq!(ledger.waiting_messages().await, 1);
+    ledger.deliver_messages().await;
+    assert_eq!(ledger.numbers("C0").await, (1, 6, 0));
+    assert!(ledger.store.raised_talent_marks(10).await.expect("readable").is_empty());
 }
 
 #[tokio::test]

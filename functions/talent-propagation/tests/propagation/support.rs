@@ -216,6 +216,21 @@ pub(crate) fn kafka_event(batch: &[CaptureRecord]) -> Value {
     json!({ "eventSource": "aws:kafka", "bootstrapServers": "127.0.0.1:9092", "records": partitions })
 }
 
+/// The same row as a snapshot brings it.
+pub(crate) trait OfSnapshot {
+    fn of_snapshot(self) -> Self;
+}
+
+impl OfSnapshot for CaptureRecord {
+    fn of_snapshot(mut self) -> Self {
+        let mut row: Value = serde_json::from_str(self.value.as_deref().expect("a row")).expect("JSON");
+        row["__op"] = json!("r");
+        row["__source_snapshot"] = json!("true");
+        self.value = Some(row.to_string());
+        self
+    }
+}
+
 /// Invents rows, streamed one after another.
 #[derive(Default)]
 pub(crate) struct Source {
