@@ -7,7 +7,7 @@ mod explanations;
 mod ledger;
 
 use ::ledger::queue::Release;
-use ::ledger::rules::{Amount, OrderId, Recipient, Slot, SystemAccount, UnlockFacts};
+use ::ledger::rules::{OrderId, Recipient, Slot, SystemAccount, UnlockFacts};
 use ::ledger::store::{
     AccountChange, Action, BatchWrite, Frame, HoldReason, Item, JournalEntry, Key, OutstandingTree,
     ReassessTask, Shard, Stage, SystemShareChange, TreeId, WorkItem,

@@ -209,8 +209,8 @@ fn changes(
     if let Some(mut share) = systems.first_entry() {
         share.get_mut().users = of_users;
     } else if !of_users.is_zero() {
-        let share = SystemShareChange { users: of_users, ..SystemShareChange::default() };
-        systems.insert((shard, SystemAccount::Operation), share);
+        let change = SystemShareChange { users: of_users, ..SystemShareChange::default() };
+        systems.insert((shard, SystemAccount::Operation), change);
     }
     let trees = i64::from(entry.tree_count.get());
     let trees = match entry.cause {

@@ -115,7 +115,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         }),
         next: assessment.next.map(NextView::from),
         activity_ignored: assessment.activity_ignored,
-        changes: changes.entries.into_iter().map(|change| view(change, request)).collect::<Result<_, _>>()?,
+        changes: changes.entries.iter().map(|change| view(change, request)).collect::<Result<_, _>>()?,
         next_cursor: changes.next.map(|number| cursor::encode(LIST, number)),
     }))
 }
@@ -127,7 +127,7 @@ fn by_level(team: &Team) -> Vec<LevelCountView> {
     counts.filter(|view| view.count > 0).collect()
 }
 
-fn view(change: TalentLevelChange, request: &Request<'_>) -> Result<ChangeView, Problem> {
+fn view(change: &TalentLevelChange, request: &Request<'_>) -> Result<ChangeView, Problem> {
     let changed_at = DateTime::from_timestamp_millis(change.changed_at_ms);
     let account = change.cause.account();
     Ok(ChangeView {
