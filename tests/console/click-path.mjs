@@ -38,7 +38,7 @@ for (const [look, options] of Object.entries(looks)) {
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("request", (request) => request.url().startsWith("data:") || hosts.add(new URL(request.url()).host));
-  const heading = async (text) => page.getByRole("heading", { level: 1, name: text, exact: true }).waitFor({ timeout: 15000 });
+  const heading = async (text) => page.getByRole("heading", { level: 1, name: text, exact: true }).waitFor({ timeout: 60000 });
   const keep = (name) => page.screenshot({ path: join(screenshots, `${look}-${name}.png`), fullPage: true });
   const search = async (text) => { await page.getByRole("searchbox").fill(text); await page.keyboard.press("Enter"); };
   const fits = async () => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
