@@ -103,12 +103,9 @@ impl<'a> Round<'a> {
         let arrived = self.write_arrivals(arrivals).await?;
         let to_settle: Vec<(usize, AccountSequence)> = arrived.into_iter().chain(unfinished).collect();
         self.refresh(to_settle.iter().map(|(_, account)| account.clone()).collect()).await?;
-        for (index, account) in to_settle {
-            if let Some(refused) = self.settle(&account).await? {
-                outcomes.retain(|(other, _)| *other != index);
-                outcomes.push((index, refused));
-            }
-        }
+        let refused: HashMap<usize, Outcome> = self.settle(to_settle).await?.into_iter().collect();
+        outcomes.retain(|(index, _)| !refused.contains_key(index));
+        outcomes.extend(refused);
         Ok(outcomes)
     }
 
@@ -245,15 +242,21 @@ impl<'a> Round<'a> {
     async fn mark_awaited(&mut self, wave: &[Arrival]) -> Result<(), StoreError> {
         let referrers: HashSet<AccountSequence> =
             wave.iter().filter_map(|arrival| self.records[&arrival.account].referrer.clone()).collect();
-        for referrer in referrers {
-            let record = &self.records[&referrer];
-            if record.lineage.is_none() && !record.awaited {
-                // If it does not hold, the referrer was resolved or marked meanwhile; `settle` looks again.
-                self.store.apply(record.marked_awaited().write_next()?).await?;
-                self.reload(&referrer).await?;
+        let mut unmarked: Vec<AccountSequence> = referrers.into_iter().collect();
+        for _ in 0..ATTEMPTS_MAX {
+            unmarked.retain(|referrer| {
+                let record = &self.records[referrer];
+                record.lineage.is_none() && !record.awaited
+            });
+            if unmarked.is_empty() {
+                return Ok(());
             }
+            let marks = unmarked.iter().map(|referrer| self.records[referrer].marked_awaited().write_next());
+            // Where one does not hold, the referrer was resolved or marked meanwhile, or marked no longer.
+            self.apply_each(marks.collect::<Result<_, _>>()?).await?;
+            self.reload(&unmarked).await?;
         }
-        Ok(())
+        Err(kept_changing(&unmarked[0]))
     }
 
     /// The record with its lineage, if its referrer's is known.
@@ -269,33 +272,53 @@ impl<'a> Round<'a> {
         record
     }
 
-    /// Sees to it that nothing is left waiting for a row that has arrived. A refusal if the row turns
-    /// out to close a cycle.
-    async fn settle(&mut self, account: &AccountSequence) -> Result<Option<Outcome>, StoreError> {
-        let record = &self.records[account];
-        if let Some(referrer) = record.referrer.clone().filter(|_| record.lineage.is_none()) {
-            if self.records[&referrer].lineage.is_some() {
-                self.resolve(account).await?;
-            } else if self.leads_to(&referrer, account).await? {
+    /// Sees to it that nothing is left waiting for rows that have arrived. Refusals of rows that turn out
+    /// to close a cycle.
+    async fn settle(
+        &mut self,
+        arrived: Vec<(usize, AccountSequence)>,
+    ) -> Result<Vec<(usize, Outcome)>, StoreError> {
+        loop {
+            let ready = arrived.iter().map(|(_, account)| account).filter(|account| self.is_ready(account));
+            let ready: Vec<AccountSequence> = ready.cloned().collect();
+            if ready.is_empty() {
+                break;
+            }
+            self.resolve_all(&ready).await?;
+        }
+        let mut refused = Vec::new();
+        let mut awaited = HashSet::new();
+        for (index, account) in arrived {
+            let record = &self.records[&account];
+            let unresolved = record.referrer.clone().filter(|_| record.lineage.is_none());
+            if let Some(referrer) = unresolved
+                && self.leads_to(&referrer, &account).await?
+            {
                 // Two rows that close a cycle can be stored at the same moment; whoever sees it steps back.
-                self.withdraw(account, &referrer).await?;
-                return Ok(Some(cycle()));
+                self.withdraw(&account, &referrer).await?;
+                refused.push((index, cycle()));
+            } else if self.records[&account].awaited {
+                awaited.insert(account);
             }
         }
-        if self.records[account].awaited {
-            self.store.restage_waiting(account, self.now).await?;
-            if self.records[account].lineage.is_some() {
-                self.resolve_waiting(account).await?;
-            }
-        }
-        Ok(None)
+        self.restage_waiting(awaited.iter()).await?;
+        awaited.retain(|account| self.records[account].lineage.is_some());
+        self.resolve_waiting(awaited).await?;
+        Ok(refused)
+    }
+
+    /// Whether a stored referral has no lineage although its referrer has.
+    fn is_ready(&self, account: &AccountSequence) -> bool {
+        let record = &self.records[account];
+        let referrer = record.referrer.as_ref().and_then(|referrer| self.records.get(referrer));
+        record.lineage.is_none() && referrer.is_some_and(|referrer| referrer.lineage.is_some())
     }
 
     /// Gives a stored referral its lineage, whoever else may be doing the same.
     async fn resolve(&mut self, account: &AccountSequence) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             let written = self.store.apply(self.resolved(account).write_next()?).await?;
-            self.reload(account).await?;
+            self.reload(std::slice::from_ref(account)).await?;
             if written || self.records[account].lineage.is_some() {
                 return Ok(());
             }
@@ -303,10 +326,14 @@ impl<'a> Round<'a> {
         Err(kept_changing(account))
     }
 
-    /// Resolves everything that waits for `top`, level by level, then clears the marks from the bottom
-    /// up, so that the mark of `top` stays until all below it is done.
-    async fn resolve_waiting(&mut self, top: &AccountSequence) -> Result<(), StoreError> {
-        let mut levels: Vec<Vec<AccountSequence>> = vec![vec![top.clone()]];
+    /// Resolves everything that waits for `tops`, level by level, then clears the marks from the bottom
+    /// up, so that the mark of each of `tops` stays until all below it is done.
+    ///
+    /// One of `tops` may wait for another. Its mark is cleared with the other's; if it is left behind, it
+    /// is found when its own row is delivered again.
+    async fn resolve_waiting(&mut self, tops: HashSet<AccountSequence>) -> Result<(), StoreError> {
+        let mut seen = tops.clone();
+        let mut levels: Vec<Vec<AccountSequence>> = vec![tops.into_iter().collect()];
         let mut lists: HashMap<AccountSequence, Vec<AccountSequence>> = HashMap::new();
         while let Some(level) = levels.last().filter(|level| !level.is_empty()).cloned() {
             let store = self.store;
@@ -322,25 +349,39 @@ impl<'a> Round<'a> {
                 read.iter().flat_map(|(_, children)| children.iter().cloned()).collect();
             lists.extend(read);
             self.resolve_all(&children).await?;
-            levels.push(children.into_iter().filter(|child| self.records[child].awaited).collect());
+            let awaited = children.into_iter().filter(|child| self.records[child].awaited);
+            levels.push(awaited.filter(|child| seen.insert(child.clone())).collect());
         }
-        for account in levels.into_iter().rev().flatten() {
-            let list = lists.remove(&account).unwrap_or_default();
-            let done = list.iter().map(|child| BatchWrite::Delete(Key::waiting_referral(&account, child)));
+        for level in levels.into_iter().rev() {
+            let done = level.iter().flat_map(|account| {
+                let children = lists.remove(account).unwrap_or_default();
+                children.into_iter().map(|child| BatchWrite::Delete(Key::waiting_referral(account, &child)))
+            });
             self.store.batch_write(done.collect()).await?;
             // The mark is also for adoptions, and whoever stored this row may not have got to them.
-            self.store.restage_waiting(&account, self.now).await?;
-            self.clear_awaited(&account).await?;
+            self.restage_waiting(level.iter()).await?;
+            self.clear_awaited(level).await?;
         }
         Ok(())
     }
 
+    /// Puts the adoptions that waited for these rows back on the list to release.
+    async fn restage_waiting(
+        &self,
+        accounts: impl Iterator<Item = &AccountSequence>,
+    ) -> Result<(), StoreError> {
+        stream::iter(accounts.cloned().collect::<Vec<_>>())
+            .map(async |account| self.store.restage_waiting(&account, self.now).await)
+            .buffer_unordered(CONCURRENT_CALLS_MAX)
+            .try_collect()
+            .await
+    }
+
     /// Resolves stored referrals whose referrers are resolved.
     async fn resolve_all(&mut self, accounts: &[AccountSequence]) -> Result<(), StoreError> {
-        for account in accounts {
-            self.records.remove(account);
-        }
-        self.load(accounts.to_vec()).await?;
+        self.reload(accounts).await?;
+        let referrers = accounts.iter().filter_map(|account| self.records[account].referrer.clone());
+        self.load(referrers.collect()).await?;
         let mut writes = Vec::new();
         for account in accounts {
             let record = &self.records[account];
@@ -356,7 +397,7 @@ impl<'a> Round<'a> {
                     self.records.insert(resolved.account.clone(), resolved);
                 }
                 Written::Outdated => {
-                    self.reload(&resolved.account).await?;
+                    self.reload(std::slice::from_ref(&resolved.account)).await?;
                     self.resolve(&resolved.account).await?;
                 }
                 Written::Failed(error) => return Err(error),
@@ -365,19 +406,28 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    async fn clear_awaited(&mut self, account: &AccountSequence) -> Result<(), StoreError> {
+    async fn clear_awaited(&mut self, mut accounts: Vec<AccountSequence>) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS_MAX {
-            self.reload(account).await?;
-            let mut record = self.records[account].clone();
-            if !record.awaited {
+            self.reload(&accounts).await?;
+            accounts.retain(|account| self.records[account].awaited);
+            if accounts.is_empty() {
                 return Ok(());
             }
-            record.awaited = false;
-            if self.store.apply(record.write_next()?).await? {
-                return Ok(());
-            }
+            let cleared = accounts.iter().map(|account| {
+                ReferralRecord { awaited: false, ..self.records[account].clone() }.write_next()
+            });
+            self.apply_each(cleared.collect::<Result<_, _>>()?).await?;
         }
-        Err(kept_changing(account))
+        Err(kept_changing(&accounts[0]))
+    }
+
+    /// Applies writes at once, each by itself. Whoever must know which of them held reads the rows again.
+    async fn apply_each(&self, actions: Vec<Action>) -> Result<(), StoreError> {
+        stream::iter(actions)
+            .map(|action| self.store.apply(action))
+            .buffer_unordered(CONCURRENT_CALLS_MAX)
+            .try_for_each(|_| std::future::ready(Ok(())))
+            .await
     }
 
     /// Takes back a row that was stored although it closes a cycle.
@@ -396,7 +446,7 @@ impl<'a> Round<'a> {
         ];
         // If the condition fails the row changed, which only resolving does, which a cycle rules out.
         let _ = self.store.transact(actions).await?;
-        self.reload(account).await
+        self.reload(std::slice::from_ref(account)).await
     }
 
     /// Reads records that are not in memory yet.
@@ -412,9 +462,11 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    async fn reload(&mut self, account: &AccountSequence) -> Result<(), StoreError> {
-        self.records.remove(account);
-        self.load(vec![account.clone()]).await
+    async fn reload(&mut self, accounts: &[AccountSequence]) -> Result<(), StoreError> {
+        for account in accounts {
+            self.records.remove(account);
+        }
+        self.load(accounts.to_vec()).await
     }
 
     /// Drops what was decided about a row that somebody else changed.

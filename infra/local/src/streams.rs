@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodbstreams::Client;
@@ -17,7 +18,11 @@ use crate::functions::{Function, RETRY_PAUSE};
 /// Records that one call answers at most (a limit of the service).
 const RECORDS_MAX: i32 = 1000;
 /// The pause after a look that found nothing.
-const IDLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+const IDLE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a list of shards is good for. The service opens new ones every few hours, and the embedded
+/// one looks at every record it has to describe its only shard.
+const SHARDS_KNOWN: Duration = Duration::from_secs(30);
 
 /// Reads a stream, shard by shard, parents before their children.
 #[derive(Debug, Clone)]
@@ -25,13 +30,21 @@ pub struct StreamReader {
     client: Client,
     stream_arn: String,
     positions: Positions,
+    shards: Arc<Mutex<Option<KnownShards>>>,
+}
+
+/// The shards' ids, oldest first, and when they were asked for.
+#[derive(Debug, Clone)]
+struct KnownShards {
+    ids: Vec<String>,
+    at: Instant,
 }
 
 impl StreamReader {
     /// A reader that goes on where `positions` are.
     #[must_use]
     pub fn new(client: Client, stream_arn: String, positions: Positions) -> Self {
-        Self { client, stream_arn, positions }
+        Self { client, stream_arn, positions, shards: Arc::default() }
     }
 
     /// Delivers the stream's records to a function until the task is dropped.
@@ -96,8 +109,19 @@ impl StreamReader {
         Ok(if failed.is_some() { Delivered::UpToFailure } else { Delivered::Everything })
     }
 
-    /// The shards' ids, oldest first, as the service lists them.
+    /// The shards' ids, oldest first, as the service listed them a short time ago.
     async fn shards(&self) -> Result<Vec<String>> {
+        let known = self.shards.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(|known| known.at.elapsed() < SHARDS_KNOWN) {
+            return Ok(known.ids);
+        }
+        let ids = self.list_shards().await?;
+        let known = KnownShards { ids: ids.clone(), at: Instant::now() };
+        *self.shards.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        Ok(ids)
+    }
+
+    async fn list_shards(&self) -> Result<Vec<String>> {
         let mut shards = Vec::new();
         let mut after = None;
         loop {
