@@ -37,6 +37,8 @@ pub struct Talents<'a> {
     pub table: &'a TalentTable,
     /// Whether the source says when users were last seen.
     pub knows_activity: bool,
+    /// Whether messages are sent of the marks that a climb leaves and nobody was told of before.
+    pub announces: bool,
     /// The time.
     pub now: DateTime<Utc>,
 }
@@ -57,8 +59,8 @@ pub struct Climbed {
     pub settled: u64,
     /// The levels that changed.
     pub level_changes: Vec<TalentLevelChange>,
-    /// The marks that were raised and had not been before: someone must be told of them.
-    pub marks_begun: Vec<TalentMark>,
+    /// The marks that were raised and that nobody was told of before.
+    pub unannounced: Vec<TalentMark>,
     /// Accounts whose level would change, had their user arrived.
     pub without_user: BTreeSet<AccountSequence>,
 }
@@ -68,7 +70,7 @@ impl Climbed {
     pub fn add(&mut self, other: Self) {
         self.settled += other.settled;
         self.level_changes.extend(other.level_changes);
-        self.marks_begun.extend(other.marks_begun);
+        self.unannounced.extend(other.unannounced);
         self.without_user.extend(other.without_user);
     }
 }
@@ -189,6 +191,8 @@ impl Climb<'_> {
         for family in self.families(families).await? {
             writes.push(RowWrite { actions: self.actions(&family)?, row: family });
         }
+        // Whatever failed, what took effect beside it is followed: somebody must be told of its marks.
+        let mut failed = None;
         for (family, written) in self.talents.store.write_rows(writes).await {
             match written {
                 Written::Committed => {
@@ -200,10 +204,10 @@ impl Climb<'_> {
                         self.places.remove(&child.next.account);
                     }
                 }
-                Written::Failed(error) => return Err(error),
+                Written::Failed(error) => failed = Some(error),
             }
         }
-        Ok(progressed)
+        failed.map_or(Ok(progressed), Err)
     }
 
     /// Asks for an account to be settled.
@@ -389,9 +393,10 @@ impl Climb<'_> {
         }
         if let (Some(referrer), Some(last)) = (&family.referrer, family.children.last()) {
             actions.push(TalentRecord::add(referrer, &family.change, &last.cause));
+            let (announces, now_ms) = (self.talents.announces, self.talents.now.timestamp_millis());
+            actions
+                .extend(family.mark.iter().map(|mark| mark.raise(last.next.settlement(), announces, now_ms)));
         }
-        let now_ms = self.talents.now.timestamp_millis();
-        actions.extend(family.mark.iter().map(|mark| mark.raise(now_ms)));
         Ok(actions)
     }
 
@@ -408,7 +413,7 @@ impl Climb<'_> {
                 self.places.insert(referrer.clone(), place);
             }
         }
-        self.climbed.marks_begun.extend(family.mark.filter(|mark| mark.raised == 0));
+        self.climbed.unannounced.extend(family.mark.filter(|mark| !mark.announced));
         for mut child in family.children {
             self.climbed.settled += 1;
             self.climbed.level_changes.extend(child.level_change.take());

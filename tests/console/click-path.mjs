@@ -38,7 +38,7 @@ for (const [look, options] of Object.entries(looks)) {
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("request", (request) => request.url().startsWith("data:") || hosts.add(new URL(request.url()).host));
-  const heading = async (text) => page.getByRole("heading", { level: 1, name: text, exact: true }).waitFor({ timeout: 15000 });
+  const heading = async (text) => page.getByRole("heading", { level: 1, name: text, exact: true }).waitFor({ timeout: 60000 });
   const keep = (name) => page.screenshot({ path: join(screenshots, `${look}-${name}.png`), fullPage: true });
   const search = async (text) => { await page.getByRole("searchbox").fill(text); await page.keyboard.press("Enter"); };
   const fits = async () => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
@@ -75,13 +75,24 @@ for (const [look, options] of Object.entries(looks)) {
     await heading("D25122700018");
     assert.match(await page.locator("main").innerText(), /60\s079\.57/);
     await page.getByRole("img", { name: /Contribution in effect/ }).waitFor();
+    const talent = page.locator("section.panel").filter({ has: page.getByRole("heading", { name: "Talent level", exact: true }) });
+    assert.match(await talent.innerText(), /missing for level 1[^]*direct referrals\s+1 of 3\s+descendants within 20 levels\s+5 of 10/);
     await fits();
     await keep("4-account");
+
+    // An account with a level says how it came to it.
+    await search("D25122700014");
+    await heading("D25122700014");
+    assert.match(await talent.innerText(), /Level\s+1/);
+    assert.match(await page.locator("main").innerText(), /0 → 1/);
+    await fits();
+    await keep("5-account-with-level");
 
     await page.getByRole("link", { name: "Network", exact: true }).click();
     await heading("Network");
     await page.getByRole("img", { name: /Network by day/ }).waitFor();
     assert.match(await page.locator("main").innerText(), /6\s512\s519\.91/);
+    assert.match(await page.locator("main").innerText(), /4\s834\s273\.26/);
     await fits();
     await keep("6-network");
 
@@ -90,7 +101,7 @@ for (const [look, options] of Object.entries(looks)) {
     assert.match(await page.locator("main").innerText(), /Held adoptions/);
     assert.match(await page.locator("main").innerText(), /2026-02-10/);
     await fits();
-    await keep("5-operation");
+    await keep("7-operation");
 
     await search("NOBODY-KNOWN");
     await heading("Nothing is known of this");

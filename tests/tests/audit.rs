@@ -7,10 +7,10 @@ mod explanations;
 mod ledger;
 
 use ::ledger::queue::Release;
-use ::ledger::rules::{Amount, OrderId, Recipient, Slot, SystemAccount, UnlockFacts};
+use ::ledger::rules::{OrderId, Recipient, Slot, SystemAccount, UnlockFacts};
 use ::ledger::store::{
     AccountChange, Action, BatchWrite, Frame, HoldReason, Item, JournalEntry, Key, OutstandingTree,
-    ReassessTask, Shard, Stage, SystemShare, TreeId, WorkItem,
+    ReassessTask, Shard, Stage, SystemShareChange, TreeId, WorkItem,
 };
 use anyhow::Result;
 use contribution::close::close_until;
@@ -85,13 +85,12 @@ async fn an_amount_pending_on_another_date_is_found() -> Result<()> {
         ..AccountChange::default()
     };
     ledger.apply(change.write(&account("D25122700018"))).await?;
-    let system = SystemShare::add(
-        Shard::all().next().expect("a shard"),
-        &SystemAccount::Operation,
-        Amount::ZERO,
-        &[(date("2026-01-10"), amount("1"))].into(),
-    );
-    ledger.apply(system).await?;
+    let system = SystemShareChange {
+        pending: [(date("2026-01-10"), amount("1"))].into(),
+        ..SystemShareChange::default()
+    };
+    let shard = Shard::all().next().expect("a shard");
+    ledger.apply(system.write(shard, &SystemAccount::Operation)).await?;
     let report = ledger.audit(false).await?;
     ledger::assert_only(&report, &[Kind::PendingWrong, Kind::SystemPendingWrong]);
     Ok(())
@@ -263,11 +262,22 @@ async fn a_ledger_with_closed_dates_is_clean_and_a_wrong_effective_amount_is_fou
 async fn a_system_account_that_is_off_is_found() -> Result<()> {
     let ledger = Ledger::of("flattened-regions.jsonl").await?;
     let shard = Shard::all().last().expect("a shard");
-    let off = SystemShare::add(shard, &SystemAccount::Headquarters, amount("0.0000000001"), &[].into());
-    ledger.apply(off).await?;
+    let off = SystemShareChange { total: amount("0.0000000001"), ..SystemShareChange::default() };
+    ledger.apply(off.write(shard, &SystemAccount::Headquarters)).await?;
     let report = ledger.audit(false).await?;
     ledger::assert_only(&report, &[Kind::SystemTotalWrong]);
     ledger::assert_finds(&report, Kind::SystemTotalWrong, "HEADQUARTERS");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_total_of_all_users_that_is_off_is_found() -> Result<()> {
+    let ledger = Ledger::of("flattened-regions.jsonl").await?;
+    let shard = Shard::all().last().expect("a shard");
+    let off = SystemShareChange { users: amount("0.0000000001"), ..SystemShareChange::default() };
+    ledger.apply(off.write(shard, &SystemAccount::Operation)).await?;
+    let report = ledger.audit(false).await?;
+    ledger::assert_only(&report, &[Kind::UsersTotalWrong]);
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use ledger::rules::{
 };
 use ledger::store::{
     AccountChange, Action, CloseState, DailySnapshotCreated, Item, Key, OutstandingTree, ReferralRecord,
-    Shard, SnapshotPosition, SnapshotRow, Store, SystemShare, Transacted, TreeId, WorkItem,
+    Shard, SnapshotPosition, SnapshotRow, Store, SystemShareChange, Transacted, TreeId, WorkItem,
 };
 use serde_json::{Value, json};
 
@@ -133,7 +133,8 @@ impl World {
         let shard = Shard::of_tree(&TreeId::below(account.clone()));
         let mut actions = vec![change.write(&account)];
         for system in ["OPERATION", "CITY:430100", "HEADQUARTERS"] {
-            actions.push(SystemShare::add(shard, &parse(system), units, &pending));
+            let share = SystemShareChange { total: units, pending: pending.clone(), ..Default::default() };
+            actions.push(share.write(shard, &parse(system)));
         }
         assert_eq!(self.store.transact(actions).await.expect("storage"), Transacted::Committed);
     }

@@ -7,15 +7,19 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use chrono::{TimeDelta, Utc};
+use contribution::calls::Calls;
 use contribution::capture::{Capture, CaptureRecord};
 use contribution::endpoints::Storage;
 use contribution::stack::{Options, Stack};
+use contribution::template::Template;
 use contribution::token::{AUDIENCE, DevelopmentKey, Grant, ISSUER};
 use contribution::{close, replay};
 use end_to_end::contract::{Answer, Contract};
 use end_to_end::{capture, golden};
 use ledger::environment::{Environment, Variables};
 use ledger::queue::Release;
+use ledger::rules::{AccountSequence, TalentLevel, TeamChange};
+use ledger::store::{TalentCause, TalentLevelChange, TalentRecord};
 use query_api::QueryApi;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -39,7 +43,12 @@ impl Api {
 
     /// The same, with every date up to this one closed.
     async fn closed_until(name: &str, date: &str) -> Self {
-        let stack = Stack::start(&Options::new(Storage::Ephemeral)).await.expect("the stack starts");
+        Self::with(name, date, Options::new(Storage::Ephemeral)).await
+    }
+
+    /// The same, with a stack of these options.
+    async fn with(name: &str, date: &str, options: Options) -> Self {
+        let stack = Stack::start(&options).await.expect("the stack starts");
         let mut records: Vec<CaptureRecord> = capture::read(golden::capture_path(name))
             .expect("a capture")
             .iter()
@@ -145,6 +154,8 @@ async fn every_route_answers_as_the_golden_files_say() {
         let api = Api::closed_until(name, "2026-02-10").await;
         let expected = golden::expected(name);
         accounts_are_as_expected(&api, &expected).await;
+        talents_are_as_expected(&api, &expected["talent"]).await;
+        network_is_as_expected(&api, &expected).await;
         adoptions_are_as_expected(&api, &expected).await;
 
         snapshot_is_as_expected(&api, &expected["snapshot"]).await;
@@ -197,6 +208,42 @@ async fn accounts_are_as_expected(api: &Api, expected: &Value) {
             assert_eq!(found["unlock"][field], totals[field], "{account} {field}");
         }
     }
+}
+
+/// Levels and counts, what is missing for the next level of the rules' own table, and how levels came to be.
+async fn talents_are_as_expected(api: &Api, expected: &Value) {
+    let rows = [(3, 10), (8, 30), (15, 80), (30, 200), (50, 500)];
+    for (account, talent) in members(expected) {
+        let found = api.get(&format!("/v1/accounts/{account}/talent")).await;
+        for field in ["direct_count", "promotion_count", "talent_level"] {
+            assert_eq!(found[field], talent[field], "{account} {field}");
+        }
+        let level = talent["talent_level"].as_u64().expect("a level");
+        let needed = rows[usize::try_from(level).expect("a small number")];
+        let missing: Vec<Value> = [("DIRECT_COUNT", needed.0, "direct_count"), ("PROMOTION_COUNT", needed.1, "promotion_count")]
+            .into_iter()
+            .filter(|(_, needed, field)| talent[field].as_u64() < Some(*needed))
+            .map(|(name, needed, field)| json!({ "condition": name, "level": null, "needed": needed, "found": talent[field] }))
+            .collect();
+        assert_eq!(found["next"], json!({ "level": level + 1, "missing": missing }), "{account}");
+        assert_eq!(
+            (&found["due_level"], &found["activity_ignored"]),
+            (&Value::Null, &json!(false)),
+            "{account}"
+        );
+        let changes = api.list(&format!("/v1/accounts/{account}/talent"), "changes", 1).await;
+        assert_eq!(changes.first().map_or(&json!(0), |latest| &latest["new_level"]), &talent["talent_level"]);
+        assert!(changes.windows(2).all(|pair| pair[0]["old_level"] == pair[1]["new_level"]), "{account}");
+    }
+}
+
+/// What is posted, now: users and system accounts, and both.
+async fn network_is_as_expected(api: &Api, expected: &Value) {
+    let now = api.get("/v1/network").await["now"].clone();
+    let users: i128 = members(&expected["accounts"]).map(|(_, account)| units(&account["total"])).sum();
+    let system: i128 = members(&expected["system"]).map(|(_, total)| units(total)).sum();
+    assert_eq!((units(&now["user_total"]), units(&now["system_total"])), (users, system));
+    assert_eq!(now["network_total"], expected["distributed_total"]);
 }
 
 async fn snapshot_is_as_expected(api: &Api, expected: &Value) {
@@ -427,7 +474,9 @@ async fn forged_expired_misdirected_and_missing_tokens_are_refused_everywhere() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_and_every_response_of_the_contract_is_answered() {
-    let api = Api::on("ordering-incident.snapshot").await;
+    let calls = Calls::default();
+    let options = Options { calls: Some(calls.clone()), ..Options::new(Storage::Ephemeral) };
+    let api = Api::with("ordering-incident.snapshot", CLOSED, options).await;
     let documented: BTreeSet<String> = api.contract.paths().into_iter().collect();
     assert_eq!(documented, query_api::paths().map(ToOwned::to_owned).collect(), "routes and contract");
 
@@ -457,6 +506,13 @@ async fn every_route_and_every_response_of_the_contract_is_answered() {
             api.ask(&path.replace("/57", "/999999").replace(CLOSED, "2099-01-01"), &[authorization]).await;
         assert!([200, 404].contains(&answer.status), "{path}: {}", answer.status);
     }
+    api.get("/v1/adoptions/57/explain?account=D25122700018").await;
+    let of_function = calls.permissions().into_iter().filter(|call| call.function == "QueryApi");
+    let mut needed: BTreeSet<(String, String)> =
+        of_function.map(|call| (call.action, call.resource)).collect();
+    // The call that opens a process's connection is made where there is a process.
+    needed.insert(("dynamodb:GetItem".to_owned(), "Source".to_owned()));
+    assert_eq!(needed, granted_calls(), "the function's role allows what its routes call, and no more");
     for (status, broken) in [(503, unreachable_tables()), (500, missing_tables(&api))] {
         for path in example_paths(&api, "D25122700018").into_iter().filter(|path| path.starts_with("/v1/")) {
             let answer = invoke(&broken, &path).await;
@@ -489,7 +545,7 @@ fn function(dynamodb: aws_sdk_dynamodb::Client) -> QueryApi {
     let variables =
         Variables::new(|name| name.ends_with("_TABLE").then(|| format!("missing-{}", name.to_lowercase())));
     let environment = Environment::with_clients(dynamodb, aws_sdk_sqs::Client::from_conf(sqs), variables);
-    QueryApi::new(environment.expect("an environment"))
+    QueryApi::new(environment.expect("an environment")).expect("a function")
 }
 
 async fn invoke(api: &QueryApi, path: &str) -> Answer {
@@ -516,12 +572,123 @@ async fn invoke(api: &QueryApi, path: &str) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_takes_as_long_as_one_storage_call() {
+async fn an_account_takes_one_storage_call_and_its_talent_level_as_long_as_one() {
     let api = Api::on("ordering-incident.snapshot").await;
     let meter = &api.stack.functions.query.meter;
+    for account in ["D25122700018", "NOBODY-KNOWN"] {
+        let before = meter.cost();
+        api.ask_with(&api.operator(), &format!("/v1/accounts/{account}")).await;
+        let after = meter.cost();
+        assert_eq!((after.calls - before.calls, after.round_trips - before.round_trips), (1, 1), "{account}");
+    }
+    a_page_of_changes_is_read_beside_the_level(&api).await;
+}
+
+async fn a_page_of_changes_is_read_beside_the_level(api: &Api) {
+    let account: AccountSequence = "MANY-CHANGES".parse().expect("an account");
+    let cause = TalentCause::ReferralArrived { account: account.clone() };
+    let change = |number: u32| TalentLevelChange {
+        account: account.clone(),
+        number,
+        old_level: TalentLevel::new(u8::from(number % 2 == 0)),
+        new_level: TalentLevel::new(u8::from(number % 2 == 1)),
+        direct_count: 3,
+        promotion_count: 10,
+        cause: cause.clone(),
+        changed_at_ms: i64::from(number),
+    };
+    let store = api.stack.store();
+    for number in 1..=7 {
+        assert!(store.apply(change(number).write().expect("an item")).await.expect("storage"));
+    }
+    let path = format!("/v1/accounts/{account}/talent");
+    let unknown = api.ask_with(&api.operator(), &path).await;
+    assert_eq!(unknown.status, 404, "changes alone make nobody known");
+    let one_more = TeamChange { people: [1; 20], ..TeamChange::default() };
+    assert!(store.apply(TalentRecord::add(&account, &one_more, &cause)).await.expect("storage"));
+    let numbers: Vec<Value> =
+        api.list(&path, "changes", 3).await.iter().map(|change| change["number"].clone()).collect();
+    assert_eq!(json!(numbers), json!([7, 6, 5, 4, 3, 2, 1]));
+
+    // Its user has not arrived, so that the level stays as it is.
+    let found = api.get(&path).await;
+    assert_eq!((&found["talent_level"], &found["has_user"]), (&json!(0), &json!(false)));
+    assert_eq!(
+        found["next"]["missing"][0],
+        json!({ "condition": "DIRECT_COUNT", "level": null, "needed": 3, "found": 1 })
+    );
+    let meter = &api.stack.functions.query.meter;
     let before = meter.cost();
-    api.get("/v1/accounts/D25122700018").await;
-    let after = meter.cost();
-    // The account, and the latest close; they are asked for at once.
-    assert_eq!(after.calls - before.calls, 2);
+    api.get(&format!("{path}?limit=1")).await;
+    // The account and its changes, asked for at once.
+    assert_eq!(meter.cost().calls - before.calls, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_talent_level_says_what_the_policy_asks_for_and_what_it_could_not_judge() {
+    let mut options = Options::new(Storage::Ephemeral);
+    let rows = json!([
+        { "direct_count": 1 },
+        { "direct_count": 1, "direct_at_level": { "level": 1, "count": 1 }, "active_direct_count": 1 },
+        { "direct_count": 1, "direct_at_level": { "level": 2, "count": 1000 } },
+    ]);
+    let policy = json!({ "talent": { "rows": rows } }).to_string();
+    options.parameters.push(("ContributionPolicy".to_owned(), policy));
+    let api = Api::with("ordering-incident", CLOSED, options).await;
+    let expected = golden::expected("ordering-incident");
+    let mut above = 0;
+    for (account, talent) in members(&expected["talent"]) {
+        let found = api.get(&format!("/v1/accounts/{account}/talent")).await;
+        assert_eq!(
+            (&found["activity_ignored"], &found["activity"]),
+            (&json!(true), &Value::Null),
+            "{account}"
+        );
+        let by_level = found["direct_by_level"].as_array().expect("the policy asks for it");
+        let with_level: u64 = by_level.iter().filter_map(|level| level["count"].as_u64()).sum();
+        assert!(with_level <= talent["direct_count"].as_u64().expect("a count"));
+        let level = u64::from(talent["direct_count"] != 0) + u64::from(with_level > 0);
+        assert_eq!(found["talent_level"], level, "{account}");
+        if level == 2 {
+            let at_two =
+                by_level.iter().find(|one| one["level"] == 2).map_or(json!(0), |one| one["count"].clone());
+            let missing =
+                json!([{ "condition": "DIRECT_AT_LEVEL", "level": 2, "needed": 1000, "found": at_two }]);
+            assert_eq!(found["next"], json!({ "level": 3, "missing": missing }), "{account}");
+            above += 1;
+            // A user is told of the own account only, whoever brought a change about.
+            let own =
+                api.ask_with(&api.user(account), &format!("/v1/accounts/{account}/talent")).await.json();
+            for (own, operators) in own["changes"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .zip(found["changes"].as_array().into_iter().flatten())
+            {
+                assert!(!operators["cause"]["account"].is_null());
+                assert!(own["cause"]["account"].is_null() || own["cause"]["account"] == *account);
+                assert_eq!(own["cause"]["kind"], operators["cause"]["kind"]);
+            }
+        }
+    }
+    assert!(above > 0, "somebody has somebody with a level");
+}
+
+/// The tables' calls that the function's role allows, each with the table it allows it on.
+fn granted_calls() -> BTreeSet<(String, String)> {
+    let template = Template::load(&[] as &[(&str, String)]).expect("the template");
+    let (_, role) = template
+        .resources_of_type("AWS::IAM::Role")
+        .find(|(name, _)| *name == "QueryApiRole")
+        .expect("the function has a role");
+    let statements = &role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+    let mut granted = BTreeSet::new();
+    for statement in statements.as_array().expect("statements") {
+        let actions = statement["Action"].as_array().expect("actions").iter().filter_map(Value::as_str);
+        let resource = statement["Resource"]["Fn::GetAtt"].as_str().expect("one resource");
+        for action in actions.filter(|action| action.starts_with("dynamodb:")) {
+            granted.insert((action.to_owned(), resource.trim_end_matches(".Arn").to_owned()));
+        }
+    }
+    granted
 }

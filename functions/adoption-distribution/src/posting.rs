@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::rules::{
-    AccountSequence, Amount, AmountOverflow, BusinessDate, OrderId, Owner, Slot, SystemAccount,
-};
+use ledger::rules::{AccountSequence, Amount, AmountOverflow, OrderId, Owner, Slot, SystemAccount};
 use ledger::store::{
     Account, AccountChange, Action, EntryCause, JournalEntry, OutstandingTree, Posted, PostedAccount,
-    ReassessTask, Shard, Store, StoreError, SystemShare, TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
+    ReassessTask, Shard, Store, StoreError, SystemShareChange, TRANSACTION_ACTIONS_MAX, Transacted, TreeId,
 };
 
 use crate::DistributionError;
@@ -22,16 +20,10 @@ const ACTIONS_PER_TREE: usize = 2;
 pub(crate) struct Posting {
     entries: Vec<JournalEntry>,
     accounts: BTreeMap<AccountSequence, AccountChange>,
-    systems: BTreeMap<(Shard, SystemAccount), SystemChange>,
+    systems: BTreeMap<(Shard, SystemAccount), SystemShareChange>,
     trees: BTreeMap<TreeId, Option<OrderId>>,
     homes: BTreeMap<AccountSequence, TreeId>,
     tasks: Vec<ReassessTask>,
-}
-
-#[derive(Debug, Default)]
-struct SystemChange {
-    amount: Amount,
-    pending: BTreeMap<BusinessDate, Amount>,
 }
 
 impl Posting {
@@ -55,6 +47,10 @@ impl Posting {
                 Owner::User(account) => users.insert(account),
                 Owner::System(account) => systems.insert((shard, account)),
             };
+        }
+        if systems.is_empty() {
+            // What users get is noted with the share of a system account.
+            systems.insert((shard, SystemAccount::Operation));
         }
         users.extend(effect.unlocks.iter().map(|(account, _)| account.clone()));
         let new = 1
@@ -96,12 +92,9 @@ impl Posting {
         }
         let mut summed = Vec::new();
         for (key, change) in systems {
-            let before = self.systems.get(&key);
-            let mut pending = before.map(|before| before.pending.clone()).unwrap_or_default();
-            add_each(&mut pending, &change.pending).map_err(poisoned)?;
-            let amount = before.map_or(Amount::ZERO, |before| before.amount);
-            let amount = amount.checked_add(change.amount).map_err(poisoned)?;
-            summed.push((key, SystemChange { amount, pending }));
+            let mut together = self.systems.get(&key).cloned().unwrap_or_default();
+            together.merge(&change).map_err(poisoned)?;
+            summed.push((key, together));
         }
         view.post(&entry)?;
         for (account, state, change) in applied {
@@ -156,7 +149,7 @@ impl Posting {
             actions.push(change.write(account));
         }
         for ((shard, account), change) in &self.systems {
-            actions.push(SystemShare::add(*shard, account, change.amount, &change.pending));
+            actions.push(change.write(*shard, account));
         }
         for (tree, last_order) in &self.trees {
             actions.push(view.cursor(tree).advance(tree, *last_order));
@@ -178,7 +171,8 @@ impl Posting {
     }
 }
 
-type Changes = (BTreeMap<AccountSequence, AccountChange>, BTreeMap<(Shard, SystemAccount), SystemChange>);
+type Changes =
+    (BTreeMap<AccountSequence, AccountChange>, BTreeMap<(Shard, SystemAccount), SystemShareChange>);
 
 /// What an entry and its unlocks change, account by account.
 fn changes(
@@ -188,7 +182,8 @@ fn changes(
 ) -> Result<Changes, AmountOverflow> {
     let effective_date = entry.term.effective_date;
     let mut users: BTreeMap<AccountSequence, AccountChange> = BTreeMap::new();
-    let mut systems: BTreeMap<(Shard, SystemAccount), SystemChange> = BTreeMap::new();
+    let mut systems: BTreeMap<(Shard, SystemAccount), SystemShareChange> = BTreeMap::new();
+    let mut of_users = Amount::ZERO;
     for leg in &entry.legs {
         let pending = match leg.recipient.owner() {
             Owner::User(account) => {
@@ -199,16 +194,23 @@ fn changes(
                     _ => &mut change.personal,
                 };
                 *total = total.checked_add(leg.amount)?;
+                of_users = of_users.checked_add(leg.amount)?;
                 &mut change.pending
             }
             Owner::System(account) => {
                 let change = systems.entry((shard, account)).or_default();
-                change.amount = change.amount.checked_add(leg.amount)?;
+                change.total = change.total.checked_add(leg.amount)?;
                 &mut change.pending
             }
         };
         let pending = pending.entry(effective_date).or_default();
         *pending = pending.checked_add(leg.amount)?;
+    }
+    if let Some(mut share) = systems.first_entry() {
+        share.get_mut().users = of_users;
+    } else if !of_users.is_zero() {
+        let change = SystemShareChange { users: of_users, ..SystemShareChange::default() };
+        systems.insert((shard, SystemAccount::Operation), change);
     }
     let trees = i64::from(entry.tree_count.get());
     let trees = match entry.cause {
@@ -224,15 +226,4 @@ fn changes(
         users.entry(account.clone()).or_default().unlock = Some(facts.clone());
     }
     Ok((users, systems))
-}
-
-fn add_each(
-    sums: &mut BTreeMap<BusinessDate, Amount>,
-    amounts: &BTreeMap<BusinessDate, Amount>,
-) -> Result<(), AmountOverflow> {
-    for (date, amount) in amounts {
-        let sum = sums.entry(*date).or_default();
-        *sum = sum.checked_add(*amount)?;
-    }
-    Ok(())
 }

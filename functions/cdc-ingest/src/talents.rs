@@ -33,10 +33,14 @@ impl Ingest {
         if starts.is_empty() {
             return Ok(());
         }
+        // A snapshot brings changes below nearly everybody. They are carried up together when it has
+        // been read, and need no messages.
+        let announces = batch.has_streamed_rows();
         let talents = Talents {
             store: &self.environment.store,
             table: self.environment.policy.talent(),
             knows_activity: self.profile.knows_activity(),
+            announces,
             now,
         };
         let mut climbed = Climbed::default();
@@ -45,13 +49,11 @@ impl Ingest {
         if let Err(error @ (StoreError::Corrupt { .. } | StoreError::Rejected { .. })) = &outcome {
             // No delivery of this batch would do better, and rows behind it must not wait for it.
             tracing::error!(%error, accounts = starts.len(), "talent levels are left to the queue");
-            outcome = self.leave_to_queue(starts, &mut climbed, now).await;
+            outcome = self.leave_to_queue(starts, announces, &mut climbed, now).await;
         }
-        // A snapshot brings changes below nearly everybody. They are carried up together when it has
-        // been read, and need no messages.
-        if batch.has_streamed_rows() {
+        if announces {
             let messages = climbed
-                .marks_begun
+                .unannounced
                 .into_iter()
                 .map(|mark| TalentRaised { account: mark.account, tree: mark.tree });
             self.environment.queues.send_all(&self.talent_queue_url, messages).await?;
@@ -63,13 +65,16 @@ impl Ingest {
     async fn leave_to_queue(
         &self,
         starts: Vec<Start>,
+        announces: bool,
         climbed: &mut Climbed,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         for Start { account, .. } in starts {
             let mark = TalentMark::on(account, None);
-            self.environment.store.apply(mark.raise(now.timestamp_millis())).await?;
-            climbed.marks_begun.push(mark);
+            let (now_ms, now_micros) = (now.timestamp_millis(), now.timestamp_micros());
+            let by = format!("{FUNCTION}#{now_micros}");
+            self.environment.store.apply(mark.raise(by, announces, now_ms)).await?;
+            climbed.unannounced.push(mark);
         }
         Ok(())
     }

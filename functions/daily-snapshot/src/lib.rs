@@ -15,7 +15,8 @@ use ledger::environment::{Environment, InvalidEnvironment};
 use ledger::queue::{CloseMessage, CloseRequest};
 use ledger::rules::{Amount, BusinessDate, CloseStep, Owner, Ratio, SystemAccount, ratio_remainder};
 use ledger::store::{
-    BatchWrite, CloseState, DailySnapshotCreated, Holder, Holding, NetworkTotals, SnapshotRow, Transacted,
+    BatchWrite, CloseState, ClosedDates, DailySnapshotCreated, Holder, Holding, NetworkTotals, SnapshotRow,
+    Transacted,
 };
 use ledger::telemetry::Metrics;
 
@@ -231,7 +232,8 @@ impl DailySnapshot {
             closed_at_ms: Some(now.timestamp_millis()),
             ..state.clone()
         };
-        let outcome = store.transact(vec![closed.write_next()?, created.write()?]).await?;
+        let dates = ClosedDates { first: state.first_date, last: date };
+        let outcome = store.transact(vec![closed.write_next()?, dates.write()?, created.write()?]).await?;
         if outcome == Transacted::Committed {
             report(&created, &state, now);
             // A release without an end was meant for this date only.

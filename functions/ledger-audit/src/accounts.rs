@@ -15,6 +15,7 @@ impl<C: Fn() -> DateTime<Utc>> Examination<'_, C> {
     /// The stored accounts and cursors of the part, against what was recomputed.
     pub(crate) async fn compare_accounts(&mut self, mut part: Part) -> Result<(), Ended> {
         let mut shares: BTreeMap<SystemAccount, Sums> = BTreeMap::new();
+        let mut of_users = 0;
         let mut start = None;
         loop {
             self.check_time()?;
@@ -30,6 +31,7 @@ impl<C: Fn() -> DateTime<Utc>> Examination<'_, C> {
                     Ok(AccountsItem::Share { account, share }) if part.is_first() => {
                         let sums = shares.entry(account.clone()).or_default();
                         sums.add_share(&account, &share, self.closed, self.policy);
+                        of_users += share.users.units();
                     }
                     Ok(AccountsItem::Cursor { tree, cursor }) if part.has(tree.as_str()) => {
                         if let Some(last) = part.last_orders.remove(&tree)
@@ -64,6 +66,10 @@ impl<C: Fn() -> DateTime<Utc>> Examination<'_, C> {
         }
         for (account, found) in shares {
             self.compare_system(account, Sums::default(), found);
+        }
+        if part.of_users != of_users {
+            let subject = Subject::item("the shares of all system accounts");
+            self.findings.differs(Kind::UsersTotalWrong, subject, text(part.of_users), text(of_users));
         }
         Ok(())
     }

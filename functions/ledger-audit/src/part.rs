@@ -30,6 +30,8 @@ pub(crate) struct Part {
     adopters: HashSet<AccountSequence>,
     pub(crate) sums: HashMap<AccountSequence, Sums>,
     pub(crate) systems: BTreeMap<SystemAccount, Sums>,
+    /// What all users have, all time; in the first part only.
+    pub(crate) of_users: i128,
     pub(crate) last_orders: HashMap<TreeId, OrderId>,
 }
 
@@ -165,7 +167,11 @@ impl<C: Fn() -> DateTime<Utc>> Examination<'_, C> {
         let row = record.row.as_ref().expect("only adoptions with rows are known");
         for entry in entries {
             for leg in &entry.legs {
-                match leg.recipient.owner() {
+                let owner = leg.recipient.owner();
+                if part.is_first() && matches!(owner, Owner::User(_)) {
+                    part.of_users += leg.amount.units();
+                }
+                match owner {
                     Owner::User(account) if part.has(account.as_str()) => {
                         part.sums.entry(account).or_default().add(entry, leg, self.closed, self.policy);
                     }

@@ -193,6 +193,8 @@ pub enum Kind {
     /// What a system account has pending after the closed date is not the sum of its legs by effective
     /// date.
     SystemPendingWrong,
+    /// What is noted of all users together is not the sum of their legs.
+    UsersTotalWrong,
     /// What an account has effective, and what the next close will take, is not what is active.
     EffectiveWrong,
     /// What a system account has effective, and what the next close will take, is not what is active.
@@ -262,6 +264,7 @@ impl Kind {
             | Self::EffectiveWrong
             | Self::SystemTotalWrong
             | Self::SystemPendingWrong
+            | Self::UsersTotalWrong
             | Self::SystemEffectiveWrong => {
                 "the legs are the truth if the journal has no difference: set the amount under the \
                  tree's fence, after finding out who else writes accounts"

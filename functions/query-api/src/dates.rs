@@ -1,7 +1,7 @@
 //! Pages of closed business dates.
 
 use ledger::rules::BusinessDate;
-use ledger::store::Store;
+use ledger::store::ClosedDates;
 
 use crate::cursor;
 use crate::problem::Problem;
@@ -27,7 +27,8 @@ impl DatePage {
         let limit = request.limit()?;
         let (from, to) = (request.query::<BusinessDate>("from")?, request.query::<BusinessDate>("to")?);
         let start = request.cursor::<BusinessDate>(list)?;
-        let Some((earliest, latest)) = closed_dates(request.store()).await? else {
+        let Some(ClosedDates { first: earliest, last: latest }) = request.store().closed_dates().await?
+        else {
             return Ok(Self::default());
         };
         let latest = to.map_or(latest, |to| to.min(latest));
@@ -46,11 +47,4 @@ impl DatePage {
         dates.truncate(limit);
         Ok(Self { dates, next_cursor })
     }
-}
-
-/// The first and the last closed date; dates close in sequence, so that all between them are closed.
-pub(crate) async fn closed_dates(store: &Store) -> Result<Option<(BusinessDate, BusinessDate)>, Problem> {
-    let Some(latest) = store.latest_close().await? else { return Ok(None) };
-    let last = if latest.is_closed() { latest.date } else { latest.date.previous() };
-    Ok((latest.first_date <= last).then_some((latest.first_date, last)))
 }

@@ -19,7 +19,7 @@ mod routes;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use chrono::{DateTime, Utc};
-use ledger::environment::Environment;
+use ledger::environment::{Environment, InvalidEnvironment};
 
 use crate::access::Caller;
 use crate::answer::Answer;
@@ -36,13 +36,13 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 #[derive(Debug)]
 pub struct QueryApi {
     environment: Environment,
+    knows_activity: bool,
 }
 
 impl QueryApi {
     /// The function in this environment.
-    #[must_use]
-    pub fn new(environment: Environment) -> Self {
-        Self { environment }
+    pub fn new(environment: Environment) -> Result<Self, InvalidEnvironment> {
+        Ok(Self { knows_activity: environment.profile()?.knows_activity(), environment })
     }
 
     /// Answers a request as API Gateway passes it on. Trouble is an answer, too.
@@ -70,7 +70,7 @@ impl QueryApi {
         let caller = Caller::of(event.request_context.authorizer.as_ref());
         route.access.check(caller.as_ref(), &path_values)?;
         let query = event.raw_query_string.as_deref().unwrap_or_default();
-        let request = Request::new(&self.environment, now, route, caller, path_values, query)?;
+        let request = Request::new(self, now, route, caller, path_values, query)?;
         (route.answer)(&request).await
     }
 }

@@ -10,7 +10,7 @@ use query_api::QueryApi;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let api = QueryApi::new(Environment::of_process().await?);
+    let api = QueryApi::new(Environment::of_process().await?)?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         Ok::<_, Error>(api.handle(event.payload, Utc::now()).await)
     }))

@@ -5,10 +5,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use ledger::environment::Environment;
 use ledger::rules::{AccountSequence, Policy};
 use ledger::store::Store;
 
+use crate::QueryApi;
 use crate::access::Caller;
 use crate::cursor;
 use crate::problem::Problem;
@@ -22,7 +22,7 @@ pub(crate) const LIMIT_MAX: usize = 200;
 /// A request that may be answered.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
-    environment: &'a Environment,
+    api: &'a QueryApi,
     now: DateTime<Utc>,
     caller: Option<Caller>,
     path: PathValues,
@@ -33,7 +33,7 @@ impl<'a> Request<'a> {
     /// A request to a route. Parameters the route does not take, or that come twice, are refused: who
     /// writes `limti=5` wants to know.
     pub(crate) fn new(
-        environment: &'a Environment,
+        api: &'a QueryApi,
         now: DateTime<Utc>,
         route: &Route,
         caller: Option<Caller>,
@@ -53,17 +53,22 @@ impl<'a> Request<'a> {
                 return Err(Problem::invalid(name, "given once"));
             }
         }
-        Ok(Self { environment, now, caller, path, query })
+        Ok(Self { api, now, caller, path, query })
     }
 
     /// The tables.
     pub(crate) fn store(&self) -> &Store {
-        &self.environment.store
+        &self.api.environment.store
     }
 
     /// The rules' numbers.
     pub(crate) fn policy(&self) -> &Policy {
-        &self.environment.policy
+        &self.api.environment.policy
+    }
+
+    /// Whether the source says when users were last seen.
+    pub(crate) fn knows_activity(&self) -> bool {
+        self.api.knows_activity
     }
 
     /// When the request arrived.

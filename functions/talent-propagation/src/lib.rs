@@ -210,13 +210,20 @@ impl Propagator {
     ) -> Result<(), PropagationError> {
         let now = clock();
         let Environment { store, policy, queues, .. } = &self.environment;
-        let talents = Talents { store, table: policy.talent(), knows_activity: self.knows_activity, now };
+        let talents = Talents {
+            store,
+            table: policy.talent(),
+            knows_activity: self.knows_activity,
+            announces: true,
+            now,
+        };
         let mut this = Climbed::default();
         let left = (deadline - now).to_std().unwrap_or(Duration::ZERO);
         let outcome = tokio::time::timeout(left, talents.climb(starts, TALENT_DEPTH, &mut this)).await;
-        let begun = std::mem::take(&mut this.marks_begun);
+        let unannounced = std::mem::take(&mut this.unannounced);
         climbed.add(this);
-        let messages = begun.into_iter().map(|mark| TalentRaised { account: mark.account, tree: mark.tree });
+        let messages =
+            unannounced.into_iter().map(|mark| TalentRaised { account: mark.account, tree: mark.tree });
         queues.send_all(&self.talent_queue_url, messages).await?;
         Ok(outcome.map_err(|_| PropagationError::OutOfTime)??)
     }

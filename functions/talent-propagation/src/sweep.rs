@@ -68,7 +68,10 @@ impl Propagator {
                 summary.cleared += marks.len() as u64;
                 return Ok(());
             }
-            Err(PropagationError::OutOfTime) => return Ok(()),
+            Err(PropagationError::OutOfTime) => {
+                tracing::warn!(marks = marks.len(), "a sweep ran out of time; the next one goes on");
+                return Ok(());
+            }
             Err(error) => {
                 tracing::warn!(%error, marks = marks.len(), "a sweep failed; each mark is tried alone");
             }

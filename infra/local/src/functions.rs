@@ -113,7 +113,7 @@ impl Functions {
         let stream = Arc::new(LedgerStream::new(of_stream)?);
         let of_query = environment("QueryApi")?;
         let query_meter = of_query.store.meter().clone();
-        let query = Arc::new(QueryApi::new(of_query));
+        let query = Arc::new(QueryApi::new(of_query)?);
         let of_propagator = environment("TalentPropagation")?;
         let propagator_meter = of_propagator.store.meter().clone();
         let propagator = Arc::new(Propagator::new(of_propagator)?);

@@ -30,7 +30,7 @@ pub use ladder::{ContributionPerTree, NegativeContribution, contribution_per_tre
 pub use order::{InvalidOrderId, OrderId, TreeCount};
 pub use policy::{Backfill, DepthStep, InvalidPolicy, Policy, PriceLadder, Rates};
 pub use talent::{
-    Assessment, Condition, DirectAtLevel, InvalidTalentTable, Missing, Report, TALENT_DEPTH, TalentLevel,
-    TalentRow, TalentTable, Team, TeamChange,
+    Assessment, Condition, DirectAtLevel, InvalidTalentTable, Missing, NextLevel, Report, TALENT_DEPTH,
+    TalentLevel, TalentRow, TalentTable, Team, TeamChange,
 };
 pub use unlock::{InvalidUnlockFacts, OrderRange, UnlockFacts, UnlockState, affected_orders};

@@ -73,14 +73,16 @@ impl TalentTable {
     #[must_use]
     pub fn assess(&self, team: &Team, knows_activity: bool) -> Assessment {
         let holds = |row: &TalentRow| row.conditions(knows_activity).all(|condition| condition.holds(team));
-        let level = self.rows.iter().rposition(holds).map_or(0, |index| index + 1);
-        let missing = self.rows.get(level).map(|row| {
+        let held_rows = self.rows.iter().rposition(holds).map_or(0, |index| index + 1);
+        let level_after = |rows: usize| TalentLevel(u8::try_from(rows).expect("at most MAX_LEVELS"));
+        let next = self.rows.get(held_rows).map(|row| {
             let lacking = row.conditions(knows_activity).filter(|condition| !condition.holds(team));
-            lacking.map(|condition| Missing { condition, present: condition.present(team) }).collect()
+            let missing = lacking.map(|condition| Missing { condition, present: condition.present(team) });
+            NextLevel { level: level_after(held_rows + 1), missing: missing.collect() }
         });
         Assessment {
-            level: TalentLevel(u8::try_from(level).expect("at most MAX_LEVELS")),
-            missing: missing.unwrap_or_default(),
+            level: level_after(held_rows),
+            next,
             activity_ignored: !knows_activity && self.asks_for_activity(),
         }
     }
@@ -116,10 +118,19 @@ impl Default for TalentTable {
 pub struct Assessment {
     /// The level.
     pub level: TalentLevel,
-    /// What the next level asks for and is not there; empty at the highest level.
-    pub missing: Vec<Missing>,
+    /// What is missing for the level above; `None` at the highest level.
+    pub next: Option<NextLevel>,
     /// Whether conditions on activity were left out, because the source does not say who was active.
     pub activity_ignored: bool,
+}
+
+/// The level above the one that a team gives, and what keeps the team from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextLevel {
+    /// The level.
+    pub level: TalentLevel,
+    /// Its conditions that do not hold; at least one.
+    pub missing: Vec<Missing>,
 }
 
 /// A condition that does not hold.
@@ -147,15 +158,41 @@ pub enum Condition {
 }
 
 impl Condition {
-    fn holds(self, team: &Team) -> bool {
-        let needed = match self {
+    /// The condition's name on every wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct(_) => "DIRECT_COUNT",
+            Self::Promotion(_) => "PROMOTION_COUNT",
+            Self::AtLevel(_) => "DIRECT_AT_LEVEL",
+            Self::ActiveDirect(_) => "ACTIVE_DIRECT_COUNT",
+            Self::ActivePromotion(_) => "ACTIVE_PROMOTION_COUNT",
+        }
+    }
+
+    /// How many it asks for.
+    #[must_use]
+    pub fn needed(self) -> u64 {
+        match self {
             Self::Direct(needed)
             | Self::Promotion(needed)
             | Self::ActiveDirect(needed)
             | Self::ActivePromotion(needed)
             | Self::AtLevel(DirectAtLevel { count: needed, .. }) => needed,
-        };
-        self.present(team) >= needed
+        }
+    }
+
+    /// The level at which it asks for them, if it does.
+    #[must_use]
+    pub fn at_level(self) -> Option<TalentLevel> {
+        match self {
+            Self::AtLevel(DirectAtLevel { level, .. }) => Some(level),
+            Self::Direct(_) | Self::Promotion(_) | Self::ActiveDirect(_) | Self::ActivePromotion(_) => None,
+        }
+    }
+
+    fn holds(self, team: &Team) -> bool {
+        self.present(team) >= self.needed()
     }
 
     fn present(self, team: &Team) -> u64 {
@@ -163,8 +200,8 @@ impl Condition {
             Self::Direct(_) => team.direct_count(),
             Self::Promotion(_) => team.promotion_count(),
             Self::AtLevel(DirectAtLevel { level, .. }) => team.direct_at_level(level),
-            Self::ActiveDirect(_) => team.active[0],
-            Self::ActivePromotion(_) => team.active.iter().sum(),
+            Self::ActiveDirect(_) => team.active_direct_count(),
+            Self::ActivePromotion(_) => team.active_promotion_count(),
         }
     }
 }
@@ -206,6 +243,18 @@ impl Team {
     #[must_use]
     pub fn promotion_count(&self) -> u64 {
         self.people.iter().sum()
+    }
+
+    /// Direct referrals that were active lately.
+    #[must_use]
+    pub fn active_direct_count(&self) -> u64 {
+        self.active[0]
+    }
+
+    /// Descendants within [`TALENT_DEPTH`] levels that were active lately.
+    #[must_use]
+    pub fn active_promotion_count(&self) -> u64 {
+        self.active.iter().sum()
     }
 
     /// Direct referrals at this level or a higher one.
@@ -457,16 +506,38 @@ mod tests {
     }
 
     #[test]
-    fn an_assessment_says_what_the_next_level_lacks() {
-        let assessment = TalentTable::default().assess(&team(3, 9), false);
-        assert_eq!(
-            assessment.missing,
-            [
-                Missing { condition: Condition::Direct(8), present: 3 },
-                Missing { condition: Condition::Promotion(30), present: 12 },
-            ]
-        );
-        assert_eq!(TalentTable::default().assess(&team(50, 450), false).missing, []);
+    fn an_assessment_says_what_the_next_level_lacks_and_nothing_of_what_holds() {
+        let next = |team: &Team| TalentTable::default().assess(team, false).next;
+        let lacking = |missing| Some(NextLevel { level: TalentLevel::new(2), missing });
+        let direct = Missing { condition: Condition::Direct(8), present: 3 };
+        let promotion = Missing { condition: Condition::Promotion(30), present: 12 };
+        assert_eq!(next(&team(3, 9)), lacking(vec![direct, promotion]));
+        assert_eq!(next(&team(3, 100)), lacking(vec![direct]), "descendants do not stand in for referrals");
+        assert_eq!(next(&team(50, 450)), None, "there is no level above the highest");
+    }
+
+    #[test]
+    fn what_is_missing_counts_direct_referrals_at_the_level_asked_for_and_activity_where_it_is_known() {
+        let table: TalentTable = serde_json::from_value(json!({ "rows": [{
+            "direct_count": 1, "direct_at_level": { "level": 1, "count": 3 },
+            "active_direct_count": 2, "active_promotion_count": 5,
+        }] }))
+        .expect("a table");
+        let mut team = team(4, 4);
+        team.levels = vec![2];
+        (team.active[0], team.active[1]) = (1, 3);
+        let missing = |knows_activity| {
+            let next = table.assess(&team, knows_activity).next.expect("a level above");
+            let named = |missing: &Missing| {
+                let Missing { condition, present } = missing;
+                (condition.name(), condition.at_level().map(TalentLevel::get), condition.needed(), *present)
+            };
+            next.missing.iter().map(named).collect::<Vec<_>>()
+        };
+        let at_level = ("DIRECT_AT_LEVEL", Some(1), 3, 2);
+        let active = [("ACTIVE_DIRECT_COUNT", None, 2, 1), ("ACTIVE_PROMOTION_COUNT", None, 5, 4)];
+        assert_eq!(missing(true), [at_level, active[0], active[1]]);
+        assert_eq!(missing(false), [at_level]);
     }
 
     #[test]

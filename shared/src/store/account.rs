@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::client::{Range, Store};
+use super::close::ClosedDates;
 use super::key::{Key, Shard, system_partition};
 use super::referral::TreeId;
 use super::{Action, Item, StoreError, Table};
@@ -32,6 +33,15 @@ pub struct Account {
     pub pending: BTreeMap<BusinessDate, Amount>,
     /// What decides its unlocks.
     pub unlock: UnlockFacts,
+}
+
+/// A user's account as somebody who asks is told it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownAccount {
+    /// The account.
+    pub account: Account,
+    /// Which dates are closed; [`Account::effective`] is as of the last of them.
+    pub closed: Option<ClosedDates>,
 }
 
 /// What one posting transaction changes of an account.
@@ -149,33 +159,63 @@ impl AccountChange {
 pub struct SystemShare {
     /// Everything posted, all time.
     pub total: Amount,
+    /// What users got by postings to these trees, all time, as far as it was noted with this share.
+    ///
+    /// A posting writes a share in any case, so that noting there what its users get costs no write.
+    /// With which share makes no difference: only the sum over all of them means something.
+    pub users: Amount,
     /// Active as of the last close.
     pub effective: Amount,
     /// Posted since, by the date it takes effect on. Negative where corrected.
     pub pending: BTreeMap<BusinessDate, Amount>,
 }
 
-impl SystemShare {
-    /// The write that adds to a share. It holds only if the share stays within what an amount can be.
-    #[must_use]
-    pub fn add(
-        shard: Shard,
-        account: &SystemAccount,
-        amount: Amount,
-        pending: &BTreeMap<BusinessDate, Amount>,
-    ) -> Action {
-        let mut update = Action::update(Key::system(shard, account)).add("total", amount);
-        if amount > Amount::ZERO {
-            let room = Amount::MAX.checked_sub(amount).expect("no amount exceeds the largest");
-            update = update.if_number_at_most("total", room);
+/// What one posting transaction changes of a system account's share.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SystemShareChange {
+    /// Added to [`SystemShare::total`].
+    pub total: Amount,
+    /// Added to [`SystemShare::users`].
+    pub users: Amount,
+    /// Added to [`SystemShare::pending`].
+    pub pending: BTreeMap<BusinessDate, Amount>,
+}
+
+impl SystemShareChange {
+    /// Adds a later change to this one.
+    pub fn merge(&mut self, later: &Self) -> Result<(), AmountOverflow> {
+        self.total = self.total.checked_add(later.total)?;
+        self.users = self.users.checked_add(later.users)?;
+        for (date, amount) in &later.pending {
+            let pending = self.pending.entry(*date).or_default();
+            *pending = pending.checked_add(*amount)?;
         }
-        add_pending(update, pending)
+        Ok(())
     }
 
+    /// The write that makes this change. It holds only if the share stays within what an amount can be.
+    #[must_use]
+    pub fn write(&self, shard: Shard, account: &SystemAccount) -> Action {
+        let mut update = Action::update(Key::system(shard, account)).add("total", self.total);
+        if !self.users.is_zero() {
+            update = update.add("users", self.users);
+        }
+        for (name, amount) in [("total", self.total), ("users", self.users)] {
+            if amount > Amount::ZERO {
+                let room = Amount::MAX.checked_sub(amount).expect("no amount exceeds the largest");
+                update = update.if_number_at_most(name, room);
+            }
+        }
+        add_pending(update, &self.pending)
+    }
+}
+
+impl SystemShare {
     /// Reads a share's item.
     pub fn from_item(item: &Item) -> Result<Self, StoreError> {
         Ok(Self {
             total: item.amount("total")?,
+            users: item.amount("users")?,
             effective: item.amount("effective")?,
             pending: by_date(item, PENDING_PREFIX)?,
         })
@@ -244,21 +284,26 @@ impl Store {
         Ok(found)
     }
 
-    /// A user's account if anything is known of it: a posting, a user row or a referral row. One read.
-    pub async fn known_account(&self, account: &AccountSequence) -> Result<Option<Account>, StoreError> {
-        let own = Key::account(account);
-        let keys = [own.clone(), Key::user(account), Key::referral(account)];
-        let mut known = None;
+    /// A user's account if anything is known of it: a posting, a user row or a referral row; and which
+    /// dates are closed. One read.
+    pub async fn known_account(&self, account: &AccountSequence) -> Result<Option<KnownAccount>, StoreError> {
+        let (own, closed) = (Key::account(account), Key::closed_dates());
+        let keys = [own.clone(), closed.clone(), Key::user(account), Key::referral(account)];
+        let mut known = KnownAccount::default();
+        let mut is_known = false;
         for item in self.batch_get(keys).await? {
-            if item.key()? == own {
-                return Account::from_item(&item).map(Some);
-            }
-            // A referral's item may only say that something waits for the row.
-            if item.has("version") {
-                known = Some(Account::default());
+            let key = item.key()?;
+            if key == closed {
+                known.closed = Some(item.decode()?);
+            } else if key == own {
+                known.account = Account::from_item(&item)?;
+                is_known = true;
+            } else {
+                // A referral's item may only say that something waits for the row.
+                is_known |= item.has("version");
             }
         }
-        Ok(known)
+        Ok(is_known.then_some(known))
     }
 
     /// These trees' cursors; those without an item are at their beginning.
@@ -288,6 +333,7 @@ impl Store {
             let sum = sums.entry(item.parse("sk")?).or_default();
             let overflow = |_| item.corrupt("total");
             sum.total = sum.total.checked_add(share.total).map_err(overflow)?;
+            sum.users = sum.users.checked_add(share.users).map_err(overflow)?;
             sum.effective = sum.effective.checked_add(share.effective).map_err(overflow)?;
             for (date, amount) in share.pending {
                 let pending = sum.pending.entry(date).or_default();

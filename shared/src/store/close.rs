@@ -147,7 +147,30 @@ impl SegmentState {
     }
 }
 
+/// Which dates are closed: all from the first to the last, because dates close in sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedDates {
+    /// The first that ever closed.
+    pub first: BusinessDate,
+    /// The latest.
+    pub last: BusinessDate,
+}
+
+impl ClosedDates {
+    /// The write that makes a date the last closed one. It belongs into the transaction that closes the
+    /// date, whose conditions keep dates in sequence, and lets the last closed date be read by its key,
+    /// together with other items.
+    pub fn write(self) -> Result<Action, StoreError> {
+        Action::put(Item::encode(&Key::closed_dates(), &self))
+    }
+}
+
 impl Store {
+    /// Which dates are closed; `None` if no date is.
+    pub async fn closed_dates(&self) -> Result<Option<ClosedDates>, StoreError> {
+        self.get(&Key::closed_dates()).await?.map(Item::decode).transpose()
+    }
+
     /// The latest close, done or not.
     pub async fn latest_close(&self) -> Result<Option<CloseState>, StoreError> {
         let range = Range { descending: true, ..Range::default() };
@@ -157,16 +180,7 @@ impl Store {
 
     /// The latest date that is closed.
     pub async fn latest_closed_date(&self) -> Result<Option<BusinessDate>, StoreError> {
-        let range = Range { descending: true, ..Range::default() };
-        // At most one close is under way, because dates close in sequence.
-        let page = self.query(Table::Snapshots, Key::CLOSES, &range, 2).await?;
-        for item in page.items {
-            let state: CloseState = item.decode()?;
-            if state.is_closed() {
-                return Ok(Some(state.date));
-            }
-        }
-        Ok(None)
+        Ok(self.closed_dates().await?.map(|dates| dates.last))
     }
 
     /// The close of a date, if it was begun.

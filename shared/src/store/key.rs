@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::Table;
 use super::holder::Holder;
 use super::referral::TreeId;
-use super::talent::{TALENT_CHANGE_PREFIX, TALENT_PREFIX, until_sort_key};
+use super::talent::{TALENT_PREFIX, change_sort_key, until_sort_key};
 use super::version::RecordPosition;
 use crate::rules::{AccountSequence, BusinessDate, CloseStep, OrderId, Owner, SystemAccount};
 
@@ -247,7 +247,7 @@ impl Key {
     /// One change of an account's talent level.
     #[must_use]
     pub fn talent_level_changed(account: &AccountSequence, number: u32) -> Self {
-        Self::new(Table::Source, talent_partition(account), format!("{TALENT_CHANGE_PREFIX}{number:06}"))
+        Self::new(Table::Source, talent_partition(account), change_sort_key(number))
     }
 
     /// An entry of an adoption.
@@ -290,6 +290,12 @@ impl Key {
     #[must_use]
     pub fn close(date: BusinessDate) -> Self {
         Self::new(Table::Snapshots, Self::CLOSES, date.to_string())
+    }
+
+    /// Which dates are closed.
+    #[must_use]
+    pub fn closed_dates() -> Self {
+        Self::new(Table::Snapshots, "CLOSED_DATES", Self::ROW)
     }
 
     /// How far one segment of a step of a close is.

@@ -33,6 +33,7 @@
 //! | legs that an account has not unlocked, by order | `Records` `UNALLOCATED#<account>` / `<order>#<entry>` |
 //! | every account, in parallel segments | `Accounts`, scanned |
 //! | the close of a date; the latest close | `Snapshots` `CLOSE` / `<date>` |
+//! | which dates are closed | `Snapshots` `CLOSED_DATES` / `ROW` |
 //! | how far each segment of a close is | `Snapshots` `CLOSE#<date>` / `<step>#<segment>` |
 //! | what expires on a date | `Snapshots` `EXPIRY#<date>#<shard>` / `<holder>` |
 //! | what a close took late, and which dates it missed | `Snapshots` `LATE#<date>#<shard>` / `<holder>#<effective date>` |
@@ -76,12 +77,12 @@ mod whole;
 
 use std::fmt;
 
-pub use account::{Account, AccountChange, SystemShare, TreeCursor};
+pub use account::{Account, AccountChange, KnownAccount, SystemShare, SystemShareChange, TreeCursor};
 pub use action::Action;
 pub use adoption::{AdoptionRecord, HeldOrder, HoldReason, Stage, StagedOrder, order_sort_key};
 pub use chain::{Chain, Chains};
 pub use client::{BatchWrite, CONCURRENT_CALLS_MAX, Page, Range, Store, TRANSACTION_ACTIONS_MAX, Transacted};
-pub use close::{CloseState, NetworkTotals, SegmentState};
+pub use close::{CloseState, ClosedDates, NetworkTotals, SegmentState};
 pub use expiry::Expiring;
 pub use holder::{Due, Holder, Holding, Taking};
 pub use item::Item;
@@ -99,7 +100,9 @@ pub use records::{InvalidRecordId, Record, RecordId, RecordPage, RecordQuery};
 pub use referral::{Lineage, ReferralRecord, TreeId};
 pub use rows::{RowWrite, Written};
 pub use snapshot::{DailySnapshotCreated, SnapshotPage, SnapshotPosition, SnapshotRow};
-pub use talent::{ActiveUntil, Reported, TalentCause, TalentLevelChange, TalentMark, TalentRecord};
+pub use talent::{
+    ActiveUntil, KnownTalent, Reported, TalentCause, TalentLevelChange, TalentMark, TalentRecord,
+};
 pub use task::{Frame, ReassessTask};
 pub use team::{TeamChange, TeamStatistics};
 pub use user::UserRecord;

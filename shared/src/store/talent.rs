@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Range, Store};
 use super::key::{Key, Shard, active_until_partition, raised_partition, talent_partition};
+use super::lists::ListPage;
 use super::referral::TreeId;
+use super::user::UserRecord;
 use super::{Action, Item, StoreError, Table};
 use crate::events::{Event, TalentLevelChanged};
 use crate::rules::{AccountSequence, Report, TALENT_DEPTH, TalentLevel, Team, TeamChange};
@@ -41,6 +43,15 @@ pub struct TalentRecord {
     pub reported: Option<Reported>,
     /// What brought about the latest change of its team.
     pub cause: Option<TalentCause>,
+}
+
+/// An account's team and level as somebody who asks is told them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownTalent {
+    /// The team and the level.
+    pub talent: TalentRecord,
+    /// Whether the user's row has arrived, without which the level stays as it is.
+    pub has_user: bool,
 }
 
 /// A report that a referrer's team includes.
@@ -113,9 +124,13 @@ pub struct TalentMark {
     /// are neighbours; an account may have marks under several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<TreeId>,
-    /// How often it was raised since it was there.
+    /// What raised it last, by a name that nothing else has; `None` if it is not raised. A number of times
+    /// would not do: a mark that was taken away and raised anew would look like the one that was read.
     #[serde(default)]
-    pub raised: u64,
+    pub raised_by: Option<String>,
+    /// Whether a message was sent of it, or is about to be. What a snapshot brings needs none.
+    #[serde(default)]
+    pub announced: bool,
     /// When it was raised first. Milliseconds since 1970.
     #[serde(default)]
     pub raised_at_ms: i64,
@@ -176,6 +191,13 @@ impl TalentRecord {
         }
     }
 
+    /// A name for what [`Self::settle`] writes. It takes effect once, because the next revision is
+    /// another.
+    #[must_use]
+    pub fn settlement(&self) -> String {
+        format!("{}#{}", self.account, self.revision + 1)
+    }
+
     fn from_item(item: &Item) -> Result<Self, StoreError> {
         let account = item.text("pk")?.strip_prefix(TALENT_PREFIX).and_then(|text| text.parse().ok());
         let mut team = Team::default();
@@ -228,6 +250,17 @@ impl TalentLevelChange {
 }
 
 impl TalentCause {
+    /// Whose change it was.
+    #[must_use]
+    pub fn account(&self) -> &AccountSequence {
+        match self {
+            Self::ReferralArrived { account }
+            | Self::LevelChanged { account }
+            | Self::UserChanged { account }
+            | Self::ActivityChanged { account } => account,
+        }
+    }
+
     /// The cause's name on every wire.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -244,23 +277,27 @@ impl TalentMark {
     /// A mark that is not raised yet.
     #[must_use]
     pub fn on(account: AccountSequence, tree: Option<TreeId>) -> Self {
-        Self { account, tree, raised: 0, raised_at_ms: 0 }
+        Self { account, tree, raised_by: None, announced: false, raised_at_ms: 0 }
     }
 
     fn key(&self) -> Key {
         Key::talent_mark(&self.account, self.tree.as_ref())
     }
 
-    /// The write that raises the mark. If it was raised when it was read, the write holds only if it
-    /// still is: whoever takes marks away relies on being told of those that begin.
+    /// The write that raises the mark; `announces` says whether whoever raises it sends a message, unless
+    /// it is announced. If it was raised when it was read, the write holds only if it still is: whoever
+    /// takes marks away relies on being told of those that begin.
     #[must_use]
-    pub fn raise(&self, now_ms: i64) -> Action {
+    pub fn raise(&self, by: String, announces: bool, now_ms: i64) -> Action {
         let mut update = Action::update(self.key());
-        if self.raised > 0 {
+        if self.raised_by.is_some() {
             update = update.if_attribute_exists("pk");
         }
-        update = update.add("raised", 1).set_if_absent("raised_at_ms", number(now_ms));
+        update = update.set("raised_by", AttributeValue::S(by)).set_if_absent("raised_at_ms", number(now_ms));
         update = update.set("account", AttributeValue::S(self.account.to_string()));
+        if announces {
+            update = update.set("announced", AttributeValue::Bool(true));
+        }
         match &self.tree {
             Some(tree) => update.set("tree", tree.into()),
             None => update,
@@ -270,7 +307,8 @@ impl TalentMark {
     /// The write that takes the mark away, unless it was raised since it was read.
     #[must_use]
     pub fn clear(&self) -> Action {
-        Action::delete(self.key()).if_number_is("raised", Some(self.raised))
+        let raised_by = self.raised_by.clone().unwrap_or_default();
+        Action::delete(self.key()).if_equal("raised_by", AttributeValue::S(raised_by))
     }
 }
 
@@ -304,6 +342,45 @@ impl Store {
             found.insert(record.account.clone(), record);
         }
         Ok(found)
+    }
+
+    /// An account's team and level, if anything is known of the account: a report, a user row or a
+    /// referral row. One read.
+    pub async fn known_talent(&self, account: &AccountSequence) -> Result<Option<KnownTalent>, StoreError> {
+        let (talent, user) = (Key::talent(account), Key::user(account));
+        let mut known = KnownTalent { talent: TalentRecord::unknown(account.clone()), has_user: false };
+        let mut is_known = false;
+        for item in self.batch_get([talent.clone(), user.clone(), Key::referral(account)]).await? {
+            let key = item.key()?;
+            if key == talent {
+                known.talent = TalentRecord::from_item(&item)?;
+                is_known = true;
+            } else if key == user {
+                known.has_user = item.decode::<UserRecord>()?.row.is_some();
+                is_known = true;
+            } else {
+                // A referral's item may only say that something waits for the row.
+                is_known |= item.has("version");
+            }
+        }
+        Ok(is_known.then_some(known))
+    }
+
+    /// A page of the changes of an account's level, the latest first; `before` is the number that the
+    /// page before ended with.
+    pub async fn talent_level_changes_page(
+        &self,
+        account: &AccountSequence,
+        before: Option<u32>,
+        limit: usize,
+    ) -> Result<ListPage<TalentLevelChange, u32>, StoreError> {
+        let range = Range { descending: true, ..Range::prefix(TALENT_CHANGE_PREFIX) };
+        let range = range.after(before.map(change_sort_key));
+        let page = self.query(Table::Source, &talent_partition(account), &range, limit).await?;
+        let entries: Vec<TalentLevelChange> =
+            page.items.into_iter().map(Item::decode).collect::<Result<_, _>>()?;
+        let next = page.next.and(entries.last()).map(|last| last.number);
+        Ok(ListPage { entries, next })
     }
 
     /// The changes of an account's level, the earliest first.
@@ -352,6 +429,11 @@ impl Store {
 pub(super) const TALENT_PREFIX: &str = "TALENT#";
 /// The sort key prefix of level changes.
 pub(super) const TALENT_CHANGE_PREFIX: &str = "CHANGE#";
+
+/// The sort key of the change of a level with this number.
+pub(super) fn change_sort_key(number: u32) -> String {
+    format!("{TALENT_CHANGE_PREFIX}{number:06}")
+}
 
 /// A time as text that sorts as the time does.
 pub(super) fn until_sort_key(until_ms: i64) -> String {

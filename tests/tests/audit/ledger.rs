@@ -10,7 +10,7 @@ use contribution::stack::{Options, Stack};
 use ledger::rules::{AccountSequence, Amount, BusinessDate, OrderId, Owner, Slot, UnlockFacts};
 use ledger::store::{
     AccountChange, AccountsItem, Action, AdoptionRecord, BatchWrite, Chain, Chains, Item, JournalEntry, Key,
-    Lineage, ReferralRecord, Shard, Store, SystemShare, Table, Transacted, TreeCursor, TreeId,
+    Lineage, ReferralRecord, Shard, Store, SystemShareChange, Table, Transacted, TreeCursor, TreeId,
 };
 use ledger_audit::{Auditor, Kind, Report, Request};
 use tokio::sync::OnceCell;
@@ -153,12 +153,12 @@ impl Ledger {
             ..AccountChange::default()
         };
         let (_, _, trees) = self.adoption_with_chain(number).await?;
-        let share = SystemShare::add(
-            Shard::of_tree(&trees[0]),
-            &ledger::rules::SystemAccount::Headquarters,
-            leg.amount,
-            &[(effective, leg.amount)].into(),
-        );
+        let share = SystemShareChange {
+            total: leg.amount,
+            users: -leg.amount,
+            pending: [(effective, leg.amount)].into(),
+        };
+        let share = share.write(Shard::of_tree(&trees[0]), &ledger::rules::SystemAccount::Headquarters);
         self.transact(vec![change.write(&from), share]).await?;
         self.change_entry(number, |entry| {
             let leg = entry.legs.iter_mut().find(|leg| leg.slot == slot).expect("found above");

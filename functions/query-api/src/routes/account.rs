@@ -1,13 +1,12 @@
-//! `GET /v1/accounts/{account}`: what an account has. Two reads at once, so that it takes as
-//! long as one.
+//! `GET /v1/accounts/{account}`: what an account has. One storage call, whatever there is.
 
-use futures::{FutureExt, TryFutureExt};
+use futures::FutureExt;
 use ledger::rules::{AccountSequence, Amount, BusinessDate, OrderId};
+use ledger::store::KnownAccount;
 use serde::Serialize;
 
 use crate::access::Access;
 use crate::answer::Answer;
-use crate::dates::closed_dates;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::Route;
@@ -51,11 +50,8 @@ struct UnlockView {
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let account: AccountSequence = request.path("account")?;
-    let store = request.store();
-    let (state, closed) =
-        futures::future::try_join(store.known_account(&account).map_err(Problem::from), closed_dates(store))
-            .await?;
-    let state = state.ok_or(Problem::NotFound)?;
+    let known = request.store().known_account(&account).await?.ok_or(Problem::NotFound)?;
+    let KnownAccount { account: state, closed } = known;
     let unlock = state.unlock.latest(request.policy());
     Ok(Answer::json(&AccountView {
         account,
@@ -64,7 +60,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         team_bonus: state.team_bonus,
         total: state.total()?,
         effective: state.effective,
-        as_of: closed.map(|(_, last)| last),
+        as_of: closed.map(|dates| dates.last),
         pending: pending(state.pending),
         unlock: UnlockView {
             has_adopted: unlock.has_adopted,

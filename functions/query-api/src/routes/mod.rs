@@ -17,6 +17,7 @@ mod snapshot_rows;
 mod sync_status;
 mod system_account_records;
 mod system_accounts;
+mod talent;
 mod team;
 mod unallocated;
 
@@ -32,6 +33,7 @@ pub(crate) const ALL: &[Route] = &[
     team::ROUTE,
     unallocated::ROUTE,
     account_snapshots::ROUTE,
+    talent::ROUTE,
     adoption::ROUTE,
     explain::ROUTE,
     network::ROUTE,

@@ -1,4 +1,8 @@
 //! `GET /v1/network`: what the whole network has, now and day by day.
+//!
+//! Now is what is posted, all time. System accounts are summed over their shares, and users together
+//! from what each posting noted with a share (`SystemShare::users`): both in the transaction of the
+//! posting itself, so that they follow it at once. By day is what was active on each closed date.
 
 use futures::FutureExt;
 use ledger::rules::{Amount, OrderId};
@@ -28,11 +32,12 @@ struct NetworkView {
     next_cursor: Option<String>,
 }
 
-/// What can be said of this moment without reading every account.
 #[derive(Debug, Serialize)]
 struct NowView {
     adopted_trees: u64,
     last_order_id: Option<OrderId>,
+    network_total: Amount,
+    user_total: Amount,
     system_total: Amount,
 }
 
@@ -45,11 +50,15 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         store.snapshot_totals_of(&page.dates),
     )
     .await?;
+    let user_total = Amount::sum(systems.values().map(|share| share.users))?;
+    let system_total = Amount::sum(systems.values().map(|share| share.total))?;
     Ok(Answer::json(&NetworkView {
         now: NowView {
             adopted_trees: ladder.trees,
             last_order_id: ladder.last_order,
-            system_total: Amount::sum(systems.into_values().map(|share| share.total))?,
+            network_total: user_total.checked_add(system_total)?,
+            user_total,
+            system_total,
         },
         days: days.iter().map(TotalsView::new).collect::<Result<_, _>>()?,
         next_cursor: page.next_cursor,

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::access::Access;
 use crate::answer::Answer;
-use crate::dates::closed_dates;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::Route;
@@ -37,7 +36,7 @@ struct LevelView {
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let account: AccountSequence = request.path("account")?;
     let wanted = request.query::<BusinessDate>("date")?;
-    let (_, last) = closed_dates(request.store()).await?.ok_or(Problem::NotFound)?;
+    let last = request.store().closed_dates().await?.ok_or(Problem::NotFound)?.last;
     let date = wanted.unwrap_or(last);
     if date > last {
         return Err(Problem::NotFound);

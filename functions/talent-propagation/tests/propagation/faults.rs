@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::config::interceptors::{
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
@@ -71,24 +72,39 @@ impl Intercept for Crashes {
     }
 }
 
-/// Something that happens once, between what a function read and its first transaction.
-pub(crate) struct BeforeFirstTransaction(Mutex<Option<BoxFuture<'static, ()>>>);
+/// Something that happens once, before the first call of a kind.
+pub(crate) struct Before {
+    event: Mutex<Option<BoxFuture<'static, ()>>>,
+    is_due: fn(&BeforeSerializationInterceptorContextRef<'_>) -> bool,
+}
 
-impl BeforeFirstTransaction {
-    pub(crate) fn new(event: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(Mutex::new(Some(Box::pin(event))))
+impl Before {
+    /// Between what a function read and its first transaction.
+    pub(crate) fn first_transaction(event: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self {
+            event: Mutex::new(Some(Box::pin(event))),
+            is_due: |call| call.input().downcast_ref::<TransactWriteItemsInput>().is_some(),
+        }
+    }
+
+    /// Between what a function did and the mark that it takes away for it.
+    pub(crate) fn first_deletion(event: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self {
+            event: Mutex::new(Some(Box::pin(event))),
+            is_due: |call| call.input().downcast_ref::<DeleteItemInput>().is_some(),
+        }
     }
 }
 
-impl fmt::Debug for BeforeFirstTransaction {
+impl fmt::Debug for Before {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("BeforeFirstTransaction")
+        formatter.write_str("Before")
     }
 }
 
-impl Intercept for BeforeFirstTransaction {
+impl Intercept for Before {
     fn name(&self) -> &'static str {
-        "BeforeFirstTransaction"
+        "Before"
     }
 
     fn read_before_serialization(
@@ -97,8 +113,8 @@ impl Intercept for BeforeFirstTransaction {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if context.input().downcast_ref::<TransactWriteItemsInput>().is_some()
-            && let Some(event) = self.0.lock().expect("not poisoned").take()
+        if (self.is_due)(context)
+            && let Some(event) = self.event.lock().expect("not poisoned").take()
         {
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(event));
         }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use ledger::store::TalentCause;
-use serde_json::json;
+use ledger::telemetry::keeping_metrics;
+use serde_json::{Value, json};
 
-use crate::support::{Ledger, Source};
+use crate::support::{Ledger, Log, OfSnapshot, Source};
 
 #[tokio::test]
 async fn a_change_reaches_the_twentieth_ancestor_and_not_the_next() {
@@ -41,6 +42,26 @@ async fn changes_below_one_account_before_its_message_is_delivered_share_the_mes
     ledger.deliver_messages().await;
     assert_eq!(ledger.numbers("C0").await, (1, 33, 0));
     assert_eq!(ledger.numbers("C3").await, (30, 30, 2));
+}
+
+#[tokio::test]
+async fn a_streamed_change_has_a_message_although_a_snapshot_raised_its_mark_without_one() {
+    // Marks are not swept: another snapshot may be being read.
+    let ledger = Ledger::start_with(&[("SnapshotQuietPeriodMs", "600000".to_owned())]).await;
+    let mut source = Source::default();
+    ledger.feed(&source.chain(3), 1000).await;
+    ledger.feed(&[source.referral("READ", Some("C3")).of_snapshot()], 1).await;
+    ledger.functions.propagator.invoke(json!({})).await.expect("a sweep");
+    assert_eq!(ledger.store.raised_talent_marks(10).await.expect("readable").len(), 1);
+    assert_eq!(ledger.waiting_messages().await, 0);
+
+    for account in ["STREAMED", "ANOTHER"] {
+        ledger.feed(&[source.referral(account, Some("C3"))], 1).await;
+    }
+    assert_eq!(ledger.waiting_messages().await, 1);
+    ledger.deliver_messages().await;
+    assert_eq!(ledger.numbers("C0").await, (1, 6, 0));
+    assert!(ledger.store.raised_talent_marks(10).await.expect("readable").is_empty());
 }
 
 #[tokio::test]
@@ -147,6 +168,57 @@ async fn an_ancestor_without_a_user_is_left_as_it_is_until_the_user_arrives() {
     assert_eq!((changes[0].direct_count, changes[0].promotion_count), (12, 12));
     let middle = "MIDDLE".parse().expect("an account");
     assert_eq!(changes[0].cause, TalentCause::UserChanged { account: middle });
+}
+
+#[tokio::test]
+async fn who_skips_an_ancestor_without_a_user_warns_and_counts_it() {
+    let ledger = Ledger::start().await;
+    let mut source = Source::default();
+    let mut rows = source.joined("TOP", None).to_vec();
+    rows.push(source.referral("MIDDLE", Some("TOP")));
+    for below in ["A", "B", "C"] {
+        rows.extend(source.joined(below, Some("MIDDLE")));
+        rows.extend((0..2).flat_map(|leaf| source.joined(&format!("{below}{leaf}"), Some(below))));
+    }
+    ledger.feed(&rows, 1000).await;
+    ledger.sweep().await;
+    assert_eq!(ledger.numbers("MIDDLE").await, (3, 9, 0));
+
+    // The tenth descendant of MIDDLE, whose user is missing and who is the second ancestor.
+    let log = Log::kept();
+    let tenth = source.joined("A2", Some("A"));
+    let ((), metrics) = keeping_metrics(async {
+        ledger.feed(&tenth, 10).await;
+        ledger.sweep().await;
+    })
+    .await;
+    assert_eq!(ledger.numbers("MIDDLE").await, (3, 10, 0));
+    assert_eq!(without_user(&metrics, "cdc-ingest"), 0.0, "{metrics:?}");
+    assert_eq!(without_user(&metrics, "talent-propagation"), 1.0, "{metrics:?}");
+    let text = log.text();
+    assert!(text.contains("WARN") && text.contains("account=\"MIDDLE\""), "{text}");
+
+    // Of the first ancestor the invocation that applies the change tells.
+    let late = source.joined("D", Some("MIDDLE"));
+    let ((), metrics) = keeping_metrics(ledger.feed(&late, 10)).await;
+    assert_eq!(without_user(&metrics, "cdc-ingest"), 1.0, "{metrics:?}");
+
+    let user = source.user("MIDDLE");
+    let ((), metrics) = keeping_metrics(async {
+        ledger.feed(&[user], 1).await;
+        ledger.sweep().await;
+    })
+    .await;
+    assert_eq!(ledger.numbers("MIDDLE").await, (4, 11, 1));
+    for function in ["cdc-ingest", "talent-propagation"] {
+        assert_eq!(without_user(&metrics, function), 0.0, "{metrics:?}");
+    }
+}
+
+/// How many ancestors without a user these lines of a function's metrics count.
+fn without_user(metrics: &[Value], function: &str) -> f64 {
+    let of_function = metrics.iter().filter(|line| line["function"] == function);
+    of_function.filter_map(|line| line["TalentAncestorsWithoutUser"].as_f64()).sum()
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use ledger::rules::AccountSequence;
 use ledger::store::Store;
 use serde_json::json;
 
-use crate::faults::{BeforeFirstTransaction, with_interceptor};
+use crate::faults::{Before, with_interceptor};
 use crate::support::{Ledger, Source, kafka_event};
 
 const TRUTH: u64 = 5;
@@ -27,7 +27,7 @@ async fn a_change_that_arrives_during_a_climb_is_carried_up_by_that_climb() {
     let ledger = forest(&mut source).await;
     let ingest = ledger.functions.ingest.clone();
     let second = kafka_event(&[source.referral("SECOND", Some("C3"))]);
-    let interleaved = BeforeFirstTransaction::new(async move {
+    let interleaved = Before::first_transaction(async move {
         ingest.invoke(second).await.expect("an answer");
     });
     let functions = ledger.functions_with(with_interceptor(&ledger.clients.dynamodb, interleaved));
@@ -60,6 +60,29 @@ async fn a_lock_that_skips_when_taken_loses_the_same_change() {
         })
         .await;
     assert_eq!(locked.count_of(&top), Some(TRUTH - 1), "and nobody ever sees the second change");
+}
+
+/// Two work from the same mark. One is done and takes it away, a change raises it anew, and only then
+/// does the other, who is done with what there was before, come to take it away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mark_that_was_taken_away_and_raised_anew_is_not_the_one_that_was_read() {
+    let mut source = Source::default();
+    let ledger = forest(&mut source).await;
+    let message = json!({ "messageId": "1", "body": json!({ "account": "C2", "tree": "C0" }).to_string() });
+    let event = json!({ "Records": [message] });
+    let (faster, ingest) = (ledger.functions.propagator.clone(), ledger.functions.ingest.clone());
+    let (again, second) = (event.clone(), kafka_event(&[source.referral("SECOND", Some("C3"))]));
+    let interleaved = Before::first_deletion(async move {
+        faster.invoke(again).await.expect("an answer");
+        ingest.invoke(second).await.expect("an answer");
+    });
+    let slower = ledger.functions_with(with_interceptor(&ledger.clients.dynamodb, interleaved));
+    slower.propagator.invoke(event.clone()).await.expect("an answer");
+    // The message of the second change.
+    ledger.functions.propagator.invoke(event).await.expect("an answer");
+
+    assert_eq!(ledger.numbers("C0").await.1, TRUTH);
+    assert!(ledger.store.raised_talent_marks(10).await.expect("readable").is_empty());
 }
 
 /// The original design: an update recomputes from below under a lock, and is skipped if it is taken.

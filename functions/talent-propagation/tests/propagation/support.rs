@@ -1,6 +1,8 @@
 //! The functions without what invokes them, so that a test decides what happens when.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 use contribution::endpoints::{self, Clients, Storage};
 use contribution::functions::Functions;
@@ -135,6 +137,42 @@ impl Ledger {
     }
 }
 
+/// What is logged on this thread while this lives.
+pub(crate) struct Log {
+    lines: Arc<Mutex<Vec<u8>>>,
+    _subscribed: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    /// From now on.
+    pub(crate) fn kept() -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let writer = Lines(Arc::clone(&lines));
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        Self { lines, _subscribed: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// All of it.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.lines.lock().expect("not poisoned").clone()).expect("UTF-8")
+    }
+}
+
+/// Where a log is kept.
+#[derive(Clone)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Delivers records to these functions in batches, each until all of it was dealt with.
 pub(crate) async fn feed(functions: &Functions, records: &[CaptureRecord], batch_size: usize) {
     for batch in records.chunks(batch_size) {
@@ -176,6 +214,21 @@ pub(crate) fn kafka_event(batch: &[CaptureRecord]) -> Value {
         }));
     }
     json!({ "eventSource": "aws:kafka", "bootstrapServers": "127.0.0.1:9092", "records": partitions })
+}
+
+/// The same row as a snapshot brings it.
+pub(crate) trait OfSnapshot {
+    fn of_snapshot(self) -> Self;
+}
+
+impl OfSnapshot for CaptureRecord {
+    fn of_snapshot(mut self) -> Self {
+        let mut row: Value = serde_json::from_str(self.value.as_deref().expect("a row")).expect("JSON");
+        row["__op"] = json!("r");
+        row["__source_snapshot"] = json!("true");
+        self.value = Some(row.to_string());
+        self
+    }
 }
 
 /// Invents rows, streamed one after another.
