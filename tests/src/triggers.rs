@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// Every event.
-pub const STEPS: [Step; 18] = [
+pub const STEPS: [Step; 19] = [
     step("CdcIngest", "cdc-ingest", "UserChanges", "kafka-users"),
     step("CdcIngest", "cdc-ingest", "ReferralChanges", "kafka-referrals"),
     step("CdcIngest", "cdc-ingest", "AdoptionChanges", "kafka-adoptions"),
@@ -30,6 +30,7 @@ pub const STEPS: [Step; 18] = [
     step("AdoptionSequencer", "adoption-sequencer", "EveryMinute", "schedule-sequencer"),
     step("AdoptionDistribution", "adoption-distribution", "Runs", "sqs-released-runs"),
     step("LedgerStream", "ledger-stream", "Postings", "stream-postings"),
+    step("CdcIngest", "cdc-ingest", "ReferralChanges", "kafka-registration"),
     step("TalentPropagation", "talent-propagation", "Raised", "sqs-talent-raised"),
     step("TalentPropagation", "talent-propagation", "EveryMinute", "schedule-talent"),
     step("ContributionExpiry", "contribution-expiry", "EveryFiveMinutesFromMidnight", "schedule-expiry"),
