@@ -100,6 +100,29 @@ async fn every_trigger_s_event_does_its_work_through_the_compiled_function() {
     assert_eq!(items["Journal"].len(), 6);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_stream_did_not_write_is_written_again_to_a_deployment_s_tables() {
+    let binaries = build();
+    let services = Services::start(&triggers::parameters()).await.expect("the services start");
+    for step in STEPS.iter().take_while(|step| step.function != "LedgerStream") {
+        let variables = services.variables(step.function).expect("the template's variables");
+        let mut process = Process::start(&binaries.join(step.package), &variables).await.expect("it starts");
+        process.invoke(event(step.event)).await.expect("an answer");
+    }
+    let rebuild = async || {
+        let mut command = tokio::process::Command::new(binaries.join("contribution"));
+        command.args(["rebuild", "--deployed"]).env_clear();
+        command.envs(services.variables("LedgerStream").expect("the template's variables"));
+        let output = command.output().await.expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let first = rebuild().await;
+    assert!(first.contains(" 0 were identical, ") && !first.contains(" 0 were missing"), "{first}");
+    let second = rebuild().await;
+    assert!(second.contains(" 0 were missing and 0 different"), "{second}");
+}
+
 #[test]
 fn every_trigger_of_the_template_has_an_event() {
     let template = Template::load(&[] as &[(&str, String)]).expect("the template");
