@@ -1,4 +1,4 @@
-//! Counts what the functions' storage calls cost: for each adoption, and for each account and business date.
+//! Counts what the functions' calls on the tables cost: for each adoption, and for each account and business date.
 
 use std::path::PathBuf;
 
@@ -43,6 +43,7 @@ async fn main() -> Result<()> {
     ensure!(adoptions > 0 && accounts > 0, "the capture has nothing to count");
     let ingested = costs(&stack);
     print("adoption", &ingested, adoptions as f64);
+    println!("{:.3} outbound events per adoption", events(&stack).await? as f64 / adoptions as f64);
 
     let dates = NaiveDate::from(arguments.until).signed_duration_since(arguments.from.into()).num_days() + 1;
     let closed = close_until(&stack, arguments.until, Release::SourceIsComplete).await?;
@@ -57,6 +58,15 @@ async fn main() -> Result<()> {
     let audit = ("LedgerAudit", stack.functions.audit.meter.cost());
     print("adoption", &[audit], adoptions as f64);
     Ok(())
+}
+
+/// How many events wait for subscribers, of which there are none here.
+async fn events(stack: &Stack) -> Result<u64> {
+    use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages as Messages;
+    let url = stack.created().queue_url("OutboundEvents")?;
+    let request = stack.clients().sqs.get_queue_attributes().queue_url(url).attribute_names(Messages);
+    let attributes = request.send().await?.attributes.unwrap_or_default();
+    Ok(attributes.get(&Messages).context("a queue counts its messages")?.parse()?)
 }
 
 /// What each function's calls came to so far.
@@ -81,11 +91,11 @@ fn difference(after: &[(&'static str, Cost)], before: &[(&'static str, Cost)]) -
 
 fn print(per: &str, costs: &[(&'static str, Cost)], count: f64) {
     println!("per {per}, of {count}:");
-    println!("{:<24} {:>12} {:>12} {:>12}", "function", "write units", "read units", "calls");
+    println!("{:<24} {:>12} {:>12} {:>12}", "function", "write units", "read units", "round trips");
     let mut sum = Cost::default();
     for (name, cost) in costs.iter().filter(|(_, cost)| cost.calls > 0) {
         line(name, cost, count);
-        sum.calls += cost.calls;
+        sum.round_trips += cost.round_trips;
         sum.read_units += cost.read_units;
         sum.write_units += cost.write_units;
     }
@@ -94,11 +104,11 @@ fn print(per: &str, costs: &[(&'static str, Cost)], count: f64) {
 
 #[expect(clippy::cast_precision_loss, reason = "counts are for reading, and far below 2^52")]
 fn line(name: &str, cost: &Cost, count: f64) {
-    let Cost { write_units, read_units, calls, .. } = cost;
+    let Cost { write_units, read_units, round_trips, .. } = cost;
     println!(
         "{name:<24} {:>12.4} {:>12.4} {:>12.4}",
         write_units / count,
         read_units / count,
-        *calls as f64 / count
+        *round_trips as f64 / count
     );
 }
