@@ -1,7 +1,7 @@
 """One rehearsal: PostgreSQL, Debezium, a Kafka-protocol broker and the ledger's local stack, while the
 source changes; then the ledger is compared with the source.
 
-    rehearse.py --contribution PATH --compare PATH [--seed N] [--steps N] [--kill]
+    rehearse.py --contribution PATH --compare PATH [--profile NAME] [--seed N] [--steps N] [--kill]
 """
 
 import argparse
@@ -21,14 +21,33 @@ from source import Source, free_port
 from workload import Workload
 
 HERE = pathlib.Path(__file__).resolve().parent
-CONFIGURATION = HERE.parent.parent / "infra" / "debezium" / "guide.json"
-TOPICS = {
-    "dbserver1.rwa_identity.users": 3,
-    "dbserver1.rwa_planting.planting_orders": 3,
-    "dbserver1.rwa_referral.referral_relations": 3,
-    "dbserver1.message": 1,
-    "__debezium-heartbeat.dbserver1": 1,
+DEBEZIUM = HERE.parent.parent / "infra" / "debezium"
+# By profile: its connectors by topic prefix, and the template's parameters that name its topics.
+CONNECTORS = {
+    "guide": {"dbserver1": "guide"},
+    "flattened": {
+        "cdc.identity": "flattened-identity",
+        "cdc.referral": "flattened-referral",
+        "cdc.planting": "flattened-planting",
+    },
 }
+PARAMETERS = {
+    "guide": {
+        "CdcProfile": "guide-planting-orders",
+        "UsersTopic": "dbserver1.rwa_identity.users",
+        "ReferralsTopic": "dbserver1.rwa_referral.referral_relations",
+        "AdoptionsTopic": "dbserver1.rwa_planting.planting_orders",
+        "HeartbeatTopic": "__debezium-heartbeat.dbserver1",
+    },
+    "flattened": {
+        "CdcProfile": "flattened-deployment",
+        "UsersTopic": "cdc.identity.public.user_accounts",
+        "ReferralsTopic": "cdc.referral.public.referral_relationships",
+        "AdoptionsTopic": "cdc.planting.public.planting_orders",
+        "HeartbeatTopic": "__debezium-heartbeat.cdc.planting",
+    },
+}
+ROW_PARTITIONS = 3
 DEADLINE_S = 300
 
 
@@ -71,7 +90,7 @@ def wait_for(what, condition, *processes):
         time.sleep(0.2)
 
 
-def create_topics(bootstrap, broker):
+def create_topics(bootstrap, broker, profile):
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
 
     def answers():
@@ -81,16 +100,12 @@ def create_topics(bootstrap, broker):
             return False
 
     wait_for("the broker", answers, broker)
-    topics = [NewTopic(name, partitions, 1) for name, partitions in TOPICS.items()]
+    rows = [PARAMETERS[profile][name] for name in ("UsersTopic", "ReferralsTopic", "AdoptionsTopic")]
+    topics = [NewTopic(name, ROW_PARTITIONS, 1) for name in rows]
+    for prefix in CONNECTORS[profile]:
+        topics += [NewTopic(f"{prefix}.message", 1, 1), NewTopic(f"__debezium-heartbeat.{prefix}", 1, 1)]
     for created in admin.create_topics(topics).values():
         created.result(20)
-
-
-def commands_of(contribution):
-    """The names of the commands that the local stack has."""
-    usage = subprocess.run([contribution, "help"], check=True, capture_output=True, text=True).stdout
-    listed = usage.partition("Commands:")[2].partition("Options:")[0].splitlines()
-    return {line.split()[0] for line in listed if line.startswith("  ") and not line.startswith("   ")}
 
 
 def rehearse(arguments, directory, processes):
@@ -99,7 +114,8 @@ def rehearse(arguments, directory, processes):
     def say(what):
         print(f"  {time.monotonic() - started:5.1f} s  {what}", flush=True)
 
-    source = Source(directory / "postgresql", HERE / "sources" / "guide.sql")
+    schemas = HERE / "sources"
+    source = Source(directory / "postgresql", schemas / f"{arguments.profile}.sql", schemas / "oracle.sql")
     try:
         workload = Workload(source, arguments.seed)
         workload.before_the_connector(accounts=60, orders=120)
@@ -117,38 +133,41 @@ def rehearse(arguments, directory, processes):
             "--storage-engine",
             "memory://tansu/",
         )
-        create_topics(bootstrap, broker)
-        connector = processes.start(
-            "debezium",
-            sys.executable,
-            HERE / "connector.py",
-            CONFIGURATION,
-            bootstrap,
-            "name=contribution",
-            "database.hostname=127.0.0.1",
-            f"database.port={source.port}",
-            f"database.user={source.user}",
-            "database.password=",
-            "database.dbname=postgres",
-            "database.sslmode=disable",
-            "heartbeat.interval.ms=1000",
-            "offset.storage=org.apache.kafka.connect.storage.FileOffsetBackingStore",
-            f"offset.storage.file.filename={directory / 'offsets'}",
-            "offset.flush.interval.ms=500",
-        )
+        create_topics(bootstrap, broker, arguments.profile)
+        connectors = [
+            processes.start(
+                configuration,
+                sys.executable,
+                HERE / "connector.py",
+                DEBEZIUM / f"{configuration}.json",
+                bootstrap,
+                f"name={configuration}",
+                "database.hostname=127.0.0.1",
+                f"database.port={source.port}",
+                f"database.user={source.user}",
+                "database.password=",
+                "database.dbname=postgres",
+                "database.sslmode=disable",
+                "heartbeat.interval.ms=1000",
+                "offset.storage=org.apache.kafka.connect.storage.FileOffsetBackingStore",
+                f"offset.storage.file.filename={directory / configuration}.offsets",
+                "offset.flush.interval.ms=500",
+            )
+            for configuration in CONNECTORS[arguments.profile].values()
+        ]
         data = directory / "ledger"
+        parameters = [f"--parameter={name}={value}" for name, value in PARAMETERS[arguments.profile].items()]
 
         def start_stack():
-            return processes.start(
-                "stack", arguments.contribution, "up", "--kafka", bootstrap, "--data", data
-            )
+            up = ["up", "--kafka", bootstrap, "--data", data, "--port", free_port(), *parameters]
+            return processes.start("stack", arguments.contribution, *up)
 
         stack = start_stack()
         say("the broker, Debezium and the ledger are started")
 
         # Two moments while the source changes; the first is likely still in the snapshot.
         kills = {arguments.steps // 3, 2 * arguments.steps // 3} if arguments.kill else set()
-        wait_for("the connector's slot", lambda: source.query("SELECT 1 FROM pg_replication_slots"), connector)
+        wait_for("the connectors' slots", lambda: source.slots() == len(connectors), *connectors)
         for step in range(arguments.steps):
             workload.step()
             time.sleep(arguments.pause_ms / 1000)
@@ -160,20 +179,21 @@ def rehearse(arguments, directory, processes):
         end = source.position()
         say(f"the source made {arguments.steps} changes: {json.dumps(workload.done)}")
 
-        wait_for("Debezium", lambda: source.is_read_up_to(end), connector, stack)
+        wait_for("Debezium", lambda: source.is_read_up_to(end), *connectors, stack)
         say("Debezium has handed over all of them")
         processes.end(stack, signal.SIGINT)
 
         export = directory / "export.json"
         replay = [arguments.contribution, "replay", "--kafka", bootstrap, "--data", data, "--export", export]
+        replay += parameters
         summary = subprocess.run(replay, check=True, timeout=DEADLINE_S, capture_output=True, text=True)
         say("the ledger has nothing left to do")
         print(summary.stdout)
         source.write_rows(directory / "rows.jsonl")
         subprocess.run([arguments.compare, export, directory / "rows.jsonl"], check=True, timeout=DEADLINE_S)
-        if "audit" in commands_of(arguments.contribution):
-            subprocess.run([arguments.contribution, "audit", "--data", data], check=True, timeout=DEADLINE_S)
-            say("the audit is clean")
+        audit = [arguments.contribution, "audit", "--data", data, *parameters]
+        subprocess.run(audit, check=True, timeout=DEADLINE_S)
+        say("the audit is clean")
     finally:
         processes.end_all()
         source.stop()
@@ -183,6 +203,7 @@ def main():
     parser = argparse.ArgumentParser(description="One rehearsal of the whole path.")
     parser.add_argument("--contribution", type=pathlib.Path, required=True, help="the local stack's binary")
     parser.add_argument("--compare", type=pathlib.Path, required=True, help="the binary that compares")
+    parser.add_argument("--profile", choices=list(CONNECTORS), default="guide", help="whose tables and connectors")
     parser.add_argument("--seed", type=int, default=1, help="what the changes are made from")
     parser.add_argument("--steps", type=int, default=600, help="how many changes while everything runs")
     parser.add_argument("--pause-ms", type=int, default=15, help="the pause between two of them")

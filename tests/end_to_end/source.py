@@ -23,7 +23,7 @@ def free_port():
 class Source:
     """The running cluster, reachable from this machine only."""
 
-    def __init__(self, directory, schema):
+    def __init__(self, directory, *schemas):
         self.directory = pathlib.Path(directory)
         self.port = free_port()
         self.user = "postgres"
@@ -40,7 +40,8 @@ class Source:
         )
         self._run("pg_ctl", "-D", self.directory, "-w", "-l", self.directory / "log", "-o", options, "start")
         self.connection = self.connect()
-        self.execute(pathlib.Path(schema).read_text())
+        for schema in schemas:
+            self.execute(pathlib.Path(schema).read_text())
 
     def _run(self, program, *arguments):
         command = [*self.prefix, str(SERVER / program), *map(str, arguments)]
@@ -62,6 +63,10 @@ class Source:
         with self.connection.cursor() as cursor:
             cursor.execute(statement, values)
             return cursor.fetchall()
+
+    def slots(self):
+        """How many connectors follow the log of changes."""
+        return self.query("SELECT count(*) FROM pg_replication_slots")[0][0]
 
     def position(self):
         """Where the log of changes ends."""

@@ -7,6 +7,7 @@
 //! - [`contract`]: the API's document, and checking answers against it;
 //! - [`lambda_runtime`]: compiled functions behind a Lambda Runtime API, over embedded services;
 //! - [`services`]: embedded tables and queues as the template declares them;
+//! - [`triggers`]: the events of `events/`, and what each is for;
 //! - [`simulation`]: the functions over a real store, with redelivery, concurrency and crashes.
 //!
 //! The oracle and the generators share no code with the ledger. What judges must not repeat the mistakes of what it
@@ -22,3 +23,4 @@ pub mod lambda_runtime;
 pub mod oracle;
 pub mod services;
 pub mod simulation;
+pub mod triggers;

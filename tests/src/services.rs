@@ -1,6 +1,6 @@
 //! Embedded tables and queues as the template declares them, for other processes to use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result, anyhow};
@@ -72,17 +72,19 @@ impl Services {
         environment(&self.template, &calls.noting(&self.clients, function), &self.created, function)
     }
 
-    /// How many items each table has, by the table's name in the template.
-    pub async fn items(&self) -> Result<BTreeMap<String, usize>> {
+    /// Every item of each table in text, by the table's name in the template.
+    pub async fn items(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
         let mut items = BTreeMap::new();
         for table in self.template.tables() {
             let name = self.created.reference(&table.logical_name).context("every table was created")?;
             let mut pages = self.clients.dynamodb.scan().table_name(name).into_paginator().items().send();
-            let mut count = 0;
-            while pages.try_next().await?.is_some() {
-                count += 1;
+            let mut found = BTreeSet::new();
+            while let Some(item) = pages.try_next().await? {
+                // As a value first, because members of maps come in any order.
+                let item = serde_json::to_value(serde_dynamo::Item::from(item))?;
+                found.insert(item.to_string());
             }
-            items.insert(table.logical_name, count);
+            items.insert(table.logical_name, found);
         }
         Ok(items)
     }

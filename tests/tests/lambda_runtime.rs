@@ -2,96 +2,168 @@
 //! that the services send, and judged by what they did to tables and queues.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use contribution::template::Template;
 use end_to_end::lambda_runtime::{Answer, Process};
 use end_to_end::services::Services;
+use end_to_end::triggers::{self, STEPS};
 use serde_json::{Value, json};
 
-/// An event, the function it is for, and what must come of it.
-struct Case {
-    /// The function's name in the template.
-    function: &'static str,
-    /// The function's crate, which is also its binary.
-    package: &'static str,
+/// What must come of an event.
+struct Expected {
     /// The file in `events/`, without its ending.
     event: &'static str,
-    /// What the function answers.
+    /// What the function answers, or the members of it that matter.
     answer: Value,
-    /// The tables that have more items afterwards, or fewer.
+    /// The tables that have other items afterwards.
     tables: &'static [&'static str],
     /// The queues that have messages afterwards. Nothing takes them away here, and a tick within the
     /// same second as another is one, so that their number says nothing.
     queues: &'static [&'static str],
 }
 
-/// Every trigger of every function, in an order in which the events follow from each other.
-fn cases() -> Vec<Case> {
+/// What must come of every event, in their order.
+fn expected() -> Vec<Expected> {
+    const TICKS: &[&str] = &["SequencerTicks"];
+    const RUNS: &[&str] = &["ReleasedRuns", "SequencerTicks"];
+    const EVENTS: &[&str] = &["OutboundEvents", "ReleasedRuns", "SequencerTicks"];
+    const TALENT: &[&str] = &["OutboundEvents", "ReleasedRuns", "SequencerTicks", "TalentRaised"];
+    const CLOSING: &[&str] =
+        &["ExpirySegments", "OutboundEvents", "ReleasedRuns", "SequencerTicks", "TalentRaised"];
+    const SNAPSHOT: &[&str] = &[
+        "ExpirySegments",
+        "OutboundEvents",
+        "ReleasedRuns",
+        "SequencerTicks",
+        "SnapshotSegments",
+        "TalentRaised",
+    ];
     let all_done = || json!({ "batchItemFailures": [] });
-    let case = |function, package, event, answer, tables, queues| Case {
-        function,
-        package,
-        event,
-        answer,
-        tables,
-        queues,
-    };
-    let released = json!({ "released": 4, "held": 0, "woken_again": 0, "waiting": false });
-    let nothing_to_do = json!({ "released": 0, "held": 0, "woken_again": 0, "waiting": false });
-    let ticks: &[&str] = &["SequencerTicks"];
-    let both: &[&str] = &["ReleasedRuns", "SequencerTicks"];
+    let released =
+        |released: u64| json!({ "released": released, "held": 0, "woken_again": 0, "waiting": false });
+    let of = |event, answer, tables, queues| Expected { event, answer, tables, queues };
     vec![
-        case("CdcIngest", "cdc-ingest", "kafka-users", all_done(), &["Source"], ticks),
-        case("CdcIngest", "cdc-ingest", "kafka-referrals", all_done(), &["Source"], ticks),
-        case("CdcIngest", "cdc-ingest", "kafka-adoptions", all_done(), &["Source"], ticks),
-        case("CdcIngest", "cdc-ingest", "kafka-heartbeat", all_done(), &["Source"], ticks),
-        case("AdoptionSequencer", "adoption-sequencer", "sqs-ticks", released, &["Source"], both),
-        case("AdoptionSequencer", "adoption-sequencer", "schedule-sequencer", nothing_to_do, &[], both),
-        case(
-            "AdoptionDistribution",
-            "adoption-distribution",
-            "sqs-released-runs",
-            all_done(),
-            &["Accounts", "Journal", "Source"],
-            both,
-        ),
+        of("kafka-users", all_done(), &["Source"], TICKS),
+        of("kafka-referrals", all_done(), &["Source"], TICKS),
+        of("kafka-adoptions", all_done(), &["Source"], TICKS),
+        of("kafka-heartbeat", all_done(), &["Source"], TICKS),
+        of("sqs-ticks", released(4), &["Source"], RUNS),
+        of("schedule-sequencer", released(0), &[], RUNS),
+        of("sqs-released-runs", all_done(), &["Accounts", "Journal", "Source"], RUNS),
+        of("stream-postings", all_done(), &["Records"], EVENTS),
+        of("kafka-registration", all_done(), &["Source"], TALENT),
+        of("sqs-talent-raised", all_done(), &["Source"], TALENT),
+        of("schedule-talent", json!({ "cleared": 0, "failed": 0, "waiting": false }), &[], TALENT),
+        of("schedule-expiry", json!({ "date": "2026-01-10", "step": "EXPIRING" }), &["Snapshots"], CLOSING),
+        of("sqs-expiry-segment", all_done(), &["Snapshots"], CLOSING),
+        of("sqs-activation-segment", all_done(), &["Accounts", "Snapshots"], SNAPSHOT),
+        of("sqs-snapshot-segment", all_done(), &["Journal", "Snapshots"], SNAPSHOT),
+        of("schedule-snapshot", Value::Null, &[], SNAPSHOT),
+        of("schedule-audit", json!({ "complete": true, "differences": [] }), &[], SNAPSHOT),
+        of("http-account", json!({ "statusCode": 200 }), &[], SNAPSHOT),
+        of("http-health", json!({ "statusCode": 200 }), &[], SNAPSHOT),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_trigger_s_event_does_its_work_through_the_compiled_function() {
-    let cases = cases();
     let binaries = build();
-    let services = Services::start(&settings()).await.expect("the services start");
+    let services = Services::start(&triggers::parameters()).await.expect("the services start");
     let mut processes: BTreeMap<&str, Process> = BTreeMap::new();
-    for case in &cases {
-        let what = format!("{} with {}", case.package, case.event);
-        if !processes.contains_key(case.function) {
-            let variables = services.variables(case.function).expect("the template's variables");
-            let process = Process::start(&binaries.join(case.package), &variables).await;
-            processes.insert(case.function, process.unwrap_or_else(|error| panic!("{what}: {error:#}")));
+    let expected = expected();
+    assert_eq!(expected.len(), STEPS.len());
+    for (step, expected) in STEPS.iter().zip(&expected) {
+        let what = format!("{} with {}", step.package, step.event);
+        assert_eq!(step.event, expected.event);
+        if !processes.contains_key(step.function) {
+            let variables = services.variables(step.function).expect("the template's variables");
+            let process = Process::start(&binaries.join(step.package), &variables).await;
+            processes.insert(step.function, process.unwrap_or_else(|error| panic!("{what}: {error:#}")));
         }
-        let process = processes.get_mut(case.function).expect("it was started");
+        let process = processes.get_mut(step.function).expect("it was started");
         let tables = services.items().await.expect("the tables");
-        let answer = process.invoke(event(case.event)).await;
+        let answer = process.invoke(event(step.event)).await;
         let answer = answer.unwrap_or_else(|error| panic!("{what}: {error:#}"));
-        assert_eq!(answer, Answer::Response(case.answer.clone()), "{what}");
+        let Answer::Response(answer) = answer else { panic!("{what}: {answer:?}") };
+        assert_answers(&answer, &expected.answer, &what);
         let changed: Vec<String> = differing(&tables, &services.items().await.expect("the tables"));
-        assert_eq!(changed, case.tables, "the tables that {what} changed");
+        assert_eq!(changed, expected.tables, "the tables that {what} changed");
         let messages = services.messages().await.expect("the queues");
         let filled: Vec<&str> =
             messages.iter().filter(|(_, count)| **count > 0).map(|(name, _)| name.as_str()).collect();
-        assert_eq!(filled, case.queues, "the queues with messages after {what}");
+        assert_eq!(filled, expected.queues, "the queues with messages after {what}");
     }
     let items = services.items().await.expect("the tables");
-    assert_eq!(items["Journal"], 5, "one entry for each adoption, and where they left the tree's accounts");
+    // One entry for each adoption, where they left the tree's accounts, and the totals of the closed date.
+    assert_eq!(items["Journal"].len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_stream_did_not_write_is_written_again_to_a_deployment_s_tables() {
+    let binaries = build();
+    let services = Services::start(&triggers::parameters()).await.expect("the services start");
+    for step in STEPS.iter().take_while(|step| step.function != "LedgerStream") {
+        let variables = services.variables(step.function).expect("the template's variables");
+        let mut process = Process::start(&binaries.join(step.package), &variables).await.expect("it starts");
+        process.invoke(event(step.event)).await.expect("an answer");
+    }
+    let rebuild = async || {
+        let mut command = tokio::process::Command::new(binaries.join("contribution"));
+        command.args(["rebuild", "--deployed"]).env_clear();
+        command.envs(services.variables("LedgerStream").expect("the template's variables"));
+        let output = command.output().await.expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let first = rebuild().await;
+    assert!(first.contains(" 0 were identical, ") && !first.contains(" 0 were missing"), "{first}");
+    let second = rebuild().await;
+    assert!(second.contains(" 0 were missing and 0 different"), "{second}");
+}
+
+#[test]
+fn every_trigger_of_the_template_has_an_event() {
+    let template = Template::load(&[] as &[(&str, String)]).expect("the template");
+    for (function, resource) in template.resources_of_type("AWS::Serverless::Function") {
+        for (trigger, properties) in resource["Properties"]["Events"].as_object().into_iter().flatten() {
+            // One request is like another; those without a token are the exception.
+            if ["Console", "Contract"].contains(&trigger.as_str()) {
+                continue;
+            }
+            let steps: Vec<_> =
+                STEPS.iter().filter(|step| step.function == function && step.trigger == trigger).collect();
+            assert!(!steps.is_empty(), "{function}.{trigger} has no event");
+            // What a schedule is configured to send is all that arrives.
+            if let Some(input) = properties["Properties"]["Input"].as_str() {
+                let input: Value = serde_json::from_str(input).expect("JSON");
+                assert_eq!(event(steps[0].event), input, "{function}.{trigger}");
+            }
+        }
+    }
+    let guide = include_str!("../../events/README.md");
+    for step in STEPS {
+        assert!(guide.contains(&format!("`{}.json`", step.event)), "{} is not described", step.event);
+    }
+}
+
+/// Whether an answer is this value, or has all members of this object.
+fn assert_answers(answer: &Value, expected: &Value, what: &str) {
+    match expected {
+        Value::Object(members) => {
+            for (name, expected) in members {
+                assert_eq!(&answer[name], expected, "{what}: `{name}` of {answer}");
+            }
+        }
+        expected => assert_eq!(answer, expected, "{what}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_that_is_none_is_a_reported_failure_and_the_process_goes_on() {
     let binaries = build();
-    let services = Services::start(&settings()).await.expect("the services start");
+    let services = Services::start(&triggers::parameters()).await.expect("the services start");
     let variables = services.variables("CdcIngest").expect("the template's variables");
     let mut process = Process::start(&binaries.join("cdc-ingest"), &variables).await.expect("it starts");
     let answer = process.invoke(json!({ "records": "none" })).await.expect("an answer");
@@ -104,7 +176,7 @@ async fn an_event_that_is_none_is_a_reported_failure_and_the_process_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_tables_cannot_be_reached_every_record_is_asked_for_again() {
     let binaries = build();
-    let services = Services::start(&settings()).await.expect("the services start");
+    let services = Services::start(&triggers::parameters()).await.expect("the services start");
     let mut variables = services.variables("CdcIngest").expect("the template's variables");
     // Nothing listens on the discard port.
     variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), "http://127.0.0.1:9".to_owned());
@@ -120,19 +192,15 @@ async fn while_the_tables_cannot_be_reached_every_record_is_asked_for_again() {
     assert_eq!(failed, records.keys().map(String::as_str).collect());
 }
 
-/// Nothing waits in here.
-fn settings() -> [(&'static str, String); 2] {
-    [("ReorderWindowMs", "0".to_owned()), ("SnapshotQuietPeriodMs", "0".to_owned())]
-}
-
 fn event(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(format!("{name}.json"));
-    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    triggers::read(name).expect("an event")
 }
 
-fn differing(before: &BTreeMap<String, usize>, after: &BTreeMap<String, usize>) -> Vec<String> {
-    let changed = after.iter().filter(|(name, count)| before[*name] != **count);
+/// The items of each table.
+type Items = BTreeMap<String, BTreeSet<String>>;
+
+fn differing(before: &Items, after: &Items) -> Vec<String> {
+    let changed = after.iter().filter(|(name, items)| before[*name] != **items);
     changed.map(|(name, _)| name.clone()).collect()
 }
 

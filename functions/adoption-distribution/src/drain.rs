@@ -56,11 +56,6 @@ impl Drained {
         self.posted += other.posted;
         self.reversed += other.reversed;
         self.reassessed += other.reassessed;
-        if self.stopped.is_none()
-            && let Some(Stopped { at, error }) = &other.stopped
-        {
-            self.stopped = Some(Stopped { at: *at, error: error.clone() });
-        }
     }
 }
 

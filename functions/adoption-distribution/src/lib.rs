@@ -189,10 +189,6 @@ fn report(totals: &Drained, started: DateTime<Utc>, now: DateTime<Utc>) {
         .count("AdoptionsPosted", totals.posted)
         .count("AdoptionsReversed", totals.reversed)
         .count("AdoptionsReassessed", totals.reassessed)
-        .count(
-            "TreesStopped",
-            u64::from(totals.stopped.as_ref().is_some_and(|stopped| stopped.error.is_lasting())),
-        )
         .milliseconds("Duration", (now - started).num_milliseconds())
         .emit(now.timestamp_millis());
 }

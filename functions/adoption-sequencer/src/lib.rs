@@ -102,11 +102,16 @@ impl Sequencer {
     ) -> Result<Summary, SequencerError> {
         let started = clock();
         let store = &self.environment.store;
-        let mut summary =
-            Summary { woken_again: self.wake_stalled_trees(started).await?, ..Summary::default() };
+        let trees = store.outstanding_trees().await?;
+        let backlog = Backlog::of(&trees);
+        let woken_again = self.wake_stalled_trees(trees, started).await?;
+        let mut summary = Summary { woken_again, ..Summary::default() };
+        // Of those that are left on the list.
+        let mut oldest_staged_ms;
         loop {
             let now = clock();
             let staged = store.staged(PAGE_ADOPTIONS_MAX).await?;
+            oldest_staged_ms = staged.iter().map(|staged| staged.staged_at_ms).min();
             if staged.is_empty() {
                 break;
             }
@@ -143,7 +148,9 @@ impl Sequencer {
             let tick = SequencerTick::message(FUNCTION, clock());
             self.environment.queues.send_in_groups(&self.ticks_queue_url, [tick]).await?;
         }
-        report(summary, started, clock());
+        let now = clock();
+        let oldest_staged_age_ms = oldest_staged_ms.map_or(0, |staged_ms| now.timestamp_millis() - staged_ms);
+        report(summary, backlog, oldest_staged_age_ms, started, now);
         Ok(summary)
     }
 
@@ -185,12 +192,14 @@ impl Sequencer {
 
     /// Wakes trees whose work is not done long after it was released: their message was lost, went
     /// to the dead-letter queue, or was sent by somebody who stopped before sending it.
-    async fn wake_stalled_trees(&self, now: DateTime<Utc>) -> Result<u64, SequencerError> {
+    async fn wake_stalled_trees(
+        &self,
+        trees: Vec<OutstandingTree>,
+        now: DateTime<Utc>,
+    ) -> Result<u64, SequencerError> {
         let stalled_before_ms = (now - self.wake_again_after).timestamp_millis();
         let mut messages = Vec::new();
-        for OutstandingTree { tree, release, released_at_ms, .. } in
-            self.environment.store.outstanding_trees().await?
-        {
+        for OutstandingTree { tree, release, released_at_ms, .. } in trees {
             if released_at_ms > stalled_before_ms {
                 continue;
             }
@@ -208,8 +217,32 @@ impl Sequencer {
     }
 }
 
-fn report(summary: Summary, started: DateTime<Utc>, now: DateTime<Utc>) {
+/// What the distribution has not done yet. Told from here, because this function looks every minute:
+/// whoever stopped at a tree may not be called again for long.
+#[derive(Debug, Clone, Copy)]
+struct Backlog {
+    outstanding: u64,
+    stopped: u64,
+}
+
+impl Backlog {
+    fn of(trees: &[OutstandingTree]) -> Self {
+        let stopped = trees.iter().filter(|tree| tree.stopped.is_some()).count();
+        Self { outstanding: trees.len() as u64, stopped: stopped as u64 }
+    }
+}
+
+fn report(
+    summary: Summary,
+    backlog: Backlog,
+    oldest_staged_age_ms: i64,
+    started: DateTime<Utc>,
+    now: DateTime<Utc>,
+) {
     Metrics::of(FUNCTION)
+        .count("TreesOutstanding", backlog.outstanding)
+        .count("TreesStopped", backlog.stopped)
+        .milliseconds("OldestStagedAge", oldest_staged_age_ms)
         .count("AdoptionsReleased", summary.released)
         .count("AdoptionsHeldForReferral", summary.held)
         .count("TreesWokenAgain", summary.woken_again)

@@ -106,6 +106,7 @@ impl ContributionExpiry {
         }
         let request = serde_json::from_value(event)?;
         let state = self.begin(request, clock()).await?;
+        self.report(state.as_ref(), clock());
         Ok(serde_json::to_value(state)?)
     }
 
@@ -200,13 +201,9 @@ impl ContributionExpiry {
                 if announced_ago >= self.announce_again_after.num_milliseconds() {
                     self.own_queue.announce(store, &state, now).await?;
                 }
-                self.report(&state, now);
                 Ok(())
             }
-            CloseStep::Snapshotting | CloseStep::Closed => {
-                self.report(&state, now);
-                Ok(())
-            }
+            CloseStep::Snapshotting | CloseStep::Closed => Ok(()),
         }
     }
 
@@ -226,7 +223,6 @@ impl ContributionExpiry {
         }
         tracing::info!(date = %state.date, "a close waits: {}", waiting_for.join("; "));
         let waiting = CloseState { waiting_for, ..state.clone() };
-        self.report(&waiting, now);
         if waiting != state {
             let _ = store.apply(waiting.write_next()?).await?;
         }
@@ -332,16 +328,22 @@ impl ContributionExpiry {
         Ok(())
     }
 
-    fn report(&self, state: &CloseState, now: DateTime<Utc>) {
-        let begins_at = state.date.begins_at(self.environment.policy.business_time_zone());
-        let is_open = !state.is_closed();
-        Metrics::of(FUNCTION)
-            .count("CloseWaiting", u64::from(!state.waiting_for.is_empty()))
-            .count("CloseOverdue", u64::from(is_open && now - begins_at > self.overdue_after))
-            .property("date", state.date.to_string())
-            .property("step", state.step.name())
-            .property("waiting_for", state.waiting_for.clone())
-            .emit(now.timestamp_millis());
+    /// Says how the latest close is doing; also when there is none, because silence is overdue, too.
+    fn report(&self, latest: Option<&CloseState>, now: DateTime<Utc>) {
+        let open = latest.filter(|state| !state.is_closed());
+        let waits = open.is_some_and(|state| !state.waiting_for.is_empty());
+        let time_zone = self.environment.policy.business_time_zone();
+        let is_overdue = open.is_some_and(|state| now - state.date.begins_at(time_zone) > self.overdue_after);
+        let mut metrics = Metrics::of(FUNCTION)
+            .count("CloseWaiting", u64::from(waits))
+            .count("CloseOverdue", u64::from(is_overdue));
+        if let Some(state) = open {
+            metrics = metrics
+                .property("date", state.date.to_string())
+                .property("step", state.step.name())
+                .property("waiting_for", state.waiting_for.clone());
+        }
+        metrics.emit(now.timestamp_millis());
     }
 }
 

@@ -13,6 +13,7 @@ use contribution::endpoints::Storage;
 use contribution::stack::{Options, Stack};
 use contribution::token::{DevelopmentKey, Grant};
 use contribution::{close, inspect, replay};
+use ledger::environment::Environment;
 use ledger::queue::Release;
 use ledger::rules::{AccountSequence, BusinessDate, OrderId};
 use tokio::net::TcpListener;
@@ -130,13 +131,23 @@ struct Replay {
 
 #[derive(Debug, Args)]
 struct Rebuild {
-    /// The directory the tables are in; the running stack's memory is nobody else's.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    tables: RebuiltTables,
     /// Writes every event there ever was to this file, one JSON document per line: of each account's
     /// postings in their order.
     #[arg(long, value_name = "OUT.jsonl")]
     events: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct RebuiltTables {
+    /// The directory the tables are in; the running stack's memory is nobody else's.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The tables of a deployment, whose names are in the environment variables that its functions have.
+    #[arg(long)]
+    deployed: bool,
 }
 
 #[derive(Debug, Args)]
@@ -279,15 +290,21 @@ async fn run_replay(arguments: Replay) -> Result<()> {
 }
 
 async fn run_rebuild(arguments: Rebuild) -> Result<()> {
-    let storage = Storage::Directory(arguments.data);
-    if !storage.exists() {
-        bail!("there are no tables in the directory given with --data");
-    }
     // The work that is left goes on meanwhile, which a rebuild does not mind.
-    let stack = Stack::start(&Options::new(storage)).await?;
-    println!("{}", ledger_stream::rebuild::rebuild(stack.store()).await?);
+    let (store, _stack) = match arguments.tables.data {
+        None => (Environment::of_process().await?.store, None),
+        Some(directory) => {
+            let storage = Storage::Directory(directory);
+            if !storage.exists() {
+                bail!("there are no tables in the directory given with --data");
+            }
+            let stack = Stack::start(&Options::new(storage)).await?;
+            (stack.store().clone(), Some(stack))
+        }
+    };
+    println!("{}", ledger_stream::rebuild::rebuild(&store).await?);
     if let Some(path) = &arguments.events {
-        let events = replay::write_events(&stack, path).await?;
+        let events = replay::write_events(&store, path).await?;
         println!("{events} events are in {}", path.display());
     }
     Ok(())

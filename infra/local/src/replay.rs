@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use ledger::store::Store;
 
 use crate::capture::Capture;
 use crate::export;
@@ -66,8 +67,8 @@ pub async fn write_export(stack: &Stack, path: &Path) -> Result<()> {
 }
 
 /// Writes every event there ever was to a file, as the journal tells them. How many there are.
-pub async fn write_events(stack: &Stack, path: &Path) -> Result<usize> {
-    let events = ledger_stream::rebuild::events(stack.store()).await?;
+pub async fn write_events(store: &Store, path: &Path) -> Result<usize> {
+    let events = ledger_stream::rebuild::events(store).await?;
     let count = events.len();
     let file =
         File::create(path).with_context(|| format!("cannot write the events to {}", path.display()))?;

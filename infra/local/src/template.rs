@@ -122,6 +122,14 @@ impl Template {
         self.of_type(kind).map(|(name, resource)| (name.as_str(), resource))
     }
 
+    /// The statements of a role's policies, for checks; none if there is no such role.
+    #[must_use]
+    pub fn statements(&self, role: &str) -> Vec<&Value> {
+        let policies = self.document["Resources"][role]["Properties"]["Policies"].as_array();
+        let documents = policies.into_iter().flatten().map(|policy| &policy["PolicyDocument"]);
+        documents.filter_map(|document| document["Statement"].as_array()).flatten().collect()
+    }
+
     /// The tables.
     #[must_use]
     pub fn tables(&self) -> Vec<TableSpec> {
