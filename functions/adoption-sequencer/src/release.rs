@@ -20,7 +20,18 @@ pub(crate) struct Pass<'a> {
     now: DateTime<Utc>,
 }
 
-/// What a pass did.
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Every adoption was looked at.
+    Complete,
+    /// A row changed under it: the list is to be read again.
+    Outdated,
+    /// Another sequencer released adoptions meanwhile, and so is at the rest of them.
+    Overtaken,
+}
+
+/// What passes did.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// Adoptions handed to the distribution.
@@ -59,8 +70,8 @@ impl<'a> Pass<'a> {
         Self { store, policy, now }
     }
 
-    /// Takes these adoptions, which ascend, off the list; stops where somebody else is at it.
-    pub(crate) async fn run(&self, orders: Vec<OrderId>) -> Result<Outcome, StoreError> {
+    /// Takes these adoptions, which ascend, off the list. What it did is in `outcome`, even if it fails.
+    pub(crate) async fn run(&self, orders: &[OrderId], outcome: &mut Outcome) -> Result<End, StoreError> {
         let records = self.store.adoptions(orders.iter().copied()).await?;
         let staged = orders.iter().filter_map(|order| records.get(order));
         let staged: Vec<&AdoptionRecord> = staged.filter(|record| record.stage == Stage::Staged).collect();
@@ -75,21 +86,20 @@ impl<'a> Pass<'a> {
         });
         let mut counter = Counter::load(self.store, first_unpriced.map(|record| record.order)).await?;
 
-        let mut outcome = Outcome::default();
         let mut together = Together::default();
         for record in staged {
             let Some(step) = self.step(record, &mut chains, &counter).await? else { continue };
             if !together.has_room_for(&step) {
                 let full = std::mem::take(&mut together);
-                if !self.commit(full, &mut counter, &mut outcome).await? {
-                    return Ok(outcome);
+                let end = self.commit(full, &mut counter, outcome).await?;
+                if end != End::Complete {
+                    return Ok(end);
                 }
             }
             counter.count(record.order, record.counted_trees, step.counted_trees);
             together.add(record.order, step);
         }
-        self.commit(together, &mut counter, &mut outcome).await?;
-        Ok(outcome)
+        self.commit(together, &mut counter, outcome).await
     }
 
     /// Where an adoption goes from here; nothing if it has to be looked at again.
@@ -165,25 +175,27 @@ impl<'a> Pass<'a> {
         Ok(marked)
     }
 
-    /// Commits moves with the running number and the marks of their trees. Whether they took effect.
+    /// Commits moves with the running number and the marks of their trees.
     async fn commit(
         &self,
         together: Together,
         counter: &mut Counter,
         outcome: &mut Outcome,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<End, StoreError> {
         if together.actions.is_empty() {
-            return Ok(true);
+            return Ok(End::Complete);
         }
         let now_ms = self.now.timestamp_millis();
-        let mut actions = together.actions;
+        let mut actions = vec![counter.write()?];
+        actions.extend(together.actions);
         let trees: BTreeSet<&TreeId> = together.released.iter().map(|(tree, _)| tree).collect();
         actions.extend(trees.into_iter().map(|tree| OutstandingTree::release(tree, now_ms)));
         // A row that arrives before this commit fails it; one that arrives later finds who waits.
         actions.extend(together.waited_for.iter().map(ReferralRecord::is_awaited));
-        actions.push(counter.write()?);
         match self.store.transact(actions).await? {
-            Transacted::ConditionsFailed(_) => return Ok(false),
+            // Only sequencers move the running number, which is the first action.
+            Transacted::ConditionsFailed(positions) if positions.contains(&0) => return Ok(End::Overtaken),
+            Transacted::ConditionsFailed(_) => return Ok(End::Outdated),
             Transacted::Committed => counter.committed(),
         }
         outcome.released += together.released.len() as u64;
@@ -198,7 +210,7 @@ impl<'a> Pass<'a> {
                 })
                 .or_insert(Run { first_order: order, last_order: order, adoptions: 1 });
         }
-        Ok(true)
+        Ok(End::Complete)
     }
 }
 

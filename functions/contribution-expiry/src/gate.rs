@@ -83,8 +83,8 @@ impl Gate<'_> {
                 "tree {tree} has adoptions of earlier dates to post, the first is {first}"
             )));
         }
-        let task = self.store.next_task(tree).await?;
-        Ok(task.map(|task| {
+        let next = self.store.next_tasks(tree, 1).await?;
+        Ok(next.first().map(|task| {
             format!("tree {tree} has reassessments to do, the next because of adoption {}", task.cause)
         }))
     }

@@ -20,6 +20,9 @@ use crate::template::{Template, Trigger};
 use crate::token::{self, Authorizer, DevelopmentKey};
 use crate::triggers;
 
+/// How much of a list is read to tell how much is left: it is read again ten times a second.
+const BACKLOG_COUNTED_MAX: usize = 100;
+
 /// How to run the stack.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -233,13 +236,13 @@ impl Stack {
         }
         let mut stream_records = 0;
         for stream in &self.streams {
-            stream_records += stream.behind().await?;
+            stream_records += stream.behind(BACKLOG_COUNTED_MAX).await?;
         }
-        let staged = self.store().staged(1_000).await?.len();
+        let staged = self.store().staged(BACKLOG_COUNTED_MAX).await?.len();
         let trees = self.store().outstanding_trees().await?;
         let stopped = trees.iter().filter(|tree| tree.stopped.is_some()).count();
         let trees = trees.len() - stopped;
-        let talents = self.store().raised_talent_marks(1_000).await?.len();
+        let talents = self.store().raised_talent_marks(BACKLOG_COUNTED_MAX).await?.len();
         Ok(Backlog { messages, staged, trees, stopped_trees: stopped, stream_records, talents })
     }
 
@@ -284,15 +287,15 @@ impl Stack {
 pub struct Backlog {
     /// Messages in queues.
     pub messages: usize,
-    /// Adoptions to release, counted up to about a thousand.
+    /// Adoptions to release, counted up to about a hundred.
     pub staged: usize,
     /// Trees with work to do.
     pub trees: usize,
     /// Trees that stopped for a lasting reason.
     pub stopped_trees: usize,
-    /// Records of tables' streams; of each, no more are counted than one call answers.
+    /// Records of tables' streams, counted up to a hundred of each.
     pub stream_records: usize,
-    /// Accounts that changes of talent levels are to be carried up from, counted up to a thousand.
+    /// Accounts that changes of talent levels are to be carried up from, counted up to about a hundred.
     pub talents: usize,
 }
 

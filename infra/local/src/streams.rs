@@ -60,11 +60,12 @@ impl StreamReader {
         }
     }
 
-    /// How many records are not dealt with, as far as one call of each shard answers.
-    pub async fn behind(&self) -> Result<usize> {
+    /// How many records are not dealt with; of each shard, at most so many are counted.
+    pub async fn behind(&self, counted_max: usize) -> Result<usize> {
+        let limit = i32::try_from(counted_max).unwrap_or(RECORDS_MAX);
         let mut records = 0;
         for shard in self.shards().await? {
-            records += self.next(&shard, RECORDS_MAX).await?.len();
+            records += self.next(&shard, limit).await?.len();
         }
         Ok(records)
     }

@@ -70,10 +70,10 @@ impl ReassessTask {
 }
 
 impl Store {
-    /// The next reassessment to do in a tree.
-    pub async fn next_task(&self, tree: &TreeId) -> Result<Option<ReassessTask>, StoreError> {
-        let page = self.query(Table::Accounts, &partition(tree), &Range::default(), 1).await?;
-        page.items.into_iter().next().map(Item::decode).transpose()
+    /// The next reassessments to do in a tree, at most so many.
+    pub async fn next_tasks(&self, tree: &TreeId, limit: usize) -> Result<Vec<ReassessTask>, StoreError> {
+        let page = self.query(Table::Accounts, &partition(tree), &Range::default(), limit).await?;
+        page.items.into_iter().map(Item::decode).collect()
     }
 }
 
