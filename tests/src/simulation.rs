@@ -133,10 +133,10 @@ pub async fn run(
             broker.rewind(&mut random);
         }
         let turns: Vec<Turn<'_>> = (0..random.random_range(1..=harassment.concurrency_max))
-            .map(|_| match random.random_range(0..3) {
-                0 => Turn::Ingest(broker.lease(random.random_range(1..=BATCH_RECORDS_MAX), &mut random)),
-                1 => Turn::Sequence,
-                _ => Turn::Distribute,
+            .map(|_| match random.random_range(0..5) {
+                0 | 1 => Turn::Ingest(broker.lease(random.random_range(1..=BATCH_RECORDS_MAX), &mut random)),
+                2 | 3 => Turn::Distribute,
+                _ => Turn::Sequence,
             })
             .collect();
         let taken = turns.iter().map(|turn| Box::pin(take(&world, turn, harassment.fate(&mut random))));
@@ -169,7 +169,7 @@ async fn finish(world: &World) -> Result<()> {
         world.sequence().await;
         let messages = world.receive().await?;
         world.delete(world.distribute(&messages).await?).await?;
-        if world.is_done().await? {
+        if messages.is_empty() && world.is_done().await? {
             return Ok(());
         }
     }

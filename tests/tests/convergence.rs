@@ -58,7 +58,7 @@ impl Case {
         let simulated = simulated.unwrap_or_else(|error| panic!("{self:?}: {error:#}"));
         assert_same_postings(&simulated.ledger, &expected, &format!("{self:?}"));
         if let Some(report) = simulated.audit {
-            assert!(report.complete && report.differences.is_empty(), "{self:?}: {report}");
+            assert!(report.is_clean(), "{self:?}: {report}");
         }
         simulated.tally
     }
