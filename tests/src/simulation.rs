@@ -166,7 +166,7 @@ async fn finish(world: &World) -> Result<()> {
     for _ in 0..ROUNDS_MAX {
         // Long enough for every delay, window and visibility timeout to end.
         world.advance(TimeDelta::seconds(1_000));
-        world.sequence().await;
+        Box::pin(world.sequence()).await;
         let messages = world.receive().await?;
         world.delete(world.distribute(&messages).await?).await?;
         if messages.is_empty() && world.is_done().await? {
@@ -180,7 +180,7 @@ async fn finish(world: &World) -> Result<()> {
 async fn take(world: &World, turn: &Turn<'_>, fate: Fate) -> Result<Done> {
     match turn {
         Turn::Ingest(batch) => {
-            let outcome = invoke(fate, world.ingest(&batch.records)).await;
+            let outcome = invoke(fate, Box::pin(world.ingest(&batch.records))).await;
             let response = outcome.answer.transpose()?;
             let failures = response.map(|response| {
                 response.failures().map(|(partition, offset)| (partition.to_owned(), offset)).collect()
@@ -188,12 +188,12 @@ async fn take(world: &World, turn: &Turn<'_>, fate: Fate) -> Result<Done> {
             Ok(Done { crashed: outcome.crashed, failures })
         }
         Turn::Sequence => {
-            let outcome = invoke(fate, world.sequence()).await;
+            let outcome = invoke(fate, Box::pin(world.sequence())).await;
             Ok(Done { crashed: outcome.crashed, failures: None })
         }
         Turn::Distribute => {
             let messages = world.receive().await?;
-            let outcome = invoke(fate, world.distribute(&messages)).await;
+            let outcome = invoke(fate, Box::pin(world.distribute(&messages))).await;
             // Messages of a distributor that was killed come again when their visibility timeout ends.
             world.delete(outcome.answer.transpose()?.unwrap_or_default()).await?;
             Ok(Done { crashed: outcome.crashed, failures: None })

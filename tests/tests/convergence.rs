@@ -5,8 +5,8 @@
 
 use std::io::Write as _;
 use std::num::NonZero;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -15,8 +15,15 @@ use end_to_end::golden::assert_same_postings;
 use end_to_end::oracle::{self, Backfill, Options};
 use end_to_end::simulation::{self, Harassment, Settings, Tally};
 
+/// From so many histories on, it is looked at whether enough happened in them.
+const BATCH_HISTORIES_MIN: u64 = 100;
 /// Deep futures without optimisation take more than a thread has by default.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+static WITHOUT_BACKFILL: LazyLock<Settings> =
+    LazyLock::new(|| Settings::with_policy(r#"{"backfill": "none"}"#).expect("a policy"));
+static WITH_BACKFILL: LazyLock<Settings> =
+    LazyLock::new(|| Settings::with_policy(r#"{"backfill": "on_unlock"}"#).expect("a policy"));
 
 /// One random history and the policy it is run under.
 #[derive(Debug)]
@@ -29,19 +36,19 @@ struct Case {
 }
 
 impl Case {
-    /// Of a thousand histories, nine hundred have 3 to 12 accounts, where crossings are dense; 95 have
-    /// 20 to 60; and five have 100 to 300. Every fourth is run with the backfill policy `on_unlock`,
-    /// every fifth is audited.
+    /// Of five hundred histories, 480 have 3 to 10 accounts, where crossings are dense; 19 have 20 to 60,
+    /// and one has 100 to 300. Every fourth is run with the backfill policy `on_unlock`. Every fifth is
+    /// audited, the larger ones among them.
     fn of(seed: u64) -> Self {
         let some = |from: u64, to: u64| from + (seed / 1000 * 7 + seed) % (to - from + 1);
-        let accounts = match seed % 1000 {
-            number if number % 200 == 199 => some(100, 300),
-            number if number % 10 == 9 => some(20, 60),
-            _ => some(3, 12),
+        let accounts = match seed % 500 {
+            495 => some(100, 300),
+            number if number % 25 == 20 => some(20, 60),
+            _ => some(3, 10),
         };
-        let backfill = if seed % 4 == 3 { Backfill::OnUnlock } else { Backfill::None };
+        let backfill = if (seed + seed / 500) % 4 == 3 { Backfill::OnUnlock } else { Backfill::None };
         let accounts = usize::try_from(accounts).expect("hundreds");
-        Self { seed, accounts, backfill, audits: seed.is_multiple_of(5) || seed % 200 == 199 }
+        Self { seed, accounts, backfill, audits: seed.is_multiple_of(5) }
     }
 
     /// Runs the history through crashes and compares the ledger with the sorted pass.
@@ -50,10 +57,11 @@ impl Case {
         let options = Options { backfill: self.backfill, ..Options::default() };
         let expected = oracle::expected(&records, &options);
         let policy = match self.backfill {
-            Backfill::None => "{}",
-            Backfill::OnUnlock => r#"{"backfill": "on_unlock"}"#,
+            Backfill::None => &*WITHOUT_BACKFILL,
+            Backfill::OnUnlock => &*WITH_BACKFILL,
         };
-        let settings = Settings { policy: policy.to_owned(), audits: self.audits, ..Settings::default() };
+        let mut settings = policy.clone();
+        settings.audits = self.audits;
         let simulated = in_time_of_its_own(simulation::run(&records, self.seed, Harassment::FULL, &settings));
         let simulated = simulated.unwrap_or_else(|error| panic!("{self:?}: {error:#}"));
         assert_same_postings(&simulated.ledger, &expected, &format!("{self:?}"));
@@ -75,9 +83,9 @@ fn number_from(variable: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn thousands_of_histories_end_as_the_sorted_pass() {
+fn random_histories_end_as_the_sorted_pass() {
     let first = number_from("FIRST_SEED", 0);
-    let histories = number_from("HISTORIES", 2_000);
+    let histories = number_from("HISTORIES", 500);
     let started = Instant::now();
     let next = AtomicU64::new(first);
     let tally = Mutex::new(Tally::default());
@@ -112,12 +120,14 @@ fn thousands_of_histories_end_as_the_sorted_pass() {
     let commands: Vec<String> = failed
         .iter()
         .map(|seed| {
-            format!("FIRST_SEED={seed} HISTORIES=1 cargo test -p end-to-end --test convergence thousands")
+            format!("FIRST_SEED={seed} HISTORIES=1 cargo test -p end-to-end --test convergence random")
         })
         .collect();
     assert!(failed.is_empty(), "failed; to run it again:\n{}", commands.join("\n"));
-    assert!(tally.crashes as u64 >= histories, "the simulation lets too few invocations crash: {tally:?}");
-    assert!(tally.corrections as u64 >= histories, "the histories need too few corrections: {tally:?}");
+    if histories >= BATCH_HISTORIES_MIN {
+        let enough = |what: usize| what as u64 > histories / 2;
+        assert!(enough(tally.crashes) && enough(tally.corrections), "too little happened: {tally:?}");
+    }
 }
 
 #[test]
@@ -125,7 +135,7 @@ fn without_crashes_and_late_changes_nothing_is_ever_corrected() {
     let changes = [Change::Registration, Change::Adoption];
     let records = generate::history_of(7, 40, &changes);
     let expected = oracle::expected(&records, &Options::default());
-    let settings = Settings::default();
+    let settings = WITHOUT_BACKFILL.clone();
     let calm =
         in_time_of_its_own(simulation::run(&records, 7, Harassment::NONE, &settings)).expect("a calm run");
     assert_same_postings(&calm.ledger, &expected, "a calm history");

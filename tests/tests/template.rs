@@ -60,7 +60,8 @@ async fn roles_allow_exactly_the_calls_that_functions_make() {
     close_until(&stack, until, Release::SourceIsComplete).await.expect("the dates close");
     stack.functions.audit.invoke(json!({ "repair": false })).await.expect("an audit");
     for seed in 1..=2 {
-        let settings = Settings { calls: Some(calls.clone()), ..Settings::default() };
+        let mut settings = Settings::with_policy("{}").expect("a policy");
+        settings.calls = Some(calls.clone());
         let harassment = Harassment { checks_every_step: false, ..Harassment::FULL };
         let history = generate::history(seed, 30);
         simulation::run(&history, seed, harassment, &settings).await.expect("the simulation ends");

@@ -190,8 +190,11 @@ fn perform<Q: DeserializeOwned, A: Serialize>(
     body: &[u8],
     run: impl FnOnce(Q) -> Result<A, DynoxideError>,
 ) -> Result<Vec<u8>, DynoxideError> {
-    let request = serde_json::from_slice(body)
-        .map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+    let refused = |error: String| DynoxideError::SerializationException(error);
+    // As text, because that is how the embedded service reads requests too: where dependencies are
+    // optimised, so is their reading of text.
+    let body = std::str::from_utf8(body).map_err(|error| refused(error.to_string()))?;
+    let request = serde_json::from_str(body).map_err(|error| refused(error.to_string()))?;
     let answer = run(request)?;
     serde_json::to_vec(&answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }

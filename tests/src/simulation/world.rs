@@ -1,6 +1,7 @@
 //! Services, functions and a clock, for one simulation.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use adoption_distribution::Distributor;
@@ -32,15 +33,23 @@ const STARTS_AT_MS: u64 = 1_795_000_000_000;
 /// How long an invocation may take, by the simulation's clock.
 const INVOCATION_TIME: TimeDelta = TimeDelta::minutes(5);
 
-/// What a simulation's template parameters are.
-#[derive(Debug, Clone, Default)]
+/// What a simulation runs on.
+#[derive(Debug, Clone)]
 pub struct Settings {
-    /// The policy as JSON; the rules' defaults if empty.
-    pub policy: String,
+    /// Read once, because that takes longer than a step.
+    template: Arc<Template>,
     /// Whether the ledger is audited at the end.
     pub audits: bool,
     /// Where the functions' calls are noted, if anybody wants to know.
     pub calls: Option<Calls>,
+}
+
+impl Settings {
+    /// The template with this policy, as JSON.
+    pub fn with_policy(policy: &str) -> Result<Self> {
+        let template = Template::load(&[("ContributionPolicy", policy.to_owned())])?;
+        Ok(Self { template: Arc::new(template), audits: false, calls: None })
+    }
 }
 
 /// Services, functions and a clock.
@@ -66,17 +75,13 @@ impl World {
         let queues = QueueService::new(([127, 0, 0, 1], 1).into()).with_clock(clock.clone());
         let clients = clients(tables.clone(), Queues::new(queues));
 
-        let mut parameters = Vec::new();
-        if !settings.policy.is_empty() {
-            parameters.push(("ContributionPolicy", settings.policy.clone()));
-        }
-        let template = Template::load(&parameters)?;
-        let created = resources::create(&template, &clients).await?;
+        let template = &settings.template;
+        let created = resources::create(template, &clients).await?;
         let of = |function| {
             let noting = settings.calls.as_ref().map(|calls| calls.noting(&clients, function));
-            environment(&template, noting.as_ref().unwrap_or(&clients), &created, function)
+            environment(template, noting.as_ref().unwrap_or(&clients), &created, function)
         };
-        let looking = environment(&template, &clients, &created, "LedgerAudit")?;
+        let looking = environment(template, &clients, &created, "LedgerAudit")?;
         tables.take_written();
         Ok(Self {
             clock,

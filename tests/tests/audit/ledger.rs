@@ -73,7 +73,7 @@ impl Ledger {
     /// Everything a capture leads to where legs follow later unlocks.
     pub(crate) async fn backfilled(capture: &str) -> Result<Self> {
         let mut options = Options::new(Storage::Ephemeral);
-        options.parameters.push(("ContributionPolicy", r#"{"backfill": "on_unlock"}"#.to_owned()));
+        options.parameters.push(("ContributionPolicy".to_owned(), r#"{"backfill": "on_unlock"}"#.to_owned()));
         let ledger = Self::start(capture, options).await?;
         ledger.settle().await?;
         Ok(ledger)
