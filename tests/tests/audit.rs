@@ -40,6 +40,18 @@ async fn a_ledger_that_was_corrected_has_no_differences() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_ledger_with_backfill_on_unlock_has_no_differences_and_a_leg_not_moved_is_found() -> Result<()> {
+    let ledger = Ledger::backfilled("ordering-incident.jsonl").await?;
+    let report = ledger.audit(false).await?;
+    assert!(report.is_clean(), "{report}");
+    assert!(report.in_progress.is_nothing(), "{report}");
+    ledger.move_leg(57, Slot::TeamLevel(1), "!LOCKED:D25122700018").await?;
+    let report = ledger.audit(false).await?;
+    ledger::assert_only(&report, &[Kind::OwnerWrong]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_audit_in_many_parts_finds_what_the_audit_in_one_finds() -> Result<()> {
     let ledger = Ledger::of("ordering-incident.jsonl").await?;
     let in_parts = ledger.audit_in_parts().await?;

@@ -232,7 +232,8 @@ fn streamed(offset: i64, topic: &str, mut row: Value) -> CaptureRecord {
 
 /// A simulation, where invocations crash and trees have to be woken again.
 async fn histories(calls: &Calls) {
-    let settings = Settings { calls: Some(calls.clone()), ..Settings::default() };
+    let mut settings = Settings::with_policy("{}").expect("a policy");
+    settings.calls = Some(calls.clone());
     let harassment = Harassment { checks_every_step: false, ..Harassment::FULL };
     let history = generate::history(1, 12);
     simulation::run(&history, 1, harassment, &settings).await.expect("the simulation ends");

@@ -53,8 +53,7 @@ async fn poll_once(
     if messages.is_empty() {
         return Ok(());
     }
-    let event = json!({ "Records": messages.iter().map(|message| sqs_record(message, queue_arn)).collect::<Vec<_>>() });
-    let failed: Vec<String> = match function.invoke(event).await {
+    let failed: Vec<String> = match function.invoke(sqs_event(queue_arn, &messages)).await {
         Ok(response) => failed_messages(&response),
         Err(error) => {
             tracing::warn!(function = function.logical_name, "an invocation failed: {error:#}");
@@ -95,7 +94,12 @@ async fn poll_once(
     Ok(())
 }
 
-/// A message as it stands in the event of a queue trigger.
+/// Messages as they stand in the event of a queue trigger.
+#[must_use]
+pub fn sqs_event(queue_arn: &str, messages: &[Message]) -> Value {
+    json!({ "Records": messages.iter().map(|message| sqs_record(message, queue_arn)).collect::<Vec<_>>() })
+}
+
 fn sqs_record(message: &Message, queue_arn: &str) -> Value {
     let attributes: HashMap<&str, &str> =
         message.attributes.iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -192,7 +196,8 @@ pub async fn deliver(source: &str, batch: &[KafkaRecord<'_>], function: &Functio
 }
 
 /// Records as they stand in the event of a Kafka trigger.
-fn kafka_event(source: &str, batch: &[KafkaRecord<'_>]) -> Value {
+#[must_use]
+pub fn kafka_event(source: &str, batch: &[KafkaRecord<'_>]) -> Value {
     let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for record in batch {
         let encode = |bytes: Option<&[u8]>| bytes.map(|bytes| STANDARD.encode(bytes));

@@ -70,6 +70,15 @@ impl Ledger {
         Ok(Self { stack })
     }
 
+    /// Everything a capture leads to where legs follow later unlocks.
+    pub(crate) async fn backfilled(capture: &str) -> Result<Self> {
+        let mut options = Options::new(Storage::Ephemeral);
+        options.parameters.push(("ContributionPolicy".to_owned(), r#"{"backfill": "on_unlock"}"#.to_owned()));
+        let ledger = Self::start(capture, options).await?;
+        ledger.settle().await?;
+        Ok(ledger)
+    }
+
     /// A capture that was read, and of which nothing was released.
     pub(crate) async fn stopped_after_feeding(capture: &str) -> Result<Self> {
         let mut options = Options::new(Storage::Ephemeral);
