@@ -135,6 +135,37 @@ pub fn without_prices(records: &[CaptureRecord]) -> Vec<CaptureRecord> {
     records.iter().map(without).collect()
 }
 
+/// The capture with the first account above everybody who had nobody above.
+///
+/// That account's adoptions, and what it earns, then meet in one tree with everybody else's.
+#[must_use]
+pub fn below_one_root(records: &[CaptureRecord]) -> Vec<CaptureRecord> {
+    let referrer_of = |value: &Value| value["after"]["referrer_account_sequence"].clone();
+    let parsed = |record: &CaptureRecord| {
+        let referrals = record.topic.ends_with("referral_relations");
+        record
+            .value
+            .as_deref()
+            .filter(|_| referrals)
+            .and_then(|text| serde_json::from_str::<Value>(text).ok())
+    };
+    let roots = records.iter().filter_map(parsed).filter(|value| referrer_of(value).is_null());
+    let top =
+        roots.filter_map(|value| value["after"]["account_sequence"].as_str().map(ToOwned::to_owned)).min();
+    let below = |record: &CaptureRecord| {
+        let mut record = record.clone();
+        if let Some(mut value) = parsed(&record)
+            && referrer_of(&value).is_null()
+            && value["after"]["account_sequence"].as_str() != top.as_deref()
+        {
+            value["after"]["referrer_account_sequence"] = top.clone().into();
+            record.value = Some(value.to_string());
+        }
+        record
+    };
+    records.iter().map(below).collect()
+}
+
 const CHANGES_PER_ACCOUNT: usize = 6;
 const ORDERS_PER_ACCOUNT: usize = 2;
 /// Of accounts and orders in a history, how many percent are in its snapshot.

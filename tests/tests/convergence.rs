@@ -15,6 +15,9 @@ use end_to_end::golden::assert_same_postings;
 use end_to_end::oracle::{self, Backfill, Options};
 use end_to_end::simulation::{self, Harassment, Settings, Tally};
 
+/// How many histories are run where nothing is said: about as many as take less than a minute without
+/// optimisation. Whatever passes a change runs thousands of them with it.
+const HISTORIES_DEFAULT: u64 = 40;
 /// From so many histories on, it is looked at whether enough happened in them.
 const BATCH_HISTORIES_MIN: u64 = 100;
 /// Deep futures without optimisation take more than a thread has by default.
@@ -85,7 +88,7 @@ fn number_from(variable: &str, default: u64) -> u64 {
 #[test]
 fn random_histories_end_as_the_sorted_pass() {
     let first = number_from("FIRST_SEED", 0);
-    let histories = number_from("HISTORIES", 500);
+    let histories = number_from("HISTORIES", HISTORIES_DEFAULT);
     let started = Instant::now();
     let next = AtomicU64::new(first);
     let tally = Mutex::new(Tally::default());

@@ -6,7 +6,7 @@
 //! two one surely sees the other. The mark goes away only when everything that waited, however far
 //! down, is resolved: a repeated delivery finds the mark and goes on where an earlier one stopped.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -280,11 +280,12 @@ impl<'a> Round<'a> {
     ) -> Result<Vec<(usize, Outcome)>, StoreError> {
         loop {
             let ready = arrived.iter().map(|(_, account)| account).filter(|account| self.is_ready(account));
-            let ready: Vec<AccountSequence> = ready.cloned().collect();
+            // A row may be in a batch twice.
+            let ready: BTreeSet<AccountSequence> = ready.cloned().collect();
             if ready.is_empty() {
                 break;
             }
-            self.resolve_all(&ready).await?;
+            self.resolve_all(&ready.into_iter().collect::<Vec<_>>()).await?;
         }
         let mut refused = Vec::new();
         let mut awaited = HashSet::new();

@@ -31,6 +31,9 @@ struct Arguments {
     /// Leave out the price of a tree, as a source does that has no such column
     #[arg(long, conflicts_with = "history")]
     without_prices: bool,
+    /// Put everybody below one account
+    #[arg(long, conflicts_with = "history")]
+    one_root: bool,
 }
 
 fn main() -> io::Result<()> {
@@ -46,6 +49,12 @@ fn records(arguments: &Arguments) -> Vec<CaptureRecord> {
     if let Some(seed) = arguments.history {
         return generate::history(seed, accounts(60));
     }
-    let records = generate::bulk(accounts(2000), arguments.adoptions as usize, arguments.seed);
-    if arguments.without_prices { generate::without_prices(&records) } else { records }
+    let mut records = generate::bulk(accounts(2000), arguments.adoptions as usize, arguments.seed);
+    if arguments.without_prices {
+        records = generate::without_prices(&records);
+    }
+    if arguments.one_root {
+        records = generate::below_one_root(&records);
+    }
+    records
 }
