@@ -312,7 +312,9 @@ impl<'a> Round<'a> {
     fn is_ready(&self, account: &AccountSequence) -> bool {
         let record = &self.records[account];
         let referrer = record.referrer.as_ref().and_then(|referrer| self.records.get(referrer));
-        record.lineage.is_none() && referrer.is_some_and(|referrer| referrer.lineage.is_some())
+        record.has_arrived()
+            && record.lineage.is_none()
+            && referrer.is_some_and(|referrer| referrer.lineage.is_some())
     }
 
     /// Gives a stored referral its lineage, whoever else may be doing the same.
@@ -475,6 +477,7 @@ impl<'a> Round<'a> {
         self.outdated.push(index);
         let record = self.records.get_mut(account).expect("it was decided about");
         record.version = None;
+        record.referrer = None;
         record.lineage = None;
     }
 }
