@@ -133,8 +133,8 @@ impl World {
         let shard = Shard::of_tree(&TreeId::below(account.clone()));
         let mut actions = vec![change.write(&account)];
         for system in ["OPERATION", "CITY:430100", "HEADQUARTERS"] {
-            let share = SystemShareChange { total: units, pending: pending.clone(), ..Default::default() };
-            actions.push(share.write(shard, &parse(system)));
+            let added = SystemShareChange { total: units, pending: pending.clone(), ..Default::default() };
+            actions.push(added.write(shard, &parse(system)));
         }
         assert_eq!(self.store.transact(actions).await.expect("storage"), Transacted::Committed);
     }

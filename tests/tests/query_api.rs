@@ -590,7 +590,7 @@ async fn a_page_of_changes_is_read_beside_the_level(api: &Api) {
     let change = |number: u32| TalentLevelChange {
         account: account.clone(),
         number,
-        old_level: TalentLevel::new(u8::from(number % 2 == 0)),
+        old_level: TalentLevel::new(u8::from(number.is_multiple_of(2))),
         new_level: TalentLevel::new(u8::from(number % 2 == 1)),
         direct_count: 3,
         promotion_count: 10,
