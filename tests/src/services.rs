@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result, anyhow};
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use contribution::calls::Calls;
-use contribution::endpoints::Clients;
+use contribution::endpoints::{self, Clients};
 use contribution::functions::environment;
 use contribution::resources::{self, Created};
 use contribution::template::{Resources as _, Template};
@@ -106,28 +105,10 @@ impl Services {
 }
 
 fn clients([tables, queues]: [SocketAddr; 2]) -> Clients {
-    let credentials = || Credentials::new("embedded", "embedded", None, None, "embedded");
-    let dynamodb = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(credentials())
-        .endpoint_url(format!("http://{tables}"))
-        .build();
-    let sqs = aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(credentials())
-        .endpoint_url(format!("http://{queues}"))
-        .build();
-    let streams = aws_sdk_dynamodbstreams::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(credentials())
-        .endpoint_url(format!("http://{tables}"))
-        .build();
+    let (tables, queues) = (endpoints::embedded(tables), endpoints::embedded(queues));
     Clients {
-        dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
-        sqs: aws_sdk_sqs::Client::from_conf(sqs),
-        streams: aws_sdk_dynamodbstreams::Client::from_conf(streams),
+        dynamodb: aws_sdk_dynamodb::Client::new(&tables),
+        sqs: aws_sdk_sqs::Client::new(&queues),
+        streams: aws_sdk_dynamodbstreams::Client::new(&tables),
     }
 }

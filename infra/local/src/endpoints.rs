@@ -124,7 +124,8 @@ async fn listen() -> Result<(TcpListener, SocketAddr)> {
 }
 
 /// How to reach an embedded service: any credentials will do.
-fn embedded(address: SocketAddr) -> SdkConfig {
+#[must_use]
+pub fn embedded(address: SocketAddr) -> SdkConfig {
     let credentials = Credentials::new("local", "local", None, None, "embedded");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

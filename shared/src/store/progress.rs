@@ -80,12 +80,8 @@ impl Progress {
     /// partition does not seem quiet.
     #[must_use]
     pub fn begin(source: &str, topic: &str, partition: i32, now: DateTime<Utc>) -> Action {
-        let number = |number: i64| AttributeValue::N(number.to_string());
         let until = now + INVOCATION_TIME_MAX;
-        Action::update(Key::progress(source, topic, partition))
-            .set("source", AttributeValue::S(source.to_owned()))
-            .set("topic", AttributeValue::S(topic.to_owned()))
-            .set("partition", number(partition.into()))
+        of_partition(source, topic, partition)
             .set("reading_until_ms", number(until.timestamp_millis()))
             .set_if_absent("offset", number(-1))
             .set_if_absent("snapshot", AttributeValue::S("READING".to_owned()))
@@ -99,15 +95,11 @@ impl Progress {
     /// The write that records what one batch read of a partition; `counts` are those of the batch.
     #[must_use]
     pub fn update(&self) -> Action {
-        let number = |number: i64| AttributeValue::N(number.to_string());
         let state = match self.snapshot {
             SnapshotState::Reading => "READING",
             SnapshotState::Complete => "COMPLETE",
         };
-        let mut update = Action::update(Key::progress(&self.source, &self.topic, self.partition))
-            .set("source", AttributeValue::S(self.source.clone()))
-            .set("topic", AttributeValue::S(self.topic.clone()))
-            .set("partition", number(self.partition.into()))
+        let mut update = of_partition(&self.source, &self.topic, self.partition)
             .set("offset", number(self.offset))
             .set("snapshot", AttributeValue::S(state.to_owned()))
             .set("read_at_ms", number(self.read_at_ms))
@@ -143,6 +135,18 @@ impl Store {
         let items = self.query_all(Table::Source, Key::PROGRESS, &Range::default()).await?;
         items.iter().map(progress).collect()
     }
+}
+
+/// An update of a partition's item, with what names the partition.
+fn of_partition(source: &str, topic: &str, partition: i32) -> Action {
+    Action::update(Key::progress(source, topic, partition))
+        .set("source", AttributeValue::S(source.to_owned()))
+        .set("topic", AttributeValue::S(topic.to_owned()))
+        .set("partition", number(partition.into()))
+}
+
+fn number(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
 }
 
 fn progress(item: &Item) -> Result<Progress, StoreError> {
