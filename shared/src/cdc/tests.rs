@@ -802,9 +802,11 @@ fn encode_price(price: Option<Amount>, decimals: Decimals) -> (String, Value) {
 fn encode_date(date: BusinessDate, dates: Dates, seconds: u32) -> (String, Value) {
     let day = NaiveDate::from(date);
     let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds, 0).expect("a time of day");
-    // Business time is eight hours ahead of UTC.
-    let zone = chrono::FixedOffset::east_opt(8 * 3600).expect("an offset");
-    let instant = day.and_time(time).and_local_timezone(zone).single().expect("one instant");
+    // Business time had summers until 1991: an hour that a clock skipped is read an hour later.
+    let local = day.and_time(time);
+    let at = |local: chrono::NaiveDateTime| local.and_local_timezone(chrono_tz::Asia::Shanghai).earliest();
+    let instant =
+        at(local).or_else(|| at(local + chrono::TimeDelta::hours(1))).expect("an instant of the day");
     let logical = |primitive: &str, name: &str| json!({"type": primitive, "name": name, "version": 1});
     match dates {
         Dates::Days => {
