@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{AccountSequence, BusinessDate, CloseStep, OrderId};
-use crate::store::TreeId;
+use crate::store::{TalentMark, TreeId};
 
 /// Messages in one batch (a limit of SQS).
 const BATCH_MESSAGES_MAX: usize = 10;
@@ -82,6 +82,7 @@ pub enum CloseMessage {
 
 /// Asks to close whatever dates are due. The schedule sends it empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CloseRequest {
     /// Up to which date; without it, all dates that have begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,6 +111,12 @@ pub struct TalentRaised {
     /// The tree under which its mark is, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<TreeId>,
+}
+
+impl From<TalentMark> for TalentRaised {
+    fn from(mark: TalentMark) -> Self {
+        Self { account: mark.account, tree: mark.tree }
+    }
 }
 
 /// Sends messages.

@@ -263,7 +263,8 @@ async fn invocations_whose_time_is_up(calls: &Calls) {
     let begun = expiry.handle(event("schedule-expiry"), Utc::now, soon()).await.expect("a close begins");
     let segment = |step: &str| {
         let body = json!({ "kind": "SEGMENT", "date": begun["date"], "step": step, "segment": 0 });
-        json!({ "Records": [{ "messageId": step, "body": body.to_string() }] })
+        let event = json!({ "Records": [{ "messageId": step, "body": body.to_string() }] });
+        serde_json::from_value(event).expect("an event")
     };
     let all_done = json!({ "batchItemFailures": [] });
     for deadline in [Utc::now(), soon()] {

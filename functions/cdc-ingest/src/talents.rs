@@ -52,10 +52,7 @@ impl Ingest {
             outcome = self.leave_to_queue(starts, announces, &mut climbed, now).await;
         }
         if announces {
-            let messages = climbed
-                .unannounced
-                .into_iter()
-                .map(|mark| TalentRaised { account: mark.account, tree: mark.tree });
+            let messages = climbed.unannounced.into_iter().map(TalentRaised::from);
             self.environment.queues.send_all(&self.talent_queue_url, messages).await?;
         }
         Ok(outcome?)

@@ -14,11 +14,11 @@ mod gate;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::SqsBatchResponse;
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger::cdc::Profile;
 use ledger::closing::{
-    ANNOUNCE_AGAIN_VARIABLE, CloseError, EXPIRY_QUEUE_VARIABLE, SEGMENTS_VARIABLE, SNAPSHOT_QUEUE_VARIABLE,
+    self, CloseError, CloseEvent, EXPIRY_QUEUE_VARIABLE, SEGMENTS_VARIABLE, SNAPSHOT_QUEUE_VARIABLE,
     SegmentQueue, TIME_RESERVE, advance, is_step_done,
 };
 use ledger::environment::{Environment, InvalidEnvironment};
@@ -55,7 +55,6 @@ pub struct ContributionExpiry {
     own_queue: SegmentQueue,
     snapshot_queue: SegmentQueue,
     segments: u32,
-    announce_again_after: TimeDelta,
     first_date: Option<BusinessDate>,
     quiet_period: TimeDelta,
     overdue_after: TimeDelta,
@@ -65,10 +64,6 @@ impl ContributionExpiry {
     /// The function in this environment.
     pub fn new(environment: Environment) -> Result<Self, InvalidEnvironment> {
         let variables = environment.variables();
-        let queue = |name| {
-            let queues = environment.queues.clone();
-            Ok::<_, InvalidEnvironment>(SegmentQueue { queues, url: variables.required(name)? })
-        };
         let duration = |name, default| variables.parsed_or(name, default).map(TimeDelta::milliseconds);
         let segments = NonZeroU32::new(SEGMENTS_DEFAULT).expect("more than none");
         let segments: NonZeroU32 = variables.parsed_or(SEGMENTS_VARIABLE, segments)?;
@@ -81,10 +76,9 @@ impl ContributionExpiry {
         };
         Ok(Self {
             profile: environment.profile()?,
-            own_queue: queue(EXPIRY_QUEUE_VARIABLE)?,
-            snapshot_queue: queue(SNAPSHOT_QUEUE_VARIABLE)?,
+            own_queue: SegmentQueue::new(&environment, EXPIRY_QUEUE_VARIABLE)?,
+            snapshot_queue: SegmentQueue::new(&environment, SNAPSHOT_QUEUE_VARIABLE)?,
             segments: segments.get(),
-            announce_again_after: duration(ANNOUNCE_AGAIN_VARIABLE, 300_000)?,
             first_date,
             quiet_period: duration(QUIET_PERIOD_VARIABLE, 600_000)?,
             overdue_after: duration(OVERDUE_AFTER_VARIABLE, 4 * 3_600_000)?,
@@ -95,45 +89,31 @@ impl ContributionExpiry {
     /// Does what an event asks for: messages of the queue, or a call of the schedule or an operator.
     pub async fn handle(
         &self,
-        event: serde_json::Value,
+        event: CloseEvent,
         clock: impl Fn() -> DateTime<Utc>,
         deadline: DateTime<Utc>,
     ) -> Result<serde_json::Value, CloseError> {
-        if event.get("Records").is_some() {
-            let event = serde_json::from_value(event)?;
-            let response = self.handle_messages(event, &clock, deadline).await;
-            return Ok(serde_json::to_value(response)?);
-        }
-        let request = serde_json::from_value(event)?;
-        let state = self.begin(request, clock()).await?;
-        self.report(state.as_ref(), clock());
-        Ok(serde_json::to_value(state)?)
-    }
-
-    /// Works on messages one after the other. What it answers are those to deliver again.
-    async fn handle_messages(
-        &self,
-        event: SqsEvent,
-        clock: &impl Fn() -> DateTime<Utc>,
-        deadline: DateTime<Utc>,
-    ) -> SqsBatchResponse {
-        let mut response = SqsBatchResponse::default();
-        for message in event.records {
-            let content = serde_json::from_str::<CloseMessage>(message.body.as_deref().unwrap_or_default());
-            let outcome = match content {
-                Ok(CloseMessage::Begin(request)) => self.begin(request, clock()).await.map(|_| ()),
-                Ok(CloseMessage::Segment { date, step, segment }) => {
-                    Box::pin(self.work_on(date, step, segment, clock, deadline)).await
+        match event {
+            CloseEvent::Messages(event) => {
+                let mut response = SqsBatchResponse::default();
+                for message in event.records {
+                    let outcome = match closing::content(&message) {
+                        Ok(CloseMessage::Begin(request)) => self.begin(request, clock()).await.map(|_| ()),
+                        Ok(CloseMessage::Segment { date, step, segment }) => {
+                            Box::pin(self.work_on(date, step, segment, &clock, deadline)).await
+                        }
+                        Err(error) => Err(error),
+                    };
+                    closing::note(&mut response, message, outcome);
                 }
-                Err(error) => Err(error.into()),
-            };
-            if let Err(error) = outcome {
-                let message_id = message.message_id.unwrap_or_default();
-                tracing::error!(message_id, %error, "a part of a close failed; its message will be delivered again");
-                response.add_failure(message_id);
+                Ok(serde_json::to_value(response)?)
+            }
+            CloseEvent::Call(request) => {
+                let state = self.begin(request, clock()).await?;
+                self.report(state.as_ref(), clock());
+                Ok(serde_json::to_value(state)?)
             }
         }
-        response
     }
 
     /// Begins the next date that is due, or goes on with the one that is under way. Answers the latest
@@ -197,11 +177,7 @@ impl ContributionExpiry {
                 if is_step_done(store, &state, state.step).await? {
                     return self.finish_step(state, now).await;
                 }
-                let announced_ago = now.timestamp_millis() - state.announced_at_ms;
-                if announced_ago >= self.announce_again_after.num_milliseconds() {
-                    self.own_queue.announce(store, &state, now).await?;
-                }
-                Ok(())
+                self.own_queue.announce_again(store, &state, now).await
             }
             CloseStep::Snapshotting | CloseStep::Closed => Ok(()),
         }

@@ -5,11 +5,11 @@
 //! segment is done, the rows of system accounts follow, headquarters' with what rounding left over,
 //! and one transaction closes the date and publishes its totals.
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use chrono::{DateTime, TimeDelta, Utc};
+use aws_lambda_events::event::sqs::SqsBatchResponse;
+use chrono::{DateTime, Utc};
 use ledger::closing::{
-    ANNOUNCE_AGAIN_VARIABLE, CloseError, EXPIRY_QUEUE_VARIABLE, SNAPSHOT_QUEUE_VARIABLE, SegmentQueue,
-    TIME_RESERVE, is_step_done,
+    self, CloseError, CloseEvent, EXPIRY_QUEUE_VARIABLE, SNAPSHOT_QUEUE_VARIABLE, SegmentQueue, TIME_RESERVE,
+    is_step_done,
 };
 use ledger::environment::{Environment, InvalidEnvironment};
 use ledger::queue::{CloseMessage, CloseRequest};
@@ -29,23 +29,14 @@ pub struct DailySnapshot {
     environment: Environment,
     own_queue: SegmentQueue,
     expiry_queue: SegmentQueue,
-    announce_again_after: TimeDelta,
 }
 
 impl DailySnapshot {
     /// The function in this environment.
     pub fn new(environment: Environment) -> Result<Self, InvalidEnvironment> {
-        let variables = environment.variables();
-        let queue = |name| {
-            let queues = environment.queues.clone();
-            Ok::<_, InvalidEnvironment>(SegmentQueue { queues, url: variables.required(name)? })
-        };
         Ok(Self {
-            own_queue: queue(SNAPSHOT_QUEUE_VARIABLE)?,
-            expiry_queue: queue(EXPIRY_QUEUE_VARIABLE)?,
-            announce_again_after: TimeDelta::milliseconds(
-                variables.parsed_or(ANNOUNCE_AGAIN_VARIABLE, 300_000)?,
-            ),
+            own_queue: SegmentQueue::new(&environment, SNAPSHOT_QUEUE_VARIABLE)?,
+            expiry_queue: SegmentQueue::new(&environment, EXPIRY_QUEUE_VARIABLE)?,
             environment,
         })
     }
@@ -53,43 +44,30 @@ impl DailySnapshot {
     /// Does what an event asks for: messages of the queue, or a call of the schedule.
     pub async fn handle(
         &self,
-        event: serde_json::Value,
+        event: CloseEvent,
         clock: impl Fn() -> DateTime<Utc>,
         deadline: DateTime<Utc>,
     ) -> Result<serde_json::Value, CloseError> {
-        if event.get("Records").is_some() {
-            let event = serde_json::from_value(event)?;
-            let response = self.handle_messages(event, &clock, deadline).await;
-            return Ok(serde_json::to_value(response)?);
-        }
-        self.go_on(clock()).await?;
-        Ok(serde_json::Value::Null)
-    }
-
-    /// Works on messages one after the other. What it answers are those to deliver again.
-    async fn handle_messages(
-        &self,
-        event: SqsEvent,
-        clock: &impl Fn() -> DateTime<Utc>,
-        deadline: DateTime<Utc>,
-    ) -> SqsBatchResponse {
-        let mut response = SqsBatchResponse::default();
-        for message in event.records {
-            let content = serde_json::from_str::<CloseMessage>(message.body.as_deref().unwrap_or_default());
-            let outcome = match content {
-                Ok(CloseMessage::Begin(_)) => self.go_on(clock()).await,
-                Ok(CloseMessage::Segment { date, segment, .. }) => {
-                    Box::pin(self.work_on(date, segment, clock, deadline)).await
+        match event {
+            CloseEvent::Messages(event) => {
+                let mut response = SqsBatchResponse::default();
+                for message in event.records {
+                    let outcome = match closing::content(&message) {
+                        Ok(CloseMessage::Begin(_)) => self.go_on(clock()).await,
+                        Ok(CloseMessage::Segment { date, segment, .. }) => {
+                            Box::pin(self.work_on(date, segment, &clock, deadline)).await
+                        }
+                        Err(error) => Err(error),
+                    };
+                    closing::note(&mut response, message, outcome);
                 }
-                Err(error) => Err(error.into()),
-            };
-            if let Err(error) = outcome {
-                let message_id = message.message_id.unwrap_or_default();
-                tracing::error!(message_id, %error, "a part of a snapshot failed; its message will be delivered again");
-                response.add_failure(message_id);
+                Ok(serde_json::to_value(response)?)
+            }
+            CloseEvent::Call(_) => {
+                self.go_on(clock()).await?;
+                Ok(serde_json::Value::Null)
             }
         }
-        response
     }
 
     /// Sends segments again that were not done for long, and closes a date whose segments all are.
@@ -102,11 +80,7 @@ impl DailySnapshot {
         if is_step_done(store, &state, CloseStep::Snapshotting).await? {
             return self.finish(state, now).await;
         }
-        let announced_ago = now.timestamp_millis() - state.announced_at_ms;
-        if announced_ago >= self.announce_again_after.num_milliseconds() {
-            self.own_queue.announce(store, &state, now).await?;
-        }
-        Ok(())
+        self.own_queue.announce_again(store, &state, now).await
     }
 
     /// The close of a date, if its snapshot is being taken now.

@@ -222,8 +222,7 @@ impl Propagator {
         let outcome = tokio::time::timeout(left, talents.climb(starts, TALENT_DEPTH, &mut this)).await;
         let unannounced = std::mem::take(&mut this.unannounced);
         climbed.add(this);
-        let messages =
-            unannounced.into_iter().map(|mark| TalentRaised { account: mark.account, tree: mark.tree });
+        let messages = unannounced.into_iter().map(TalentRaised::from);
         queues.send_all(&self.talent_queue_url, messages).await?;
         Ok(outcome.map_err(|_| PropagationError::OutOfTime)??)
     }

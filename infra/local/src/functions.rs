@@ -120,11 +120,17 @@ impl Functions {
         Ok(Self {
             expiry: function("ContributionExpiry", expiry_meter, move |event| {
                 let expiry = Arc::clone(&expiry);
-                async move { Ok(expiry.handle(event, Utc::now, deadline()).await?) }
+                async move {
+                    let event = serde_json::from_value(event).context("not an event of SQS or a schedule")?;
+                    Ok(expiry.handle(event, Utc::now, deadline()).await?)
+                }
             }),
             snapshot: function("DailySnapshot", snapshot_meter, move |event| {
                 let snapshot = Arc::clone(&snapshot);
-                async move { Ok(snapshot.handle(event, Utc::now, deadline()).await?) }
+                async move {
+                    let event = serde_json::from_value(event).context("not an event of SQS or a schedule")?;
+                    Ok(snapshot.handle(event, Utc::now, deadline()).await?)
+                }
             }),
             ingest: function("CdcIngest", ingest_meter, move |event| {
                 let ingest = Arc::clone(&ingest);
