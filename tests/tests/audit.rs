@@ -416,7 +416,36 @@ async fn a_posted_adoption_that_was_cancelled_unnoticed_is_found_and_reversed() 
 }
 
 #[tokio::test]
-async fn a_wrong_running_number_of_trees_is_found() -> Result<()> {
+async fn where_fewer_statuses_are_distributable_than_were_repair_reverses_and_counts_no_more() -> Result<()> {
+    let policy = r#"{"distributable_statuses": ["MINING_ENABLED", "CONFIRMED", "ACTIVE"]}"#;
+    let ledger = Ledger::under("ordering-incident.jsonl", policy).await?;
+    let trees_before = ledger.store().ladder().await?.trees;
+    let report = ledger.audit(true).await?;
+    ledger::assert_finds(&report, Kind::EntryUnexpected, "31");
+    ledger::assert_finds(&report, Kind::CountedTreesWrong, "31");
+    ledger.settle().await?;
+    let second = ledger.audit(false).await?;
+    assert!(second.is_clean(), "{second}");
+    assert!(ledger.store().ladder().await?.trees < trees_before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_more_statuses_are_distributable_than_were_repair_distributes() -> Result<()> {
+    let policy =
+        r#"{"distributable_statuses": ["MINING_ENABLED", "CONFIRMED", "PAID", "ACTIVE", "CREATED"]}"#;
+    let ledger = Ledger::under("ordering-incident.jsonl", policy).await?;
+    let report = ledger.audit(true).await?;
+    ledger::assert_finds(&report, Kind::HoldReasonGone, "69");
+    ledger.settle().await?;
+    let second = ledger.audit(false).await?;
+    assert!(second.is_clean(), "{second}");
+    assert_eq!(ledger.entries(69).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wrong_running_number_of_trees_is_found_and_an_adoption_s_own_count_is_put_right() -> Result<()> {
     let ledger = Ledger::of("ordering-incident.jsonl").await?;
     let ladder = ledger.store().ladder().await?;
     let wrong = ::ledger::store::Ladder { trees: ladder.trees + 1, ..ladder };
@@ -424,8 +453,12 @@ async fn a_wrong_running_number_of_trees_is_found() -> Result<()> {
     let mut record = ledger.adoption(57).await?;
     record.counted_trees += 1;
     ledger.apply(Action::put(Item::encode(&Key::adoption(order(57)), &record))?).await?;
-    let report = ledger.audit(false).await?;
+    let report = ledger.audit(true).await?;
     ledger::assert_only(&report, &[Kind::CountedTreesWrong]);
+    ledger.settle().await?;
+    let second = ledger.audit(false).await?;
+    assert!(second.is_clean(), "{second}");
+    assert_eq!(ledger.store().ladder().await?.trees, ladder.trees);
     ledger.apply(Action::delete(Key::ladder())).await?;
     let report = ledger.audit(false).await?;
     ledger::assert_finds(&report, Kind::LadderWrong, "SEQUENCE");

@@ -81,8 +81,10 @@ impl Adoptions<'_> {
     fn next_stage(&self, before: Option<&AdoptionRecord>, after: &AdoptionRecord) -> Stage {
         let takes_part = after.is_distributable(self.policy);
         if let Some(before) = before {
-            let took_part = before.is_distributable(self.policy);
-            let counts_differently = before.counted_trees > 0 && trees(before) != trees(after);
+            // As it went through the sequencer, not by its status: which of them take part may have
+            // been configured differently then.
+            let took_part = before.counted_trees > 0;
+            let counts_differently = took_part && trees(before) != trees(after);
             let is_on_its_way = before.stage == Stage::Staged;
             if is_on_its_way || took_part != takes_part || counts_differently {
                 return Stage::Staged;
@@ -138,4 +140,46 @@ fn accepted(mut row: AdoptionRow, before: Option<&AdoptionRecord>) -> Result<Ado
             names.join(", ")
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_touched_row_goes_through_the_sequence_again_where_other_statuses_take_part_than_did() {
+        let record = |status: &str, stage: Stage, counted_trees: u32| -> AdoptionRecord {
+            let version = json!({"l": 1, "s": "source", "t": "orders", "p": 0, "o": 1});
+            let row = json!({
+                "order": 1, "account": "D25122700001", "tree_count": 2, "contribution_per_tree": "22617.0000000000",
+                "adoption_date": "2026-01-10", "status": status,
+            });
+            AdoptionRecord {
+                order: "1".parse().expect("an order"),
+                revision: 2,
+                version: serde_json::from_value(version).expect("a version"),
+                row: serde_json::from_value(row).expect("a row"),
+                deleted: false,
+                stage,
+                released: counted_trees > 0,
+                counted_trees,
+            }
+        };
+        let touched = |before: &AdoptionRecord, statuses: &[&str]| {
+            let policy = json!({ "distributable_statuses": statuses });
+            let policy: Policy = serde_json::from_value(policy).expect("a policy");
+            let adoptions = Adoptions { policy: &policy, now: DateTime::UNIX_EPOCH };
+            let version = RowVersion { lsn: Some(2), ..before.version.clone() };
+            let row = AdoptionChange::Upsert(before.row.clone().expect("a row"));
+            adoptions.fold(Some(before), &version, &row).expect("a newer row").stage
+        };
+        let taking_part = record("PAID", Stage::Released, 2);
+        assert_eq!(touched(&taking_part, &["PAID", "ACTIVE"]), Stage::Released);
+        assert_eq!(touched(&taking_part, &["ACTIVE"]), Stage::Staged, "it is to be reversed");
+        let not_taking_part = record("CREATED", Stage::Held(HoldReason::Status), 0);
+        assert_eq!(touched(&not_taking_part, &["PAID"]), Stage::Held(HoldReason::Status));
+        assert_eq!(touched(&not_taking_part, &["PAID", "CREATED"]), Stage::Staged, "it is to be distributed");
+    }
 }

@@ -11,8 +11,8 @@ use ledger::rules::{
     AccountSequence, OrderId, OrderRange, Owner, Policy, Recipient, UnlockFacts, affected_orders,
 };
 use ledger::store::{
-    AccountChange, Action, AdoptionRecord, BatchWrite, Chain, Chains, HoldReason, Item, Key, OutstandingTree,
-    Position, Range, ReassessTask, Stage, Store, StoreError, Transacted, TreeId, WorkItem,
+    AccountChange, Action, AdoptionRecord, BatchWrite, Chain, Chains, Frame, HoldReason, Item, Key,
+    OutstandingTree, Position, Range, ReassessTask, Stage, Store, StoreError, Transacted, TreeId, WorkItem,
 };
 
 use crate::report::{Difference, Kind};
@@ -33,6 +33,36 @@ pub(crate) struct Repairs<'a> {
     woken: BTreeSet<TreeId>,
 }
 
+/// What a repair must not build on, because it is not known which of two disagreeing records is right:
+/// another one could make matters worse.
+struct InDoubt {
+    /// Whose totals disagree with legs.
+    owners: HashSet<Owner>,
+    /// Whether the network's number of trees disagrees with those that adoptions count.
+    ladder: bool,
+}
+
+impl InDoubt {
+    fn of(differences: &[Difference]) -> Self {
+        let has_wrong_totals = |difference: &&Difference| {
+            matches!(
+                difference.kind,
+                Kind::TotalWrong
+                    | Kind::PendingWrong
+                    | Kind::EffectiveWrong
+                    | Kind::SystemTotalWrong
+                    | Kind::SystemPendingWrong
+                    | Kind::SystemEffectiveWrong
+            )
+        };
+        let owner = |difference: &Difference| difference.subject.account.clone();
+        Self {
+            owners: differences.iter().filter(has_wrong_totals).filter_map(owner).collect(),
+            ladder: differences.iter().any(|difference| difference.kind == Kind::LadderWrong),
+        }
+    }
+}
+
 impl<'a> Repairs<'a> {
     pub(crate) fn new(
         store: &'a Store,
@@ -49,23 +79,7 @@ impl<'a> Repairs<'a> {
         mut self,
         differences: &mut [Difference],
     ) -> Result<Vec<GroupMessage<RunReleased>>, StoreError> {
-        // Where totals disagree with legs it is not known which of them is right, so that another entry
-        // could make matters worse.
-        let in_doubt: HashSet<Owner> = differences
-            .iter()
-            .filter(|difference| {
-                matches!(
-                    difference.kind,
-                    Kind::TotalWrong
-                        | Kind::PendingWrong
-                        | Kind::EffectiveWrong
-                        | Kind::SystemTotalWrong
-                        | Kind::SystemPendingWrong
-                        | Kind::SystemEffectiveWrong
-                )
-            })
-            .filter_map(|difference| difference.subject.account.clone())
-            .collect();
+        let in_doubt = InDoubt::of(differences);
         for difference in differences {
             difference.repair = self.repair(difference, &in_doubt).await?;
         }
@@ -82,7 +96,7 @@ impl<'a> Repairs<'a> {
     async fn repair(
         &mut self,
         difference: &Difference,
-        in_doubt: &HashSet<Owner>,
+        in_doubt: &InDoubt,
     ) -> Result<Option<String>, StoreError> {
         let subject = &difference.subject;
         let user = match &subject.account {
@@ -93,13 +107,16 @@ impl<'a> Repairs<'a> {
             (Kind::OwnerWrong | Kind::WouldBeWrong, Some(order), Some(account)) => {
                 let owner = |text: &str| text.parse::<Recipient>().ok().map(|recipient| recipient.owner());
                 let owners = [owner(&difference.expected), owner(&difference.found)];
-                if owners.iter().flatten().any(|owner| in_doubt.contains(owner)) {
+                if owners.iter().flatten().any(|owner| in_doubt.owners.contains(owner)) {
                     return Ok(None);
                 }
                 self.reassess(order, account).await
             }
             (Kind::EntryMissing | Kind::EntryUnexpected, Some(order), _) => {
                 self.release(order, in_doubt).await
+            }
+            (Kind::CountedTreesWrong, Some(order), _) if !in_doubt.ladder => {
+                self.sequence(order, in_doubt).await
             }
             (Kind::UnlockFactsWrong, _, Some(account)) => self.recompute_facts(account).await,
             (Kind::CursorStale, Some(last), _) => match &subject.tree {
@@ -134,29 +151,36 @@ impl<'a> Repairs<'a> {
         OutstandingTree::release(tree, self.now.timestamp_millis())
     }
 
-    /// Has the adoption compared with the rules again.
+    /// Has what the account decides of the adoption compared with the rules again.
     async fn reassess(
         &mut self,
         order: OrderId,
         account: &AccountSequence,
     ) -> Result<Option<String>, StoreError> {
-        let Some(tree) = self.own_tree(account).await? else { return Ok(None) };
+        let Some(adopter) = self.adoption(order).await?.and_then(|record| record.row).map(|row| row.account)
+        else {
+            return Ok(None);
+        };
+        let Chain::Known { ancestors, .. } = self.chain(&adopter).await? else { return Ok(None) };
+        let (Some(referrer), Some(tree)) = (ancestors.first(), self.own_tree(account).await?) else {
+            return Ok(None);
+        };
+        // Nobody else's adoptions are in question, so the walk is over the adopter's level alone.
+        let last_level = self.policy.level_count().saturating_sub(1);
+        let frames = vec![Frame { account: referrer.clone(), depth: last_level, after: None }];
         let range = OrderRange { from: order, to: OrderId::new(order.get() + 1) };
         let task = ReassessTask::new(tree.clone(), order, NO_ENTRY, account.clone(), range);
+        let task = ReassessTask { frames, ..task };
         let actions = vec![task.write()?, self.wake(&tree)];
         let committed = self.store.transact(actions).await? == Transacted::Committed;
         Ok(committed.then(|| "the adoption is being reassessed".to_owned()))
     }
 
     /// Hands the adoption to its tree's distribution again, which posts or reverses what is due.
-    async fn release(
-        &mut self,
-        order: OrderId,
-        in_doubt: &HashSet<Owner>,
-    ) -> Result<Option<String>, StoreError> {
+    async fn release(&mut self, order: OrderId, in_doubt: &InDoubt) -> Result<Option<String>, StoreError> {
         let Some(record) = self.adoption(order).await? else { return Ok(None) };
         let Some(row) = &record.row else { return Ok(None) };
-        if in_doubt.contains(&Owner::User(row.account.clone())) {
+        if in_doubt.owners.contains(&Owner::User(row.account.clone())) {
             return Ok(None);
         }
         let Chain::Known { ancestors, trees } = self.chain(&row.account).await? else {
@@ -174,6 +198,19 @@ impl<'a> Repairs<'a> {
         let actions = vec![Action::put(work.item())?, self.wake(&tree)];
         let committed = self.store.transact(actions).await? == Transacted::Committed;
         Ok(committed.then(|| "the adoption was released again".to_owned()))
+    }
+
+    /// Hands the adoption to the sequencer again, which corrects the network's number of trees by what the
+    /// adoption counts now, and has its tree's distribution look at it.
+    async fn sequence(&mut self, order: OrderId, in_doubt: &InDoubt) -> Result<Option<String>, StoreError> {
+        let Some(before) = self.adoption(order).await? else { return Ok(None) };
+        if before.row.as_ref().is_some_and(|row| in_doubt.owners.contains(&Owner::User(row.account.clone())))
+        {
+            return Ok(None);
+        }
+        let actions = before.clone().on(Stage::Staged).replace(Some(&before), self.now)?;
+        let committed = self.store.transact(actions).await? == Transacted::Committed;
+        Ok(committed.then(|| "the adoption goes through the sequence again".to_owned()))
     }
 
     /// Replaces an account's unlock facts by those its posted adoptions give, unless anything is posted

@@ -270,9 +270,13 @@ impl Kind {
                  tree's fence, after finding out who else writes accounts"
             }
             Self::TreeStopped => "remove the cause it names, then wake the tree",
-            Self::LadderWrong | Self::CountedTreesWrong => {
+            Self::LadderWrong => {
                 "prices derived since then stay; correct the number before the next adoption without a \
                  price is released"
+            }
+            Self::CountedTreesWrong => {
+                "audit with repair: the adoption goes through the sequence again if the network's number \
+                 and the adopter's totals are right; prices derived meanwhile stay"
             }
             Self::LineageWrong => {
                 "compare with the source's referral rows; correct the record, then audit again"

@@ -23,14 +23,22 @@ pub async fn open(options: &Options) -> Result<Stack> {
 }
 
 /// Audits the ledger through the function's own event and answer. With repair it is audited again when
-/// the repairs are done, and both reports are answered.
-pub async fn audit(stack: &Stack, repair: bool) -> Result<Vec<Report>> {
-    let mut reports = vec![invoke(stack, Request { repair }).await?];
-    if reports[0].differences.iter().any(|difference| difference.repair.is_some()) {
-        stack.settle(|_| {}).await?;
-        reports.push(invoke(stack, Request::default()).await?);
+/// the repairs are done, and repaired again as long as fewer differences are left, because one audit
+/// repairs only so many of a kind. Every report is shown, and the last one is the answer.
+pub async fn audit(stack: &Stack, repair: bool, show: impl Fn(&Report) -> Result<()>) -> Result<Report> {
+    let mut left = u64::MAX;
+    loop {
+        let report = invoke(stack, Request { repair }).await?;
+        show(&report)?;
+        let is_repairing = report.differences.iter().any(|difference| difference.repair.is_some());
+        if is_repairing {
+            stack.settle(|_| {}).await?;
+        }
+        if !is_repairing || report.difference_count() >= left {
+            return Ok(report);
+        }
+        left = report.difference_count();
     }
-    Ok(reports)
 }
 
 async fn invoke(stack: &Stack, request: Request) -> Result<Report> {

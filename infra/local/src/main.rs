@@ -323,13 +323,9 @@ async fn run_close(arguments: Close) -> Result<()> {
 
 async fn run_audit(arguments: Audit) -> Result<()> {
     let stack = inspect::open(&arguments.stack.options()).await?;
-    let reports = inspect::audit(&stack, arguments.repair).await?;
-    for report in &reports {
-        show(&report.to_string())?;
-    }
-    let last = reports.last().expect("an audit makes a report");
+    let last = inspect::audit(&stack, arguments.repair, |report| show(&report.to_string())).await?;
     if let Some(path) = &arguments.report {
-        inspect::write_report(last, path)?;
+        inspect::write_report(&last, path)?;
         eprintln!("the report is in {}", path.display());
     }
     anyhow::ensure!(last.is_clean(), "the ledger is not what its source and journal say");

@@ -35,6 +35,11 @@ impl Ledger {
     /// Everything a capture leads to. Each capture is replayed once; who asks again gets a copy of its
     /// tables.
     pub(crate) async fn of(capture: &str) -> Result<Self> {
+        Self::under(capture, "{}").await
+    }
+
+    /// Everything a capture led to, under a policy that differs from then.
+    pub(crate) async fn under(capture: &str, policy: &str) -> Result<Self> {
         let position = CAPTURES.iter().position(|name| *name == capture).context("a golden capture")?;
         let replay = async || {
             let ledger = Self::start(capture, Options::new(Storage::Ephemeral)).await?;
@@ -51,6 +56,7 @@ impl Ledger {
         let mut options = Options::new(Storage::Ephemeral);
         // A tree that a test stops must stay so, however slow the machine is.
         set(&mut options, "WakeAgainAfterMs", "3600000")?;
+        options.parameters.push(("ContributionPolicy".to_owned(), policy.to_owned()));
         let stack = Stack::start(&options).await?;
         stack.store().batch_write(items.iter().cloned().map(BatchWrite::Put).collect()).await?;
         Ok(Self { stack })
