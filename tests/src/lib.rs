@@ -4,7 +4,6 @@
 //! - [`capture`]: reading and writing captures, and the ways a broker may deliver one;
 //! - [`generate`]: invented captures of any size, and random histories of a source;
 //! - [`golden`]: captures of a real connector, with what must come of them;
-//! - [`contract`]: the API's document, and checking answers against it;
 //! - [`lambda_runtime`]: compiled functions behind a Lambda Runtime API, over embedded services;
 //! - [`services`]: embedded tables and queues as the template declares them;
 //! - [`triggers`]: the events of `events/`, and what each is for;
@@ -16,7 +15,6 @@
 pub mod calendar;
 pub mod capture;
 mod connector;
-pub mod contract;
 pub mod generate;
 pub mod golden;
 pub mod lambda_runtime;

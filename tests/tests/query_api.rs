@@ -1,5 +1,8 @@
 //! The query API with the stack up: what it answers, to whom, and that it keeps to its contract.
 
+#[path = "query_api/contract.rs"]
+mod contract;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -12,7 +15,6 @@ use contribution::endpoints::Storage;
 use contribution::stack::{Options, Stack};
 use contribution::token::{AUDIENCE, DevelopmentKey, Grant, ISSUER};
 use contribution::{close, replay};
-use end_to_end::contract::{Answer, Contract};
 use end_to_end::{capture, golden};
 use ledger::environment::{Environment, Variables};
 use ledger::queue::Release;
@@ -21,6 +23,8 @@ use ledger::store::{TalentCause, TalentLevelChange, TalentRecord};
 use query_api::QueryApi;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+use crate::contract::{Answer, Contract};
 
 /// Where the dates end that are closed, unless a test says otherwise.
 const CLOSED: &str = "2026-01-04";

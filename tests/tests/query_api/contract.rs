@@ -7,52 +7,48 @@ use serde_json::{Value, json};
 
 /// An `OpenAPI` document, and which of its responses were seen.
 #[derive(Debug)]
-pub struct Contract {
+pub(crate) struct Contract {
     document: Value,
     seen: Mutex<BTreeSet<(String, u16)>>,
 }
 
 /// An answer as it came over HTTP.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The headers, by lower-case name.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The body.
-    pub body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// A header, if it is there.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON.
-    #[must_use]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("a body of JSON")
     }
 }
 
 impl Contract {
     /// The contract in this document.
-    #[must_use]
-    pub fn new(document: &str) -> Self {
+    pub(crate) fn new(document: &str) -> Self {
         let document = serde_json::from_str(document).expect("an OpenAPI document is JSON");
         Self { document, seen: Mutex::default() }
     }
 
     /// Every path of the contract.
-    #[must_use]
-    pub fn paths(&self) -> Vec<String> {
+    pub(crate) fn paths(&self) -> Vec<String> {
         self.document["paths"].as_object().expect("paths").keys().cloned().collect()
     }
 
     /// Asserts that the contract has this answer to a `GET` of this path, and has it like this.
-    pub fn check(&self, path: &str, answer: &Answer) {
+    pub(crate) fn check(&self, path: &str, answer: &Answer) {
         let path = path.split('?').next().expect("a path");
         let paths = self.paths();
         let pattern = paths.iter().find(|pattern| is_of(pattern, path));
@@ -86,8 +82,7 @@ impl Contract {
     }
 
     /// The responses of the contract that no answer was seen of.
-    #[must_use]
-    pub fn unseen(&self) -> BTreeSet<(String, u16)> {
+    pub(crate) fn unseen(&self) -> BTreeSet<(String, u16)> {
         let mut all = BTreeSet::new();
         for path in self.paths() {
             for status in
