@@ -378,7 +378,9 @@ impl fmt::Display for Report {
             writeln!(formatter, "  {difference}")?;
         }
         match self.difference_count().checked_sub(SHOWN_MAX as u64).filter(|more| *more > 0) {
-            Some(more) => writeln!(formatter, "  and {more} more"),
+            Some(more) => {
+                writeln!(formatter, "  and {more} more; as JSON, up to {LISTED_PER_KIND_MAX} of each kind")
+            }
             None => Ok(()),
         }
     }

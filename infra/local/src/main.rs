@@ -1,5 +1,6 @@
 //! The `contribution` command.
 
+use std::fmt::Display;
 use std::future::IntoFuture;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
@@ -203,7 +204,9 @@ fn parameter(text: &str) -> Result<(String, String), &'static str> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    // What the audit's log says of each difference, its report says here.
+    let filter = || EnvFilter::new("error,ledger_audit=off");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| filter());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
     let outcome = match cli.command {
@@ -240,12 +243,12 @@ async fn up(arguments: Up) -> Result<()> {
         if let Some(bootstrap) = &arguments.kafka {
             stack.follow_kafka(bootstrap).await?;
         } else if stack.is_empty().await? {
-            println!("{}", replay::replay(&stack, &captures).await?);
+            show(&replay::replay(&stack, &captures).await?)?;
         } else {
             eprintln!("the tables are not empty: nothing is replayed, and the work goes on");
         }
         if let Some(date) = arguments.as_of {
-            println!("{}", close::close_until(&stack, date, Release::SourceIsComplete).await?);
+            show(&close::close_until(&stack, date, Release::SourceIsComplete).await?)?;
         }
         let token = key.issue(&Grant::Operate, Utc::now())?;
         eprintln!("the API is at http://{address}, its contract at http://{address}/openapi.json");
@@ -263,7 +266,7 @@ async fn up(arguments: Up) -> Result<()> {
 fn print_token(arguments: Token) -> Result<()> {
     let storage = arguments.data.map_or(Storage::Ephemeral, Storage::Directory);
     let grant = arguments.grant.account.map_or(Grant::Operate, Grant::Account);
-    println!("{}", DevelopmentKey::kept_with(&storage)?.issue(&grant, Utc::now())?);
+    show(&DevelopmentKey::kept_with(&storage)?.issue(&grant, Utc::now())?)?;
     Ok(())
 }
 
@@ -278,9 +281,9 @@ async fn run_replay(arguments: Replay) -> Result<()> {
         stack = Stack::start(&arguments.stack.options()).await?;
         summary = replay::replay(&stack, &captures).await?;
     }
-    println!("{summary}");
+    show(&summary)?;
     if let Some(date) = arguments.as_of {
-        println!("{}", close::close_until(&stack, date, Release::SourceIsComplete).await?);
+        show(&close::close_until(&stack, date, Release::SourceIsComplete).await?)?;
     }
     if let Some(path) = &arguments.export {
         replay::write_export(&stack, path).await?;
@@ -302,10 +305,10 @@ async fn run_rebuild(arguments: Rebuild) -> Result<()> {
             (stack.store().clone(), Some(stack))
         }
     };
-    println!("{}", ledger_stream::rebuild::rebuild(&store).await?);
+    show(&ledger_stream::rebuild::rebuild(&store).await?)?;
     if let Some(path) = &arguments.events {
         let events = replay::write_events(&store, path).await?;
-        println!("{events} events are in {}", path.display());
+        show(&format_args!("{events} events are in {}", path.display()))?;
     }
     Ok(())
 }
@@ -317,13 +320,13 @@ async fn run_close(arguments: Close) -> Result<()> {
     let release = if arguments.release { Release::Everything } else { Release::SourceIsComplete };
     // What was released earlier and not distributed yet would only make the close wait.
     stack.settle(|_| {}).await?;
-    println!("{}", close::close_until(&stack, arguments.date.unwrap_or(today), release).await?);
+    show(&close::close_until(&stack, arguments.date.unwrap_or(today), release).await?)?;
     Ok(())
 }
 
 async fn run_audit(arguments: Audit) -> Result<()> {
     let stack = inspect::open(&arguments.stack.options()).await?;
-    let last = inspect::audit(&stack, arguments.repair, |report| show(&report.to_string())).await?;
+    let last = inspect::audit(&stack, arguments.repair, |report| show(report)).await?;
     if let Some(path) = &arguments.report {
         inspect::write_report(&last, path)?;
         eprintln!("the report is in {}", path.display());
@@ -339,8 +342,8 @@ async fn run_explain(arguments: Explain) -> Result<()> {
 }
 
 /// Prints text that a reader such as `head` may stop reading, which is no failure.
-fn show(text: &str) -> Result<()> {
-    match writeln!(std::io::stdout().lock(), "{}", text.trim_end()) {
+fn show(text: &impl Display) -> Result<()> {
+    match writeln!(std::io::stdout().lock(), "{}", text.to_string().trim_end()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
