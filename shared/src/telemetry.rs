@@ -9,13 +9,19 @@
 
 use std::cell::RefCell;
 use std::io::Write;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value, json};
 use tracing_subscriber::EnvFilter;
 
-/// The namespace of every metric.
+/// The namespace of every metric. A deployment's own has its stage after a slash, because several stages
+/// may share an account, and an alarm of one must not be calmed by another.
 pub const NAMESPACE: &str = "ContributionLedger";
+/// The variable that holds the stage.
+const STAGE_VARIABLE: &str = "STAGE";
+
+static STAGE_NAMESPACE: OnceLock<String> = OnceLock::new();
 
 /// Whether metrics are written. They are for CloudWatch; elsewhere nobody reads them.
 static METRICS_ENABLED: AtomicBool = AtomicBool::new(false);
@@ -25,10 +31,13 @@ tokio::task_local! {
     static KEPT_METRICS: RefCell<Vec<Value>>;
 }
 
-/// Sends log lines as JSON, and metrics, to standard output, as Lambda wants them. `RUST_LOG` selects
-/// levels; the default is `info`.
+/// Sends log lines as JSON, and metrics of this process's `STAGE`, to standard output, as Lambda wants
+/// them. `RUST_LOG` selects levels; the default is `info`.
 pub fn init() {
     METRICS_ENABLED.store(true, Ordering::Relaxed);
+    if let Ok(stage) = std::env::var(STAGE_VARIABLE) {
+        STAGE_NAMESPACE.get_or_init(|| format!("{NAMESPACE}/{stage}"));
+    }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // Only a second call can fail, and the first one's setting is as good.
     let _ = tracing_subscriber::fmt()
@@ -114,7 +123,7 @@ impl Metrics {
             json!({
                 "Timestamp": now_ms,
                 "CloudWatchMetrics": [{
-                    "Namespace": NAMESPACE,
+                    "Namespace": STAGE_NAMESPACE.get().map_or(NAMESPACE, String::as_str),
                     "Dimensions": [["function"]],
                     "Metrics": definitions,
                 }],

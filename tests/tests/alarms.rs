@@ -8,6 +8,9 @@ use contribution::template::Template;
 use ledger::telemetry::NAMESPACE;
 use serde_json::Value;
 
+/// What the functions' metrics are under, with the stage that their environment names.
+const NAMESPACE_OF_STAGE: &str = "ContributionLedger/${Stage}";
+
 /// What AWS publishes: the namespace, its metrics that are of use here, and the one dimension each has.
 const PUBLISHED: [(&str, &[&str], &str); 5] = [
     (
@@ -45,7 +48,7 @@ fn every_metric_that_is_watched_is_emitted_or_published() {
     let template = template();
     let of_alarms = alarms(&template).into_values().flatten();
     for metric in of_alarms.chain(on_the_dashboard(&template)) {
-        if metric.namespace == NAMESPACE {
+        if metric.namespace == NAMESPACE_OF_STAGE {
             assert_eq!(metric.dimension, "function", "{metric:?}");
             assert!(
                 source_of(&metric.of).contains(&format!("\"{}\"", metric.name)),
@@ -67,6 +70,13 @@ fn every_metric_that_is_watched_is_emitted_or_published() {
         };
         assert!(names_of(&template, kind).contains(&metric.of), "{metric:?} is of no {kind}");
     }
+}
+
+#[test]
+fn stages_do_not_share_metrics() {
+    assert_eq!(NAMESPACE_OF_STAGE.strip_suffix("/${Stage}"), Some(NAMESPACE));
+    let template = std::fs::read_to_string(root().join("infra/template.yaml")).expect("the template");
+    assert!(template.contains("\n        STAGE: !Ref Stage\n"), "every function is told its stage");
 }
 
 #[test]
@@ -138,7 +148,7 @@ fn metric(alarm: &Value) -> Metric {
     let value = &dimension["Value"];
     let of = value.as_str().map(ToOwned::to_owned).or_else(|| attribute(value));
     Metric {
-        namespace: text(&alarm["Namespace"]),
+        namespace: text(alarm["Namespace"].get("Fn::Sub").unwrap_or(&alarm["Namespace"])),
         name: text(&alarm["MetricName"]),
         dimension: text(&dimension["Name"]),
         of: of.unwrap_or_else(|| text(&value["Ref"])),

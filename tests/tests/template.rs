@@ -1,6 +1,6 @@
 //! What must be right in `infra/template.yaml`, and no linter sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contribution::template::Template;
 use serde_json::{Value, json};
@@ -131,11 +131,64 @@ fn kafka_triggers_lose_nothing_and_begin_at_the_beginning() {
             assert_eq!(properties["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
             assert_eq!(properties["Topics"].as_array().map(Vec::len), Some(1), "one topic for each trigger");
             assert!(properties.get("FilterCriteria").is_none(), "{name}.{event} drops records unseen");
-            for limit in ["MaximumRetryAttempts", "MaximumRecordAgeInSeconds"] {
-                assert!(properties.get(limit).is_none(), "{name}.{event} gives records up");
+            let gives_up_by_age = properties.get("MaximumRecordAgeInSeconds").is_some();
+            assert!(!gives_up_by_age, "{name}.{event} gives records up");
+            // Where there is a destination, infinitely many attempts would be ten.
+            assert_eq!(properties["MaximumRetryAttempts"], json!(10_000), "{name}.{event} gives records up");
+        }
+    }
+}
+
+#[test]
+fn functions_that_call_themselves_through_queues_are_not_stopped_for_it() {
+    let template = template();
+    let functions: BTreeMap<&str, &Value> = template
+        .resources_of_type("AWS::Serverless::Function")
+        .map(|(name, function)| (name, &function["Properties"]))
+        .collect();
+    let is_called_by = |function: &str, queues: &[&Value]| {
+        let events = functions[function]["Events"].as_object().into_iter().flatten();
+        events.into_iter().any(|(_, event)| queues.contains(&&event["Properties"]["Queue"]))
+    };
+    let called_by = |function: &str| -> BTreeSet<&str> {
+        let statements = template.statements(&format!("{function}Role"));
+        let sends = |statement: &&&Value| statement["Action"] == "sqs:SendMessage";
+        let queues: Vec<&Value> = statements.iter().filter(sends).map(|sends| &sends["Resource"]).collect();
+        functions.keys().copied().filter(|other| is_called_by(other, &queues)).collect()
+    };
+    assert!(called_by("ContributionExpiry").contains("DailySnapshot"), "the roles can be read");
+    for (name, properties) in &functions {
+        let mut reached = called_by(name);
+        loop {
+            let further: Vec<&str> = reached.iter().flat_map(|next| called_by(next)).collect();
+            let before = reached.len();
+            reached.extend(further);
+            if reached.len() == before {
+                break;
+            }
+        }
+        let expected = reached.contains(name).then_some("Allow");
+        assert_eq!(properties["RecursiveLoop"].as_str(), expected, "{name}");
+    }
+}
+
+#[test]
+fn every_route_but_the_page_the_contract_and_the_health_check_wants_a_token() {
+    let template = template();
+    let mut open = BTreeSet::new();
+    for (_, function) in template.resources_of_type("AWS::Serverless::Function") {
+        for (_, event) in function["Properties"]["Events"].as_object().into_iter().flatten() {
+            if event["Type"] != "HttpApi" {
+                continue;
+            }
+            let path = event["Properties"]["Path"].as_str().expect("a path");
+            match event["Properties"]["Auth"]["Authorizer"].as_str() {
+                Some("Tokens") => assert_eq!(path, "/v1/{proxy+}"),
+                _ => assert!(open.insert(path.to_owned())),
             }
         }
     }
+    assert_eq!(open.iter().map(String::as_str).collect::<Vec<_>>(), ["/", "/health", "/openapi.json"]);
 }
 
 fn template() -> Template {

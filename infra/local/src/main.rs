@@ -326,7 +326,7 @@ async fn run_close(arguments: Close) -> Result<()> {
 
 async fn run_audit(arguments: Audit) -> Result<()> {
     let stack = inspect::open(&arguments.stack.options()).await?;
-    let last = inspect::audit(&stack, arguments.repair, |report| show(report)).await?;
+    let last = inspect::audit(&stack, arguments.repair, show).await?;
     if let Some(path) = &arguments.report {
         inspect::write_report(&last, path)?;
         eprintln!("the report is in {}", path.display());

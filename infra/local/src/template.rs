@@ -212,7 +212,7 @@ impl Template {
                     Trigger::Http {
                         method: text("Method")?,
                         path: text("Path")?,
-                        authorized: properties["Auth"]["Authorizer"] != json!("NONE"),
+                        authorized: properties["Auth"]["Authorizer"].is_string(),
                     }
                 }
                 other => bail!("{function}.{name}: the local stack does not know triggers of type {other:?}"),
