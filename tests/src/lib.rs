@@ -1,6 +1,7 @@
 //! What the ledger is judged by.
 //!
 //! - [`oracle`]: what must come of a capture, computed in one sorted pass over the source's last rows;
+//! - [`calendar`]: days, counted without a calendar library;
 //! - [`capture`]: reading and writing captures, and the ways a broker may deliver one;
 //! - [`generate`]: invented captures of any size, and random histories of a source;
 //! - [`golden`]: captures of a real connector, with what must come of them;

@@ -87,7 +87,7 @@ impl Sequencer {
             profile: environment.profile()?,
             ticks_queue_url: variables.required(TICKS_QUEUE_VARIABLE)?,
             runs_queue_url: variables.required(RUNS_QUEUE_VARIABLE)?,
-            reorder_window: window(REORDER_WINDOW_VARIABLE, 2_000)?,
+            reorder_window: window(REORDER_WINDOW_VARIABLE, 1_000)?,
             quiet_period: window(QUIET_PERIOD_VARIABLE, 10_000)?,
             wake_again_after: window(WAKE_AGAIN_VARIABLE, 300_000)?,
             environment,

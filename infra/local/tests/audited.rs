@@ -33,6 +33,17 @@ fn the_audit_fails_if_and_only_if_the_ledger_is_damaged() {
     std::fs::remove_dir_all(&data).expect("the data can be removed");
 }
 
+#[test]
+fn a_directory_without_tables_is_neither_audited_nor_filled() {
+    let data = std::env::temp_dir().join(format!("contribution-without-tables-{}", std::process::id()));
+    for arguments in [&["audit"][..], &["explain", "57"]] {
+        let refused = contribution(arguments, &data);
+        assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+        assert!(text(&refused).contains("there are no tables"), "{}", text(&refused));
+        assert!(!data.exists(), "nothing is created");
+    }
+}
+
 fn add_the_smallest_unit_to_a_total(data: &Path) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
