@@ -18,8 +18,9 @@ use ledger::rules::{
     AccountSequence, Amount, BusinessDate, CloseStep, Owner, Policy, Ratio, SystemAccount, Term,
 };
 use ledger::store::{
-    AccountChange, Action, CloseState, DailySnapshotCreated, Item, Key, OutstandingTree, ReferralRecord,
-    Shard, SnapshotPosition, SnapshotRow, Store, SystemShareChange, Transacted, TreeId, WorkItem,
+    AccountChange, Action, BatchWrite, CloseState, DailySnapshotCreated, Item, Key, OutstandingTree,
+    ReferralRecord, SegmentState, Shard, SnapshotPosition, SnapshotRow, Store, SystemShareChange, Transacted,
+    TreeId, WorkItem,
 };
 use serde_json::{Value, json};
 
@@ -156,6 +157,31 @@ impl World {
             let _ = self.store.apply(record.write_next().expect("a write")).await.expect("storage");
             above = Some((account, lineage));
         }
+    }
+
+    /// Has an adoption released to an account's tree and not posted; its row is unknown, so that it may be of
+    /// any date.
+    async fn leave_work_to(&self, account: &str) -> WorkItem {
+        let tree = TreeId::below(parse(account));
+        let work = WorkItem {
+            order: parse("57"),
+            revision: 1,
+            account: parse(account),
+            ancestors: Vec::new(),
+            trees: vec![tree.clone()],
+            again: false,
+        };
+        let record = json!({
+            "order": 57, "revision": 1, "stage": "RELEASED", "released": true,
+            "version": { "s": "s", "t": "t", "p": 0, "o": 0 },
+        });
+        let actions = vec![
+            Action::put(work.item()).expect("a write"),
+            Action::put(Item::encode(&Key::adoption(work.order), &record)).expect("a write"),
+            OutstandingTree::release(&tree, Utc::now().timestamp_millis()),
+        ];
+        assert_eq!(self.store.transact(actions).await.expect("storage"), Transacted::Committed);
+        work
     }
 
     /// Calls both functions as their schedules do.
@@ -378,6 +404,49 @@ async fn kill_at_call(calls: u64, function: &Function, event: Value) -> bool {
 }
 
 #[tokio::test]
+async fn of_two_who_work_on_a_segment_the_one_who_wrote_first_goes_on() {
+    let world = World::new(1, FIRST).await;
+    let (at, step) = (date(FIRST), CloseStep::Activating);
+    let mut one = world.store.close_segment(at, step, 0).await.expect("storage");
+    let other = one.clone();
+    let committed = world.store.transact(vec![one.fence(at, step, 0)]).await.expect("storage");
+    assert_eq!(committed, Transacted::Committed);
+    one.revision += 1;
+    let outcome = world.store.transact(vec![other.fence(at, step, 0)]).await.expect("storage");
+    assert_eq!(outcome, Transacted::ConditionsFailed(vec![0]));
+    let apply = async |state: &SegmentState| {
+        world.store.apply(state.write_next(at, step, 0).expect("a write")).await.expect("storage")
+    };
+    assert!(!apply(&other).await, "its sum does not know what the other took");
+    one.done = Some(true);
+    assert!(apply(&one).await);
+    let done = world.store.close_segment(at, step, 0).await.expect("storage");
+    assert!(done.is_done() && !apply(&done).await, "what is done stays as it is");
+}
+
+#[tokio::test]
+async fn the_first_close_begins_with_the_earliest_date_whichever_was_posted_first() {
+    let world = World::new(2, "").await;
+    world.refer(&["A01", "A02"]).await;
+    world.post("A02", "2026-01-10", "7", 1).await;
+    let work = world.leave_work_to("A01").await;
+    world.call("2026-01-11").await;
+    let state = world.state().await;
+    assert_eq!((state.date, state.step), (date("2026-01-10"), CloseStep::Waiting));
+    world.post("A01", "2026-01-08", "5", 1).await;
+    let tree = world.store.outstanding_tree(work.tree()).await.expect("storage").expect("a tree with work");
+    world.store.batch_write(vec![BatchWrite::Delete(work.key())]).await.expect("storage");
+    assert!(world.store.settle_tree(&tree).await.expect("storage"));
+    world.call("2026-01-11").await;
+    assert_eq!(world.state().await.date, date("2026-01-08"));
+    world.close("2026-01-11").await;
+    let dates = world.store.closed_dates().await.expect("storage").expect("closed dates");
+    assert_eq!((dates.first, dates.last), (date("2026-01-08"), date("2026-01-11")));
+    let (_, rows) = world.snapshot("2026-01-09").await;
+    assert_eq!(rows[&parse::<Owner>("A01")].effective_contribution, amount("5"));
+}
+
+#[tokio::test]
 async fn killed_anywhere_and_begun_again_the_outcome_is_the_same() {
     let undisturbed = world_with_postings(3).await;
     undisturbed.close(LAST).await;
@@ -509,31 +578,7 @@ async fn a_date_waits_for_adoptions_of_earlier_dates_and_says_so_until_it_is_rel
     let world = World::new(1, "2026-02-10").await;
     world.refer(&["A"]).await;
     world.post("A", "2026-02-10", "10", 1).await;
-    let tree = TreeId::below(parse("A"));
-    // An adoption that is released and not posted; its row is unknown, so that it may be of any date.
-    let work = WorkItem {
-        order: parse("57"),
-        revision: 1,
-        account: parse("A"),
-        ancestors: Vec::new(),
-        trees: vec![tree.clone()],
-        again: false,
-    };
-    let record = json!({
-        "order": 57, "revision": 1, "stage": "RELEASED", "released": true,
-        "version": { "s": "s", "t": "t", "p": 0, "o": 0 },
-    });
-    let stored = Item::encode(&Key::adoption(parse("57")), &record);
-    world
-        .store
-        .transact(vec![
-            Action::put(work.item()).expect("a write"),
-            Action::put(stored).expect("a write"),
-            OutstandingTree::release(&tree, Utc::now().timestamp_millis()),
-        ])
-        .await
-        .map(|outcome| assert_eq!(outcome, Transacted::Committed))
-        .expect("storage");
+    world.leave_work_to("A").await;
 
     world.call("2026-02-10").await;
     let state = world.state().await;

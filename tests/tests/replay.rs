@@ -130,14 +130,17 @@ async fn what_breaks_a_rule_is_in_quarantine_with_its_reason_and_nothing_else_is
         (referrals, referral("D9002", "D9001").to_string(), "REFERRAL_CYCLE"),
     ];
     for (index, (topic, value, _)) in refused.iter().enumerate() {
-        all.push(CaptureRecord {
+        let record = CaptureRecord {
             topic: (*topic).to_owned(),
             partition: 0,
             offset: 10_000 + i64::try_from(index).expect("a small number"),
             timestamp: 0,
-            key: None,
+            // As large as a broker takes.
+            key: (index == 0).then(|| "k".repeat(450_000)),
             value: Some(value.clone()),
-        });
+        };
+        // Even twice within a batch.
+        all.extend([record.clone(), record]);
     }
     let (stack, state) = ledger_of(all, 2).await;
     let quarantined = stack.store().quarantined().await.expect("the quarantine");
@@ -150,6 +153,7 @@ async fn what_breaks_a_rule_is_in_quarantine_with_its_reason_and_nothing_else_is
     for kept in &quarantined {
         let index = usize::try_from(kept.position.offset - 10_000).expect("one of ours");
         assert_eq!(kept.value.as_deref(), Some(refused[index].1.as_bytes()), "the bytes are kept");
+        assert_eq!(kept.key.as_ref().map_or(0, Vec::len), if index == 0 { 450_000 } else { 0 });
         assert!(!kept.message.is_empty());
     }
     // One more account is known, that waits for its referrer; everything else is as without all this.

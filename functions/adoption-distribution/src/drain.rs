@@ -85,8 +85,8 @@ impl<'a, C: Fn() -> DateTime<Utc>> Drain<'a, C> {
     }
 
     async fn work_off(&mut self) -> Result<(), Stopped> {
-        let Some(mut outstanding) = self.store.outstanding_tree(self.tree).await? else { return Ok(()) };
-        if outstanding.stopped.is_some() {
+        let mut outstanding = self.store.outstanding_tree(self.tree).await?;
+        if outstanding.as_ref().is_some_and(|outstanding| outstanding.stopped.is_some()) {
             self.store.set_tree_stopped(self.tree, None).await?;
         }
         loop {
@@ -103,14 +103,13 @@ impl<'a, C: Fn() -> DateTime<Utc>> Drain<'a, C> {
             if posted || reassessed.is_some() {
                 continue;
             }
-            if self.store.settle_tree(self.tree, outstanding.release).await? {
+            // A tree that is not on the list was looked at all the same, because its messages say more.
+            let Some(listed) = outstanding else { return Ok(()) };
+            if self.store.settle_tree(&listed).await? {
                 return Ok(());
             }
             // More was released meanwhile.
-            match self.store.outstanding_tree(self.tree).await? {
-                Some(again) => outstanding = again,
-                None => return Ok(()),
-            }
+            outstanding = self.store.outstanding_tree(self.tree).await?;
         }
     }
 

@@ -25,9 +25,7 @@ impl Counter {
         if let (Some(first), Some(last)) = (first, stored.last_order)
             && first <= last
         {
-            for record in store.adoptions_from(first).await? {
-                counted.insert(record.order, record.counted_trees);
-            }
+            counted = store.counted_trees_from(first).await?;
         }
         Ok(Self { stored, current: stored, counted })
     }

@@ -136,10 +136,13 @@ impl Sequencer {
             let passed = self.pass(&old_enough, now, &mut outcome).await;
             summary.released += outcome.released;
             summary.held += outcome.held;
+            let did_nothing = outcome.commits == 0;
             self.announce(outcome.into_messages(), now).await?;
-            if passed? == End::Overtaken {
-                // Of two that both went on, each would read again what the other is about to release. A
-                // tick makes sure that the rest is looked at.
+            let end = passed?;
+            if end == End::Overtaken || (end == End::Complete && did_nothing) {
+                // Of two that both went on, each would read again what the other is about to release. And what
+                // could not be decided, because rows are just arriving, is not decided by looking at once
+                // again. A tick makes sure that the rest is looked at.
                 summary.waiting = true;
                 break;
             }

@@ -38,6 +38,8 @@ pub(crate) struct Outcome {
     pub(crate) released: u64,
     /// Adoptions held because a referral row is missing.
     pub(crate) held: u64,
+    /// Transactions that took effect.
+    pub(crate) commits: u64,
     runs: BTreeMap<TreeId, Run>,
 }
 
@@ -198,6 +200,7 @@ impl<'a> Pass<'a> {
             Transacted::ConditionsFailed(_) => return Ok(End::Outdated),
             Transacted::Committed => counter.committed(),
         }
+        outcome.commits += 1;
         outcome.released += together.released.len() as u64;
         outcome.held += together.held;
         for (tree, order) in together.released {

@@ -46,7 +46,7 @@ impl Table for Adoptions<'_> {
             return Err(Outcome::Duplicated);
         }
         let (row, deleted) = match change {
-            AdoptionChange::Upsert(row) => (Some(accepted(row.clone(), before)?), false),
+            AdoptionChange::Upsert(row) => (Some(accepted(row.clone(), before, self.policy)?), false),
             // What was distributed is reversed by what the row was, so a deleted row is kept.
             AdoptionChange::Delete { .. } => (before.and_then(|before| before.row.clone()), true),
         };
@@ -89,8 +89,9 @@ impl Adoptions<'_> {
             if is_on_its_way || took_part != takes_part || counts_differently {
                 return Stage::Staged;
             }
+            // What is held is looked at again: the account or the price that held it may be another now.
             if takes_part {
-                return before.stage.clone();
+                return if before.stage == Stage::Released { Stage::Released } else { Stage::Staged };
             }
         }
         match (takes_part, after.deleted) {
@@ -106,7 +107,11 @@ fn trees(record: &AdoptionRecord) -> Option<u32> {
 }
 
 /// The row as it may be stored, or why it may not.
-fn accepted(mut row: AdoptionRow, before: Option<&AdoptionRecord>) -> Result<AdoptionRow, Outcome> {
+fn accepted(
+    mut row: AdoptionRow,
+    before: Option<&AdoptionRecord>,
+    policy: &Policy,
+) -> Result<AdoptionRow, Outcome> {
     if let Some(per_tree) = row.contribution_per_tree
         && per_tree.times(row.tree_count.get()).is_err()
     {
@@ -119,6 +124,11 @@ fn accepted(mut row: AdoptionRow, before: Option<&AdoptionRecord>) -> Result<Ado
     else {
         return Ok(row);
     };
+    if !policy.is_distributable(row.status.as_str()) {
+        // A cancellation must not be lost over what else changed with it: what was distributed is reversed as
+        // it was. Whoever wants it to take part again is asked then for what it had.
+        return Ok(AdoptionRow { status: row.status, ..distributed.clone() });
+    }
     // A price that the rules derived stays; the source does not know it.
     row.contribution_per_tree = row.contribution_per_tree.or(distributed.contribution_per_tree);
     let changed = [
@@ -136,7 +146,7 @@ fn accepted(mut row: AdoptionRow, before: Option<&AdoptionRecord>) -> Result<Ado
     Err(Outcome::refused(
         "DISTRIBUTED_ADOPTION_CHANGED",
         format!(
-            "the {} of an adoption that was distributed changed; cancel it and adopt again instead",
+            "the {} of an adoption that was distributed changed; cancel it and adopt again under a new order instead",
             names.join(", ")
         ),
     ))
@@ -144,36 +154,52 @@ fn accepted(mut row: AdoptionRow, before: Option<&AdoptionRecord>) -> Result<Ado
 
 #[cfg(test)]
 mod tests {
+    use ledger::rules::AccountSequence;
     use serde_json::json;
 
     use super::*;
 
+    fn record(status: &str, stage: Stage, counted_trees: u32) -> AdoptionRecord {
+        let version = json!({"l": 1, "s": "source", "t": "orders", "p": 0, "o": 1});
+        let row = json!({
+            "order": 1, "account": "D25122700001", "tree_count": 2, "contribution_per_tree": "22617.0000000000",
+            "adoption_date": "2026-01-10", "status": status,
+        });
+        AdoptionRecord {
+            order: "1".parse().expect("an order"),
+            revision: 2,
+            version: serde_json::from_value(version).expect("a version"),
+            row: serde_json::from_value(row).expect("a row"),
+            deleted: false,
+            released: stage == Stage::Released,
+            stage,
+            counted_trees,
+        }
+    }
+
+    fn account(text: &str) -> AccountSequence {
+        text.parse().expect("an account")
+    }
+
+    /// What becomes of a record when its row comes again, changed like this.
+    fn after(
+        before: &AdoptionRecord,
+        statuses: &[&str],
+        change: impl FnOnce(&mut AdoptionRow),
+    ) -> Result<AdoptionRecord, Outcome> {
+        let policy = json!({ "distributable_statuses": statuses });
+        let policy: Policy = serde_json::from_value(policy).expect("a policy");
+        let adoptions = Adoptions { policy: &policy, now: DateTime::UNIX_EPOCH };
+        let version = RowVersion { lsn: Some(2), ..before.version.clone() };
+        let mut row = before.row.clone().expect("a row");
+        change(&mut row);
+        adoptions.fold(Some(before), &version, &AdoptionChange::Upsert(row))
+    }
+
     #[test]
     fn a_touched_row_goes_through_the_sequence_again_where_other_statuses_take_part_than_did() {
-        let record = |status: &str, stage: Stage, counted_trees: u32| -> AdoptionRecord {
-            let version = json!({"l": 1, "s": "source", "t": "orders", "p": 0, "o": 1});
-            let row = json!({
-                "order": 1, "account": "D25122700001", "tree_count": 2, "contribution_per_tree": "22617.0000000000",
-                "adoption_date": "2026-01-10", "status": status,
-            });
-            AdoptionRecord {
-                order: "1".parse().expect("an order"),
-                revision: 2,
-                version: serde_json::from_value(version).expect("a version"),
-                row: serde_json::from_value(row).expect("a row"),
-                deleted: false,
-                stage,
-                released: counted_trees > 0,
-                counted_trees,
-            }
-        };
         let touched = |before: &AdoptionRecord, statuses: &[&str]| {
-            let policy = json!({ "distributable_statuses": statuses });
-            let policy: Policy = serde_json::from_value(policy).expect("a policy");
-            let adoptions = Adoptions { policy: &policy, now: DateTime::UNIX_EPOCH };
-            let version = RowVersion { lsn: Some(2), ..before.version.clone() };
-            let row = AdoptionChange::Upsert(before.row.clone().expect("a row"));
-            adoptions.fold(Some(before), &version, &row).expect("a newer row").stage
+            after(before, statuses, |_| ()).expect("a row").stage
         };
         let taking_part = record("PAID", Stage::Released, 2);
         assert_eq!(touched(&taking_part, &["PAID", "ACTIVE"]), Stage::Released);
@@ -181,5 +207,33 @@ mod tests {
         let not_taking_part = record("CREATED", Stage::Held(HoldReason::Status), 0);
         assert_eq!(touched(&not_taking_part, &["PAID"]), Stage::Held(HoldReason::Status));
         assert_eq!(touched(&not_taking_part, &["PAID", "CREATED"]), Stage::Staged, "it is to be distributed");
+    }
+
+    #[test]
+    fn what_is_held_goes_through_the_sequence_again_when_its_row_changes() {
+        let waiting = HoldReason::NoReferral(account("D25122700001"));
+        for reason in [waiting, HoldReason::AmountOverflow] {
+            let held = record("PAID", Stage::Held(reason), 2);
+            let corrected = after(&held, &["PAID"], |row| row.account = account("D25122700002"));
+            assert_eq!(corrected.expect("nothing of it was distributed").stage, Stage::Staged);
+        }
+    }
+
+    #[test]
+    fn a_cancellation_counts_whatever_else_changes_with_it() {
+        let distributed = record("PAID", Stage::Released, 2);
+        let cancel = |row: &mut AdoptionRow| {
+            row.status = "CANCELLED".parse().expect("a status");
+            row.account = account("D25122700002");
+            row.province = Some("110000".parse().expect("a region"));
+        };
+        let cancelled = after(&distributed, &["PAID"], cancel).expect("it is not refused");
+        assert_eq!(cancelled.stage, Stage::Staged, "it is to be reversed");
+        let row = cancelled.row.expect("a row");
+        assert_eq!((row.account, row.province), (account("D25122700001"), None), "as it was distributed");
+        let moved = after(&distributed, &["PAID"], |row| row.account = account("D25122700002"));
+        assert!(
+            matches!(&moved, Err(Outcome::Refused { reason, .. }) if reason == "DISTRIBUTED_ADOPTION_CHANGED")
+        );
     }
 }

@@ -21,7 +21,9 @@ use chrono::{DateTime, Utc};
 use ledger::cdc::{Profile, Row, SnapshotPhase};
 use ledger::environment::{Environment, InvalidEnvironment};
 use ledger::queue::SequencerTick;
-use ledger::store::{Action, Counts, Progress, Quarantined, SnapshotState, StoreError};
+use ledger::store::{
+    Action, BatchWrite, Counts, Progress, Quarantined, RecordPosition, SnapshotState, StoreError,
+};
 use ledger::telemetry::Metrics;
 
 use crate::adoptions::Adoptions;
@@ -141,7 +143,8 @@ impl Ingest {
         mut outcomes: Vec<Outcome>,
         now: DateTime<Utc>,
     ) -> Vec<Outcome> {
-        let mut writes = Vec::new();
+        // A capture may repeat a record within a batch, and a batch of writes may not repeat an item.
+        let mut refused: BTreeMap<&RecordPosition, Vec<BatchWrite>> = BTreeMap::new();
         for (received, outcome) in batch.records.iter().zip(&outcomes) {
             if let Outcome::Refused { reason, message } = outcome {
                 tracing::warn!(
@@ -159,9 +162,10 @@ impl Ingest {
                     value: received.value.clone(),
                     refused_at_ms: now.timestamp_millis(),
                 };
-                writes.extend(quarantined.writes());
+                refused.insert(&received.position, quarantined.writes());
             }
         }
+        let writes = refused.into_values().flatten().collect();
         if let Err(error) = self.environment.store.batch_write(writes).await {
             for outcome in &mut outcomes {
                 if matches!(outcome, Outcome::Refused { .. }) {

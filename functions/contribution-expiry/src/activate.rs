@@ -28,8 +28,8 @@ pub(crate) enum Outcome {
     Done(SegmentState),
     /// There was no time for the rest.
     OutOfTime(SegmentState),
-    /// Somebody else finished it first.
-    DoneByOthers,
+    /// Somebody else works on it, or finished it first.
+    LeftToOthers,
 }
 
 /// Takings that fit one transaction, with what they add to teams: takings of neighbours often share
@@ -59,7 +59,7 @@ impl<'a> Activating<'a> {
         loop {
             let segment = (self.segment, self.state.segments);
             let (holdings, next) = self.store.holdings_page(segment, self.progress.start()).await?;
-            let Some(settled) = self.activate(holdings).await? else { return Ok(Outcome::DoneByOthers) };
+            let Some(settled) = self.activate(holdings).await? else { return Ok(Outcome::LeftToOthers) };
             for holding in &settled {
                 let is_user = matches!(holding.holder, Holder::User(_));
                 if is_user && holding.effective > Amount::ZERO {
@@ -72,12 +72,18 @@ impl<'a> Activating<'a> {
             if is_time_up() {
                 return Ok(Outcome::OutOfTime(self.progress));
             }
+            // Noted after each page, so that whoever takes over does not begin anew.
+            let noted = self.progress.write_next(self.state.date, CloseStep::Activating, self.segment)?;
+            if !self.store.apply(noted).await? {
+                return Ok(Outcome::LeftToOthers);
+            }
+            self.progress.revision += 1;
         }
     }
 
     /// Takes everything that is due of these holdings, and answers them as they are then; `None` if
-    /// somebody else finished the segment.
-    async fn activate(&self, holdings: Vec<Holding>) -> Result<Option<Vec<Holding>>, CloseError> {
+    /// somebody else works on the segment, or finished it.
+    async fn activate(&mut self, holdings: Vec<Holding>) -> Result<Option<Vec<Holding>>, CloseError> {
         let mut settled = Vec::with_capacity(holdings.len());
         let mut open = holdings;
         for _ in 0..ATTEMPTS_MAX {
@@ -94,7 +100,7 @@ impl<'a> Activating<'a> {
     }
 
     /// Takes what one transaction may take of each holding, and answers all of them as they are then.
-    async fn take(&self, holdings: Vec<Holding>) -> Result<Option<Vec<Holding>>, CloseError> {
+    async fn take(&mut self, holdings: Vec<Holding>) -> Result<Option<Vec<Holding>>, CloseError> {
         let teams = self.teams(&holdings).await?;
         let mut looked_at = Vec::with_capacity(holdings.len());
         let mut pack = Pack::default();
@@ -160,22 +166,24 @@ impl<'a> Activating<'a> {
         Ok(teams)
     }
 
-    /// Commits a pack and answers its holdings as they are then; `None` if somebody else finished the
-    /// segment.
-    async fn commit(&self, pack: Pack) -> Result<Option<Vec<Holding>>, CloseError> {
+    /// Commits a pack and answers its holdings as they are then; `None` if somebody else works on the
+    /// segment, or finished it: what one of them takes, the other's sum would not know of.
+    async fn commit(&mut self, pack: Pack) -> Result<Option<Vec<Holding>>, CloseError> {
         if pack.takings.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let mut actions = vec![SegmentState::fence(self.state.date, CloseStep::Activating, self.segment)];
+        let fence = self.progress.fence(self.state.date, CloseStep::Activating, self.segment);
+        let mut actions = vec![fence];
         actions.extend(pack.actions);
         actions.extend(pack.teams.iter().map(|(account, change)| change.write(account, self.state.date)));
         match self.store.transact(actions).await? {
             Transacted::Committed => {
+                self.progress.revision += 1;
                 let taken = pack.takings.into_iter().map(Taking::after);
                 Ok(Some(taken.collect::<Result<_, _>>()?))
             }
             Transacted::ConditionsFailed(positions) if positions.contains(&0) => Ok(None),
-            // Postings came in between, or somebody else works on the same segment.
+            // Postings came in between.
             Transacted::ConditionsFailed(_) => {
                 let holders = pack.takings.into_iter().map(|taking| taking.holding.holder);
                 Ok(Some(self.store.holdings(&holders.collect::<Vec<_>>()).await?))

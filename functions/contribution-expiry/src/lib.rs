@@ -192,6 +192,9 @@ impl ContributionExpiry {
             release => gate.waits_for(state.date, release, now).await?,
         };
         if waiting_for.is_empty() {
+            if let Some(earlier) = self.earlier_first_date(&state).await? {
+                return self.begin_earlier(state, earlier, now).await;
+            }
             if let Some(state) = advance(store, state).await? {
                 self.own_queue.announce(store, &state, now).await?;
             }
@@ -202,6 +205,34 @@ impl ContributionExpiry {
         if waiting != state {
             let _ = store.apply(waiting.write_next()?).await?;
         }
+        Ok(())
+    }
+
+    /// The first date there is anything to close for, if that became an earlier one than was begun: what was
+    /// posted when the first close began need not have been the first adoption, but once nothing has to be
+    /// waited for, it has been.
+    async fn earlier_first_date(&self, state: &CloseState) -> Result<Option<BusinessDate>, StoreError> {
+        if state.date != state.first_date || self.first_date.is_some() {
+            return Ok(None);
+        }
+        let earliest = self.environment.store.earliest_pending_date().await?;
+        Ok(earliest.filter(|earliest| *earliest < state.date))
+    }
+
+    /// Begins the very first close with this date in place of the one it was begun with.
+    async fn begin_earlier(
+        &self,
+        state: CloseState,
+        first_date: BusinessDate,
+        now: DateTime<Utc>,
+    ) -> Result<(), CloseError> {
+        let begun = CloseState {
+            until: state.until,
+            release: state.release,
+            ..CloseState::begun(first_date, first_date, state.segments, now.timestamp_millis())
+        };
+        // Who finds either condition failed leaves it to whoever moved the state.
+        let _ = self.environment.store.transact(vec![state.remove(), begun.write_next()?]).await?;
         Ok(())
     }
 
@@ -223,7 +254,7 @@ impl ContributionExpiry {
         let progress = store.close_segment(date, step, segment).await?;
         if !progress.is_done() {
             let outcome = match step {
-                CloseStep::Expiring => self.expire(&state, segment, clock(), is_time_up).await?,
+                CloseStep::Expiring => self.expire(&state, segment, progress, clock(), is_time_up).await?,
                 CloseStep::Activating => {
                     Activating::new(store, policy, &state, segment, progress).run(is_time_up).await?
                 }
@@ -232,11 +263,13 @@ impl ContributionExpiry {
             let progress = match outcome {
                 Outcome::Done(progress) => SegmentState { done: Some(true), after: None, ..progress },
                 Outcome::OutOfTime(progress) => progress,
-                Outcome::DoneByOthers => return Ok(()),
+                Outcome::LeftToOthers => return Ok(()),
             };
-            let is_done = progress.is_done();
-            let _ = store.apply(progress.write(date, step, segment)?).await?;
-            if !is_done {
+            if !store.apply(progress.write_next(date, step, segment)?).await? {
+                // Somebody else works on it, or finished it.
+                return Ok(());
+            }
+            if !progress.is_done() {
                 return self.own_queue.send(CloseMessage::Segment { date, step, segment }).await;
             }
         }
@@ -254,6 +287,7 @@ impl ContributionExpiry {
         &self,
         state: &CloseState,
         segment: u32,
+        progress: SegmentState,
         now: DateTime<Utc>,
         is_time_up: impl Fn() -> bool,
     ) -> Result<Outcome, CloseError> {
@@ -262,7 +296,7 @@ impl ContributionExpiry {
         for shard in Shard::all().filter(|shard| u32::from(shard.number()) % state.segments == segment) {
             loop {
                 if is_time_up() {
-                    return Ok(Outcome::OutOfTime(SegmentState::default()));
+                    return Ok(Outcome::OutOfTime(progress));
                 }
                 let expiring = store.expiring(state.date, shard, EXPIRING_PER_TRANSACTION).await?;
                 if expiring.is_empty() {
@@ -286,7 +320,7 @@ impl ContributionExpiry {
                 }
             }
         }
-        Ok(Outcome::Done(SegmentState { accounts: expired, ..SegmentState::default() }))
+        Ok(Outcome::Done(SegmentState { accounts: expired, ..progress }))
     }
 
     /// Moves a close on whose current step is done.

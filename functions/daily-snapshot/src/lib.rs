@@ -130,13 +130,17 @@ impl DailySnapshot {
                 Some(next) => {
                     progress.after = Some((next.partition().to_owned(), next.sort().to_owned()));
                     if clock() >= deadline - TIME_RESERVE {
-                        let _ = store.apply(progress.write(date, step, segment)?).await?;
+                        if !store.apply(progress.write_next(date, step, segment)?).await? {
+                            // Somebody else works on it, or finished it.
+                            return Ok(());
+                        }
                         return self.own_queue.send(CloseMessage::Segment { date, step, segment }).await;
                     }
                 }
             }
             if progress.is_done() {
-                let _ = store.apply(progress.write(date, step, segment)?).await?;
+                // Where it fails, somebody else wrote the same.
+                let _ = store.apply(progress.write_next(date, step, segment)?).await?;
             }
         }
         if is_step_done(store, &state, step).await?

@@ -1,6 +1,6 @@
 //! What invokes functions on AWS: event source mappings of Kafka and of queues.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::types::{
@@ -132,11 +132,7 @@ pub async fn feed_capture(
     function: &Function,
     mut progress: impl FnMut(usize),
 ) -> Result<()> {
-    let is_new = |record: &&CaptureRecord| {
-        let last = committed.get(&(record.topic.clone(), record.partition));
-        last.is_none_or(|last| record.offset > *last)
-    };
-    let mut waiting: VecDeque<&CaptureRecord> = capture.records.iter().filter(is_new).collect();
+    let mut waiting = not_dealt_with(capture, committed);
     progress(capture.records.len() - waiting.len());
     while !waiting.is_empty() {
         let batch: Vec<&CaptureRecord> = waiting.drain(..batch_size.min(waiting.len())).collect();
@@ -156,6 +152,29 @@ pub async fn feed_capture(
         }
     }
     Ok(())
+}
+
+/// What of a capture an earlier run did not deal with, as far as `committed` says.
+fn not_dealt_with<'a>(
+    capture: &'a Capture,
+    committed: &BTreeMap<(String, i64), i64>,
+) -> VecDeque<&'a CaptureRecord> {
+    // A broker's offsets ascend. In a file they may not, and then they do not say what was dealt with.
+    let mut last_in_file: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+    let mut unordered: BTreeSet<(&str, i64)> = BTreeSet::new();
+    for record in &capture.records {
+        let partition = (record.topic.as_str(), record.partition);
+        let before = last_in_file.insert(partition, record.offset);
+        if before.is_some_and(|before| before > record.offset) {
+            unordered.insert(partition);
+        }
+    }
+    let is_new = |record: &&CaptureRecord| {
+        let last = committed.get(&(record.topic.clone(), record.partition));
+        last.is_none_or(|last| record.offset > *last)
+            || unordered.contains(&(record.topic.as_str(), record.partition))
+    };
+    capture.records.iter().filter(is_new).collect()
 }
 
 /// A record as a broker holds it.
@@ -228,4 +247,29 @@ fn failed_partitions(response: &Value) -> HashMap<String, i64> {
             Some((identifier["partition"].as_str()?.to_owned(), identifier["offset"].as_i64()?))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_dealt_with_is_passed_over_only_where_offsets_ascend() {
+        let record = |partition, offset| CaptureRecord {
+            topic: "t".to_owned(),
+            partition,
+            offset,
+            timestamp: 0,
+            key: None,
+            value: None,
+        };
+        let capture = Capture {
+            source: "s".to_owned(),
+            records: vec![record(0, 1), record(1, 9), record(0, 1), record(1, 8), record(0, 2)],
+        };
+        let committed = BTreeMap::from([(("t".to_owned(), 0), 1), (("t".to_owned(), 1), 9)]);
+        let left: Vec<(i64, i64)> =
+            not_dealt_with(&capture, &committed).iter().map(|left| (left.partition, left.offset)).collect();
+        assert_eq!(left, [(1, 9), (1, 8), (0, 2)]);
+    }
 }

@@ -184,7 +184,7 @@ impl Field<'_> {
             }
             Moment::Instant(instant) => BusinessDate::at(instant, encoding.business_zone),
         });
-        date.ok_or_else(|| self.invalid(DATE_OR_TIME))
+        date.filter(|date| *date <= BusinessDate::LAST_ADOPTION).ok_or_else(|| self.invalid(ADOPTION_DATE))
     }
 
     /// An instant; of a date, its first.
@@ -223,6 +223,8 @@ impl Field<'_> {
 /// What Debezium writes for a value that PostgreSQL did not log because it is long and unchanged.
 const UNAVAILABLE: &str = "__debezium_unavailable_value";
 
+const ADOPTION_DATE: &str = "a date or time of the years 1970 to 9880, as ISO 8601 text or as a number of \
+     days, milliseconds, microseconds or nanoseconds since 1970";
 const DATE_OR_TIME: &str = "a date or time of the years 1970 to 9990, as ISO 8601 text or as a number of \
      days, milliseconds, microseconds or nanoseconds since 1970";
 

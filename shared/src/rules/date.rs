@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 pub struct BusinessDate(NaiveDate);
 
 impl BusinessDate {
+    /// The last date of an adoption. What the rules derive from one, the longest term included, is a
+    /// business date, too.
+    pub const LAST_ADOPTION: Self =
+        Self(NaiveDate::from_ymd_opt(9880, 12, 31).expect("a date of the calendar"));
+
     /// The date with this year, month and day, if there is one.
     #[must_use]
     pub fn new(year: i32, month: u32, day: u32) -> Option<Self> {
@@ -75,7 +80,6 @@ impl TryFrom<NaiveDate> for BusinessDate {
     type Error = InvalidDate;
 
     fn try_from(date: NaiveDate) -> Result<Self, Self::Error> {
-        // The bounds leave room for every date the rules derive from one.
         if (1970..=9990).contains(&date.year()) {
             Ok(Self(date))
         } else {
@@ -179,5 +183,11 @@ mod tests {
         assert!("2026-02-30".parse::<BusinessDate>().is_err());
         assert_eq!(BusinessDate::from_days_since_epoch(20454), BusinessDate::new(2026, 1, 1));
         assert_eq!(BusinessDate::from_days_since_epoch(i64::MAX), None);
+    }
+
+    #[test]
+    fn what_follows_from_the_last_date_of_an_adoption_is_a_date_too() {
+        let last_end = BusinessDate::LAST_ADOPTION.next().plus_years(crate::rules::Policy::MAX_TERM_YEARS);
+        assert_eq!(last_end.to_string().parse(), Ok(last_end));
     }
 }

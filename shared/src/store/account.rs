@@ -127,6 +127,7 @@ impl AccountChange {
             .iter()
             .chain(self.pending.values())
             .all(|amount| amount.is_zero())
+            && self.pending_trees.values().all(|trees| *trees == 0)
             && self.unlock.is_none()
     }
 

@@ -1,6 +1,6 @@
 //! Adoptions as stored, and the list each one is on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
@@ -15,6 +15,9 @@ use super::version::RowVersion;
 use super::{Action, Item, StoreError, Table};
 use crate::cdc::AdoptionRow;
 use crate::rules::{AccountSequence, OrderId, Policy};
+
+/// Adoptions read from a shard at a time where only little is kept of each.
+const ADOPTIONS_PER_PAGE: usize = 500;
 
 /// An adoption: the row the source holds, and how far it was worked through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,6 +194,28 @@ impl Store {
         let mut records: Vec<AdoptionRecord> = items.map(Item::decode).collect::<Result<_, _>>()?;
         records.sort_by_key(|record| record.order);
         Ok(records)
+    }
+
+    /// How many trees each adoption from this order on counts. Only numbers are kept, so that however late an
+    /// order is, what came after it fits into memory.
+    pub async fn counted_trees_from(&self, order: OrderId) -> Result<BTreeMap<OrderId, u32>, StoreError> {
+        let of_shards = Shard::all().map(|shard| async move {
+            let mut range = Range { from: Some(padded(order)), ..Range::default() };
+            let mut counted = Vec::new();
+            loop {
+                let page =
+                    self.query(Table::Source, &adoption_partition(shard), &range, ADOPTIONS_PER_PAGE).await?;
+                for item in page.items {
+                    let record: AdoptionRecord = item.decode()?;
+                    counted.push((record.order, record.counted_trees));
+                }
+                match page.next {
+                    Some(next) => range = range.after(Some(next)),
+                    None => return Ok::<_, StoreError>(counted),
+                }
+            }
+        });
+        Ok(futures::future::try_join_all(of_shards).await?.into_iter().flatten().collect())
     }
 
     /// Puts the adoptions that waited for this account's referral row back on the list to release.

@@ -83,8 +83,9 @@ impl<'a> Chains<'a> {
             let Some(referrer) = record.referrer.clone() else { break None };
             path.push(std::mem::replace(&mut above, referrer));
             if path.len() > self.records.len() {
-                // More steps than rows: a cycle, which is being withdrawn. It looks as if its top were missing.
-                break None;
+                // More steps than rows: a cycle, which is being withdrawn. It looks as if its top were missing,
+                // however many levels there are.
+                return Ok(Chain::Missing(above));
             }
         };
         if let Some((top, lineage)) = top {
@@ -124,7 +125,7 @@ impl<'a> Chains<'a> {
             let Some(referrer) = &record.referrer else { break None };
             path.push(record);
             if path.len() > self.records.len() {
-                break None;
+                return Chain::Missing(referrer.clone());
             }
             record = &self.records[referrer];
         };

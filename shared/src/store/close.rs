@@ -1,5 +1,6 @@
 //! The close of a business date: its state, and how far each part of its work is.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use super::client::{Range, Store};
@@ -98,11 +99,23 @@ impl CloseState {
         let stored = (self.revision > 0).then_some(self.revision);
         Ok(Action::put(Item::encode(&Key::close(self.date), &next))?.if_number_is("revision", stored))
     }
+
+    /// The write that takes a stored state away, unless somebody changed it since its revision was read.
+    #[must_use]
+    pub fn remove(&self) -> Action {
+        Action::delete(Key::close(self.date)).if_number_is("revision", Some(self.revision))
+    }
 }
 
-/// How far one segment of a step is. Writing it again with the same or earlier progress is harmless.
+/// How far one segment of a step is.
+///
+/// Several may work on one, because messages come again. Each write holds only if nobody else wrote since,
+/// so that what a segment sums up is what one of them saw from its beginning to its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentState {
+    /// Counts the changes of this state; 0 if it is not stored.
+    #[serde(default)]
+    pub revision: u64,
     /// Whether all of it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<bool>,
@@ -127,17 +140,30 @@ impl SegmentState {
         self.done == Some(true)
     }
 
-    /// The write that notes this progress. It holds only while the segment is not done.
-    pub fn write(&self, date: BusinessDate, step: CloseStep, segment: u32) -> Result<Action, StoreError> {
-        let item = Item::encode(&Key::close_segment(date, step, segment), self);
-        Ok(Action::put(item)?.if_attribute_absent("done"))
+    /// The write that makes this the next state. It holds only if nobody wrote since this one's revision was
+    /// read, and while the segment is not done.
+    pub fn write_next(
+        &self,
+        date: BusinessDate,
+        step: CloseStep,
+        segment: u32,
+    ) -> Result<Action, StoreError> {
+        let next = Self { revision: self.revision + 1, ..self.clone() };
+        let item = Item::encode(&Key::close_segment(date, step, segment), &next);
+        Ok(self.only_if_unchanged(Action::put(item)?))
     }
 
-    /// An action that holds only while the segment is not done: whoever works on it long after others
-    /// finished it changes nothing any more.
+    /// The write that says that something of the segment is changed with it, on the same conditions: whoever
+    /// works on it beside another, or long after it was done, changes nothing any more.
     #[must_use]
-    pub fn fence(date: BusinessDate, step: CloseStep, segment: u32) -> Action {
-        Action::check(Key::close_segment(date, step, segment)).if_attribute_absent("done")
+    pub fn fence(&self, date: BusinessDate, step: CloseStep, segment: u32) -> Action {
+        let fence = Action::update(Key::close_segment(date, step, segment));
+        self.only_if_unchanged(fence.set("revision", AttributeValue::N((self.revision + 1).to_string())))
+    }
+
+    fn only_if_unchanged(&self, action: Action) -> Action {
+        let stored = (self.revision > 0).then_some(self.revision);
+        action.if_number_is("revision", stored).if_attribute_absent("done")
     }
 
     /// The key to go on after.

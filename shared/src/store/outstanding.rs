@@ -93,9 +93,15 @@ impl Store {
         self.get(&Key::outstanding(tree)).await?.as_ref().map(outstanding_tree).transpose()
     }
 
-    /// Takes a tree off the list, unless it got more work since `release`.
-    pub async fn settle_tree(&self, tree: &TreeId, release: u64) -> Result<bool, StoreError> {
-        self.apply(Action::delete(Key::outstanding(tree)).if_number_is("release", Some(release))).await
+    /// Takes a tree off the list, unless it got more work since this was read.
+    ///
+    /// The count begins anew with each time on the list, so the time is compared, too: a deletion that took
+    /// effect, but whose answer was lost, is tried again, and must not delete what came in between.
+    pub async fn settle_tree(&self, outstanding: &OutstandingTree) -> Result<bool, StoreError> {
+        let settled = Action::delete(Key::outstanding(&outstanding.tree))
+            .if_number_is("release", Some(outstanding.release))
+            .if_number_is("released_at_ms", Some(outstanding.released_at_ms));
+        self.apply(settled).await
     }
 
     /// Says why a tree's distribution stopped, or that it goes on.

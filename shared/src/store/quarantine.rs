@@ -28,8 +28,10 @@ pub struct Quarantined {
 impl Quarantined {
     /// The largest part of a value kept in one item; an item holds 400 KB.
     const PART_BYTES_MAX: usize = 350_000;
+    /// How much of a key is kept with the first part of the value.
+    const KEY_BYTES_MAX: usize = 40_000;
 
-    /// The writes that keep it. A value too large for one item goes on in further ones.
+    /// The writes that keep it. A key or a value too large for one item goes on in further ones.
     #[must_use]
     pub fn writes(&self) -> Vec<BatchWrite> {
         let key = Key::quarantine(&self.position);
@@ -42,17 +44,24 @@ impl Quarantined {
             .with_text("reason", &self.reason)
             .with_text("message", &self.message)
             .with_number("refused_at_ms", self.refused_at_ms);
-        if let Some(key) = &self.key {
-            item = item.with("record_key", bytes(key));
-        }
         let mut rest = Vec::new();
+        let mut further = |name: &str, attribute: &str, number: usize, part: &[u8]| {
+            let sort = format!("{}#{name}{number:04}", key.sort());
+            let key = Key::new(Table::Source, key.partition(), sort);
+            rest.push(BatchWrite::Put(Item::at(&key).with(attribute, bytes(part))));
+        };
+        if let Some(record_key) = &self.key {
+            let (first, others) = record_key.split_at(record_key.len().min(Self::KEY_BYTES_MAX));
+            item = item.with("record_key", bytes(first));
+            for (number, part) in others.chunks(Self::PART_BYTES_MAX).enumerate() {
+                further("KEY", "record_key", number, part);
+            }
+        }
         if let Some(value) = &self.value {
             let mut parts = value.chunks(Self::PART_BYTES_MAX);
             item = item.with("record_value", bytes(parts.next().unwrap_or_default()));
             for (number, part) in parts.enumerate() {
-                let sort = format!("{}#PART{number:04}", key.sort());
-                let key = Key::new(Table::Source, key.partition(), sort);
-                rest.push(BatchWrite::Put(Item::at(&key).with("record_value", bytes(part))));
+                further("PART", "record_value", number, part);
             }
         }
         rest.push(BatchWrite::Put(item));
@@ -71,10 +80,12 @@ impl Store {
             // Parts follow their first item, because their sort keys continue its own.
             match found.last_mut() {
                 Some(whole) if is_part(item) => {
-                    whole
-                        .value
-                        .get_or_insert_default()
-                        .extend(bytes(item, "record_value").unwrap_or_default());
+                    for (name, so_far) in [("record_key", &mut whole.key), ("record_value", &mut whole.value)]
+                    {
+                        if let Some(part) = bytes(item, name) {
+                            so_far.get_or_insert_default().extend(part);
+                        }
+                    }
                 }
                 _ => found.push(quarantined(item)?),
             }
@@ -84,7 +95,7 @@ impl Store {
     }
 }
 
-/// Whether an item goes on with the value of the one before it.
+/// Whether an item goes on with the key or the value of the one before it.
 pub(super) fn is_part(item: &Item) -> bool {
     !item.has("reason")
 }
@@ -110,4 +121,43 @@ fn bytes(item: &Item, name: &str) -> Option<Vec<u8>> {
         AttributeValue::B(blob) => Some(blob.as_ref().to_vec()),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_a_large_record_is_too_large_for_an_item() {
+        let large = Quarantined {
+            position: RecordPosition {
+                source: "s".to_owned(),
+                topic: "t".to_owned(),
+                partition: 0,
+                offset: 7,
+            },
+            reason: "MALFORMED_JSON".to_owned(),
+            message: "not JSON".to_owned(),
+            key: Some(vec![1; 450_000]),
+            value: Some(vec![2; 900_000]),
+            refused_at_ms: 0,
+        };
+        let items: Vec<Item> = large
+            .writes()
+            .into_iter()
+            .map(|write| match write {
+                BatchWrite::Put(item) => item,
+                BatchWrite::Delete(key) => panic!("{key} is kept"),
+            })
+            .collect();
+        let mut lengths = [0, 0];
+        for item in &items {
+            let of_item =
+                ["record_key", "record_value"].map(|name| bytes(item, name).map_or(0, |part| part.len()));
+            assert!(of_item.iter().sum::<usize>() < 400_000, "{of_item:?}");
+            lengths = [lengths[0] + of_item[0], lengths[1] + of_item[1]];
+        }
+        assert_eq!(lengths, [450_000, 900_000]);
+        assert_eq!(items.iter().filter(|item| !is_part(item)).count(), 1);
+    }
 }
