@@ -6,8 +6,8 @@ mod explanations;
 #[path = "audit/ledger.rs"]
 mod ledger;
 
-use ::ledger::queue::Release;
-use ::ledger::rules::{OrderId, Recipient, Slot, SystemAccount, UnlockFacts};
+use ::ledger::queue::{Release, RunReleased};
+use ::ledger::rules::{OrderId, Policy, Recipient, Slot, SystemAccount, UnlockFacts};
 use ::ledger::store::{
     AccountChange, Action, BatchWrite, Frame, HoldReason, Item, JournalEntry, Key, OutstandingTree,
     ReassessTask, Shard, Stage, SystemShareChange, TreeId, WorkItem,
@@ -15,6 +15,7 @@ use ::ledger::store::{
 use anyhow::Result;
 use contribution::close::close_until;
 use ledger_audit::Kind;
+use serde_json::json;
 
 use crate::ledger::{CAPTURES, Ledger, account, amount, date, order};
 
@@ -338,6 +339,34 @@ async fn work_and_tasks_that_nobody_would_do_are_found_and_done() -> Result<()> 
     ledger.settle().await?;
     let second = ledger.audit(false).await?;
     assert!(second.is_clean() && second.in_progress.is_nothing(), "{second}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn facts_that_were_enough_for_another_policy_are_completed_before_they_decide() -> Result<()> {
+    let ledger = Ledger::of("ordering-incident.jsonl").await?;
+    // Of ten direct adopters, seven whose orders were kept are gone; what two others adopted is not kept.
+    let mut short = ledger::facts(Some(55), std::iter::once(57).chain(1001..=1009));
+    for gone in 1001..=1007 {
+        short.direct_first_order_changed(Some(order(gone)), None);
+    }
+    assert!(short.needs_refill(&Policy::default()));
+    let change = AccountChange { unlock: Some(short), ..AccountChange::default() };
+    ledger.apply(change.write(&account("D25122700018"))).await?;
+    ledger.move_leg(57, Slot::TeamLevel(1), "!LOCKED:D25122700018").await?;
+    let (_, _, trees) = ledger.adoption_with_chain(57).await?;
+    let all = ::ledger::rules::OrderRange { from: OrderId::MIN, to: None };
+    let task = ReassessTask::new(trees[0].clone(), order(55), 0, account("D25122700018"), all);
+    ledger.apply(task.write()?).await?;
+    let body = serde_json::to_string(&RunReleased { tree: trees[0].clone(), run: None })?;
+    let event = json!({ "Records": [{ "messageId": "m", "body": body }] });
+    let response = ledger.stack().functions.distributor.invoke(event).await?;
+    assert_eq!(response, json!({ "batchItemFailures": [] }));
+    assert_eq!(
+        ledger.entries(57).await?.len(),
+        2,
+        "the share is moved back, by what was read of the referrals"
+    );
     Ok(())
 }
 

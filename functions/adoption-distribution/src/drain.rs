@@ -10,7 +10,7 @@ use crate::DistributionError;
 use crate::decide::{AfterReversal, Involved};
 use crate::posting::Posting;
 use crate::reassess::Reassessment;
-use crate::view::{View, position};
+use crate::view::{View, direct_first_orders, position};
 
 /// Work items read at a time.
 const PAGE_ITEMS_MAX: usize = 400;
@@ -153,7 +153,7 @@ impl<'a, C: Fn() -> DateTime<Utc>> Drain<'a, C> {
             loaded.items.iter().flat_map(|item| std::iter::once(&item.account).chain(&item.ancestors));
         let accounts: HashSet<&AccountSequence> = accounts.collect();
         let trees: HashSet<&TreeId> = loaded.items.iter().flat_map(|item| &item.trees).collect();
-        view.extend(self.store, accounts, trees).await?;
+        view.extend(self.store, self.policy, accounts, trees).await?;
         let checked = loaded.items.iter().filter(|item| check_journal || item.again);
         let checked: Vec<OrderId> = checked.map(|item| item.order).collect();
         view.extend_positions(self.store, checked).await.map_err(|error| Stopped { at: None, error })?;
@@ -221,8 +221,10 @@ impl<'a, C: Fn() -> DateTime<Utc>> Drain<'a, C> {
             let mut facts = view.account(referrer).unlock.clone();
             facts.direct_first_order_changed(Some(involved.record.order), next_first_order);
             if facts.needs_refill(self.policy) {
-                after.direct_first_orders =
-                    Some(self.direct_first_orders(referrer, &involved.row.account, next_first_order).await?);
+                let orders = direct_first_orders(self.store, referrer).await?;
+                let others = orders.into_iter().filter(|(child, _)| *child != involved.row.account);
+                let orders = others.map(|(_, order)| order).chain(next_first_order);
+                after.direct_first_orders = Some(orders.collect());
             }
         }
         Ok(after)
@@ -242,30 +244,6 @@ impl<'a, C: Fn() -> DateTime<Utc>> Drain<'a, C> {
             match page.next {
                 Some(next) => range = range.after(Some(next)),
                 None => return Ok(None),
-            }
-        }
-    }
-
-    /// The first orders of all direct referrals of an account, with this one's as it will be.
-    async fn direct_first_orders(
-        &self,
-        referrer: &AccountSequence,
-        changed: &AccountSequence,
-        changed_first_order: Option<OrderId>,
-    ) -> Result<Vec<OrderId>, StoreError> {
-        const PAGE: usize = 1000;
-        let mut orders: Vec<OrderId> = changed_first_order.into_iter().collect();
-        let mut after: Option<AccountSequence> = None;
-        loop {
-            let children = self.store.direct_referrals(referrer, after.as_ref(), PAGE).await?;
-            let is_last = children.len() < PAGE;
-            after = children.last().cloned();
-            let others: Vec<AccountSequence> =
-                children.into_iter().filter(|child| child != changed).collect();
-            let accounts = self.store.accounts(others).await?;
-            orders.extend(accounts.values().filter_map(|account| account.unlock.first_order()));
-            if is_last {
-                return Ok(orders);
             }
         }
     }

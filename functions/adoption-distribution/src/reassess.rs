@@ -156,7 +156,7 @@ impl<'a> Reassessment<'a> {
                 known.iter().flat_map(|(_, _, account, ancestors, _)| ancestors.iter().chain([account]));
             let accounts: HashSet<&AccountSequence> = accounts.collect();
             let trees: HashSet<&TreeId> = known.iter().flat_map(|(.., trees)| trees).collect();
-            view.extend(self.store, accounts, trees).await?;
+            view.extend(self.store, self.policy, accounts, trees).await?;
             view.extend_positions(self.store, numbers.clone()).await?;
             let mut posting = Posting::default();
             let mut is_outdated = false;

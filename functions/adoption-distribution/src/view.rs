@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ledger::rules::{AccountSequence, OrderId};
+use ledger::rules::{AccountSequence, OrderId, Policy};
 use ledger::store::{Account, JournalEntry, Position, Store, StoreError, TreeCursor, TreeId};
 
 use crate::DistributionError;
@@ -20,9 +20,12 @@ pub(crate) struct View {
 impl View {
     /// Reads what is not in view yet. Cursors are never read later than accounts: a posting that
     /// slips in between then moves a cursor that is known here, and is noticed.
+    ///
+    /// Unlock facts that were enough for another policy and are not for this one are completed.
     pub(crate) async fn extend(
         &mut self,
         store: &Store,
+        policy: &Policy,
         accounts: impl IntoIterator<Item = &AccountSequence>,
         trees: impl IntoIterator<Item = &TreeId>,
     ) -> Result<(), StoreError> {
@@ -33,7 +36,13 @@ impl View {
         if !trees.is_empty() {
             self.cursors.extend(store.cursors(trees).await?);
         }
-        self.accounts.extend(store.accounts(accounts).await?);
+        for (account, mut state) in store.accounts(accounts).await? {
+            if state.unlock.needs_refill(policy) {
+                let orders = direct_first_orders(store, &account).await?;
+                state.unlock.refill(orders.into_iter().map(|(_, order)| order));
+            }
+            self.accounts.insert(account, state);
+        }
         Ok(())
     }
 
@@ -84,6 +93,27 @@ impl View {
         position.post(entry).ok_or(DistributionError::Inconsistent { order: entry.order })?;
         self.positions.insert(entry.order, position);
         Ok(())
+    }
+}
+
+/// The first posted orders of an account's direct referrals, with whose they are.
+pub(crate) async fn direct_first_orders(
+    store: &Store,
+    referrer: &AccountSequence,
+) -> Result<Vec<(AccountSequence, OrderId)>, StoreError> {
+    const PAGE: usize = 1000;
+    let mut orders = Vec::new();
+    let mut after: Option<AccountSequence> = None;
+    loop {
+        let children = store.direct_referrals(referrer, after.as_ref(), PAGE).await?;
+        let is_last = children.len() < PAGE;
+        after = children.last().cloned();
+        for (child, state) in store.accounts(children).await? {
+            orders.extend(state.unlock.first_order().map(|order| (child, order)));
+        }
+        if is_last {
+            return Ok(orders);
+        }
     }
 }
 
