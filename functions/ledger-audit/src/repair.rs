@@ -21,8 +21,10 @@ use crate::report::{Difference, Kind};
 const ATTEMPTS_MAX: usize = 20;
 /// Direct referrals or own adoptions read at a time.
 const PAGE: usize = 500;
-/// The entry number of tasks that no entry made. No adoption has so many entries.
-const NO_ENTRY: u32 = 9_999;
+/// The entry numbers of tasks that no entry made: to compare one adoption, and all that facts decide. No
+/// adoption has so many entries.
+const OF_ONE_ADOPTION: u32 = 9_999;
+const OF_FACTS: u32 = 9_998;
 
 /// Repairs of what one audit found.
 pub(crate) struct Repairs<'a> {
@@ -169,7 +171,7 @@ impl<'a> Repairs<'a> {
         let last_level = self.policy.level_count().saturating_sub(1);
         let frames = vec![Frame { account: referrer.clone(), depth: last_level, after: None }];
         let range = OrderRange { from: order, to: OrderId::new(order.get() + 1) };
-        let task = ReassessTask::new(tree.clone(), order, NO_ENTRY, account.clone(), range);
+        let task = ReassessTask::new(tree.clone(), order, OF_ONE_ADOPTION, account.clone(), range);
         let task = ReassessTask { frames, ..task };
         let actions = vec![task.write()?, self.wake(&tree)];
         let committed = self.store.transact(actions).await? == Transacted::Committed;
@@ -233,7 +235,7 @@ impl<'a> Repairs<'a> {
             let change = AccountChange { unlock: Some(facts), ..AccountChange::default() };
             let mut actions = vec![change.write(account), cursor.advance(&tree, cursor.last_order)];
             if let Some(range) = range {
-                let task = ReassessTask::new(tree.clone(), range.from, NO_ENTRY, account.clone(), range);
+                let task = ReassessTask::new(tree.clone(), range.from, OF_FACTS, account.clone(), range);
                 actions.extend([task.write()?, self.wake(&tree)]);
             }
             if self.store.transact(actions).await? == Transacted::Committed {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, Region};
 use dynoxide::Database;
@@ -28,6 +28,16 @@ impl Storage {
         match self {
             Self::Ephemeral => false,
             Self::Directory(directory) => directory.join(DATABASE_FILE).exists(),
+        }
+    }
+
+    /// Fails for a directory that no earlier start left tables in, which is misspelt rather than meant.
+    pub fn check_that_tables_exist(&self) -> Result<()> {
+        match self {
+            Self::Directory(directory) if !self.exists() => {
+                bail!("there are no tables in the directory given with --data, {}", directory.display())
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -110,7 +110,9 @@ pub async fn export(store: &Store, policy: &Policy) -> Result<Export> {
             position.legs.iter().map(|(slot, (recipient, amount))| exported_leg(*slot, recipient, *amount));
         let legs: Vec<ExportedLeg> = legs.collect();
         let total = Amount::sum(legs.iter().map(|leg| leg.amount))?;
-        distributed_total = distributed_total.checked_add(total)?;
+        distributed_total = distributed_total.checked_add(total).context(
+            "the total of all distributed adoptions is too large to export; the ledger itself is whole",
+        )?;
         let distribution = ExportedDistribution {
             account: first.account.clone(),
             total,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use ledger::explain;
 use ledger::rules::{AccountSequence, OrderId};
 use ledger_audit::{Report, Request};
@@ -14,9 +14,7 @@ use crate::stack::{Options, Stack};
 /// Starts the stack over a ledger and lets it finish what is to be done. Tables in memory are fed with
 /// the built-in capture, so that there is something to look at; a directory has to hold tables already.
 pub async fn open(options: &Options) -> Result<Stack> {
-    if matches!(options.storage, Storage::Directory(_)) && !options.storage.exists() {
-        bail!("there are no tables in the directory given with --data");
-    }
+    options.storage.check_that_tables_exist()?;
     let stack = Stack::start(options).await?;
     if matches!(options.storage, Storage::Ephemeral) && stack.is_empty().await? {
         eprintln!("the tables are empty: looking at the built-in capture");

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 use contribution::endpoints::Storage;
@@ -298,9 +298,7 @@ async fn run_rebuild(arguments: Rebuild) -> Result<()> {
         None => (Environment::of_process().await?.store, None),
         Some(directory) => {
             let storage = Storage::Directory(directory);
-            if !storage.exists() {
-                bail!("there are no tables in the directory given with --data");
-            }
+            storage.check_that_tables_exist()?;
             let stack = Stack::start(&Options::new(storage)).await?;
             (stack.store().clone(), Some(stack))
         }
@@ -314,7 +312,9 @@ async fn run_rebuild(arguments: Rebuild) -> Result<()> {
 }
 
 async fn run_close(arguments: Close) -> Result<()> {
-    let stack = Stack::start(&arguments.stack.options()).await?;
+    let options = arguments.stack.options();
+    options.storage.check_that_tables_exist()?;
+    let stack = Stack::start(&options).await?;
     let zone = stack.environment().policy.business_time_zone();
     let today = BusinessDate::at(chrono::Utc::now(), zone).context("the clock shows no business date")?;
     let release = if arguments.release { Release::Everything } else { Release::SourceIsComplete };

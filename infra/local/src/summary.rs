@@ -21,7 +21,8 @@ pub struct Summary {
     held: BTreeMap<&'static str, usize>,
     quarantined: Vec<Quarantined>,
     distributed: usize,
-    distributed_total: Amount,
+    /// `None` if it needs more than 18 integer digits, which no account's total did.
+    distributed_total: Option<Amount>,
     stopped: Vec<(String, String)>,
     cost: Cost,
     elapsed: Duration,
@@ -58,15 +59,16 @@ impl Summary {
     }
 }
 
-/// How many adoptions are distributed, and their total.
-pub async fn distributed(store: &Store, policy: &Policy) -> Result<(usize, Amount)> {
+/// How many adoptions are distributed, and their total, if it fits an amount.
+pub async fn distributed(store: &Store, policy: &Policy) -> Result<(usize, Option<Amount>)> {
     let mut count = 0;
-    let mut total = Amount::ZERO;
+    let mut total = Some(Amount::ZERO);
     for record in store.adoptions_from(OrderId::MIN).await? {
         if let Some(row) = record.row.as_ref().filter(|_| is_distributed(&record, policy)) {
             count += 1;
             let price = row.contribution_per_tree.unwrap_or_default();
-            total = total.checked_add(price.times(row.tree_count.get())?)?;
+            let of_adoption = price.times(row.tree_count.get())?;
+            total = total.and_then(|total| total.checked_add(of_adoption).ok());
         }
     }
     Ok((count, total))
@@ -99,7 +101,9 @@ impl fmt::Display for Summary {
         }
         writeln!(formatter, "adoptions")?;
         writeln!(formatter, "  distributed  {:>12}", self.distributed)?;
-        writeln!(formatter, "  total        {:>23}", self.distributed_total.to_string())?;
+        let total =
+            self.distributed_total.map_or_else(|| "over 18 digits".to_owned(), |total| total.to_string());
+        writeln!(formatter, "  total        {total:>23}")?;
         writeln!(formatter, "  held         {:>12}", self.held.values().sum::<usize>())?;
         for (reason, count) in &self.held {
             writeln!(formatter, "    {reason:<28} {count:>6}")?;

@@ -34,9 +34,9 @@ fn the_audit_fails_if_and_only_if_the_ledger_is_damaged() {
 }
 
 #[test]
-fn a_directory_without_tables_is_neither_audited_nor_filled() {
+fn a_directory_without_tables_is_an_error_and_is_not_filled() {
     let data = std::env::temp_dir().join(format!("contribution-without-tables-{}", std::process::id()));
-    for arguments in [&["audit"][..], &["explain", "57"]] {
+    for arguments in [&["audit"][..], &["explain", "57"], &["close"], &["rebuild"]] {
         let refused = contribution(arguments, &data);
         assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
         assert!(text(&refused).contains("there are no tables"), "{}", text(&refused));
