@@ -641,7 +641,7 @@ fn headquarters_alone_never_expires() {
 
 /// Closes a date of a large network, of which a tenth adopted the day before, and prints what it cost.
 ///
-/// `ACCOUNTS=1000000 BENCHMARK_DIR=target/day cargo test --release -p end-to-end --test business_day \
+/// `ACCOUNTS=1000000 BENCHMARK_DIR=$PWD/target/day cargo test --release -p end-to-end --test business_day \
 /// -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, for a release build"]
