@@ -371,6 +371,20 @@ async fn facts_that_were_enough_for_another_policy_are_completed_before_they_dec
 }
 
 #[tokio::test]
+async fn a_tree_that_got_work_after_it_was_settled_stays_on_the_list_if_it_is_settled_twice() -> Result<()> {
+    let ledger = Ledger::of("ordering-incident.jsonl").await?;
+    let (_, _, trees) = ledger.adoption_with_chain(57).await?;
+    ledger.apply(OutstandingTree::release(&trees[0], 1)).await?;
+    let first = ledger.store().outstanding_tree(&trees[0]).await?.expect("it has work");
+    assert!(ledger.store().settle_tree(&first).await?);
+    ledger.apply(OutstandingTree::release(&trees[0], 2)).await?;
+    // As a client does that did not hear the answer.
+    assert!(!ledger.store().settle_tree(&first).await?);
+    assert!(ledger.store().outstanding_tree(&trees[0]).await?.is_some());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_tree_that_stopped_is_found() -> Result<()> {
     let ledger = Ledger::of("ordering-incident.jsonl").await?;
     let tree = TreeId::below(account("D25122700099"));

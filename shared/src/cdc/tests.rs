@@ -414,6 +414,13 @@ fn a_price_that_the_source_does_not_have_is_left_to_the_rules() {
 }
 
 #[test]
+fn an_adoption_too_late_for_the_dates_that_follow_from_it_is_refused() {
+    let dated = |date: &str| with(order_row(), &json!({ "adoption_date": date }));
+    assert_eq!(adoption(&dated("9880-12-31")).adoption_date, BusinessDate::LAST_ADOPTION);
+    assert_eq!(code(ORDERS, &dated("9881-01-01")), "INVALID_FIELD");
+}
+
+#[test]
 fn the_flattened_deployment_needs_neither_price_nor_date_nor_position() {
     let value = json!({
         "order_id": 55,

@@ -344,3 +344,20 @@ impl Store {
         Ok(sums)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_without_an_amount_are_a_change_and_trees_that_cancel_out_are_none() {
+        let date = BusinessDate::new(2026, 1, 2).expect("a date");
+        let change = |trees: i64| AccountChange {
+            pending: BTreeMap::from([(date, Amount::ZERO)]),
+            pending_trees: BTreeMap::from([(date, trees)]),
+            ..AccountChange::default()
+        };
+        assert!(!change(-1).is_nothing());
+        assert!(change(0).is_nothing());
+    }
+}
