@@ -10,7 +10,6 @@
 use std::cell::RefCell;
 use std::io::Write;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value, json};
 use tracing_subscriber::EnvFilter;
@@ -21,10 +20,9 @@ pub const NAMESPACE: &str = "ContributionLedger";
 /// The variable that holds the stage.
 const STAGE_VARIABLE: &str = "STAGE";
 
-static STAGE_NAMESPACE: OnceLock<String> = OnceLock::new();
-
-/// Whether metrics are written. They are for CloudWatch; elsewhere nobody reads them.
-static METRICS_ENABLED: AtomicBool = AtomicBool::new(false);
+/// The namespace this process writes metrics to; none are written before it is set. They are for
+/// CloudWatch; elsewhere nobody reads them.
+static PROCESS_NAMESPACE: OnceLock<String> = OnceLock::new();
 
 tokio::task_local! {
     /// The lines that are kept rather than written, where a test asks for them.
@@ -34,10 +32,10 @@ tokio::task_local! {
 /// Sends log lines as JSON, and metrics of this process's `STAGE`, to standard output, as Lambda wants
 /// them. `RUST_LOG` selects levels; the default is `info`.
 pub fn init() {
-    METRICS_ENABLED.store(true, Ordering::Relaxed);
-    if let Ok(stage) = std::env::var(STAGE_VARIABLE) {
-        STAGE_NAMESPACE.get_or_init(|| format!("{NAMESPACE}/{stage}"));
-    }
+    PROCESS_NAMESPACE.get_or_init(|| match std::env::var(STAGE_VARIABLE) {
+        Ok(stage) => format!("{NAMESPACE}/{stage}"),
+        Err(_) => NAMESPACE.to_owned(),
+    });
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // Only a second call can fail, and the first one's setting is as good.
     let _ = tracing_subscriber::fmt()
@@ -123,7 +121,7 @@ impl Metrics {
             json!({
                 "Timestamp": now_ms,
                 "CloudWatchMetrics": [{
-                    "Namespace": STAGE_NAMESPACE.get().map_or(NAMESPACE, String::as_str),
+                    "Namespace": PROCESS_NAMESPACE.get().map_or(NAMESPACE, String::as_str),
                     "Dimensions": [["function"]],
                     "Metrics": definitions,
                 }],
@@ -137,7 +135,7 @@ impl Metrics {
         if KEPT_METRICS.try_with(|kept| kept.borrow_mut().push(self.to_json(now_ms))).is_ok() {
             return;
         }
-        if !METRICS_ENABLED.load(Ordering::Relaxed) {
+        if PROCESS_NAMESPACE.get().is_none() {
             return;
         }
         // Losing a metric must not fail the work it is about.

@@ -200,9 +200,7 @@ async fn legs_that_are_with_the_wrong_account_everywhere_are_reassessed() -> Res
     assert_eq!(report.differences[0].expected, "D25122700018");
     assert_eq!(report.differences[0].found, "!LOCKED:D25122700018");
     assert_eq!(report.differences[0].repair.as_deref(), Some("the adoption is being reassessed"));
-    ledger.settle().await?;
-    let second = ledger.audit(false).await?;
-    assert!(second.is_clean(), "{second}");
+    ledger.settles_clean().await?;
     assert_eq!(ledger.entries(57).await?.len(), 2);
     Ok(())
 }
@@ -219,9 +217,7 @@ async fn a_wrong_would_be_account_is_found_and_reassessed() -> Result<()> {
         .await?;
     let report = ledger.audit(true).await?;
     ledger::assert_only(&report, &[Kind::WouldBeWrong]);
-    ledger.settle().await?;
-    let second = ledger.audit(false).await?;
-    assert!(second.is_clean(), "{second}");
+    ledger.settles_clean().await?;
     Ok(())
 }
 
@@ -234,9 +230,7 @@ async fn wrong_unlock_facts_are_found_and_recomputed() -> Result<()> {
         let report = ledger.audit(true).await?;
         ledger::assert_only(&report, &[Kind::UnlockFactsWrong]);
         assert_eq!(report.differences[0].expected, "first order 55, 1 direct adopters [57]");
-        ledger.settle().await?;
-        let second = ledger.audit(false).await?;
-        assert!(second.is_clean(), "{second}");
+        ledger.settles_clean().await?;
         assert_eq!(ledger.entries(57).await?.len(), 1, "nothing had been decided by the wrong facts");
     }
     Ok(())
@@ -250,9 +244,7 @@ async fn what_was_decided_by_wrong_facts_is_put_right_with_them() -> Result<()> 
     ledger.move_leg(57, Slot::TeamLevel(1), "!LOCKED:D25122700018").await?;
     let report = ledger.audit(true).await?;
     ledger::assert_only(&report, &[Kind::OwnerWrong, Kind::UnlockFactsWrong]);
-    ledger.settle().await?;
-    let second = ledger.audit(false).await?;
-    assert!(second.is_clean(), "{second}");
+    ledger.settles_clean().await?;
     Ok(())
 }
 
@@ -407,9 +399,7 @@ async fn a_held_adoption_whose_reason_is_gone_is_found_and_released() -> Result<
     ledger.apply(Action::put(item)?).await?;
     let report = ledger.audit(true).await?;
     ledger::assert_finds(&report, Kind::HoldReasonGone, "26");
-    ledger.settle().await?;
-    let second = ledger.audit(false).await?;
-    assert!(second.is_clean(), "{second}");
+    ledger.settles_clean().await?;
     assert_eq!(ledger.entries(26).await?.len(), 1);
     Ok(())
 }
@@ -466,9 +456,7 @@ async fn where_fewer_statuses_are_distributable_than_were_repair_reverses_and_co
     let report = ledger.audit(true).await?;
     ledger::assert_finds(&report, Kind::EntryUnexpected, "31");
     ledger::assert_finds(&report, Kind::CountedTreesWrong, "31");
-    ledger.settle().await?;
-    let second = ledger.audit(false).await?;
-    assert!(second.is_clean(), "{second}");
+    ledger.settles_clean().await?;
     assert!(ledger.store().ladder().await?.trees < trees_before);
     Ok(())
 }
@@ -480,9 +468,7 @@ async fn where_more_statuses_are_distributable_than_were_repair_distributes() ->
     let ledger = Ledger::under("ordering-incident.jsonl", policy).await?;
     let report = ledger.audit(true).await?;
     ledger::assert_finds(&report, Kind::HoldReasonGone, "69");
-    ledger.settle().await?;
-    let second = ledger.audit(false).await?;
-    assert!(second.is_clean(), "{second}");
+    ledger.settles_clean().await?;
     assert_eq!(ledger.entries(69).await?.len(), 1);
     Ok(())
 }
@@ -498,9 +484,7 @@ async fn a_wrong_running_number_of_trees_is_found_and_an_adoption_s_own_count_is
     ledger.apply(Action::put(Item::encode(&Key::adoption(order(57)), &record))?).await?;
     let report = ledger.audit(true).await?;
     ledger::assert_only(&report, &[Kind::CountedTreesWrong]);
-    ledger.settle().await?;
-    let second = ledger.audit(false).await?;
-    assert!(second.is_clean(), "{second}");
+    ledger.settles_clean().await?;
     assert_eq!(ledger.store().ladder().await?.trees, ladder.trees);
     ledger.apply(Action::delete(Key::ladder())).await?;
     let report = ledger.audit(false).await?;

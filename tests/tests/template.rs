@@ -69,10 +69,7 @@ fn only_who_sends_messages_may_encrypt() {
 #[test]
 fn queues_are_what_the_functions_rely_on() {
     let template = template();
-    let queues: BTreeMap<&str, &Value> = template
-        .resources_of_type("AWS::SQS::Queue")
-        .map(|(name, queue)| (name, &queue["Properties"]))
-        .collect();
+    let queues = properties_of(&template, "AWS::SQS::Queue");
     for (name, queue) in &queues {
         assert!(queue.get("KmsMasterKeyId").is_some(), "{name} is encrypted");
         if name.ends_with("DeadLetters") {
@@ -142,10 +139,7 @@ fn kafka_triggers_lose_nothing_and_begin_at_the_beginning() {
 #[test]
 fn functions_that_call_themselves_through_queues_are_not_stopped_for_it() {
     let template = template();
-    let functions: BTreeMap<&str, &Value> = template
-        .resources_of_type("AWS::Serverless::Function")
-        .map(|(name, function)| (name, &function["Properties"]))
-        .collect();
+    let functions = properties_of(&template, "AWS::Serverless::Function");
     let is_called_by = |function: &str, queues: &[&Value]| {
         let events = functions[function]["Events"].as_object().into_iter().flatten();
         events.into_iter().any(|(_, event)| queues.contains(&&event["Properties"]["Queue"]))
@@ -193,6 +187,11 @@ fn every_route_but_the_page_the_contract_and_the_health_check_wants_a_token() {
 
 fn template() -> Template {
     Template::load(&[] as &[(&str, String)]).expect("the template")
+}
+
+/// The properties of every resource of a type, by its name.
+fn properties_of<'a>(template: &'a Template, kind: &str) -> BTreeMap<&'a str, &'a Value> {
+    template.resources_of_type(kind).map(|(name, resource)| (name, &resource["Properties"])).collect()
 }
 
 /// One text, or a list of them.

@@ -79,22 +79,16 @@ impl Adoptions<'_> {
     /// Everything that may concern the ledger or the network's number of trees goes through the
     /// sequencer, so that this has to know nothing of either.
     fn next_stage(&self, before: Option<&AdoptionRecord>, after: &AdoptionRecord) -> Stage {
-        let takes_part = after.is_distributable(self.policy);
-        if let Some(before) = before {
-            // As it went through the sequencer, not by its status: which of them take part may have
-            // been configured differently then.
-            let took_part = before.counted_trees > 0;
-            let counts_differently = took_part && trees(before) != trees(after);
-            let is_on_its_way = before.stage == Stage::Staged;
-            if is_on_its_way || took_part != takes_part || counts_differently {
-                return Stage::Staged;
-            }
+        // As it went through the sequencer, not by its status: which of them take part may have been
+        // configured differently then.
+        let took_part = before.is_some_and(|before| before.counted_trees > 0);
+        let is_at = |stage: &Stage| before.is_some_and(|before| before.stage == *stage);
+        if after.is_distributable(self.policy) {
             // What is held is looked at again: the account or the price that held it may be another now.
-            if takes_part {
-                return if before.stage == Stage::Released { Stage::Released } else { Stage::Staged };
-            }
+            let stays = took_part && is_at(&Stage::Released) && before.and_then(trees) == trees(after);
+            return if stays { Stage::Released } else { Stage::Staged };
         }
-        match (takes_part, after.deleted) {
+        match (took_part || is_at(&Stage::Staged), after.deleted) {
             (true, _) => Stage::Staged,
             (false, true) => Stage::Removed,
             (false, false) => Stage::Held(HoldReason::Status),

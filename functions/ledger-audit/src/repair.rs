@@ -63,6 +63,11 @@ impl InDoubt {
             ladder: differences.iter().any(|difference| difference.kind == Kind::LadderWrong),
         }
     }
+
+    /// Whether the totals of an adoption's adopter are in doubt.
+    fn concerns_adopter_of(&self, record: &AdoptionRecord) -> bool {
+        record.row.as_ref().is_some_and(|row| self.owners.contains(&Owner::User(row.account.clone())))
+    }
 }
 
 impl<'a> Repairs<'a> {
@@ -182,7 +187,7 @@ impl<'a> Repairs<'a> {
     async fn release(&mut self, order: OrderId, in_doubt: &InDoubt) -> Result<Option<String>, StoreError> {
         let Some(record) = self.adoption(order).await? else { return Ok(None) };
         let Some(row) = &record.row else { return Ok(None) };
-        if in_doubt.owners.contains(&Owner::User(row.account.clone())) {
+        if in_doubt.concerns_adopter_of(&record) {
             return Ok(None);
         }
         let Chain::Known { ancestors, trees } = self.chain(&row.account).await? else {
@@ -206,8 +211,7 @@ impl<'a> Repairs<'a> {
     /// adoption counts now, and has its tree's distribution look at it.
     async fn sequence(&mut self, order: OrderId, in_doubt: &InDoubt) -> Result<Option<String>, StoreError> {
         let Some(before) = self.adoption(order).await? else { return Ok(None) };
-        if before.row.as_ref().is_some_and(|row| in_doubt.owners.contains(&Owner::User(row.account.clone())))
-        {
+        if in_doubt.concerns_adopter_of(&before) {
             return Ok(None);
         }
         let actions = before.clone().on(Stage::Staged).replace(Some(&before), self.now)?;

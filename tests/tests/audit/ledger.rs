@@ -102,6 +102,14 @@ impl Ledger {
         self.stack.settle(|_| {}).await
     }
 
+    /// Lets what repairs led to be done, after which an audit must find nothing.
+    pub(crate) async fn settles_clean(&self) -> Result<()> {
+        self.settle().await?;
+        let report = self.audit(false).await?;
+        ensure!(report.is_clean(), "{report}");
+        Ok(())
+    }
+
     pub(crate) fn store(&self) -> &Store {
         self.stack.store()
     }
