@@ -4,14 +4,15 @@
 //! [`store`] is the only module that knows a table, a key or an attribute name; [`explain`] says why
 //! a leg is where it is; [`talent`] carries changes up the referral forest.
 
-pub mod cdc;
 pub mod closing;
 pub mod environment;
 pub mod events;
 pub mod explain;
 pub mod export;
 pub mod queue;
-pub mod rules;
 pub mod store;
 pub mod talent;
 pub mod telemetry;
+
+pub use cdc;
+pub use domain as rules;

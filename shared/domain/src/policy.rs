@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
-use super::{Amount, Rate, Slot, SystemAccountKind, TalentTable, UnlockFacts};
+use crate::{Amount, Rate, Slot, SystemAccountKind, TalentTable, UnlockFacts};
 
 /// Every number the rules leave to the business (rules, sections 3 to 7, and 9), known to be consistent.
 ///

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, AmountOverflow, BusinessDate, Ratio, Term};
+use crate::{Amount, AmountOverflow, BusinessDate, Ratio, Term};
 
 /// Where the close of a business date stands. It only ever moves to the [next](Self::next) step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

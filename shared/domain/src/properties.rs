@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{
+use crate::{
     Adoption, Amount, AmountOverflow, Ancestor, Backfill, ContributionPerTree, Distribution, OrderId,
     OrderRange, Owner, Policy, Rate, Recipient, Slot, SystemAccount, TreeCount, Unallocated, UnlockFacts,
     UnlockState, affected_orders, distribute,
@@ -175,7 +175,7 @@ fn adoption(order: u64, account: usize, trees: u32, contribution_per_tree: Contr
 }
 
 fn as_naive(distribution: &Distribution) -> Vec<NaiveLeg> {
-    let leg = |leg: &super::Leg| {
+    let leg = |leg: &crate::Leg| {
         let would_be = leg.recipient.would_be().map(ToString::to_string);
         let owner = leg.recipient.owner().to_string();
         (leg.type_name().into_owned(), leg.index(), owner, leg.amount.units(), would_be)

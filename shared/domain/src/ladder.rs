@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, AmountOverflow, Policy, Rate};
+use crate::{Amount, AmountOverflow, Policy, Rate};
 
 /// The contribution of a tree where the source does not send it (rules, section 3).
 ///

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backfill, OrderId, Policy};
+use crate::{Backfill, OrderId, Policy};
 
 /// What decides an account's unlocks, kept so that the state as of any order is a comparison.
 ///

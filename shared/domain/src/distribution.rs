@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::text_form;
-use super::{
+use crate::account::text_form;
+use crate::{
     AccountSequence, Amount, AmountOverflow, BusinessDate, ContributionPerTree, OrderId, Owner, Policy, Rate,
     RegionCode, SystemAccount, Term, TreeCount, UnlockState,
 };
@@ -15,7 +15,7 @@ use super::{
 /// Shares out one adoption (rules, section 4).
 ///
 /// `ancestors` are the adopter's, the referrer first, each with the state that
-/// [`evaluated_for`](super::UnlockFacts::evaluated_for) gives for this order; no more than the
+/// [`evaluated_for`](crate::UnlockFacts::evaluated_for) gives for this order; no more than the
 /// policy has levels are looked at. Where the slice ends, the chain ends.
 ///
 /// The legs sum to the total exactly: each is rounded down, and what is left over is the last leg.

@@ -311,7 +311,7 @@ impl Default for Encoding {
     fn default() -> Self {
         Self {
             added_field_prefix: "__".to_owned(),
-            decimal_scale: crate::rules::Amount::SCALE,
+            decimal_scale: domain::Amount::SCALE,
             business_zone: Tz::Asia__Shanghai,
             wall_clock_zone: Tz::UTC,
         }

@@ -1,6 +1,6 @@
 //! Why a record was not decoded.
 
-use crate::rules::AccountSequence;
+use domain::AccountSequence;
 
 /// Why a record is not applied, and what to do about it.
 ///

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{Document, Record};
 use super::profile::{AdoptionColumns, Columns, Encoding, ReferralColumns, Table, UserColumns};
 use super::refusal::Refusal;
-use crate::rules::{AccountSequence, Amount, BusinessDate, OrderId, RegionCode, TreeCount};
+use domain::{AccountSequence, Amount, BusinessDate, OrderId, RegionCode, TreeCount};
 
 /// A row that changed, by table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::message::Schema;
 use super::profile::Encoding;
 use super::refusal::Refusal;
-use crate::rules::{AccountSequence, Amount, BusinessDate, OrderId, RegionCode, TreeCount};
+use domain::{AccountSequence, Amount, BusinessDate, OrderId, RegionCode, TreeCount};
 
 /// A JSON value, with numbers as they are written.
 #[derive(Debug, Clone, PartialEq, Eq)]

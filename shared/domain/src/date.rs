@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_follows_from_the_last_date_of_an_adoption_is_a_date_too() {
-        let last_end = BusinessDate::LAST_ADOPTION.next().plus_years(crate::rules::Policy::MAX_TERM_YEARS);
+        let last_end = BusinessDate::LAST_ADOPTION.next().plus_years(crate::Policy::MAX_TERM_YEARS);
         assert_eq!(last_end.to_string().parse(), Ok(last_end));
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::rules::{AccountSequence, Amount, BusinessDate, OrderId, TreeCount};
+use domain::{AccountSequence, Amount, BusinessDate, OrderId, TreeCount};
 
 const USERS: &str = "dbserver1.rwa_identity.users";
 const ORDERS: &str = "dbserver1.rwa_planting.planting_orders";
@@ -778,8 +778,8 @@ fn encode_adoption(row: &AdoptionRow, format: Format, seconds: u32) -> Vec<(&'st
         ("contribution_per_tree", price, price_schema),
         ("adoption_date", date, date_schema),
         ("status", text(row.status.as_str()), string()),
-        ("selected_province", region(row.province.as_ref().map(crate::rules::RegionCode::as_str)), string()),
-        ("selected_city", region(row.city.as_ref().map(crate::rules::RegionCode::as_str)), string()),
+        ("selected_province", region(row.province.as_ref().map(domain::RegionCode::as_str)), string()),
+        ("selected_city", region(row.city.as_ref().map(domain::RegionCode::as_str)), string()),
     ]
 }
 

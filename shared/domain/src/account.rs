@@ -223,7 +223,7 @@ macro_rules! text_form {
     )+};
 }
 
-pub(super) use text_form;
+pub(crate) use text_form;
 
 text_form!(AccountSequence, RegionCode, SystemAccount, Owner);
 
