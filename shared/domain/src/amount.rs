@@ -232,24 +232,33 @@ fn parse_fixed(text: &str, scale: u32) -> Option<i128> {
 }
 
 /// Serialises numbers as their text form, never as a float.
+/// Text where people read it, the number of smallest units where they do not.
 macro_rules! text_number {
-    ($($type:ty),+) => {$(
+    ($($type:ident($units:ty)),+) => {$(
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    self.0.serialize(serializer)
+                }
             }
         }
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                if deserializer.is_human_readable() {
+                    let text = String::deserialize(deserializer)?;
+                    text.parse().map_err(serde::de::Error::custom)
+                } else {
+                    <$units>::deserialize(deserializer).map(Self)
+                }
             }
         }
     )+};
 }
 
-text_number!(Amount, Rate, Ratio);
+text_number!(Amount(i128), Rate(u32), Ratio(u64));
 
 #[cfg(test)]
 mod tests {
