@@ -75,6 +75,13 @@ impl BusinessDate {
         Self(self.0.checked_add_days(Days::new(u64::from(days))).expect("within the calendar"))
     }
 
+    /// Returns the date this many days before, or the first date of the calendar.
+    #[must_use]
+    pub fn minus_days(self, days: u16) -> Self {
+        let days = self.days_since_epoch().saturating_sub(u32::from(days));
+        Self::from_days_since_epoch(i64::from(days)).expect("a day of the calendar")
+    }
+
     /// So many calendar years later; 29 February becomes 28 February in a common year.
     #[must_use]
     pub fn plus_years(self, years: u8) -> Self {
