@@ -104,7 +104,9 @@ fn next_digit(rest: i128, divisor: i128) -> (i128, i128) {
 
 /// The amount needs more digits than there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("AMOUNT_OVERFLOW: the amount needs more integer digits than there are (18 for a total, 28 for a sum)")]
+#[error(
+    "AMOUNT_OVERFLOW: the amount needs more integer digits than there are (18 for a total, 28 for a sum)"
+)]
 pub struct AmountOverflow;
 
 impl Neg for Amount {
@@ -243,7 +245,8 @@ fn write_fixed(formatter: &mut fmt::Formatter<'_>, sign: &str, units: u128, scal
 /// that are not zero. Exponents, separators and a plus sign are on no wire of ours.
 fn parse_fixed(text: &str, scale: u32) -> Option<i128> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    let (whole, decimals) = digits.split_once('.').map_or((digits, ""), |(whole, decimals)| (whole, decimals));
+    let (whole, decimals) =
+        digits.split_once('.').map_or((digits, ""), |(whole, decimals)| (whole, decimals));
     if whole.is_empty() || (digits.contains('.') && decimals.is_empty()) {
         return None;
     }
@@ -306,7 +309,18 @@ mod tests {
 
     #[test]
     fn text_that_would_lose_digits_is_refused() {
-        for text in ["", "-", "1e3", "+1", "0.00000000001", "10000000000000000000000000000", "1.", ".5", "NaN", "1_000"] {
+        for text in [
+            "",
+            "-",
+            "1e3",
+            "+1",
+            "0.00000000001",
+            "10000000000000000000000000000",
+            "1.",
+            ".5",
+            "NaN",
+            "1_000",
+        ] {
             assert!(text.parse::<Amount>().is_err(), "{text:?}");
         }
         assert_eq!(amount("0.10000000000000"), amount("0.1"));

@@ -7,6 +7,7 @@ mod account;
 mod amount;
 mod close;
 mod date;
+pub mod decide;
 mod distribution;
 pub mod heads;
 mod ladder;

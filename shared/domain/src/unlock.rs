@@ -410,7 +410,10 @@ mod tests {
         let stored = json!({ "first": 55, "direct": [57, 60], "count": 2 });
         assert_eq!(serde_json::to_value(facts(Some(55), [57, 60])).expect("serialises"), stored);
         assert_eq!(serde_json::from_value::<UnlockFacts>(stored).expect("reads"), facts(Some(55), [57, 60]));
-        assert_eq!(serde_json::to_value(UnlockFacts::default()).expect("serialises"), json!({ "first": null, "direct": [], "count": 0 }));
+        assert_eq!(
+            serde_json::to_value(UnlockFacts::default()).expect("serialises"),
+            json!({ "first": null, "direct": [], "count": 0 })
+        );
 
         for impossible in [
             json!({ "direct": [2, 1], "count": 2 }),

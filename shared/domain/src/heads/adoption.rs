@@ -100,7 +100,9 @@ impl AdoptionHead {
                 self.state = AdoptionState::Posted(Box::new(correction.is.clone()));
             }
             Entry::Held(held) => self.state = AdoptionState::Held(held.reason.clone()),
-            Entry::HoldEnded(_) | Entry::Withdrawn { .. } | Entry::Gone { .. } => self.state = AdoptionState::Absent,
+            Entry::HoldEnded(_) | Entry::Withdrawn { .. } | Entry::Gone { .. } => {
+                self.state = AdoptionState::Absent
+            }
             _ => {}
         }
     }
@@ -110,6 +112,7 @@ impl AdoptionHead {
     pub fn order_of(entry: &Entry) -> Option<OrderId> {
         match entry {
             Entry::AdoptionRow { order, .. }
+            | Entry::OrderSeen { order }
             | Entry::OrderWaitEnded { order, .. }
             | Entry::Eligible { order, .. }
             | Entry::Placed { order, .. }

@@ -205,9 +205,9 @@ fn without_what_cancels_out(lines: Vec<(Owner, Line)>) -> Vec<(Owner, Line)> {
     };
     let cancels = |owner: &Owner, line: &Line| {
         let kind = if line.kind == LineKind::TakenBack { LineKind::Reposted } else { LineKind::TakenBack };
-        lines.iter().any(|(other, counterpart)| {
-            other == owner && counterpart.kind == kind && same(line, counterpart)
-        })
+        lines
+            .iter()
+            .any(|(other, counterpart)| other == owner && counterpart.kind == kind && same(line, counterpart))
     };
     lines.iter().filter(|(owner, line)| !cancels(owner, line)).cloned().collect()
 }

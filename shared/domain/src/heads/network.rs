@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::adoption::AdoptionHead;
 use crate::log::{
     CloseTerms, Command, CommandOutcome, Entry, Page, PageHash, PauseScope, Paused, Position, Walk, WalkId,
+    WalkPlace,
 };
-use crate::{AccountSequence, Amount, BusinessDate, InvalidVersion, OrderId, Posting, VersionTerms, Versions};
+use crate::{
+    AccountSequence, Amount, BusinessDate, InvalidVersion, OrderId, Posting, VersionTerms, Versions,
+};
 
 /// How many commands are remembered by their idempotency keys.
 const COMMANDS_REMEMBERED_MAX: usize = 1_000;
@@ -59,6 +62,8 @@ pub struct Network {
 /// Numbers of the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
+    /// Orders that a row ever named.
+    pub orders_seen: u64,
     /// Posted adoptions.
     pub posted: u64,
     /// Held adoptions by reason.
@@ -81,6 +86,8 @@ pub struct Counts {
     pub orders_waiting: u64,
     /// Accounts whose upline waits.
     pub uplines_waiting: u64,
+    /// Posted adoptions that those uplines concern, as far as they were counted.
+    pub adoptions_below_waiting: u64,
 }
 
 /// Something that is looked at again at a certain time.
@@ -99,10 +106,8 @@ pub enum Due {
 pub struct WalkProgress {
     /// The walk.
     pub walk: Walk,
-    /// The path to the last account that was compared; empty before the first.
-    pub path: Vec<AccountSequence>,
-    /// Whether anything was compared yet.
-    pub begun: bool,
+    /// How far it came.
+    pub place: WalkPlace,
     /// When it began, in milliseconds since 1970.
     pub began_ms: i64,
 }
@@ -183,19 +188,23 @@ impl Network {
             Entry::UplineWaits(wait) => {
                 self.due.insert((wait.until_ms, Due::UplineWait(wait.account.clone())));
                 self.counts.uplines_waiting += 1;
+                self.counts.adoptions_below_waiting += u64::from(wait.adoptions);
             }
-            Entry::UplineWaitEnded { account, until_ms } => {
+            Entry::UplineWaitEnded { account, until_ms, adoptions } => {
                 self.due.remove(&(*until_ms, Due::UplineWait(account.clone())));
-                self.counts.uplines_waiting = self.counts.uplines_waiting.saturating_sub(1);
+                let counts = &mut self.counts;
+                counts.uplines_waiting = counts.uplines_waiting.saturating_sub(1);
+                counts.adoptions_below_waiting =
+                    counts.adoptions_below_waiting.saturating_sub(u64::from(*adoptions));
             }
             Entry::WalkBegan(walk) => {
-                let progress = WalkProgress { walk: walk.clone(), path: Vec::new(), begun: false, began_ms: time_ms };
+                let progress =
+                    WalkProgress { walk: walk.clone(), place: WalkPlace::Start, began_ms: time_ms };
                 self.walks.insert(walk.id, progress);
             }
-            Entry::WalkStepped { walk, path } => {
+            Entry::WalkStepped { walk, place } => {
                 if let Some(progress) = self.walks.get_mut(walk) {
-                    progress.path.clone_from(path);
-                    progress.begun = true;
+                    progress.place = place.clone();
                 }
             }
             Entry::WalkEnded { walk } => {
@@ -241,6 +250,7 @@ impl Network {
                 self.due.remove(&(*until_ms, Due::OrderWait(order)));
                 self.counts.orders_waiting = self.counts.orders_waiting.saturating_sub(1);
             }
+            Entry::OrderSeen { .. } => self.counts.orders_seen += 1,
             Entry::Unpriced { committed_ms, .. } => {
                 self.unpriced.insert(order, *committed_ms);
             }
@@ -286,8 +296,7 @@ impl Network {
     fn add_posting(&mut self, posting: &Posting) {
         let effective = posting.adoption_date.next();
         let counts = &mut self.counts;
-        counts.effective_first =
-            Some(counts.effective_first.map_or(effective, |first| first.min(effective)));
+        counts.effective_first = Some(counts.effective_first.map_or(effective, |first| first.min(effective)));
         let sum = counts.effective_amounts.entry(effective).or_default();
         *sum = sum.checked_add(posting.total).expect(SUMS_FIT);
         counts.posted_total = counts.posted_total.checked_add(posting.total).expect(SUMS_FIT);

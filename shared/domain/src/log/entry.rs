@@ -40,6 +40,8 @@ pub enum Entry {
         account: AccountSequence,
         /// Until when it was to wait, in milliseconds since 1970.
         until_ms: i64,
+        /// How many posted adoptions were counted when it began to wait.
+        adoptions: u32,
     },
     /// Decision: a change of the order's row waits, and the row before stays in force.
     OrderWaits(Box<OrderWait>),
@@ -49,6 +51,11 @@ pub enum Entry {
         order: OrderId,
         /// Until when it was to wait, in milliseconds since 1970.
         until_ms: i64,
+    },
+    /// Decision: a row names this order for the first time.
+    OrderSeen {
+        /// The order.
+        order: OrderId,
     },
     /// Decision: how many trees of the order count for the prices of later ones.
     Eligible {
@@ -112,8 +119,8 @@ pub enum Entry {
     WalkStepped {
         /// Which walk.
         walk: WalkId,
-        /// The path from the account at the top to the last account that was compared.
-        path: Vec<AccountSequence>,
+        /// How far.
+        place: WalkPlace,
     },
     /// Decision: a walk is over.
     WalkEnded {
@@ -324,21 +331,44 @@ impl fmt::Display for HoldReason {
 /// The number of a walk: the position of the page it began in, and its place among that page's walks.
 pub type WalkId = (u64, u32);
 
-/// Adoptions below an account that are to be compared again.
+/// Adoptions that are to be compared again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walk {
     /// Its number.
     pub id: WalkId,
-    /// The account at the top.
-    pub root: AccountSequence,
-    /// Whether the adoptions of the account at the top are compared, too.
-    pub includes_root: bool,
-    /// How many levels below are compared.
-    pub depth: u8,
+    /// Where it leads.
+    pub scope: WalkScope,
     /// Which orders are compared.
     pub orders: OrderRange,
     /// Why.
     pub cause: Cause,
+}
+
+/// Where a walk leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WalkScope {
+    /// To the accounts below an account, depth first.
+    Below {
+        /// The account at the top.
+        root: AccountSequence,
+        /// Whether the adoptions of the account at the top are compared, too.
+        includes_root: bool,
+        /// How many levels below are compared.
+        depth: u8,
+    },
+    /// To every order, in ascending order.
+    Everywhere,
+}
+
+/// How far a walk came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WalkPlace {
+    /// Before the first account or order.
+    Start,
+    /// The path from the account at the top to the last account that was compared; empty at the top itself.
+    Path(Vec<AccountSequence>),
+    /// The last order that was compared.
+    Order(OrderId),
 }
 
 /// An amount that is moved by hand (rules, section 11).

@@ -7,7 +7,8 @@ mod entry;
 mod page;
 
 pub use entry::{
-    AdjustmentTerms, Cause, ChangedBecause, CloseTerms, Command, CommandOutcome, Correction, Entry, FirstOrderChange, Held,
-    HoldReason, OrderWait, PartitionProgress, Paused, PauseScope, UplineChange, UplineWait, Walk, WalkId,
+    AdjustmentTerms, Cause, ChangedBecause, CloseTerms, Command, CommandOutcome, Correction, Entry,
+    FirstOrderChange, Held, HoldReason, OrderWait, PartitionProgress, PauseScope, Paused, UplineChange,
+    UplineWait, Walk, WalkId, WalkPlace, WalkScope,
 };
 pub use page::{InvalidPage, Page, PageHash, Position};

@@ -34,7 +34,11 @@ impl Page {
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidPage> {
         let (page, rest) =
             postcard::take_from_bytes(bytes).map_err(|error| InvalidPage::Encoding(error.to_string()))?;
-        if rest.is_empty() { Ok(page) } else { Err(InvalidPage::Encoding("bytes follow the page".to_owned())) }
+        if rest.is_empty() {
+            Ok(page)
+        } else {
+            Err(InvalidPage::Encoding("bytes follow the page".to_owned()))
+        }
     }
 
     /// Returns the hash that the next page carries.
