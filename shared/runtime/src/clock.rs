@@ -1,0 +1,15 @@
+//! The one clock.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use store::BoxFuture;
+
+/// Tells the time and waits. No other code of the ledger does either.
+pub trait Clock: Send + Sync {
+    /// Returns the time as this environment knows it. Clocks of different environments differ.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Waits for `duration`.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()>;
+}

@@ -1,0 +1,65 @@
+//! The seam between the ledger and whatever keeps its tables.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::item::{Item, Key, Page, Query, Segment, Table, Write, Written};
+
+/// A future on the heap, so that its body is compiled once, where it is written.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Keeps the ledger's tables.
+///
+/// Implementations: DynamoDB, SQLite on one machine, memory, and the model of the service. All reads are
+/// strongly consistent. A call that fails with [`StoreError::Unavailable`] may have taken effect.
+pub trait Engine: Send + Sync {
+    /// Returns the item at `key`, if there is one.
+    fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Item>, StoreError>>;
+
+    /// Returns the items at `keys` that exist, in no particular order. Any number of keys may be given;
+    /// repeated ones are read once.
+    fn get_many(&self, keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Item>, StoreError>>;
+
+    /// Returns a page of one partition in the order of sort keys.
+    fn query(&self, query: Query) -> BoxFuture<'_, Result<Page, StoreError>>;
+
+    /// Returns a page of one of the equal parts of a table, in no useful order.
+    fn scan(
+        &self,
+        table: Table,
+        segment: Segment,
+        start: Option<Key>,
+    ) -> BoxFuture<'_, Result<Page, StoreError>>;
+
+    /// Writes one item if its condition holds.
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>>;
+
+    /// Writes many items side by side, each by itself under its own condition. Returns one outcome per
+    /// write, in the order given. The keys differ from each other.
+    fn write_many(&self, writes: Vec<Write>) -> BoxFuture<'_, Vec<Result<Written, StoreError>>>;
+}
+
+/// Trouble with storage, by what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Passing: the same call may work later. Whether it took effect is not known.
+    #[error("storage is not available: {message}")]
+    Unavailable {
+        /// What the service or the connection said: a code and a request id, never an item.
+        message: String,
+    },
+    /// Lasting: the call itself is wrong, or not allowed. It had no effect.
+    #[error("storage refused a call: {message}")]
+    Refused {
+        /// What the service said: a code and a request id, never an item.
+        message: String,
+    },
+    /// Lasting: an item is not what this version writes. It must be rebuilt from the log.
+    #[error("the item {key} cannot be read: {message}")]
+    Unreadable {
+        /// Where it is.
+        key: Box<Key>,
+        /// What is wrong with it.
+        message: String,
+    },
+}

@@ -1,0 +1,13 @@
+//! The ledger's storage: a small [`Engine`] behind one trait object, and one module per kind of item.
+//!
+//! Every item has a key, a revision and a body. Every write is a write of one whole item, with one
+//! [`Condition`] on what stands at its key. There are no transactions: the ledger's one decision is the
+//! conditional write of a log page, and everything else follows from the log.
+
+mod engine;
+mod item;
+mod memory;
+
+pub use engine::{BoxFuture, Engine, StoreError};
+pub use item::{Change, Condition, Item, Key, Page, Query, Segment, Table, Write, Written};
+pub use memory::MemoryEngine;
