@@ -125,8 +125,8 @@ impl fmt::Display for Amount {
 impl FromStr for Amount {
     type Err = InvalidNumber;
 
-    /// Reads a plain decimal. Refuses more than ten decimals unless they are zeros, because dropping them would
-    /// change money.
+    /// Reads a plain decimal. Refuses more than ten decimals unless they are zeros, because dropping them
+    /// would change money.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse_fixed(text, Self::SCALE).and_then(|units| Self::from_units(units).ok()).ok_or_else(|| {
             InvalidNumber {

@@ -247,8 +247,8 @@ pub enum Slot {
 }
 
 impl Slot {
-    /// Returns the ancestor whose unlocks decide the owner of this share. `ancestors` are the adopter's, referrer
-    /// first. Returns `None` if no unlock decides the share, or the chain ends below that ancestor.
+    /// Returns the ancestor whose unlocks decide the owner of this share. `ancestors` are the adopter's,
+    /// referrer first. Returns `None` if no unlock decides the share, or the chain ends below that ancestor.
     #[must_use]
     pub fn decider<T>(self, ancestors: &[T]) -> Option<&T> {
         match self {
@@ -298,8 +298,8 @@ impl FromStr for Slot {
 
 /// The recipient of a leg.
 ///
-/// Written as the owner, or as `!NO_ANCESTOR` or `!LOCKED:D25122700018` for an unallocated leg. No owner begins
-/// with `!`.
+/// Written as the owner, or as `!NO_ANCESTOR` or `!LOCKED:D25122700018` for an unallocated leg. No owner
+/// begins with `!`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Recipient {

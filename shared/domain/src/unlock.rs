@@ -6,12 +6,12 @@ use crate::{Backfill, OrderId, Policy};
 
 /// The facts that decide an account's unlocks. The state as of any order follows by comparison.
 ///
-/// The facts are the account's own first order, the smallest orders at which its direct referrals first adopted
-/// (at most [`KEPT`](Self::KEPT) of them), and the number of direct referrals that adopted.
+/// The facts are the account's own first order, the smallest orders at which its direct referrals first
+/// adopted (at most [`KEPT`](Self::KEPT) of them), and the number of direct referrals that adopted.
 ///
-/// The kept orders are always the smallest ones, without gaps. When one of them goes away while more exist than
-/// are kept, the list gets shorter: the order that follows the last kept one is unknown, and a later one must
-/// not take its place. Once too few are kept to decide a threshold, [`needs_refill`](Self::needs_refill)
+/// The kept orders are always the smallest ones, without gaps. When one of them goes away while more exist
+/// than are kept, the list gets shorter: the order that follows the last kept one is unknown, and a later one
+/// must not take its place. Once too few are kept to decide a threshold, [`needs_refill`](Self::needs_refill)
 /// returns true.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredFacts", into = "StoredFacts")]
@@ -23,8 +23,8 @@ pub struct UnlockFacts {
 }
 
 impl UnlockFacts {
-    /// The number of first orders of direct referrals that are kept, and so the largest threshold of a policy.
-    /// It exceeds the default policy's thresholds, so that a cancellation rarely needs a refill.
+    /// The number of first orders of direct referrals that are kept, and so the largest threshold of a
+    /// policy. It exceeds the default policy's thresholds, so that a cancellation rarely needs a refill.
     pub const KEPT: usize = 8;
 
     /// Returns the state as of `order`, including what `order` itself unlocks (rules, section 5).
@@ -48,8 +48,8 @@ impl UnlockFacts {
 
     /// Returns the state that decides the owners of the legs of `order`.
     ///
-    /// Without backfill, that is the state as of `order`. With backfill, a leg moves to its would-be owner once
-    /// that owner's unlock reaches it, so that the latest state decides for every order.
+    /// Without backfill, that is the state as of `order`. With backfill, a leg moves to its would-be owner
+    /// once that owner's unlock reaches it, so that the latest state decides for every order.
     #[must_use]
     pub fn evaluated_for(&self, order: OrderId, policy: &Policy) -> UnlockState {
         match policy.backfill() {
@@ -65,9 +65,10 @@ impl UnlockFacts {
 
     /// Records that the first order of one direct referral appeared, moved or went away.
     ///
-    /// The caller records the changes of one referral in their sequence, each once. Between referrals, any sequence
-    /// gives the same facts. The kept orders tell a repeated change, and it changes nothing. Beyond the last kept
-    /// order they cannot tell, so storage records a change together with the referral's own new first order.
+    /// The caller records the changes of one referral in their sequence, each once. Between referrals, any
+    /// sequence gives the same facts. The kept orders tell a repeated change, and it changes nothing. Beyond
+    /// the last kept order they cannot tell, so storage records a change together with the referral's own new
+    /// first order.
     pub fn direct_first_order_changed(&mut self, before: Option<OrderId>, after: Option<OrderId>) {
         let repeated = before.is_some_and(|order| self.kept(order) == Kept::No)
             || after.is_some_and(|order| self.kept(order) == Kept::Yes);
@@ -75,8 +76,8 @@ impl UnlockFacts {
             return;
         }
         match (before, after) {
-            // The place of the earlier order is known while the later one still marks the end of the list. So the
-            // earlier one is inserted first.
+            // The place of the earlier order is known while the later one still marks the end of the list. So
+            // the earlier one is inserted first.
             (Some(before), Some(after)) if after < before => {
                 self.insert(after);
                 self.remove(before);
@@ -92,8 +93,8 @@ impl UnlockFacts {
         }
     }
 
-    /// Returns whether too few orders are kept to decide every threshold of the policy, although more exist. Call
-    /// [`refill`](Self::refill) then, before any evaluation.
+    /// Returns whether too few orders are kept to decide every threshold of the policy, although more exist.
+    /// Call [`refill`](Self::refill) then, before any evaluation.
     #[must_use]
     pub fn needs_refill(&self, policy: &Policy) -> bool {
         !self.is_complete() && count(self.direct_first_orders.len()) < policy.largest_threshold()
@@ -152,8 +153,8 @@ impl UnlockFacts {
     }
 
     fn insert(&mut self, order: OrderId) {
-        // Past the last kept order of an incomplete list there may be smaller unknown orders. So only an order that
-        // is known to be absent has a known place.
+        // Past the last kept order of an incomplete list there may be smaller unknown orders. So only an
+        // order that is known to be absent has a known place.
         if self.kept(order) == Kept::No {
             let position = self.direct_first_orders.partition_point(|kept| *kept < order);
             self.direct_first_orders.insert(position, order);
@@ -229,11 +230,11 @@ impl OrderRange {
     }
 }
 
-/// Returns the range of orders for which two versions of an account's facts give different legs; `None` if there
-/// is no such order.
+/// Returns the range of orders for which two versions of an account's facts give different legs; `None` if
+/// there is no such order.
 ///
-/// The range runs from the first such order to the last. Orders in between may give the same legs. Panics if
-/// either version needs a refill.
+/// The range runs from the first such order to the last. Orders in between may give the same legs. Neither version
+/// may need a refill.
 #[must_use]
 pub fn affected_orders(before: &UnlockFacts, after: &UnlockFacts, policy: &Policy) -> Option<OrderRange> {
     let differs_at = |order: OrderId| {
