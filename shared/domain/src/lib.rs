@@ -1,7 +1,7 @@
 //! The business rules as pure functions over plain values.
 //!
-//! No clock, no storage and no AWS type is in sight here: everything the ledger computes can be
-//! computed, and tested, from the values in this module alone.
+//! This crate has no clock, no storage and no AWS type. Everything that the ledger computes can be computed
+//! and tested from these values alone. `docs/rules.md` states the rules; comments cite it by section.
 
 mod account;
 mod amount;
