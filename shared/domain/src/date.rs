@@ -5,11 +5,10 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A calendar date in the business time zone, written `2026-02-10`. Years 1970 to 9990.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "NaiveDate", into = "NaiveDate")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BusinessDate(NaiveDate);
 
 impl BusinessDate {
@@ -30,6 +29,13 @@ impl BusinessDate {
         let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a valid date");
         let days = u64::try_from(days).ok()?;
         epoch.checked_add_days(Days::new(days)).and_then(|date| Self::try_from(date).ok())
+    }
+
+    /// Returns the number of days since 1970-01-01.
+    #[must_use]
+    pub fn days_since_epoch(self) -> u32 {
+        let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a valid date");
+        u32::try_from((self.0 - epoch).num_days()).expect("dates begin in 1970")
     }
 
     /// The business date at this instant, in the business time zone.
@@ -73,6 +79,30 @@ impl BusinessDate {
     #[must_use]
     pub fn plus_years(self, years: u8) -> Self {
         Self(self.0.checked_add_months(Months::new(u32::from(years) * 12)).expect("within the calendar"))
+    }
+}
+
+/// Text where people read it, the number of days since 1970 where they do not.
+impl Serialize for BusinessDate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.days_since_epoch().serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for BusinessDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            text.parse().map_err(serde::de::Error::custom)
+        } else {
+            let days = u32::deserialize(deserializer)?;
+            Self::from_days_since_epoch(i64::from(days))
+                .ok_or_else(|| serde::de::Error::custom("a day beyond the calendar"))
+        }
     }
 }
 

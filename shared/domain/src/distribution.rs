@@ -82,7 +82,8 @@ pub struct Adoption {
 impl Adoption {
     /// All it contributes: exact, and never negative.
     pub fn total(&self) -> Result<Amount, AmountOverflow> {
-        self.contribution_per_tree.amount().times(self.tree_count.get())
+        let total = self.contribution_per_tree.amount().times(self.tree_count.get())?;
+        if total <= Amount::TOTAL_MAX { Ok(total) } else { Err(AmountOverflow) }
     }
 }
 

@@ -23,7 +23,11 @@ pub fn contribution_per_tree(
     let factor_millionths = one + units * i128::from(ladder.increment.millionths());
     // A product that i128 cannot hold is far beyond any amount, also after the division.
     let product = ladder.base.units().checked_mul(factor_millionths).ok_or(AmountOverflow)?;
-    Amount::from_units(product / one).map(ContributionPerTree)
+    Amount::from_units(product / one)
+        .ok()
+        .filter(|price| *price <= Amount::TOTAL_MAX)
+        .map(ContributionPerTree)
+        .ok_or(AmountOverflow)
 }
 
 /// What one tree of an adoption contributes: an amount that is not negative.
@@ -103,7 +107,7 @@ mod tests {
             "price_ladder": { "base": "999999999999999999.9999999999", "increment": "1", "unit_size": 1 },
         }))
         .expect("a valid policy");
-        assert_eq!(contribution_per_tree(999, &policy).map(Amount::from), Ok(Amount::MAX));
+        assert_eq!(contribution_per_tree(999, &policy).map(Amount::from), Ok(Amount::TOTAL_MAX));
         assert_eq!(contribution_per_tree(1_000, &policy), Err(AmountOverflow));
         assert_eq!(contribution_per_tree(u64::MAX, &policy), Err(AmountOverflow));
     }

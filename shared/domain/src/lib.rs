@@ -28,7 +28,7 @@ pub use distribution::{
 };
 pub use ladder::{ContributionPerTree, NegativeContribution, contribution_per_tree};
 pub use order::{InvalidOrderId, OrderId, TreeCount};
-pub use policy::{Backfill, DepthStep, InvalidPolicy, Policy, PriceLadder, Rates};
+pub use policy::{Backfill, Bounds, DepthStep, InvalidPolicy, Policy, PriceLadder, Rates};
 pub use talent::{
     Assessment, Condition, DirectAtLevel, InvalidTalentTable, Missing, NextLevel, Report, TALENT_DEPTH,
     TalentLevel, TalentRow, TalentTable, Team, TeamChange,

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
-use crate::{Amount, Rate, Slot, SystemAccountKind, TalentTable, UnlockFacts};
+use crate::{Amount, BusinessDate, Rate, Slot, SystemAccountKind, TalentTable, UnlockFacts};
 
 /// Every number the rules leave to the business (rules, sections 3 to 7, and 9), known to be consistent.
 ///
@@ -22,7 +22,7 @@ impl Policy {
     ///
     /// Every level may touch one more account in the same posting, and a posting must fit one
     /// transaction of the store.
-    pub const MAX_LEVELS: u8 = 50;
+    pub const MAX_LEVELS: u8 = 20;
     /// The longest term of a contribution, in years.
     pub const MAX_TERM_YEARS: u8 = 100;
 
@@ -94,6 +94,12 @@ impl Policy {
     #[must_use]
     pub fn business_time_zone(&self) -> Tz {
         self.0.business_time_zone
+    }
+
+    /// Returns the bounds of an adoption's terms (rules, section 6).
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.0.bounds
     }
 
     /// Whether contributions of this kind of system account stay active for good.
@@ -192,6 +198,28 @@ pub struct DepthStep {
     pub direct_adopters: u32,
     /// The team levels it opens, counted from level 1.
     pub depth: u8,
+}
+
+/// What the terms of an adoption must keep to (rules, section 6).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bounds {
+    /// The most trees of one adoption.
+    pub trees_max: u32,
+    /// The highest price per tree that a source may send.
+    pub price_max: Amount,
+    /// The first date on which an adoption can have been made.
+    pub first_date: BusinessDate,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            trees_max: 1_000_000,
+            price_max: Amount::from_units(1_000_000_000 * 10_i128.pow(Amount::SCALE)).expect("ten digits"),
+            first_date: BusinessDate::new(2020, 1, 1).expect("a date of the calendar"),
+        }
+    }
 }
 
 /// How the contribution of a tree grows with the trees adopted before it (rules, section 3).
@@ -318,6 +346,7 @@ struct Settings {
     business_time_zone: Tz,
     never_expires: BTreeSet<SystemAccountKind>,
     backfill: Backfill,
+    bounds: Bounds,
     talent: TalentTable,
 }
 
@@ -360,6 +389,7 @@ impl Default for Settings {
             business_time_zone: Tz::Asia__Shanghai,
             never_expires: [SystemAccountKind::Headquarters].into(),
             backfill: Backfill::None,
+            bounds: Bounds::default(),
             talent: TalentTable::default(),
         }
     }
@@ -494,8 +524,8 @@ mod tests {
         let refused = [
             (json!({ "rates": { "personal": "0.700001" } }), "sum to 1.000001"),
             (json!({ "level_count": 14 }), "sum to 0.995000"),
-            (json!({ "rates": { "personal": "0.525" }, "level_count": 50 }), "must open all 50"),
-            (json!({ "level_count": 51 }), "more than 50"),
+            (json!({ "rates": { "personal": "0.675" }, "level_count": 20 }), "must open all 20"),
+            (json!({ "level_count": 21 }), "more than 20"),
             (steps(&[(1, 5), (1, 15)]), "more direct adopters"),
             (steps(&[(1, 15), (2, 15)]), "open more levels"),
             (steps(&[(1, 5), (3, 10)]), "opens 10 levels, and must open all 15"),

@@ -308,7 +308,7 @@ proptest! {
                 prop_assert!(distribution.legs.iter().all(|leg| leg.amount >= Amount::ZERO));
                 prop_assert!(distribution.legs.is_sorted_by(|one, next| one.slot < next.slot));
             }
-            Err(AmountOverflow) => prop_assert!(total > Amount::MAX.units()),
+            Err(AmountOverflow) => prop_assert!(total > Amount::TOTAL_MAX.units()),
         }
     }
 

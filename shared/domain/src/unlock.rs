@@ -75,11 +75,21 @@ impl UnlockFacts {
         if before == after || repeated {
             return;
         }
-        if let Some(order) = before {
-            self.remove(order);
-        }
-        if let Some(order) = after {
-            self.insert(order);
+        match (before, after) {
+            // The place of an earlier order is known as long as the later one still marks the end of the
+            // list, so it is put in first.
+            (Some(before), Some(after)) if after < before => {
+                self.insert(after);
+                self.remove(before);
+            }
+            (before, after) => {
+                if let Some(order) = before {
+                    self.remove(order);
+                }
+                if let Some(order) = after {
+                    self.insert(order);
+                }
+            }
         }
     }
 
@@ -247,9 +257,8 @@ pub fn affected_orders(before: &UnlockFacts, after: &UnlockFacts, policy: &Polic
 /// The form in which facts are stored: short names, orders as numbers, nothing for what is empty.
 #[derive(Serialize, Deserialize)]
 struct StoredFacts {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     first: Option<OrderId>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     direct: Vec<OrderId>,
     count: u32,
 }
@@ -401,7 +410,7 @@ mod tests {
         let stored = json!({ "first": 55, "direct": [57, 60], "count": 2 });
         assert_eq!(serde_json::to_value(facts(Some(55), [57, 60])).expect("serialises"), stored);
         assert_eq!(serde_json::from_value::<UnlockFacts>(stored).expect("reads"), facts(Some(55), [57, 60]));
-        assert_eq!(serde_json::to_value(UnlockFacts::default()).expect("serialises"), json!({ "count": 0 }));
+        assert_eq!(serde_json::to_value(UnlockFacts::default()).expect("serialises"), json!({ "first": null, "direct": [], "count": 0 }));
 
         for impossible in [
             json!({ "direct": [2, 1], "count": 2 }),
@@ -414,6 +423,18 @@ mod tests {
     }
 
     /// The orders up to which everything is compared, one past the largest any test below records.
+    #[test]
+    fn an_earlier_first_order_keeps_its_place_in_a_list_that_was_cut_short() {
+        let mut facts = facts(Some(1), [10, 20, 30, 40, 50, 60, 70, 80, 90]);
+        for cancelled in [20, 30, 40] {
+            facts.direct_first_order_changed(Some(order(cancelled)), None);
+        }
+        facts.direct_first_order_changed(Some(order(80)), Some(order(75)));
+        assert_eq!(facts.direct_first_orders(), orders([10, 50, 60, 70, 75]));
+        assert_eq!(facts.direct_adopter_count(), 6);
+        assert!(!facts.needs_refill(&Policy::default()));
+    }
+
     const HORIZON: u64 = REFERRALS * 6 + 1;
     const REFERRALS: u64 = 14;
 
