@@ -3,8 +3,12 @@
 //! Every item has a key, a revision and a body. Every write is a write of one whole item, with one
 //! [`Condition`] on what stands at its key. There are no transactions: the ledger's one decision is the
 //! conditional write of a log page, and everything else follows from the log.
+//!
+//! The feature `engine-tests` adds `engine_tests`, which every engine passes.
 
 mod engine;
+#[cfg(any(test, feature = "engine-tests"))]
+pub mod engine_tests;
 mod item;
 mod memory;
 
