@@ -108,7 +108,9 @@ async fn write(connection: &mut BufReader<TcpStream>, answer: Answer) -> bool {
         Answer::Close => return false,
         Answer::Silence => std::future::pending().await,
     };
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    let head = format!("HTTP/1.1 {status} answer\r\n{headers}content-length: {}\r\n\r\n", body.len());
+    let mut lines = vec![format!("HTTP/1.1 {status} answer")];
+    lines.extend(headers);
+    lines.push(format!("content-length: {}\r\n\r\n", body.len()));
+    let head = lines.join("\r\n");
     connection.write_all(format!("{head}{body}").as_bytes()).await.is_ok()
 }
