@@ -18,8 +18,6 @@ pub struct Inputs {
     pub truncates: VecDeque<Truncate>,
     /// How far the source was read, where all that was announced by then is among these inputs or in the log.
     pub progress: Option<Progress>,
-    /// When orders were committed at the source that were taken in since the decider began.
-    committed: BTreeMap<OrderId, i64>,
 }
 
 /// A row of the referrals' table.
@@ -99,21 +97,6 @@ impl Inputs {
         for (key, input) in set_aside {
             self.referrals.entry(key).or_insert(input);
         }
-    }
-
-    /// Remembers when an order's newest row was committed at the source.
-    pub(super) fn note_committed(&mut self, order: OrderId, committed_ms: i64) {
-        self.committed.insert(order, committed_ms);
-    }
-
-    /// Returns when an order's newest row was committed at the source, as far as it was told.
-    pub(super) fn committed_ms(&self, order: OrderId) -> Option<i64> {
-        self.committed.get(&order).copied()
-    }
-
-    /// Forgets when orders were committed.
-    pub(super) fn forget_committed(&mut self) {
-        self.committed.clear();
     }
 
     /// Adds what `later` holds. Its rows are newer.

@@ -19,9 +19,6 @@ mod take_in;
 mod take_in_referral;
 mod walk;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono_tz::Tz;
@@ -102,6 +99,8 @@ pub struct Decider {
     set_aside: BTreeMap<RowKey, ReferralInput>,
     /// Orders that are to be compared because of inputs, and why. The inputs count as open until they are.
     to_compare: BTreeMap<OrderId, Cause>,
+    /// When the orders to compare were committed at the source, in milliseconds since 1970.
+    committed: BTreeMap<OrderId, i64>,
     /// The order that this page has begun to put right.
     begun: Option<Begun>,
     /// The walks that this call goes on with, one after the other.
@@ -131,6 +130,7 @@ impl Decider {
             gathered: false,
             set_aside: BTreeMap::new(),
             to_compare: BTreeMap::new(),
+            committed: BTreeMap::new(),
             begun: None,
             walks_to_do: VecDeque::new(),
             close_looked_at: false,
@@ -298,7 +298,7 @@ impl Decider {
         self.draft.begin(page.position + 1, hash, page.time_ms);
         self.places_in_page = 0;
         if self.is_done_with_inputs() {
-            self.inputs.forget_committed();
+            self.committed.clear();
         }
         page
     }

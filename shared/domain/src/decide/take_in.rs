@@ -68,7 +68,7 @@ impl Decider {
         for order in orders {
             self.take_in_adoption_of(order, &place.1, &input)?;
             self.to_compare.insert(order, Cause::Row);
-            self.inputs.note_committed(order, input.committed_ms);
+            self.committed.insert(order, input.committed_ms);
         }
         self.inputs.adoptions.remove(&place);
         Ok(true)
@@ -139,6 +139,6 @@ impl Decider {
 
     /// Returns the commit of an order's newest row, as far as it was told, in milliseconds since 1970.
     pub(super) fn committed_ms(&self, order: OrderId) -> i64 {
-        self.inputs.committed_ms(order).unwrap_or_else(|| self.draft.time_ms())
+        self.committed.get(&order).copied().unwrap_or_else(|| self.draft.time_ms())
     }
 }
