@@ -18,6 +18,7 @@ mod tail;
 mod take_in;
 mod take_in_referral;
 mod walk;
+mod word_map;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
