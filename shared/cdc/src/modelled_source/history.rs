@@ -266,6 +266,7 @@ impl Run {
         if self.dice.once_in(2) {
             return self.snapshot();
         }
+        self.chunk = None;
         let mut chunk = self.connector.open_chunk(&mut self.database, ORDERS);
         self.work(1);
         chunk.read(&self.database);
