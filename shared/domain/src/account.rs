@@ -1,14 +1,14 @@
-//! Who an amount belongs to.
+//! Accounts: users, system accounts, and regions.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A user, known across services by this sequence only, for example `D25122700018`.
+/// A user's account sequence, the only name of a user across services; for example `D25122700018`.
 ///
-/// One to 40 ASCII letters, digits, `-` or `_`: nothing that could be mistaken for a system
-/// account, a key separator or a path segment.
+/// It has 1 to 40 ASCII letters, digits, `-` or `_`. So it cannot be mistaken for a system account, a key
+/// separator or a path segment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AccountSequence(String);
@@ -17,7 +17,7 @@ impl AccountSequence {
     /// The longest sequence accepted, in characters. The source's column holds 20.
     pub const MAX_CHARACTERS: usize = 40;
 
-    /// The sequence as the source wrote it.
+    /// Returns the sequence as the source wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -46,17 +46,17 @@ pub struct InvalidAccount {
     text: String,
 }
 
-/// What a system account is for.
+/// The purpose of a system account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SystemAccountKind {
     /// Receives the operation leg of every adoption.
     Operation,
-    /// Receives the province leg; one account per province code, and one for adoptions without.
+    /// Receives the province leg. Each province code has an account, and adoptions without a code share one.
     Province,
-    /// Receives the city leg; one account per city code, and one for adoptions without.
+    /// Receives the city leg. Each city code has an account, and adoptions without a code share one.
     City,
-    /// Receives whatever is unallocated, and what rounding leaves over.
+    /// Receives unallocated legs, and what rounding leaves over.
     Headquarters,
 }
 
@@ -64,7 +64,7 @@ impl SystemAccountKind {
     /// Every kind, in the order legs are written.
     pub const ALL: [Self; 4] = [Self::Operation, Self::Province, Self::City, Self::Headquarters];
 
-    /// The name used on every wire.
+    /// Returns the name used on every wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -82,7 +82,7 @@ impl SystemAccountKind {
 pub struct RegionCode(String);
 
 impl RegionCode {
-    /// The code as the source wrote it.
+    /// Returns the code as the source wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -123,7 +123,7 @@ pub enum SystemAccount {
 }
 
 impl SystemAccount {
-    /// What this account is for.
+    /// Returns the account's purpose.
     #[must_use]
     pub fn kind(&self) -> SystemAccountKind {
         match self {

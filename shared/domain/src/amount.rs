@@ -73,7 +73,7 @@ impl Amount {
         Ratio(u64::try_from(quotient).expect("a part is at most one, 10^18 units"))
     }
 
-    /// Returns whether it is nothing.
+    /// Returns whether the amount is zero.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.0 == 0
@@ -102,9 +102,11 @@ fn next_digit(rest: i128, divisor: i128) -> (i128, i128) {
     (digit, i128::try_from(sum).expect("less than the divisor"))
 }
 
-/// The amount needs more digits than there are.
+/// The result needs more digits than an amount has. Nothing may be written from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("AMOUNT_OVERFLOW: the amount needs more integer digits than there are (18 for a total, 28 for a sum)")]
+#[error(
+    "AMOUNT_OVERFLOW: the amount needs more integer digits than there are (18 for a total, 28 for a sum)"
+)]
 pub struct AmountOverflow;
 
 impl Neg for Amount {
@@ -125,8 +127,8 @@ impl fmt::Display for Amount {
 impl FromStr for Amount {
     type Err = InvalidNumber;
 
-    /// Reads a plain decimal, at most 18 integer digits; more than ten decimals are refused
-    /// unless they are zeros, because dropping them would change money.
+    /// Reads a plain decimal. Refuses more than ten decimals unless they are zeros, because dropping them
+    /// would change money.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse_fixed(text, Self::SCALE).and_then(|units| Self::from_units(units).ok()).ok_or_else(|| {
             InvalidNumber {
@@ -147,13 +149,13 @@ impl Rate {
     /// The whole.
     pub const ONE: Self = Self(1_000_000);
 
-    /// A rate of so many millionths.
+    /// Returns the rate of this many millionths; `None` above one.
     #[must_use]
     pub const fn from_millionths(millionths: u32) -> Option<Self> {
         if millionths <= Self::ONE.0 { Some(Self(millionths)) } else { None }
     }
 
-    /// This rate in millionths.
+    /// Returns the rate in millionths.
     #[must_use]
     pub fn millionths(self) -> u32 {
         self.0
@@ -192,13 +194,13 @@ impl Ratio {
     /// The whole network.
     pub const ONE: Self = Self(10_u64.pow(18));
 
-    /// The sum, or nothing when it would exceed one.
+    /// Returns the sum; `None` if it exceeds one.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self).filter(|sum| *sum <= Self::ONE)
     }
 
-    /// The difference, or nothing when it would be negative.
+    /// Returns the difference; `None` if it is negative.
     #[must_use]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).map(Self)
@@ -243,7 +245,8 @@ fn write_fixed(formatter: &mut fmt::Formatter<'_>, sign: &str, units: u128, scal
 /// that are not zero. Exponents, separators and a plus sign are on no wire of ours.
 fn parse_fixed(text: &str, scale: u32) -> Option<i128> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    let (whole, decimals) = digits.split_once('.').map_or((digits, ""), |(whole, decimals)| (whole, decimals));
+    let (whole, decimals) =
+        digits.split_once('.').map_or((digits, ""), |(whole, decimals)| (whole, decimals));
     if whole.is_empty() || (digits.contains('.') && decimals.is_empty()) {
         return None;
     }
@@ -306,7 +309,18 @@ mod tests {
 
     #[test]
     fn text_that_would_lose_digits_is_refused() {
-        for text in ["", "-", "1e3", "+1", "0.00000000001", "10000000000000000000000000000", "1.", ".5", "NaN", "1_000"] {
+        for text in [
+            "",
+            "-",
+            "1e3",
+            "+1",
+            "0.00000000001",
+            "10000000000000000000000000000",
+            "1.",
+            ".5",
+            "NaN",
+            "1_000",
+        ] {
             assert!(text.parse::<Amount>().is_err(), "{text:?}");
         }
         assert_eq!(amount("0.10000000000000"), amount("0.1"));

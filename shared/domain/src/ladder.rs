@@ -1,4 +1,4 @@
-//! What one tree contributes.
+//! The contribution of a tree.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Amount, AmountOverflow, Policy, Rate};
 
-/// The contribution of a tree where the source does not send it (rules, section 3).
+/// Returns the contribution of a tree where the source does not send one (rules, section 3).
 ///
-/// `trees_before` counts the trees of all distributable adoptions with a smaller order number, in
-/// the whole network. The result is exact up to the last digit, which is rounded down.
+/// `trees_before` is the number of trees that the whole network adopted with smaller order numbers. The last
+/// digit is rounded down.
 pub fn contribution_per_tree(
     trees_before: u64,
     policy: &Policy,
@@ -30,13 +30,13 @@ pub fn contribution_per_tree(
         .ok_or(AmountOverflow)
 }
 
-/// What one tree of an adoption contributes: an amount that is not negative.
+/// The contribution of one tree of an adoption: an amount that is not negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Amount", into = "Amount")]
 pub struct ContributionPerTree(Amount);
 
 impl ContributionPerTree {
-    /// The amount.
+    /// Returns the amount.
     #[must_use]
     pub fn amount(self) -> Amount {
         self.0
@@ -63,7 +63,7 @@ impl fmt::Display for ContributionPerTree {
     }
 }
 
-/// A tree that would take contribution away.
+/// A negative amount, which no tree contributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{amount} is negative, and the contribution of a tree must not be")]
 pub struct NegativeContribution {

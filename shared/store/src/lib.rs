@@ -6,12 +6,21 @@
 //!
 //! The feature `engine-tests` adds `engine_tests`, which every engine passes.
 
+mod codec;
 mod engine;
 #[cfg(any(test, feature = "engine-tests"))]
 pub mod engine_tests;
+pub mod heads;
+pub mod inbox;
 mod item;
+pub mod log;
+pub mod marks;
 mod memory;
+pub mod network;
+pub mod rows;
+mod shard;
 
 pub use engine::{BoxFuture, Engine, StoreError};
 pub use item::{Change, Condition, Item, Key, Page, Query, Segment, Table, Write, Written};
 pub use memory::MemoryEngine;
+pub use shard::Shard;
