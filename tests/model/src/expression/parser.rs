@@ -132,9 +132,7 @@ impl<'request> Parser<'request> {
     }
 
     fn primary(&mut self) -> Result<Condition, ServiceError> {
-        if self.takes("(") {
-            let condition = self.condition()?;
-            self.expect(")")?;
+        if let Some(condition) = self.parenthesized() {
             return Ok(condition);
         }
         if let Some(function) = self.function_name()
@@ -161,6 +159,17 @@ impl<'request> Parser<'request> {
         }
         let comparator = self.comparator()?;
         Ok(Condition::Compare(left, comparator, self.operand()?))
+    }
+
+    /// Reads a condition in parentheses, if there is one; what is in them may also be an operand.
+    fn parenthesized(&mut self) -> Option<Condition> {
+        let begin = self.position;
+        let condition = if self.takes("(") { self.condition().ok() } else { None };
+        let closed = condition.filter(|_| self.takes(")"));
+        if closed.is_none() {
+            self.position = begin;
+        }
+        closed
     }
 
     fn function(&mut self, name: &str) -> Result<Condition, ServiceError> {

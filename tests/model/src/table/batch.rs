@@ -8,6 +8,7 @@ use super::key::Key;
 use super::read::{MAX_PAGE_BYTES, projected};
 use super::request::{BatchGet, BatchWrite, Effect, Response, ReturnValues, Write};
 use super::units::{Consumed, Units};
+use super::write::check_size;
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
 use crate::value::Item;
@@ -39,7 +40,7 @@ impl Database {
             if let Err(error) = result {
                 // A part that meets a running transaction comes back unprocessed; no source says what the service does.
                 if error.kind != ErrorKind::TransactionConflictException {
-                    throttled = Some(error);
+                    throttled.get_or_insert(error);
                 }
                 unprocessed.push(part.clone());
             }
@@ -106,7 +107,7 @@ impl Database {
         }
         let units = Units::read(bytes, request.consistent);
         if let Err(error) = table.charge(now_ms, Direction::Read, &key.partition, units) {
-            reading.throttled = Some(error);
+            reading.throttled.get_or_insert(error);
             return Fit::DoesNotFit;
         }
         reading.bytes += bytes;
@@ -124,7 +125,9 @@ impl Database {
         }
         let mut seen: BTreeSet<(&str, Key)> = BTreeSet::new();
         for part in writes {
-            let key = self.table(&part.table)?.check(&Effect::from(part.part.clone()))?;
+            let effect = Effect::from(part.part.clone());
+            let key = self.table(&part.table)?.check(&effect)?;
+            check_size(&effect)?;
             if !seen.insert((&part.table, key)) {
                 return Err(ServiceError::validation("Provided list of item keys contains duplicates"));
             }

@@ -36,13 +36,7 @@ impl Table {
     /// Refuses what is wrong whatever the table contains, and returns the item's key.
     pub(super) fn check(&self, effect: &Effect) -> Result<Key, ServiceError> {
         match effect {
-            Effect::Put(item) => {
-                let key = self.schema.key_of(item)?;
-                if item_bytes(item) > MAX_ITEM_BYTES {
-                    return Err(too_large());
-                }
-                Ok(key)
-            }
+            Effect::Put(item) => self.schema.key_of(item),
             Effect::Update(key, update) => {
                 let key = self.schema.exact_key(key)?;
                 match update.paths().iter().find(|path| self.schema.contains(&path.root)) {
@@ -67,6 +61,7 @@ impl Table {
             return Plan { units: Units::write(bytes_before), before, outcome: Outcome::ConditionFalse };
         }
         let outcome = match &write.effect {
+            Effect::Put(item) if item_bytes(item) > MAX_ITEM_BYTES => Outcome::Invalid(too_large()),
             Effect::Put(item) => Outcome::Becomes(Some(item.clone())),
             Effect::Delete(_) => Outcome::Becomes(None),
             Effect::Check(_) => Outcome::Stays,
@@ -89,7 +84,7 @@ impl Table {
         now_ms: Millis,
         write: &Write,
     ) -> (Result<Option<Item>, ServiceError>, Units) {
-        let key = match self.check(&write.effect) {
+        let key = match self.check(&write.effect).and_then(|key| check_size(&write.effect).map(|()| key)) {
             Ok(key) => key,
             Err(error) => return (Err(error), Units::ZERO),
         };
@@ -139,6 +134,14 @@ fn shown(write: &Write, before: Option<&Item>, after: Option<&Item>) -> Option<I
         ReturnValues::AllNew => after.cloned(),
         ReturnValues::UpdatedOld => updated(before),
         ReturnValues::UpdatedNew => updated(after),
+    }
+}
+
+/// Refuses an item that is too large to be put.
+pub(super) fn check_size(effect: &Effect) -> Result<(), ServiceError> {
+    match effect {
+        Effect::Put(item) if item_bytes(item) > MAX_ITEM_BYTES => Err(too_large()),
+        _ => Ok(()),
     }
 }
 

@@ -61,6 +61,9 @@ impl World {
         let uuid = self.new_uuid();
         let options = MappingOptions::parse(input, &uuid)?;
         self.check_mapping(&options)?;
+        if !matches!(options.source, Source::Queue(_)) && input["StartingPosition"].is_null() {
+            return Err(ErrorKind::InvalidParameterValueException.because("StartingPosition is missing"));
+        }
         let same = |mapping: &&Mapping| {
             mapping.options.source == options.source && mapping.options.function == options.function
         };
