@@ -1,117 +1,107 @@
-//! Tables whose rows stand alone: read them, fold the batch's changes over them, write what changed.
+//! Folds a batch's changes into the stored rows, and stores what is another row then.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::collections::BTreeMap;
 
-use ledger::store::{Action, RowVersion, RowWrite, Store, StoreError, Written};
+use cdc::{RowState, SourceTable};
+use domain::RowKey;
+use store::rows::{self, RowTable};
+use store::{Engine, StoreError, Written};
 
+use crate::batch::{Batch, Content};
 use crate::outcome::Outcome;
 
-/// How often rows that others change at the same time are read and tried again.
-pub(crate) const ATTEMPTS_MAX: usize = 8;
+/// How often rows are read and folded again that another batch changed at the same time.
+const ATTEMPTS_MAX: usize = 8;
 
-/// A change, with its position in the batch and its version.
-pub(crate) type Indexed<C> = (usize, RowVersion, C);
-
-/// A table whose rows stand alone.
-pub(crate) trait Table {
-    /// What names a row.
-    type Key: Ord + Hash + Clone;
-    /// What may happen to a row.
-    type Change;
-    /// A row as stored.
-    type Record: Clone + PartialEq;
-
-    /// The row a change is about.
-    fn key(change: &Self::Change) -> &Self::Key;
-
-    /// The stored rows of these keys.
-    async fn load(
-        &self,
-        store: &Store,
-        keys: Vec<Self::Key>,
-    ) -> Result<HashMap<Self::Key, Self::Record>, StoreError>;
-
-    /// What a change makes of a row. `Err` is a duplicate or a refusal, which leaves the row alone.
-    fn fold(
-        &self,
-        before: Option<&Self::Record>,
-        version: &RowVersion,
-        change: &Self::Change,
-    ) -> Result<Self::Record, Outcome>;
-
-    /// The writes that replace what was read by the outcome of all folds.
-    fn write(&self, before: Option<&Self::Record>, after: &Self::Record) -> Result<Vec<Action>, StoreError>;
+/// A row after the batch was folded into it.
+#[derive(Debug)]
+pub(crate) struct FoldedRow {
+    pub(crate) state: RowState,
+    pub(crate) revision: u64,
 }
 
-/// Applies changes. What became of each, by its position in the batch.
-pub(crate) async fn apply<T: Table>(
-    table: &T,
-    store: &Store,
-    changes: Vec<Indexed<T::Change>>,
-) -> Vec<(usize, Outcome)> {
-    let mut pending: BTreeMap<T::Key, Vec<Indexed<T::Change>>> = BTreeMap::new();
-    for change in changes {
-        pending.entry(T::key(&change.2).clone()).or_default().push(change);
+/// Rows by table and key.
+pub(crate) type FoldedRows = BTreeMap<(RowTable, RowKey), FoldedRow>;
+
+/// Returns the ledger's name of a table of the decoder.
+pub(crate) fn table_of(table: SourceTable) -> RowTable {
+    match table {
+        SourceTable::Users => RowTable::Users,
+        SourceTable::Referrals => RowTable::Referrals,
+        SourceTable::Adoptions => RowTable::Adoptions,
     }
-    let mut outcomes = Vec::new();
+}
+
+/// Returns the place of a change's row.
+pub(crate) fn row_of(change: &cdc::Change) -> (RowTable, RowKey) {
+    (table_of(change.table), RowKey::new(change.row_key.to_string()))
+}
+
+/// Folds and stores every row that the batch names, and notes what became of each record.
+pub(crate) async fn fold_and_store(
+    engine: &dyn Engine,
+    batch: &Batch,
+    outcomes: &mut [Outcome],
+) -> FoldedRows {
+    let mut pending: BTreeMap<(RowTable, RowKey), Vec<usize>> = BTreeMap::new();
+    for (index, record) in batch.records.iter().enumerate() {
+        if let Content::Change(change) = &record.content {
+            pending.entry(row_of(change)).or_default().push(index);
+        }
+    }
+    let mut folded = FoldedRows::new();
     for _ in 0..ATTEMPTS_MAX {
         if pending.is_empty() {
             break;
         }
-        let stored = match table.load(store, pending.keys().cloned().collect()).await {
+        let stored = match rows::read::<RowState>(engine, pending.keys().cloned().collect()).await {
             Ok(stored) => stored,
             Err(error) => {
-                let failed = |(index, ..): Indexed<T::Change>| (index, Outcome::Failed(error.clone()));
-                outcomes.extend(pending.into_values().flatten().map(failed));
-                return outcomes;
+                fail(pending.values(), outcomes, &error);
+                return folded;
             }
         };
-        let mut writes = Vec::new();
-        for (key, changes) in std::mem::take(&mut pending) {
-            let before = stored.get(&key);
-            let (after, decided) = fold_all(table, before, &changes);
-            match after.filter(|after| before != Some(after)).map(|after| table.write(before, &after)) {
-                None => outcomes.extend(decided),
-                Some(Ok(actions)) => writes.push(RowWrite { row: (key, changes, decided), actions }),
-                Some(Err(error)) => outcomes.extend(all_failed(decided, &error)),
+        let (mut names, mut writes) = (Vec::new(), Vec::new());
+        for (name, records) in std::mem::take(&mut pending) {
+            let before = stored.get(&name);
+            let (before_state, revision) = match before {
+                Some(stored) => (Some(stored.row.clone()), stored.revision),
+                None => (None, 0),
+            };
+            let mut state = before_state.clone();
+            for index in &records {
+                let Content::Change(change) = &batch.records[*index].content else { continue };
+                let fold = cdc::fold(state, change);
+                outcomes[*index] = fold.folded.into();
+                state = Some(fold.state);
+            }
+            let state = state.expect("a row is named by at least one change");
+            if before_state.as_ref() == Some(&state) {
+                folded.insert(name, FoldedRow { state, revision });
+            } else {
+                writes.push(rows::put(name.0, &name.1, &state, revision));
+                names.push((name, records, FoldedRow { state, revision: revision + 1 }));
             }
         }
-        for ((key, changes, decided), written) in store.write_rows(writes).await {
+        for ((name, records, row), written) in names.into_iter().zip(engine.write_many(writes).await) {
             match written {
-                Written::Committed => outcomes.extend(decided),
-                Written::Outdated => {
-                    pending.insert(key, changes);
+                Ok(Written::Done) => {
+                    folded.insert(name, row);
                 }
-                Written::Failed(error) => outcomes.extend(all_failed(decided, &error)),
+                Ok(Written::ConditionFailed(_)) => {
+                    pending.insert(name, records);
+                }
+                Err(error) => fail([&records], outcomes, &error),
             }
         }
     }
-    let contended = pending.into_values().flatten().map(|(index, ..)| (index, Outcome::contended()));
-    outcomes.extend(contended);
-    outcomes
+    let contended = StoreError::Unavailable { message: "rows kept changing under another batch".to_owned() };
+    fail(pending.values(), outcomes, &contended);
+    folded
 }
 
-/// The row after all changes, if any took effect, and what became of each change.
-fn fold_all<T: Table>(
-    table: &T,
-    before: Option<&T::Record>,
-    changes: &[Indexed<T::Change>],
-) -> (Option<T::Record>, Vec<(usize, Outcome)>) {
-    let mut record = before.cloned();
-    let mut decided = Vec::with_capacity(changes.len());
-    for (index, version, change) in changes {
-        match table.fold(record.as_ref(), version, change) {
-            Ok(after) => {
-                record = Some(after);
-                decided.push((*index, Outcome::Applied));
-            }
-            Err(outcome) => decided.push((*index, outcome)),
-        }
+fn fail<'a>(records: impl IntoIterator<Item = &'a Vec<usize>>, outcomes: &mut [Outcome], error: &StoreError) {
+    for index in records.into_iter().flatten() {
+        outcomes[*index] = Outcome::Failed(error.to_string());
     }
-    (record, decided)
-}
-
-fn all_failed(decided: Vec<(usize, Outcome)>, error: &StoreError) -> impl Iterator<Item = (usize, Outcome)> {
-    decided.into_iter().map(move |(index, _)| (index, Outcome::Failed(error.clone())))
 }

@@ -1,17 +1,5 @@
-//! The Lambda entry point of `ledger-stream`.
+//! The binary of the function `ledger-stream`.
 
-use chrono::Utc;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use ledger::environment::Environment;
-use ledger::telemetry;
-use ledger_stream::LedgerStream;
-
-#[tokio::main]
-async fn main() -> Result<(), Error> {
-    telemetry::init();
-    let stream = LedgerStream::new(Environment::of_process().await?)?;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
-        Ok::<_, Error>(stream.handle(event.payload, Utc::now()).await)
-    }))
-    .await
+fn main() -> std::process::ExitCode {
+    ledger_stream::run()
 }

@@ -4,14 +4,13 @@ use std::fmt;
 use std::ops::Neg;
 use std::str::FromStr;
 
-use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An amount of contribution: a signed decimal of scale 10 with up to 18 integer digits.
+/// An amount of contribution: exact, with ten decimals (rules, section 2).
 ///
-/// Kept as an integer number of 10⁻¹⁰ units, so that sums are exact and associative. Beyond 18
-/// integer digits every operation fails with [`AmountOverflow`]; no sum is ever rounded or
-/// wrapped. Written as plain text, always with ten decimals: `31663.8000000000`.
+/// One adoption's total has at most 18 integer digits ([`TOTAL_MAX`](Self::TOTAL_MAX)); a sum has room for
+/// 28, so that no number of adoptions makes a sum overflow. Beyond that an operation fails with
+/// [`AmountOverflow`]; nothing is rounded and nothing wraps around.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(i128);
 
@@ -20,74 +19,94 @@ impl Amount {
     pub const SCALE: u32 = 10;
     /// Nothing.
     pub const ZERO: Self = Self(0);
-    /// The largest amount: 18 integer digits and 10 decimals, all nines.
-    pub const MAX: Self = Self(10_i128.pow(28) - 1);
+    /// The largest sum: 28 integer digits.
+    pub const MAX: Self = Self(10_i128.pow(38) - 1);
+    /// The largest total of one adoption: 18 integer digits.
+    pub const TOTAL_MAX: Self = Self(10_i128.pow(28) - 1);
 
-    /// An amount of so many 10⁻¹⁰ units.
+    /// Returns the amount of this many units of 10⁻¹⁰.
     pub fn from_units(units: i128) -> Result<Self, AmountOverflow> {
         if units.unsigned_abs() <= Self::MAX.0.unsigned_abs() { Ok(Self(units)) } else { Err(AmountOverflow) }
     }
 
-    /// This amount as a number of 10⁻¹⁰ units.
+    /// Returns the number of units of 10⁻¹⁰.
     #[must_use]
     pub fn units(self) -> i128 {
         self.0
     }
 
-    /// The exact sum.
+    /// Returns the sum of both.
     pub fn checked_add(self, other: Self) -> Result<Self, AmountOverflow> {
-        Self::from_units(self.0 + other.0)
+        self.0.checked_add(other.0).ok_or(AmountOverflow).and_then(Self::from_units)
     }
 
-    /// The exact difference.
+    /// Returns the difference of both.
     pub fn checked_sub(self, other: Self) -> Result<Self, AmountOverflow> {
-        Self::from_units(self.0 - other.0)
+        self.0.checked_sub(other.0).ok_or(AmountOverflow).and_then(Self::from_units)
     }
 
-    /// This amount, so many times.
+    /// Returns the amount `count` times.
     pub fn times(self, count: u32) -> Result<Self, AmountOverflow> {
-        Self::from_units(self.0 * i128::from(count))
+        self.0.checked_mul(i128::from(count)).ok_or(AmountOverflow).and_then(Self::from_units)
     }
 
-    /// The share `rate` of this amount, rounded down (towards zero) to scale 10.
+    /// Returns the share `rate` of an adoption's total, rounded down (towards zero) to scale 10.
     #[must_use]
     pub fn share(self, rate: Rate) -> Self {
-        // At most 28 + 7 digits, which i128 holds.
+        // A total has at most 28 digits and a rate 7, which i128 holds together.
         Self(self.0 * i128::from(rate.0) / i128::from(Rate::ONE.0))
     }
 
-    /// What part of `whole` this amount is, rounded down to scale 18; zero of nothing.
-    ///
-    /// Both must not be negative, and this amount at most `whole`.
+    /// Returns which part of `whole` this amount is, rounded down to scale 18.
     #[must_use]
     pub fn ratio_of(self, whole: Self) -> Ratio {
         assert!(self.0 >= 0 && self.0 <= whole.0, "a part lies between zero and its whole");
         if whole.0 == 0 {
             return Ratio::ZERO;
         }
-        // A product with 10¹⁸ needs up to 46 digits, so the division goes nine digits at a time.
-        let step = 10_i128.pow(9);
-        let high = self.0 * step;
-        let low = high % whole.0 * step;
-        let quotient = high / whole.0 * step + low / whole.0;
+        let (mut quotient, mut rest) = (self.0 / whole.0, self.0 % whole.0);
+        for _ in 0..Ratio::SCALE {
+            let (digit, next_rest) = next_digit(rest, whole.0);
+            quotient = quotient * 10 + digit;
+            rest = next_rest;
+        }
         Ratio(u64::try_from(quotient).expect("a part is at most one, 10^18 units"))
     }
 
-    /// Whether this is exactly nothing.
+    /// Returns whether the amount is zero.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// The exact sum of many amounts.
+    /// Returns the sum of all.
     pub fn sum<I: IntoIterator<Item = Self>>(amounts: I) -> Result<Self, AmountOverflow> {
         amounts.into_iter().try_fold(Self::ZERO, Self::checked_add)
     }
 }
 
-/// A result beyond 18 integer digits; nothing may be written from it.
+/// Returns the next decimal digit of a long division, and what is left over.
+fn next_digit(rest: i128, divisor: i128) -> (i128, i128) {
+    if let Some(tenfold) = rest.checked_mul(10) {
+        return (tenfold / divisor, tenfold % divisor);
+    }
+    // Ten times a rest of 38 digits does not fit, so it is added up ten times.
+    let (mut digit, mut sum) = (0, 0_u128);
+    for _ in 0..10 {
+        sum += rest.unsigned_abs();
+        if sum >= divisor.unsigned_abs() {
+            sum -= divisor.unsigned_abs();
+            digit += 1;
+        }
+    }
+    (digit, i128::try_from(sum).expect("less than the divisor"))
+}
+
+/// The result needs more digits than an amount has. Nothing may be written from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("AMOUNT_OVERFLOW: the amount needs more than 18 integer digits")]
+#[error(
+    "AMOUNT_OVERFLOW: the amount needs more integer digits than there are (18 for a total, 28 for a sum)"
+)]
 pub struct AmountOverflow;
 
 impl Neg for Amount {
@@ -108,13 +127,13 @@ impl fmt::Display for Amount {
 impl FromStr for Amount {
     type Err = InvalidNumber;
 
-    /// Reads a plain decimal, at most 18 integer digits; more than ten decimals are refused
-    /// unless they are zeros, because dropping them would change money.
+    /// Reads a plain decimal. Refuses more than ten decimals unless they are zeros, because dropping them
+    /// would change money.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse_fixed(text, Self::SCALE).and_then(|units| Self::from_units(units).ok()).ok_or_else(|| {
             InvalidNumber {
                 text: text.to_owned(),
-                expected: "an amount with at most 18 integer digits and 10 decimals",
+                expected: "an amount with at most 28 integer digits and 10 decimals",
             }
         })
     }
@@ -130,13 +149,13 @@ impl Rate {
     /// The whole.
     pub const ONE: Self = Self(1_000_000);
 
-    /// A rate of so many millionths.
+    /// Returns the rate of this many millionths; `None` above one.
     #[must_use]
     pub const fn from_millionths(millionths: u32) -> Option<Self> {
         if millionths <= Self::ONE.0 { Some(Self(millionths)) } else { None }
     }
 
-    /// This rate in millionths.
+    /// Returns the rate in millionths.
     #[must_use]
     pub fn millionths(self) -> u32 {
         self.0
@@ -175,13 +194,13 @@ impl Ratio {
     /// The whole network.
     pub const ONE: Self = Self(10_u64.pow(18));
 
-    /// The sum, or nothing when it would exceed one.
+    /// Returns the sum; `None` if it exceeds one.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self).filter(|sum| *sum <= Self::ONE)
     }
 
-    /// The difference, or nothing when it would be negative.
+    /// Returns the difference; `None` if it is negative.
     #[must_use]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).map(Self)
@@ -222,34 +241,54 @@ fn write_fixed(formatter: &mut fmt::Formatter<'_>, sign: &str, units: u128, scal
     write!(formatter, "{sign}{}.{:0width$}", units / one, units % one, width = scale as usize)
 }
 
-/// The units of a plain decimal text: digits, optionally a minus sign and a fraction.
+/// Returns the units of a plain decimal number; `None` where it is none or has more decimals than `scale`
+/// that are not zero. Exponents, separators and a plus sign are on no wire of ours.
 fn parse_fixed(text: &str, scale: u32) -> Option<i128> {
-    // The library also reads exponents, separators and a plus sign, which no wire of ours carries.
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
-    let number = Decimal::from_str_exact(text).ok().filter(|_| plain)?.normalize();
-    let missing_decimals = scale.checked_sub(number.scale())?;
-    number.mantissa().checked_mul(10_i128.pow(missing_decimals))
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let (whole, decimals) =
+        digits.split_once('.').map_or((digits, ""), |(whole, decimals)| (whole, decimals));
+    if whole.is_empty() || (digits.contains('.') && decimals.is_empty()) {
+        return None;
+    }
+    let (kept, dropped) = decimals.split_at(decimals.len().min(scale as usize));
+    if dropped.bytes().any(|digit| digit != b'0') {
+        return None;
+    }
+    let padding = std::iter::repeat_n(b'0', scale as usize - kept.len());
+    let units = whole.bytes().chain(kept.bytes()).chain(padding).try_fold(0_i128, |units, byte| {
+        let digit = byte.is_ascii_digit().then(|| i128::from(byte - b'0'))?;
+        units.checked_mul(10)?.checked_add(digit)
+    })?;
+    Some(if negative { -units } else { units })
 }
 
-/// Serialises numbers as their text form, never as a float.
+/// Text where people read it, the number of smallest units where they do not.
 macro_rules! text_number {
-    ($($type:ty),+) => {$(
+    ($($type:ident($units:ty)),+) => {$(
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    self.0.serialize(serializer)
+                }
             }
         }
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                if deserializer.is_human_readable() {
+                    let text = String::deserialize(deserializer)?;
+                    text.parse().map_err(serde::de::Error::custom)
+                } else {
+                    <$units>::deserialize(deserializer).map(Self)
+                }
             }
         }
     )+};
 }
 
-text_number!(Amount, Rate, Ratio);
+text_number!(Amount(i128), Rate(u32), Ratio(u64));
 
 #[cfg(test)]
 mod tests {
@@ -265,12 +304,23 @@ mod tests {
     fn amounts_are_written_with_ten_decimals_and_without_exponent() {
         assert_eq!(amount("31663.8").to_string(), "31663.8000000000");
         assert_eq!(amount("-0.0000000001").to_string(), "-0.0000000001");
-        assert_eq!(Amount::MAX.to_string(), "999999999999999999.9999999999");
+        assert_eq!(Amount::MAX.to_string(), "9999999999999999999999999999.9999999999");
     }
 
     #[test]
     fn text_that_would_lose_digits_is_refused() {
-        for text in ["", "-", "1e3", "+1", "0.00000000001", "1000000000000000000", "NaN", "1_000"] {
+        for text in [
+            "",
+            "-",
+            "1e3",
+            "+1",
+            "0.00000000001",
+            "10000000000000000000000000000",
+            "1.",
+            ".5",
+            "NaN",
+            "1_000",
+        ] {
             assert!(text.parse::<Amount>().is_err(), "{text:?}");
         }
         assert_eq!(amount("0.10000000000000"), amount("0.1"));
@@ -280,7 +330,7 @@ mod tests {
     fn the_largest_amount_plus_the_smallest_is_an_overflow() {
         assert_eq!(Amount::MAX.checked_add(amount("0.0000000001")), Err(AmountOverflow));
         assert_eq!(Amount::MAX.times(2), Err(AmountOverflow));
-        assert_eq!(Amount::MAX.share(Rate::ONE), Amount::MAX);
+        assert_eq!(Amount::TOTAL_MAX.share(Rate::ONE), Amount::TOTAL_MAX);
     }
 
     #[test]
@@ -290,9 +340,16 @@ mod tests {
         assert_eq!(amount("0.0000000200").share(rate), amount("0.0000000001"));
     }
 
+    #[test]
+    fn a_ratio_of_the_largest_sums_is_exact() {
+        let half = Amount::from_units(Amount::MAX.units() / 2).expect("within the limit");
+        assert_eq!(half.ratio_of(Amount::MAX).to_string(), "0.499999999999999999");
+        assert_eq!(Amount::MAX.ratio_of(Amount::MAX), Ratio::ONE);
+    }
+
     proptest! {
         #[test]
-        fn amounts_read_back_as_written(units in -(10_i128.pow(28) - 1)..10_i128.pow(28)) {
+        fn amounts_read_back_as_written(units in -(10_i128.pow(38) - 1)..10_i128.pow(38)) {
             let amount = Amount::from_units(units).expect("within the limit");
             prop_assert_eq!(amount.to_string().parse::<Amount>(), Ok(amount));
         }

@@ -1,4 +1,4 @@
-//! What the close of a business date does (rules, sections 7 and 8).
+//! The close of a business date (rules, sections 7 and 8).
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Amount, AmountOverflow, BusinessDate, Ratio, Term};
 
-/// Where the close of a business date stands. It only ever moves to the [next](Self::next) step.
+/// The step that the close of a business date has reached. A close only moves to the [next](Self::next) step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CloseStep {
-    /// Something of earlier dates is not distributed yet.
+    /// An adoption of an earlier date is not distributed yet.
     Waiting,
-    /// What expires on the date leaves `effective`.
+    /// Contributions that expire on the date leave `effective`.
     Expiring,
-    /// What becomes effective on the date enters `effective`, and the network is summed.
+    /// Contributions that become effective on the date enter `effective`, and the network is summed.
     Activating,
     /// Each account's share of the network is written down.
     Snapshotting,
@@ -23,7 +23,7 @@ pub enum CloseStep {
 }
 
 impl CloseStep {
-    /// The step after this one.
+    /// Returns the step after this one.
     #[must_use]
     pub fn next(self) -> Option<Self> {
         match self {
@@ -35,7 +35,7 @@ impl CloseStep {
         }
     }
 
-    /// The step's name on every wire.
+    /// Returns the step's name on every wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl CloseStep {
     }
 }
 
-/// The date that closes, and the first date that ever did.
+/// The date that closes, with the first date that closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closing {
     /// The date that closes.
@@ -57,23 +57,23 @@ pub struct Closing {
     pub first_date: BusinessDate,
 }
 
-/// What a close makes of an account's pending amounts.
+/// The outcome of a close for an account's pending amounts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Activation {
-    /// What enters `effective`.
+    /// The amount that enters `effective`.
     pub effective: Amount,
-    /// What of it leaves again, by the date it expires on.
+    /// The parts of it that leave again, by the date on which they expire.
     pub expiring: BTreeMap<BusinessDate, Amount>,
-    /// What should have entered, or left, with an earlier close.
+    /// Amounts that belong to closes of earlier dates.
     pub late: Vec<LateAmount>,
 }
 
 /// An amount that was posted, or corrected, after the close of dates it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LateAmount {
-    /// When it takes effect.
+    /// The date on which it takes effect.
     pub effective_date: BusinessDate,
-    /// How much. Negative where an earlier posting was taken back.
+    /// The amount. It is negative where an earlier posting was taken back.
     pub amount: Amount,
     /// The first closed date it would have changed.
     pub first_date: BusinessDate,
@@ -82,8 +82,8 @@ pub struct LateAmount {
 }
 
 impl Closing {
-    /// What this close makes of amounts that are all due, by the date they take effect on. `term_years`
-    /// is how long they last; `None` if their owner's never expire.
+    /// Returns the outcome of this close for `due`: amounts by the date on which they take effect. They last
+    /// `term_years`; `None` for an owner whose contributions never expire.
     pub fn activate(
         self,
         due: &BTreeMap<BusinessDate, Amount>,
@@ -102,7 +102,7 @@ impl Closing {
                 activation.late.push(late);
             }
             if term.is_some_and(|term| !term.is_active_on(self.date)) {
-                // Its time has passed: it would have entered and left with earlier closes.
+                // Its term is over: it would have entered and left with earlier closes.
                 continue;
             }
             activation.effective = activation.effective.checked_add(*amount)?;
@@ -115,7 +115,7 @@ impl Closing {
         Ok(activation)
     }
 
-    /// The first and the last date whose snapshots are closed without an amount that belongs in them.
+    /// Returns the first and the last closed date whose snapshots lack an amount that belongs in them.
     fn missed_dates(
         self,
         effective_date: BusinessDate,
@@ -131,8 +131,8 @@ impl Closing {
     }
 }
 
-/// What headquarters' row is given beyond its own ratio, so that the ratios of a date sum to exactly
-/// one. `sum` is the sum of all rows' ratios, each rounded down; nothing if there are no rows.
+/// Returns the ratio that headquarters' row gets beyond its own, so that the ratios of a date sum to exactly
+/// one. `sum` is the sum of all rows' ratios, each rounded down. Returns zero where the network has nothing.
 #[must_use]
 pub fn ratio_remainder(network_total: Amount, sum: Ratio) -> Ratio {
     if network_total.is_zero() {

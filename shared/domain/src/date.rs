@@ -5,26 +5,25 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A calendar date in the business time zone, written `2026-02-10`. Years 1970 to 9990.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "NaiveDate", into = "NaiveDate")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BusinessDate(NaiveDate);
 
 impl BusinessDate {
-    /// The last date of an adoption. What the rules derive from one, the longest term included, is a
-    /// business date, too.
+    /// The last date an adoption can have. Every date that the rules derive from it, the end of the longest
+    /// term included, is a business date.
     pub const LAST_ADOPTION: Self =
         Self(NaiveDate::from_ymd_opt(9880, 12, 31).expect("a date of the calendar"));
 
-    /// The date with this year, month and day, if there is one.
+    /// Returns the date with this year, month and day; `None` if the calendar has none.
     #[must_use]
     pub fn new(year: i32, month: u32, day: u32) -> Option<Self> {
         NaiveDate::from_ymd_opt(year, month, day).and_then(|date| Self::try_from(date).ok())
     }
 
-    /// The date so many days after 1 January 1970, which is how Debezium writes a `DATE`.
+    /// Returns the date `days` days after 1 January 1970. Debezium writes a `DATE` in this form.
     #[must_use]
     pub fn from_days_since_epoch(days: i64) -> Option<Self> {
         let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a valid date");
@@ -32,15 +31,22 @@ impl BusinessDate {
         epoch.checked_add_days(Days::new(days)).and_then(|date| Self::try_from(date).ok())
     }
 
-    /// The business date at this instant, in the business time zone.
+    /// Returns the number of days since 1970-01-01.
+    #[must_use]
+    pub fn days_since_epoch(self) -> u32 {
+        let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a valid date");
+        u32::try_from((self.0 - epoch).num_days()).expect("dates begin in 1970")
+    }
+
+    /// Returns the business date at this instant, in the business time zone.
     #[must_use]
     pub fn at(instant: DateTime<Utc>, zone: Tz) -> Option<Self> {
         Self::try_from(instant.with_timezone(&zone).date_naive()).ok()
     }
 
-    /// The instant this date begins in the business time zone.
+    /// Returns the instant at which this date begins in the business time zone.
     ///
-    /// Where a change of the zone's offset skips midnight, it is the first instant after it.
+    /// Where a change of the zone's offset skips midnight, the date begins with the first instant after it.
     #[must_use]
     pub fn begins_at(self, zone: Tz) -> DateTime<Utc> {
         // No zone of the IANA database skips more than a day, and offsets change at whole minutes.
@@ -51,28 +57,59 @@ impl BusinessDate {
             .with_timezone(&Utc)
     }
 
-    /// The next day.
+    /// Returns the next day.
     #[must_use]
     pub fn next(self) -> Self {
         self.plus_days(1)
     }
 
-    /// The day before.
+    /// Returns the day before.
     #[must_use]
     pub fn previous(self) -> Self {
         Self(self.0.pred_opt().expect("the supported years are inside the calendar's"))
     }
 
-    /// So many days later.
+    /// Returns the date `days` days later.
     #[must_use]
     pub fn plus_days(self, days: u16) -> Self {
         Self(self.0.checked_add_days(Days::new(u64::from(days))).expect("within the calendar"))
     }
 
-    /// So many calendar years later; 29 February becomes 28 February in a common year.
+    /// Returns the date this many days before, or the first date of the calendar.
+    #[must_use]
+    pub fn minus_days(self, days: u16) -> Self {
+        let days = self.days_since_epoch().saturating_sub(u32::from(days));
+        Self::from_days_since_epoch(i64::from(days)).expect("a day of the calendar")
+    }
+
+    /// Returns the date `years` calendar years later. 29 February becomes 28 February in a common year.
     #[must_use]
     pub fn plus_years(self, years: u8) -> Self {
         Self(self.0.checked_add_months(Months::new(u32::from(years) * 12)).expect("within the calendar"))
+    }
+}
+
+/// Text where people read it, the number of days since 1970 where they do not.
+impl Serialize for BusinessDate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.days_since_epoch().serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for BusinessDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            text.parse().map_err(serde::de::Error::custom)
+        } else {
+            let days = u32::deserialize(deserializer)?;
+            Self::from_days_since_epoch(i64::from(days))
+                .ok_or_else(|| serde::de::Error::custom("a day beyond the calendar"))
+        }
     }
 }
 
@@ -116,23 +153,23 @@ pub struct InvalidDate {
     text: String,
 }
 
-/// When a contribution counts (rules, section 7): from the day after the adoption, for two years.
+/// The dates between which a contribution is active (rules, section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Term {
-    /// The first date it is active on.
+    /// The first date on which the contribution is active.
     pub effective_date: BusinessDate,
-    /// The first date it is no longer active on.
+    /// The first date on which the contribution is no longer active.
     pub expire_date: BusinessDate,
 }
 
 impl Term {
-    /// The term of a contribution that takes effect on `effective_date`.
+    /// Returns the term of a contribution that takes effect on `effective_date`.
     #[must_use]
     pub fn starting(effective_date: BusinessDate, years: u8) -> Self {
         Self { effective_date, expire_date: effective_date.plus_years(years) }
     }
 
-    /// Whether the contribution is active on `date`.
+    /// Returns whether the contribution is active on `date`.
     #[must_use]
     pub fn is_active_on(self, date: BusinessDate) -> bool {
         self.effective_date <= date && date < self.expire_date

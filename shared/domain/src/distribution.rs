@@ -1,4 +1,4 @@
-//! How one adoption is shared out.
+//! The distribution of one adoption (rules, section 4).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,13 +12,13 @@ use crate::{
     RegionCode, SystemAccount, Term, TreeCount, UnlockState,
 };
 
-/// Shares out one adoption (rules, section 4).
+/// Returns the distribution of one adoption (rules, section 4).
 ///
-/// `ancestors` are the adopter's, the referrer first, each with the state that
-/// [`evaluated_for`](crate::UnlockFacts::evaluated_for) gives for this order; no more than the
-/// policy has levels are looked at. Where the slice ends, the chain ends.
+/// `ancestors` are the adopter's, referrer first, each with the state that
+/// [`evaluated_for`](crate::UnlockFacts::evaluated_for) returns for this order. The function reads at most as
+/// many of them as the policy has levels. Where the slice ends, the chain ends.
 ///
-/// The legs sum to the total exactly: each is rounded down, and what is left over is the last leg.
+/// The legs sum to the total exactly: each is rounded down, and the last leg is what is left over.
 pub fn distribute(
     adoption: &Adoption,
     ancestors: &[Ancestor],
@@ -60,65 +60,66 @@ pub fn distribute(
     Ok(Distribution { total, term, legs })
 }
 
-/// An order of trees that counts (认种).
+/// An order of trees that takes part in the ledger (认种).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adoption {
     /// Its place in the sequence that defines the ledger.
     pub order: OrderId,
     /// The adopter.
     pub account: AccountSequence,
-    /// How many trees.
+    /// The number of trees.
     pub tree_count: TreeCount,
-    /// What each tree contributes, as the source sent it or as once derived.
+    /// The contribution of each tree, from the source or from the price ladder.
     pub contribution_per_tree: ContributionPerTree,
     /// The business date it was made on.
     pub adoption_date: BusinessDate,
-    /// The province that shares in it, where the source names one.
+    /// The province that receives a share, where the source names one.
     pub province: Option<RegionCode>,
-    /// The city that shares in it, where the source names one.
+    /// The city that receives a share, where the source names one.
     pub city: Option<RegionCode>,
 }
 
 impl Adoption {
-    /// All it contributes: exact, and never negative.
+    /// Returns the adoption's total: exact, and never negative.
     pub fn total(&self) -> Result<Amount, AmountOverflow> {
-        self.contribution_per_tree.amount().times(self.tree_count.get())
+        let total = self.contribution_per_tree.amount().times(self.tree_count.get())?;
+        if total <= Amount::TOTAL_MAX { Ok(total) } else { Err(AmountOverflow) }
     }
 }
 
-/// An account above the adopter, with what it has unlocked for the order in question.
+/// An account above the adopter, with its unlocks as of the adoption's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ancestor {
     /// The account.
     pub account: AccountSequence,
-    /// What it has unlocked.
+    /// Its unlocks.
     pub unlock: UnlockState,
 }
 
-/// One adoption, shared out: legs in ascending order of their slots, which sum to the total.
+/// One adoption, shared out. The legs ascend by slot and sum to the total.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Distribution {
-    /// All the adoption contributes.
+    /// The adoption's total.
     pub total: Amount,
-    /// When its legs count.
+    /// The dates between which its legs are active.
     pub term: Term,
-    /// Who gets what, one leg per slot.
+    /// The legs, at most one per slot.
     pub legs: Vec<Leg>,
 }
 
 /// One posting of one adoption to one account (明细).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leg {
-    /// Which share of the adoption this is.
+    /// The share of the adoption that this leg is.
     pub slot: Slot,
-    /// Who gets it, and if that is headquarters for want of an owner, why.
+    /// The owner; for an unallocated leg, the reason.
     pub recipient: Recipient,
-    /// How much.
+    /// The amount.
     pub amount: Amount,
 }
 
 impl Leg {
-    /// The leg's type: another one where the leg is unallocated.
+    /// Returns the leg's type. An unallocated leg has a type of its own.
     #[must_use]
     pub fn leg_type(&self) -> LegType {
         match (self.slot, &self.recipient) {
@@ -134,13 +135,13 @@ impl Leg {
         }
     }
 
-    /// The leg's type as every wire names it.
+    /// Returns the name of the leg's type on every wire.
     #[must_use]
     pub fn type_name(&self) -> Cow<'static, str> {
         self.leg_type().name()
     }
 
-    /// The team level or bonus tier, where the slot has one.
+    /// Returns the team level or bonus tier; `None` where the slot has neither.
     #[must_use]
     pub fn index(&self) -> Option<u8> {
         match self.slot {
@@ -150,7 +151,7 @@ impl Leg {
     }
 }
 
-/// What a leg is called, with who got it in mind.
+/// The type of a leg: its slot, and whether it is unallocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum LegType {
@@ -164,18 +165,18 @@ pub enum LegType {
     City,
     /// A team level that its ancestor has unlocked.
     TeamLevel,
-    /// A team level that nobody could have: headquarters'.
+    /// An unallocated team level. It belongs to headquarters.
     LevelOverflow,
     /// A bonus that the referrer has unlocked.
     TeamBonus,
-    /// The bonus of this tier, which nobody could have: headquarters'.
+    /// An unallocated bonus of this tier. It belongs to headquarters.
     BonusTier(u8),
     /// What rounding left over.
     Rounding,
 }
 
 impl LegType {
-    /// The name used on every wire.
+    /// Returns the name used on every wire.
     #[must_use]
     pub fn name(self) -> Cow<'static, str> {
         let name = match self {
@@ -222,7 +223,7 @@ impl FromStr for LegType {
     }
 }
 
-/// Which share of an adoption a leg is. Ordered as legs are written.
+/// The share of an adoption that a leg is. Slots ascend in the order in which legs are written.
 ///
 /// Written `PERSONAL`, `OPERATION`, `PROVINCE`, `CITY`, `L1` to `L15`, `B1` to `B3`, `ROUNDING`:
 /// readable where it is stored, and short where there are many.
@@ -237,7 +238,7 @@ pub enum Slot {
     Province,
     /// The city's share.
     City,
-    /// The share of the ancestor so many levels up; 1 is the referrer.
+    /// The share of the ancestor this many levels up; 1 is the referrer.
     TeamLevel(u8),
     /// The referrer's bonus of this tier, counted from 1.
     TeamBonus(u8),
@@ -246,8 +247,8 @@ pub enum Slot {
 }
 
 impl Slot {
-    /// The one of the adopter's ancestors, the referrer first, whose unlocks decide who gets this share;
-    /// `None` if it is nobody's to unlock, or the chain ends below it.
+    /// Returns the ancestor whose unlocks decide the owner of this share. `ancestors` are the adopter's,
+    /// referrer first. Returns `None` if no unlock decides the share, or the chain ends below that ancestor.
     #[must_use]
     pub fn decider<T>(self, ancestors: &[T]) -> Option<&T> {
         match self {
@@ -295,21 +296,21 @@ impl FromStr for Slot {
     }
 }
 
-/// Who a leg goes to.
+/// The recipient of a leg.
 ///
-/// Written as the owner, or as `!NO_ANCESTOR` or `!LOCKED:D25122700018` where the leg is
-/// headquarters' for want of one. No owner begins with `!`.
+/// Written as the owner, or as `!NO_ANCESTOR` or `!LOCKED:D25122700018` for an unallocated leg. No owner
+/// begins with `!`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Recipient {
-    /// The account it is meant for.
+    /// The account that the leg is meant for.
     Allocated(Owner),
-    /// Headquarters, because the account it is meant for is missing or has not unlocked it.
+    /// Headquarters, because the account that the leg is meant for is missing or has not unlocked it.
     Unallocated(Unallocated),
 }
 
 impl Recipient {
-    /// The account the leg is booked to.
+    /// Returns the account to which the leg is booked.
     #[must_use]
     pub fn owner(&self) -> Owner {
         match self {
@@ -318,13 +319,13 @@ impl Recipient {
         }
     }
 
-    /// Whether the leg is booked to this user.
+    /// Returns whether the leg is booked to this user.
     #[must_use]
     pub fn is_allocated_to(&self, account: &AccountSequence) -> bool {
         matches!(self, Self::Allocated(Owner::User(owner)) if owner == account)
     }
 
-    /// The account an unallocated leg is meant for, where there is one.
+    /// Returns the account for which an unallocated leg is meant; `None` without such an account.
     #[must_use]
     pub fn would_be(&self) -> Option<&AccountSequence> {
         match self {
@@ -333,7 +334,7 @@ impl Recipient {
         }
     }
 
-    /// The ancestor if there is one that has unlocked the leg. It never goes to another one instead.
+    /// Returns the ancestor if it has unlocked the leg. The leg never goes to another ancestor instead.
     fn of_team(ancestor: Option<&Ancestor>, has_unlocked: impl FnOnce(UnlockState) -> bool) -> Self {
         match ancestor {
             None => Self::Unallocated(Unallocated::NoAncestor),
@@ -345,17 +346,17 @@ impl Recipient {
     }
 }
 
-/// Why a leg is unallocated (未分配).
+/// The reason why a leg is unallocated (未分配).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unallocated {
-    /// The chain of ancestors ends below it.
+    /// The chain of ancestors ends below the level.
     NoAncestor,
-    /// This ancestor has not unlocked it.
+    /// This ancestor has not unlocked the leg.
     Locked(AccountSequence),
 }
 
 impl Unallocated {
-    /// The reason as every wire names it.
+    /// Returns the name of the reason on every wire.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -423,7 +424,7 @@ mod tests {
         }
     }
 
-    /// Ancestors by account, own adoption and number of direct adopters, the referrer first.
+    /// Returns ancestors, referrer first, from account, own adoption and number of direct adopters.
     fn ancestors(chain: &[(&str, bool, u32)]) -> Vec<Ancestor> {
         let ancestor = |(account, has_adopted, direct_adopters): &(&str, bool, u32)| Ancestor {
             account: account.parse().expect("an account"),
@@ -432,7 +433,7 @@ mod tests {
         chain.iter().map(ancestor).collect()
     }
 
-    /// A distribution as one would write it down: type, index, owner, amount and would-be account.
+    /// Returns a line per leg: type, index, owner, amount and would-be account.
     fn lines(distribution: &Distribution) -> Vec<String> {
         let line = |leg: &Leg| {
             let index = leg.index().map(|index| format!(" {index}")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What one tree contributes.
+//! The contribution of a tree.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Amount, AmountOverflow, Policy, Rate};
 
-/// The contribution of a tree where the source does not send it (rules, section 3).
+/// Returns the contribution of a tree where the source does not send one (rules, section 3).
 ///
-/// `trees_before` counts the trees of all distributable adoptions with a smaller order number, in
-/// the whole network. The result is exact up to the last digit, which is rounded down.
+/// `trees_before` is the number of trees that the whole network adopted with smaller order numbers. The last
+/// digit is rounded down.
 pub fn contribution_per_tree(
     trees_before: u64,
     policy: &Policy,
@@ -23,16 +23,20 @@ pub fn contribution_per_tree(
     let factor_millionths = one + units * i128::from(ladder.increment.millionths());
     // A product that i128 cannot hold is far beyond any amount, also after the division.
     let product = ladder.base.units().checked_mul(factor_millionths).ok_or(AmountOverflow)?;
-    Amount::from_units(product / one).map(ContributionPerTree)
+    Amount::from_units(product / one)
+        .ok()
+        .filter(|price| *price <= Amount::TOTAL_MAX)
+        .map(ContributionPerTree)
+        .ok_or(AmountOverflow)
 }
 
-/// What one tree of an adoption contributes: an amount that is not negative.
+/// The contribution of one tree of an adoption: an amount that is not negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Amount", into = "Amount")]
 pub struct ContributionPerTree(Amount);
 
 impl ContributionPerTree {
-    /// The amount.
+    /// Returns the amount.
     #[must_use]
     pub fn amount(self) -> Amount {
         self.0
@@ -59,7 +63,7 @@ impl fmt::Display for ContributionPerTree {
     }
 }
 
-/// A tree that would take contribution away.
+/// A negative amount, which no tree contributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{amount} is negative, and the contribution of a tree must not be")]
 pub struct NegativeContribution {
@@ -103,7 +107,7 @@ mod tests {
             "price_ladder": { "base": "999999999999999999.9999999999", "increment": "1", "unit_size": 1 },
         }))
         .expect("a valid policy");
-        assert_eq!(contribution_per_tree(999, &policy).map(Amount::from), Ok(Amount::MAX));
+        assert_eq!(contribution_per_tree(999, &policy).map(Amount::from), Ok(Amount::TOTAL_MAX));
         assert_eq!(contribution_per_tree(1_000, &policy), Err(AmountOverflow));
         assert_eq!(contribution_per_tree(u64::MAX, &policy), Err(AmountOverflow));
     }

@@ -1,18 +1,24 @@
 //! The business rules as pure functions over plain values.
 //!
-//! No clock, no storage and no AWS type is in sight here: everything the ledger computes can be
-//! computed, and tested, from the values in this module alone.
+//! This crate has no clock, no storage and no AWS type. Everything that the ledger computes can be computed
+//! and tested from these values alone. `docs/rules.md` states the rules; comments cite it by section.
 
 mod account;
 mod amount;
 mod close;
 mod date;
+pub mod decide;
 mod distribution;
+pub mod heads;
 mod ladder;
+pub mod log;
 mod order;
 mod policy;
+mod posting;
+mod rows;
 mod talent;
 mod unlock;
+mod versions;
 
 #[cfg(test)]
 mod properties;
@@ -28,9 +34,12 @@ pub use distribution::{
 };
 pub use ladder::{ContributionPerTree, NegativeContribution, contribution_per_tree};
 pub use order::{InvalidOrderId, OrderId, TreeCount};
-pub use policy::{Backfill, DepthStep, InvalidPolicy, Policy, PriceLadder, Rates};
+pub use policy::{Backfill, Bounds, DepthStep, InvalidPolicy, Policy, PriceLadder, Rates};
+pub use posting::{Posting, UnlockedLegs};
+pub use rows::{AdoptionRow, Column, Link, ReferralRow, RowKey, TermsColumn, TermsFault};
 pub use talent::{
     Assessment, Condition, DirectAtLevel, InvalidTalentTable, Missing, NextLevel, Report, TALENT_DEPTH,
     TalentLevel, TalentRow, TalentTable, Team, TeamChange,
 };
 pub use unlock::{InvalidUnlockFacts, OrderRange, UnlockFacts, UnlockState, affected_orders};
+pub use versions::{InvalidVersion, Version, VersionNumber, VersionTerms, Versions};

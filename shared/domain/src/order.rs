@@ -1,4 +1,4 @@
-//! The number that orders everything.
+//! Order numbers and numbers of trees.
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -19,13 +19,13 @@ impl OrderId {
     /// The largest order number: that of a PostgreSQL `bigint`.
     pub const MAX: Self = Self(NonZeroU64::new(i64::MAX as u64).expect("not zero"));
 
-    /// The order with this number, if it is one: 1 to 2⁶³ − 1.
+    /// Returns the order with this number; `None` outside 1 to 2⁶³ − 1.
     #[must_use]
     pub fn new(number: u64) -> Option<Self> {
         NonZeroU64::new(number).map(Self).filter(|order| *order <= Self::MAX)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub fn get(self) -> u64 {
         self.0.get()
@@ -53,19 +53,19 @@ pub struct InvalidOrderId {
     text: String,
 }
 
-/// How many trees an adoption is of: at least one.
+/// The number of trees of an adoption: at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TreeCount(NonZeroU32);
 
 impl TreeCount {
-    /// A number of trees, if it is at least one.
+    /// Returns the number of trees; `None` for zero.
     #[must_use]
     pub fn new(count: u32) -> Option<Self> {
         NonZeroU32::new(count).map(Self)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub fn get(self) -> u32 {
         self.0.get()

@@ -6,13 +6,14 @@ use std::num::NonZeroU64;
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
-use crate::{Amount, Rate, Slot, SystemAccountKind, TalentTable, UnlockFacts};
+use crate::{Amount, BusinessDate, Rate, Slot, SystemAccountKind, TalentTable, UnlockFacts};
 
-/// Every number the rules leave to the business (rules, sections 3 to 7, and 9), known to be consistent.
+/// The numbers that the rules leave to the business (rules, sections 3 to 7, 9 and 11), checked for
+/// consistency.
 ///
-/// Read with serde. What is left out keeps its default, so `{}` is [`Policy::default`]; an unknown
-/// field is refused, because a misspelt one would otherwise be a default that nobody chose. The
-/// only other ways to make one are the `with_` methods, which take nothing that could be wrong.
+/// Read with serde. A field that is left out has its default, so `{}` is [`Policy::default`]. An unknown
+/// field is refused: a misspelt one would otherwise silently keep a default. The `with_` methods also make a
+/// policy; they only take values that cannot be inconsistent.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Settings")]
 pub struct Policy(Settings);
@@ -22,106 +23,112 @@ impl Policy {
     ///
     /// Every level may touch one more account in the same posting, and a posting must fit one
     /// transaction of the store.
-    pub const MAX_LEVELS: u8 = 50;
+    pub const MAX_LEVELS: u8 = 20;
     /// The longest term of a contribution, in years.
     pub const MAX_TERM_YEARS: u8 = 100;
 
-    /// The share of an adoption each kind of leg carries. Times their counts, they sum to one.
+    /// Returns the rate of each kind of leg. Times their counts, rates sum to one.
     #[must_use]
     pub fn rates(&self) -> &Rates {
         &self.0.rates
     }
 
-    /// How many `TEAM_LEVEL` legs an adoption has, and so how many ancestors can matter to it.
+    /// Returns the number of `TEAM_LEVEL` legs of an adoption, and so the number of ancestors that decide its
+    /// legs.
     #[must_use]
     pub fn level_count(&self) -> u8 {
         self.0.level_count
     }
 
-    /// How many `TEAM_BONUS` legs an adoption has.
+    /// Returns the number of `TEAM_BONUS` legs of an adoption.
     #[must_use]
     pub fn bonus_count(&self) -> u8 {
         self.0.bonus_count
     }
 
-    /// What opens team levels, by ascending number of direct adopters.
-    ///
-    /// The last step opens all levels.
+    /// Returns the steps that open team levels, by ascending number of direct adopters. The last step opens
+    /// all levels.
     #[must_use]
     pub fn depth_steps(&self) -> &[DepthStep] {
         &self.0.depth_steps
     }
 
-    /// The numbers of direct adopters that open one more bonus tier each, ascending.
+    /// Returns the numbers of direct adopters that open one more bonus tier each, ascending.
     ///
-    /// An account's own adoption opens the first tier; with these, all tiers are open.
+    /// An account's own adoption opens one tier, and these steps open the others.
     #[must_use]
     pub fn bonus_tier_steps(&self) -> &[u32] {
         &self.0.bonus_tier_steps
     }
 
-    /// Whether an account that has not adopted itself has no team level open, whatever its team did.
+    /// Returns whether an account needs an adoption of its own to open team levels.
     #[must_use]
     pub fn team_requires_own_adoption(&self) -> bool {
         self.0.team_requires_own_adoption
     }
 
-    /// The largest number of direct adopters any step asks for; more make no difference.
+    /// Returns the largest number of direct adopters that a step asks for. More make no difference.
     #[must_use]
     pub fn largest_threshold(&self) -> u32 {
         self.0.thresholds().max().unwrap_or(0)
     }
 
-    /// How the contribution of a tree grows with the network.
+    /// Returns how the contribution of a tree grows with the network.
     #[must_use]
     pub fn price_ladder(&self) -> &PriceLadder {
         &self.0.price_ladder
     }
 
-    /// For how many calendar years a contribution is active.
+    /// Returns the number of calendar years for which a contribution is active.
     #[must_use]
     pub fn term_years(&self) -> u8 {
         self.0.term_years
     }
 
-    /// Whether an adoption of this status counts. Statuses are compared letter by letter.
+    /// Returns whether an adoption of this status is distributable. Upper and lower case differ.
     #[must_use]
     pub fn is_distributable(&self, status: &str) -> bool {
         self.0.distributable_statuses.contains(status)
     }
 
-    /// The zone whose midnight begins a business date.
+    /// Returns the zone whose midnight begins a business date.
     #[must_use]
     pub fn business_time_zone(&self) -> Tz {
         self.0.business_time_zone
     }
 
-    /// Whether contributions of this kind of system account stay active for good.
+    /// Returns the bounds of an adoption's terms (rules, section 6).
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.0.bounds
+    }
+
+    /// Returns whether contributions of this kind of system account never expire.
     #[must_use]
     pub fn never_expires(&self, kind: SystemAccountKind) -> bool {
         self.0.never_expires.contains(&kind)
     }
 
-    /// What becomes of an unallocated leg when its would-be owner unlocks it later.
+    /// Returns what becomes of an unallocated leg when its would-be owner unlocks it later.
     #[must_use]
     pub fn backfill(&self) -> Backfill {
         self.0.backfill
     }
 
-    /// What each talent level asks for.
+    /// Returns the conditions of each talent level.
     #[must_use]
     pub fn talent(&self) -> &TalentTable {
         &self.0.talent
     }
 
-    /// This policy, with business dates of another zone.
+    /// Returns this policy with business dates of another zone.
     #[must_use]
     pub fn with_business_time_zone(mut self, zone: Tz) -> Self {
         self.0.business_time_zone = zone;
         self
     }
 
-    /// This policy, with another backfill.
+    /// Returns this policy with another backfill.
     #[must_use]
     pub fn with_backfill(mut self, backfill: Backfill) -> Self {
         self.0.backfill = backfill;
@@ -130,13 +137,13 @@ impl Policy {
 }
 
 impl Default for Policy {
-    /// The numbers as the rules state them.
+    /// Returns the numbers as the rules state them.
     fn default() -> Self {
         Self::try_from(Settings::default()).expect("the rules' own numbers are consistent")
     }
 }
 
-/// The share of an adoption each leg of a kind carries (rules, section 4).
+/// The rate of each kind of leg (rules, section 4).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rates {
@@ -155,7 +162,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// What part of an adoption this leg is; `None` for what rounding leaves over.
+    /// Returns the rate of a leg; `None` for the leg that rounding leaves over.
     #[must_use]
     pub fn of(&self, slot: Slot) -> Option<Rate> {
         match slot {
@@ -184,14 +191,36 @@ impl Default for Rates {
     }
 }
 
-/// So many direct adopters open so many team levels (rules, section 5).
+/// A number of direct adopters, and the team levels that it opens (rules, section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DepthStep {
-    /// The number of direct adopters from which this step holds.
+    /// The smallest number of direct adopters that reaches this step.
     pub direct_adopters: u32,
-    /// The team levels it opens, counted from level 1.
+    /// The number of team levels that it opens, counted from level 1.
     pub depth: u8,
+}
+
+/// The bounds of an adoption's terms (rules, section 6).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bounds {
+    /// The most trees of one adoption.
+    pub trees_max: u32,
+    /// The highest price per tree that a source may send.
+    pub price_max: Amount,
+    /// The first date on which an adoption can have been made.
+    pub first_date: BusinessDate,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            trees_max: 1_000_000,
+            price_max: Amount::from_units(1_000_000_000 * 10_i128.pow(Amount::SCALE)).expect("ten digits"),
+            first_date: BusinessDate::new(2020, 1, 1).expect("a date of the calendar"),
+        }
+    }
 }
 
 /// How the contribution of a tree grows with the trees adopted before it (rules, section 3).
@@ -200,11 +229,11 @@ pub struct DepthStep {
 pub struct PriceLadder {
     /// The contribution of the first trees.
     pub base: Amount,
-    /// What each unit adds, as a share of the base.
+    /// The share of the base that each unit adds.
     pub increment: Rate,
-    /// How many trees make a unit.
+    /// The number of trees in a unit.
     pub unit_size: NonZeroU64,
-    /// The number of trees from which on units count.
+    /// The number of trees at which the first unit begins.
     pub start_tree_number: u64,
 }
 
@@ -223,23 +252,23 @@ impl Default for PriceLadder {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Backfill {
-    /// It stays with headquarters: an unlock counts from its order on.
+    /// The leg stays with headquarters. An unlock counts from its order on.
     #[default]
     None,
-    /// It moves to the would-be owner: an unlock counts for every order, earlier ones included.
+    /// The leg moves to the would-be owner. An unlock counts for every order, earlier ones included.
     OnUnlock,
 }
 
-/// A policy that contradicts itself or the rules; each message says what to change.
+/// A policy that contradicts itself or the rules. Each message says what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPolicy {
-    /// An adoption would be distributed to less or more than all of it.
+    /// The legs of an adoption would sum to less or more than its total.
     #[error(
         "rates: times their counts they sum to {}.{:06}, and must sum to exactly 1",
         .sum_millionths / 1_000_000, .sum_millionths % 1_000_000
     )]
     RatesDoNotSumToOne {
-        /// What they sum to.
+        /// The sum.
         sum_millionths: u64,
     },
     /// A posting could outgrow a transaction.
@@ -248,17 +277,17 @@ pub enum InvalidPolicy {
         /// The count given.
         level_count: u8,
     },
-    /// A later step would take back what an earlier one opened, or add nothing.
+    /// A later step would close levels that an earlier one opened, or open none.
     #[error(
         "depth_steps: each step must ask for more direct adopters than the one before, and open more levels"
     )]
     DepthStepsNotAscending,
-    /// Some levels could never be opened, or more than there are.
+    /// The steps open fewer or more levels than there are.
     #[error(
         "depth_steps: the last step opens {deepest} levels, and must open all {level_count} of level_count"
     )]
     DepthStepsMissLevels {
-        /// What the last step opens.
+        /// The number of levels that the last step opens.
         deepest: u8,
         /// The count given.
         level_count: u8,
@@ -266,7 +295,7 @@ pub enum InvalidPolicy {
     /// Two steps would open the same tier.
     #[error("bonus_tier_steps: each step must ask for more direct adopters than the one before")]
     BonusTierStepsNotAscending,
-    /// Some tiers could never be opened, or more than there are.
+    /// The steps open fewer or more tiers than there are.
     #[error(
         "bonus_count: {bonus_count} must be {openable}, \
          one for the own adoption and one for each of bonus_tier_steps"
@@ -274,10 +303,10 @@ pub enum InvalidPolicy {
     BonusTierStepsMissTiers {
         /// The count given.
         bonus_count: u8,
-        /// How many tiers can be opened.
+        /// The number of tiers that can be opened.
         openable: usize,
     },
-    /// A step that always holds, or that the orders kept per account cannot decide.
+    /// A step that always holds, or that the kept orders of an account cannot decide.
     #[error(
         "depth_steps, bonus_tier_steps: a step asks for {threshold} direct adopters, \
          and must ask for 1 to {}",
@@ -296,12 +325,12 @@ pub enum InvalidPolicy {
         /// The years given.
         term_years: u8,
     },
-    /// No adoption would ever count, or one without a status would.
+    /// No status is distributable, or an empty one is.
     #[error("distributable_statuses: must name at least one status, and none may be empty")]
     NoDistributableStatus,
 }
 
-/// A policy as written, before it is known to be consistent.
+/// A policy as written, before it is checked for consistency.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
@@ -318,6 +347,7 @@ struct Settings {
     business_time_zone: Tz,
     never_expires: BTreeSet<SystemAccountKind>,
     backfill: Backfill,
+    bounds: Bounds,
     talent: TalentTable,
 }
 
@@ -360,6 +390,7 @@ impl Default for Settings {
             business_time_zone: Tz::Asia__Shanghai,
             never_expires: [SystemAccountKind::Headquarters].into(),
             backfill: Backfill::None,
+            bounds: Bounds::default(),
             talent: TalentTable::default(),
         }
     }
@@ -494,8 +525,8 @@ mod tests {
         let refused = [
             (json!({ "rates": { "personal": "0.700001" } }), "sum to 1.000001"),
             (json!({ "level_count": 14 }), "sum to 0.995000"),
-            (json!({ "rates": { "personal": "0.525" }, "level_count": 50 }), "must open all 50"),
-            (json!({ "level_count": 51 }), "more than 50"),
+            (json!({ "rates": { "personal": "0.675" }, "level_count": 20 }), "must open all 20"),
+            (json!({ "level_count": 21 }), "more than 20"),
             (steps(&[(1, 5), (1, 15)]), "more direct adopters"),
             (steps(&[(1, 15), (2, 15)]), "open more levels"),
             (steps(&[(1, 5), (3, 10)]), "opens 10 levels, and must open all 15"),

@@ -1,4 +1,4 @@
-//! The rules, from recording to distribution, against a naive reading of them over random forests.
+//! Compares the rules, from recording to distribution, with a naive reading of them over random forests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::{
     UnlockState, affected_orders, distribute,
 };
 
-/// The rules read literally: no state is kept, everything is looked up in all adoptions each time.
+/// The rules read literally: it keeps no state and looks through all adoptions each time.
 #[derive(Debug, Clone)]
 struct Network {
     /// The referrer of each account, an account with a smaller index.
@@ -104,7 +104,7 @@ impl Network {
     }
 }
 
-/// The same network as the ledger keeps it: facts per account, recorded as adoptions come and go.
+/// The same network as the ledger keeps it: facts of each account, recorded as adoptions come and go.
 struct Recorded {
     network: Network,
     facts: Vec<UnlockFacts>,
@@ -116,7 +116,7 @@ impl Recorded {
         self.network.adoptions.iter().find_map(own).map(order_id)
     }
 
-    /// Lets one adoption arrive, or go away.
+    /// Records that an adoption arrives or goes away.
     fn record(&mut self, order: u64, adoption: NaiveAdoption, arrives: bool, policy: &Policy) {
         let account = adoption.account;
         let before = self.first_order(account);
@@ -308,7 +308,7 @@ proptest! {
                 prop_assert!(distribution.legs.iter().all(|leg| leg.amount >= Amount::ZERO));
                 prop_assert!(distribution.legs.is_sorted_by(|one, next| one.slot < next.slot));
             }
-            Err(AmountOverflow) => prop_assert!(total > Amount::MAX.units()),
+            Err(AmountOverflow) => prop_assert!(total > Amount::TOTAL_MAX.units()),
         }
     }
 

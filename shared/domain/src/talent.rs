@@ -1,11 +1,12 @@
-//! Talent levels, from what is below an account in the referral forest (rules, section 9).
+//! Talent levels, from the team of an account (rules, section 9).
 
 use serde::{Deserialize, Serialize};
 
-/// How many levels below an account count, and so how many ancestors a change of the counts reaches.
+/// The number of levels below an account that count, and so the number of ancestors that a change of the
+/// counts reaches.
 pub const TALENT_DEPTH: usize = 20;
 
-/// A talent level; 0 is that of an account that meets no row of the table.
+/// A talent level. An account that meets no row of the table has level 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TalentLevel(u8);
@@ -14,22 +15,22 @@ impl TalentLevel {
     /// The level of an account that meets no row.
     pub const NONE: Self = Self(0);
 
-    /// The level of this number.
+    /// Returns the level with this number.
     #[must_use]
     pub fn new(number: u8) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// Returns the level's number.
     #[must_use]
     pub fn get(self) -> u8 {
         self.0
     }
 }
 
-/// What each talent level asks for.
+/// The conditions of each talent level.
 ///
-/// Read with serde, as the `talent` part of the policy. What is left out keeps its default.
+/// Read with serde as the `talent` part of the policy. A field that is left out has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "TableAsWritten")]
 pub struct TalentTable {
@@ -38,7 +39,7 @@ pub struct TalentTable {
     active_within_days: u16,
 }
 
-/// What one level asks for: all of it.
+/// The conditions of one level. All of them must hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TalentRow {
@@ -46,7 +47,7 @@ pub struct TalentRow {
     pub direct_count: u64,
     /// Descendants within [`TALENT_DEPTH`] levels.
     pub promotion_count: u64,
-    /// Direct referrals that have a level themselves.
+    /// Direct referrals that have a talent level.
     pub direct_at_level: Option<DirectAtLevel>,
     /// Direct referrals that were active lately.
     pub active_direct_count: Option<u64>,
@@ -54,22 +55,23 @@ pub struct TalentRow {
     pub active_promotion_count: Option<u64>,
 }
 
-/// So many direct referrals at a level or a higher one. (Were it that level only, a promotion below
+/// A number of direct referrals at a level or a higher one. (If higher ones did not count, a promotion below
 /// could take a level away above.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectAtLevel {
     /// The lowest level that counts.
     pub level: TalentLevel,
-    /// How many there must be.
+    /// The number of direct referrals that must have it.
     pub count: u64,
 }
 
 impl TalentTable {
-    /// The most levels there can be.
+    /// The largest number of levels of a table.
     pub const MAX_LEVELS: usize = 50;
 
-    /// The highest level whose row holds, what the next one lacks, and what could not be judged.
+    /// Returns the highest level whose row holds, what is missing for the next one, and whether conditions on
+    /// activity were left out.
     #[must_use]
     pub fn assess(&self, team: &Team, knows_activity: bool) -> Assessment {
         let holds = |row: &TalentRow| row.conditions(knows_activity).all(|condition| condition.holds(team));
@@ -87,19 +89,20 @@ impl TalentTable {
         }
     }
 
-    /// Whether any row asks how many were active lately.
+    /// Returns whether a row has a condition on activity.
     #[must_use]
     pub fn asks_for_activity(&self) -> bool {
         self.rows.iter().any(|row| row.active_direct_count.or(row.active_promotion_count).is_some())
     }
 
-    /// Whether any row asks for levels of direct referrals, so that a level matters to the one above.
+    /// Returns whether a row has a condition on levels of direct referrals. Then a level matters to the
+    /// account above.
     #[must_use]
     pub fn asks_for_levels(&self) -> bool {
         self.rows.iter().any(|row| row.direct_at_level.is_some())
     }
 
-    /// For how many days after it was last seen an account is active.
+    /// Returns the number of days for which an account is active after its last activity.
     #[must_use]
     pub fn active_within_days(&self) -> u16 {
         self.active_within_days
@@ -107,24 +110,24 @@ impl TalentTable {
 }
 
 impl Default for TalentTable {
-    /// The table as the rules state it.
+    /// Returns the table as the rules state it.
     fn default() -> Self {
         Self::try_from(TableAsWritten::default()).expect("the rules' own table is consistent")
     }
 }
 
-/// What a table makes of a team.
+/// The level of a team by a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assessment {
     /// The level.
     pub level: TalentLevel,
-    /// What is missing for the level above; `None` at the highest level.
+    /// The level above and what is missing for it; `None` at the highest level.
     pub next: Option<NextLevel>,
-    /// Whether conditions on activity were left out, because the source does not say who was active.
+    /// True if conditions on activity were left out, because the source supplies no activity.
     pub activity_ignored: bool,
 }
 
-/// The level above the one that a team gives, and what keeps the team from it.
+/// The level above a team's level, with the conditions that do not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextLevel {
     /// The level.
@@ -138,7 +141,7 @@ pub struct NextLevel {
 pub struct Missing {
     /// The condition.
     pub condition: Condition,
-    /// How many there are.
+    /// The number that the team has.
     pub present: u64,
 }
 
@@ -158,7 +161,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// The condition's name on every wire.
+    /// Returns the condition's name on every wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -170,7 +173,7 @@ impl Condition {
         }
     }
 
-    /// How many it asks for.
+    /// Returns the number that the condition asks for.
     #[must_use]
     pub fn needed(self) -> u64 {
         match self {
@@ -182,7 +185,7 @@ impl Condition {
         }
     }
 
-    /// The level at which it asks for them, if it does.
+    /// Returns the level that the condition asks for; `None` if it asks for none.
     #[must_use]
     pub fn at_level(self) -> Option<TalentLevel> {
         match self {
@@ -221,52 +224,52 @@ impl TalentRow {
     }
 }
 
-/// What is below an account, as its direct referrals reported it.
+/// The descendants of an account, as its direct referrals reported them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Team {
-    /// Descendants by how far below they are; direct referrals first.
+    /// The number of descendants at each level below, direct referrals first.
     pub people: [u64; TALENT_DEPTH],
-    /// Those of them that were active lately.
+    /// The number of those that were active lately.
     pub active: [u64; TALENT_DEPTH],
-    /// Direct referrals by their talent level, level 1 first.
+    /// The number of direct referrals at each talent level, level 1 first.
     pub levels: Vec<u64>,
 }
 
 impl Team {
-    /// Direct referrals.
+    /// Returns the number of direct referrals.
     #[must_use]
     pub fn direct_count(&self) -> u64 {
         self.people[0]
     }
 
-    /// Descendants within [`TALENT_DEPTH`] levels.
+    /// Returns the number of descendants within [`TALENT_DEPTH`] levels.
     #[must_use]
     pub fn promotion_count(&self) -> u64 {
         self.people.iter().sum()
     }
 
-    /// Direct referrals that were active lately.
+    /// Returns the number of direct referrals that were active lately.
     #[must_use]
     pub fn active_direct_count(&self) -> u64 {
         self.active[0]
     }
 
-    /// Descendants within [`TALENT_DEPTH`] levels that were active lately.
+    /// Returns the number of descendants within [`TALENT_DEPTH`] levels that were active lately.
     #[must_use]
     pub fn active_promotion_count(&self) -> u64 {
         self.active.iter().sum()
     }
 
-    /// Direct referrals at this level or a higher one.
+    /// Returns the number of direct referrals at this level or a higher one.
     #[must_use]
     pub fn direct_at_level(&self, level: TalentLevel) -> u64 {
         let below = usize::from(level.0).saturating_sub(1);
         self.levels.iter().skip(below).sum()
     }
 
-    /// What the account with this team is to its referrer: one person, its team one level further
-    /// down, and its level. What is deepest falls off, which is why a change of the counts ends after
-    /// [`TALENT_DEPTH`] ancestors.
+    /// Returns the report of the account with this team to its referrer: the account itself, its team one
+    /// level further down, and its level. The deepest level falls off, so that a change of the counts ends
+    /// after [`TALENT_DEPTH`] ancestors.
     #[must_use]
     pub fn report(&self, level: TalentLevel, is_active: bool) -> Report {
         let moved_down = |own: bool, below: &[u64; TALENT_DEPTH]| {
@@ -278,7 +281,8 @@ impl Team {
         Report { people: moved_down(true, &self.people), active: moved_down(is_active, &self.active), level }
     }
 
-    /// Applies a change as the store will. `None` if it takes away what is not there.
+    /// Returns the team with a change applied, as the store applies it; `None` if a count would fall below
+    /// zero.
     #[must_use]
     pub fn changed_by(&self, change: &TeamChange) -> Option<Self> {
         let mut team = self.clone();
@@ -298,7 +302,7 @@ impl Team {
     }
 }
 
-/// What an account adds to its referrer's team. Trailing zeros are left out where it is stored.
+/// The counts that an account adds to its referrer's team. The stored form leaves out zeros at the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "ReportAsStored", into = "ReportAsStored")]
 pub struct Report {
@@ -308,13 +312,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether it says that its account was active lately.
+    /// Returns whether the report says that its account was active lately.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.active[0] > 0
     }
 
-    /// What changes for the referrer when this report replaces `earlier`.
+    /// Returns the change of the referrer's team when this report replaces `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> TeamChange {
         let mut change = TeamChange::default();
@@ -324,14 +328,14 @@ impl Report {
     }
 }
 
-/// The difference that reports make to a team. Differences add up in any order.
+/// The difference that reports make to a team. Differences add up in any sequence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TeamChange {
-    /// Of [`Team::people`].
+    /// The differences of [`Team::people`].
     pub people: [i64; TALENT_DEPTH],
-    /// Of [`Team::active`].
+    /// The differences of [`Team::active`].
     pub active: [i64; TALENT_DEPTH],
-    /// Of [`Team::levels`].
+    /// The differences of [`Team::levels`].
     pub levels: Vec<i64>,
 }
 
@@ -347,7 +351,7 @@ impl TeamChange {
         }
     }
 
-    /// Whether nothing changes.
+    /// Returns whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let zero = |difference: &i64| *difference == 0;
@@ -405,16 +409,16 @@ impl From<ReportAsStored> for Report {
     }
 }
 
-/// A table that contradicts itself; each message says what to change.
+/// A table that contradicts itself. Each message says what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTalentTable {
-    /// Nobody could have a level, or levels would not fit their number.
+    /// The table has no row, or more than levels can be numbered.
     #[error("talent.rows: there are {rows}, and must be 1 to {}", TalentTable::MAX_LEVELS)]
     RowCount {
         /// The rows given.
         rows: usize,
     },
-    /// Everybody would have the level.
+    /// Every account would have the level.
     #[error("talent.rows: level {level} asks for no direct referral and no descendant")]
     NothingAsked {
         /// The level.
@@ -428,12 +432,12 @@ pub enum InvalidTalentTable {
         /// The level.
         level: usize,
     },
-    /// Nobody would ever be active.
+    /// No account would ever be active.
     #[error("talent.active_within_days: must be at least 1")]
     NeverActive,
 }
 
-/// A table as written, before it is known to be consistent.
+/// A table as written, before it is checked for consistency.
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct TableAsWritten {

@@ -1,18 +1,18 @@
-//! What an account has unlocked, as a function of the order number.
+//! Unlocks of an account as a function of the order number (rules, section 5).
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Backfill, OrderId, Policy};
 
-/// What decides an account's unlocks, kept so that the state as of any order is a comparison.
+/// The facts that decide an account's unlocks. The state as of any order follows by comparison.
 ///
-/// Besides the account's own first order, these are the smallest orders at which its direct
-/// referrals first adopted: at most [`KEPT`](Self::KEPT) of them, and their full number.
+/// The facts are the account's own first order, the smallest orders at which its direct referrals first
+/// adopted (at most [`KEPT`](Self::KEPT) of them), and the number of direct referrals that adopted.
 ///
-/// The kept orders are always exactly the smallest there are, never a selection with gaps. So when
-/// one of them goes away while more exist than are kept, the list only gets shorter: which order
-/// follows the last kept one is unknown, and a later one must not be put in its place. Once too few
-/// are kept to decide a threshold, [`needs_refill`](Self::needs_refill) says so.
+/// The kept orders are always the smallest ones, without gaps. When one of them goes away while more exist
+/// than are kept, the list gets shorter: the order that follows the last kept one is unknown, and a later one
+/// must not take its place. Once too few are kept to decide a threshold, [`needs_refill`](Self::needs_refill)
+/// returns true.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredFacts", into = "StoredFacts")]
 pub struct UnlockFacts {
@@ -23,15 +23,15 @@ pub struct UnlockFacts {
 }
 
 impl UnlockFacts {
-    /// How many direct referrals' first orders are kept, and so the largest threshold a policy may
-    /// have. More than the default policy asks for, so that a cancellation rarely needs a refill.
+    /// The number of first orders of direct referrals that are kept, and so the largest threshold of a
+    /// policy. It exceeds the default policy's thresholds, so that a cancellation rarely needs a refill.
     pub const KEPT: usize = 8;
 
-    /// The state as of `order`, which includes what `order` itself unlocks (rules, section 5).
+    /// Returns the state as of `order`, including what `order` itself unlocks (rules, section 5).
     ///
-    /// Its number of direct adopters stops at the number kept, which is past every threshold.
+    /// Its number of direct adopters stops at [`KEPT`](Self::KEPT), which no threshold exceeds.
     ///
-    /// The facts must not need a refill: they would show less than is unlocked.
+    /// Panics if the facts need a refill: they would show less than is unlocked.
     #[must_use]
     pub fn as_of(&self, order: OrderId, policy: &Policy) -> UnlockState {
         assert!(!self.needs_refill(policy), "unlock facts are refilled before they decide anything");
@@ -40,15 +40,15 @@ impl UnlockFacts {
         UnlockState::new(has_adopted, count(direct_adopters), policy)
     }
 
-    /// The state with everything known so far, and the exact number of direct adopters.
+    /// Returns the state with all recorded adoptions, and the exact number of direct adopters.
     #[must_use]
     pub fn latest(&self, policy: &Policy) -> UnlockState {
         UnlockState::new(self.first_order.is_some(), self.direct_adopter_count, policy)
     }
 
-    /// The state that decides who owns the legs of `order`.
+    /// Returns the state that decides the owners of the legs of `order`.
     ///
-    /// Without backfill that is the state as of `order`. With it a leg ends with its would-be owner
+    /// Without backfill, that is the state as of `order`. With backfill, a leg moves to its would-be owner
     /// once that owner's unlock reaches it, so that the latest state decides for every order.
     #[must_use]
     pub fn evaluated_for(&self, order: OrderId, policy: &Policy) -> UnlockState {
@@ -58,41 +58,51 @@ impl UnlockFacts {
         }
     }
 
-    /// Records the account's own first distributable adoption, or that it has none.
+    /// Records the order of the account's own first posted adoption, or that it has none.
     pub fn set_first_order(&mut self, order: Option<OrderId>) {
         self.first_order = order;
     }
 
     /// Records that the first order of one direct referral appeared, moved or went away.
     ///
-    /// One referral's changes are recorded in their own sequence, each once; between referrals any
-    /// sequence gives the same facts. A repeated change is recognised by the kept orders and changes
-    /// nothing. Beyond the last kept order that is not possible, so storage records a change in the
-    /// transaction that also stores the referral's own new first order.
+    /// The caller records the changes of one referral in their sequence, each once. Between referrals, any
+    /// sequence gives the same facts. The kept orders tell a repeated change, and it changes nothing. Beyond
+    /// the last kept order they cannot tell, so storage records a change together with the referral's own new
+    /// first order.
     pub fn direct_first_order_changed(&mut self, before: Option<OrderId>, after: Option<OrderId>) {
         let repeated = before.is_some_and(|order| self.kept(order) == Kept::No)
             || after.is_some_and(|order| self.kept(order) == Kept::Yes);
         if before == after || repeated {
             return;
         }
-        if let Some(order) = before {
-            self.remove(order);
-        }
-        if let Some(order) = after {
-            self.insert(order);
+        match (before, after) {
+            // The place of the earlier order is known while the later one still marks the end of the list. So
+            // the earlier one is inserted first.
+            (Some(before), Some(after)) if after < before => {
+                self.insert(after);
+                self.remove(before);
+            }
+            (before, after) => {
+                if let Some(order) = before {
+                    self.remove(order);
+                }
+                if let Some(order) = after {
+                    self.insert(order);
+                }
+            }
         }
     }
 
-    /// Whether too few orders are kept to decide every threshold of the policy, although there are
-    /// more: then [`refill`](Self::refill) comes before anything is evaluated.
+    /// Returns whether too few orders are kept to decide every threshold of the policy, although more exist.
+    /// Call [`refill`](Self::refill) then, before any evaluation.
     #[must_use]
     pub fn needs_refill(&self, policy: &Policy) -> bool {
         !self.is_complete() && count(self.direct_first_orders.len()) < policy.largest_threshold()
     }
 
-    /// Replaces what is known of the direct referrals by `all` their first orders, in any sequence.
+    /// Replaces the facts about direct referrals by `all` their first orders, in any sequence.
     ///
-    /// They are those after every change recorded so far, and before any recorded from here on.
+    /// `all` must include every change recorded so far, and none that will be recorded later.
     pub fn refill(&mut self, all: impl IntoIterator<Item = OrderId>) {
         let mut orders: Vec<OrderId> = all.into_iter().collect();
         orders.sort_unstable();
@@ -102,25 +112,25 @@ impl UnlockFacts {
         self.direct_first_orders = orders;
     }
 
-    /// The account's own first distributable adoption.
+    /// Returns the order of the account's own first posted adoption.
     #[must_use]
     pub fn first_order(&self) -> Option<OrderId> {
         self.first_order
     }
 
-    /// How many direct referrals have a distributable adoption.
+    /// Returns the number of direct referrals with a posted adoption.
     #[must_use]
     pub fn direct_adopter_count(&self) -> u32 {
         self.direct_adopter_count
     }
 
-    /// The smallest orders at which a direct referral first adopted, ascending.
+    /// Returns the smallest orders at which a direct referral first adopted, ascending.
     #[must_use]
     pub fn direct_first_orders(&self) -> &[OrderId] {
         &self.direct_first_orders
     }
 
-    /// Whether no direct adopter's first order is unknown.
+    /// Returns whether the first order of every direct adopter is kept.
     fn is_complete(&self) -> bool {
         count(self.direct_first_orders.len()) == self.direct_adopter_count
     }
@@ -143,8 +153,8 @@ impl UnlockFacts {
     }
 
     fn insert(&mut self, order: OrderId) {
-        // Only what is known not to be there has a known place: past the last kept order of an
-        // incomplete list there may be smaller ones.
+        // Past the last kept order of an incomplete list there may be smaller unknown orders. So only an
+        // order that is known to be absent has a known place.
         if self.kept(order) == Kept::No {
             let position = self.direct_first_orders.partition_point(|kept| *kept < order);
             self.direct_first_orders.insert(position, order);
@@ -154,21 +164,21 @@ impl UnlockFacts {
     }
 }
 
-/// Whether an order is the first one of a direct referral, as far as the kept orders tell.
+/// The kept orders' answer to whether an order is the first one of a direct referral.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kept {
     Yes,
     No,
-    /// It lies beyond the last kept order, and there are some beyond it.
+    /// The order lies beyond the last kept one, and unknown orders lie beyond it, too.
     Unknown,
 }
 
-/// What an account has unlocked at some point in the sequence of orders (rules, section 5).
+/// The unlocks of an account as of an order (rules, section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct UnlockState {
-    /// Whether the account has adopted itself.
+    /// True if the account itself has adopted.
     pub has_adopted: bool,
-    /// How many of its direct referrals have adopted.
+    /// The number of its direct referrals that have adopted.
     pub direct_adopters: u32,
     /// The team levels it has unlocked, counted from level 1.
     pub level_depth: u8,
@@ -177,9 +187,9 @@ pub struct UnlockState {
 }
 
 impl UnlockState {
-    /// What an account unlocks that has or has not adopted, and has so many direct adopters.
+    /// Returns the unlocks of an account with these facts.
     ///
-    /// Bonus tiers are counted: two direct adopters unlock a tier without an adoption of one's own.
+    /// Bonus tiers are counted: two direct adopters unlock a tier without the account's own adoption.
     #[must_use]
     pub fn new(has_adopted: bool, direct_adopters: u32, policy: &Policy) -> Self {
         let levels_open = has_adopted || !policy.team_requires_own_adoption();
@@ -196,7 +206,7 @@ impl UnlockState {
         }
     }
 
-    /// Whether this state and `other` give every leg the same owner.
+    /// Returns whether this state and `other` give every leg the same owner.
     fn gives_same_legs_as(self, other: Self) -> bool {
         (self.level_depth, self.bonus_tiers) == (other.level_depth, other.bonus_tiers)
     }
@@ -208,22 +218,23 @@ pub struct OrderRange {
     /// The first order in the range.
     pub from: OrderId,
     /// The first order after the range; `None` if it has no end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub to: Option<OrderId>,
 }
 
 impl OrderRange {
-    /// Whether `order` is in the range.
+    /// Returns whether `order` is in the range.
     #[must_use]
     pub fn contains(self, order: OrderId) -> bool {
         self.from <= order && self.to.is_none_or(|to| order < to)
     }
 }
 
-/// The orders for which two versions of an account's facts give different legs; `None` if none.
+/// Returns the range of orders for which two versions of an account's facts give different legs; `None` if
+/// there is no such order.
 ///
-/// The range runs from the first such order to the last, and may hold some in between that do not
-/// differ. Neither version may need a refill.
+/// The range runs from the first such order to the last. Orders in between may give the same legs. Neither version
+/// may need a refill.
 #[must_use]
 pub fn affected_orders(before: &UnlockFacts, after: &UnlockFacts, policy: &Policy) -> Option<OrderRange> {
     let differs_at = |order: OrderId| {
@@ -247,9 +258,8 @@ pub fn affected_orders(before: &UnlockFacts, after: &UnlockFacts, policy: &Polic
 /// The form in which facts are stored: short names, orders as numbers, nothing for what is empty.
 #[derive(Serialize, Deserialize)]
 struct StoredFacts {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     first: Option<OrderId>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     direct: Vec<OrderId>,
     count: u32,
 }
@@ -311,7 +321,7 @@ mod tests {
         facts
     }
 
-    /// Level depth and bonus tiers as of each order.
+    /// Returns level depth and bonus tiers as of each order.
     fn unlocked(facts: &UnlockFacts, at: impl IntoIterator<Item = u64>, policy: &Policy) -> Vec<(u8, u8)> {
         let state = |number| facts.evaluated_for(order(number), policy);
         at.into_iter().map(state).map(|state| (state.level_depth, state.bonus_tiers)).collect()
@@ -401,7 +411,10 @@ mod tests {
         let stored = json!({ "first": 55, "direct": [57, 60], "count": 2 });
         assert_eq!(serde_json::to_value(facts(Some(55), [57, 60])).expect("serialises"), stored);
         assert_eq!(serde_json::from_value::<UnlockFacts>(stored).expect("reads"), facts(Some(55), [57, 60]));
-        assert_eq!(serde_json::to_value(UnlockFacts::default()).expect("serialises"), json!({ "count": 0 }));
+        assert_eq!(
+            serde_json::to_value(UnlockFacts::default()).expect("serialises"),
+            json!({ "first": null, "direct": [], "count": 0 })
+        );
 
         for impossible in [
             json!({ "direct": [2, 1], "count": 2 }),
@@ -414,6 +427,18 @@ mod tests {
     }
 
     /// The orders up to which everything is compared, one past the largest any test below records.
+    #[test]
+    fn an_earlier_first_order_keeps_its_place_in_a_list_that_was_cut_short() {
+        let mut facts = facts(Some(1), [10, 20, 30, 40, 50, 60, 70, 80, 90]);
+        for cancelled in [20, 30, 40] {
+            facts.direct_first_order_changed(Some(order(cancelled)), None);
+        }
+        facts.direct_first_order_changed(Some(order(80)), Some(order(75)));
+        assert_eq!(facts.direct_first_orders(), orders([10, 50, 60, 70, 75]));
+        assert_eq!(facts.direct_adopter_count(), 6);
+        assert!(!facts.needs_refill(&Policy::default()));
+    }
+
     const HORIZON: u64 = REFERRALS * 6 + 1;
     const REFERRALS: u64 = 14;
 

@@ -3,11 +3,28 @@
 //! Every item has a key, a revision and a body. Every write is a write of one whole item, with one
 //! [`Condition`] on what stands at its key. There are no transactions: the ledger's one decision is the
 //! conditional write of a log page, and everything else follows from the log.
+//!
+//! The feature `engine-tests` adds `engine_tests`, which every engine passes.
 
+mod codec;
 mod engine;
+#[cfg(any(test, feature = "engine-tests"))]
+pub mod engine_tests;
+pub mod heads;
+pub mod inbox;
 mod item;
+pub mod lists;
+pub mod log;
+pub mod marks;
 mod memory;
+pub mod network;
+pub mod progress;
+pub mod quarantine;
+pub mod rows;
+mod shard;
+pub mod users;
 
 pub use engine::{BoxFuture, Engine, StoreError};
 pub use item::{Change, Condition, Item, Key, Page, Query, Segment, Table, Write, Written};
 pub use memory::MemoryEngine;
+pub use shard::Shard;

@@ -1,0 +1,159 @@
+//! The close of business dates: gate, guard and cut (rules, section 8).
+
+use std::fmt;
+
+use super::Decider;
+use super::state::Need;
+use crate::log::{CloseTerms, Entry, PauseScope};
+use crate::{Amount, BusinessDate};
+
+/// How many of the thirty dates before must have something before the guard compares with them.
+const GUARD_DATES_MIN: usize = 7;
+
+/// What a close waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitReason {
+    /// The source is not known to be read past the beginning of the date.
+    Source {
+        /// What is not read.
+        partition: String,
+    },
+    /// Adoptions of earlier dates wait for their place in the price book.
+    Unpriced {
+        /// How many.
+        orders: usize,
+    },
+    /// Adoptions are being compared again.
+    Walks {
+        /// How many walks go on.
+        walks: usize,
+    },
+    /// Closing was stopped by hand.
+    Paused,
+    /// More becomes effective than the guard lets pass without a look, or more was taken back.
+    Suspicious {
+        /// What is suspicious.
+        message: String,
+    },
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source { partition } => {
+                write!(formatter, "SOURCE: {partition} is not read past the midnight")
+            }
+            Self::Unpriced { orders } => write!(formatter, "UNPRICED: {orders} adoptions have no price yet"),
+            Self::Walks { walks } => write!(formatter, "CORRECTIONS: {walks} corrections go on"),
+            Self::Paused => formatter.write_str("PAUSED: closing was stopped by an operator"),
+            Self::Suspicious { message } => write!(formatter, "SUSPICIOUS: {message}"),
+        }
+    }
+}
+
+impl Decider {
+    /// Closes the next date if one was asked for and nothing is in the way.
+    pub(super) fn close_next(&mut self) -> Result<bool, Vec<Need>> {
+        let Some(date) = self.date_to_close() else { return Ok(false) };
+        if self.close_looked_at {
+            return Ok(false);
+        }
+        self.close_looked_at = true;
+        let reasons: Vec<String> = self.close_waits_for(date).iter().map(ToString::to_string).collect();
+        if !reasons.is_empty() {
+            let is_new = self
+                .state
+                .network
+                .close_waits
+                .as_ref()
+                .is_none_or(|(waiting, known)| *waiting != date || *known != reasons);
+            if is_new {
+                self.push(Entry::CloseWaits { date, reasons });
+            }
+            return Ok(is_new);
+        }
+        self.note_walks();
+        let network = &self.state.network;
+        let terms = CloseTerms {
+            date,
+            previous: network.closed.as_ref().map(|closed| closed.terms.date),
+            previous_cut: network.closed.as_ref().map_or(0, |closed| closed.cut),
+            progress: self.inputs.progress.clone().unwrap_or_default().orders,
+        };
+        self.push(Entry::Close(terms));
+        self.close_looked_at = false;
+        Ok(true)
+    }
+
+    /// Returns the next date to close, if it was asked for and has begun.
+    fn date_to_close(&self) -> Option<BusinessDate> {
+        let network = &self.state.network;
+        let (until, _) = network.close_until?;
+        let next = match &network.closed {
+            Some(closed) => closed.terms.date.next(),
+            None => self.parameters.first_date.or(network.counts.effective_first)?,
+        };
+        (next <= until && next <= self.today()).then_some(next)
+    }
+
+    fn close_waits_for(&self, date: BusinessDate) -> Vec<WaitReason> {
+        let network = &self.state.network;
+        let mut reasons = Vec::new();
+        if network.paused.contains_key(&PauseScope::Closing) {
+            reasons.push(WaitReason::Paused);
+        }
+        let source_is_complete = network.close_until.is_some_and(|(_, complete)| complete);
+        if !source_is_complete {
+            reasons.extend(self.unread_before(date));
+        }
+        if !network.unpriced.is_empty() {
+            reasons.push(WaitReason::Unpriced { orders: network.unpriced.len() });
+        }
+        let patience_ms = self.parameters.walk_patience_ms;
+        let walks = network.walks.values();
+        let walks = walks.filter(|walk| self.draft.time_ms() - walk.began_ms < patience_ms).count();
+        if walks > 0 {
+            reasons.push(WaitReason::Walks { walks });
+        }
+        if network.guard_let_go != Some(date) {
+            reasons.extend(self.suspicion(date));
+        }
+        reasons
+    }
+
+    /// Returns the partitions of the source that are not known to be read past the beginning of `date`.
+    fn unread_before(&self, date: BusinessDate) -> Vec<WaitReason> {
+        let Some(progress) = &self.inputs.progress else {
+            return vec![WaitReason::Source { partition: "what was announced last".to_owned() }];
+        };
+        let begins_ms = date.begins_at(self.parameters.zone).timestamp_millis();
+        let behind = progress.orders.iter().filter(|partition| partition.read_through_ms < begins_ms);
+        let behind = behind.map(|partition| partition.partition.clone());
+        let unread = behind.chain(progress.unread.iter().cloned());
+        unread.map(|partition| WaitReason::Source { partition }).take(10).collect()
+    }
+
+    /// Returns what the guard stops the close of `date` for.
+    fn suspicion(&self, date: BusinessDate) -> Option<WaitReason> {
+        let factor = self.parameters.guard_factor?;
+        let counts = &self.state.network.counts;
+        let before = counts.effective_amounts.range(date.minus_days(30)..date);
+        let before: Vec<Amount> =
+            before.map(|(_, amount)| *amount).filter(|amount| *amount > Amount::ZERO).collect();
+        let on_date = counts.effective_amounts.get(&date).copied().unwrap_or_default();
+        if before.len() >= GUARD_DATES_MIN {
+            let largest = before.iter().max().copied().unwrap_or_default();
+            if largest.times(factor).is_ok_and(|limit| on_date > limit) {
+                let message =
+                    format!("{on_date} becomes effective, and at most {largest} did on the dates before");
+                return Some(WaitReason::Suspicious { message });
+            }
+        }
+        let taken_back = counts.taken_back_since_close;
+        let is_much = taken_back.times(10).is_ok_and(|tenfold| tenfold > counts.posted_total);
+        (is_much && self.state.network.closed.is_some() && !counts.posted_total.is_zero()).then(|| {
+            let message = format!("{taken_back} was taken back since the last close");
+            WaitReason::Suspicious { message }
+        })
+    }
+}

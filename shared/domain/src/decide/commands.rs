@@ -1,0 +1,126 @@
+//! What operators ask for.
+
+use super::Decider;
+use super::inputs::CommandInput;
+use super::state::Need;
+use crate::log::{AdjustmentTerms, Cause, Command, CommandOutcome, Entry};
+use crate::{Amount, OrderId, OrderRange, VersionTerms};
+
+impl Decider {
+    /// Carries out the next command, or refuses it. Either way it stands in the log.
+    pub(super) fn take_in_command(&mut self) -> Result<bool, Vec<Need>> {
+        let Some(input) = self.inputs.commands.front().cloned() else { return Ok(false) };
+        if !self.state.network.commands.contains_key(&input.idempotency_key) {
+            let refusal = self.refusal(&input.command)?;
+            let CommandInput { idempotency_key, by, reason, command } = input;
+            let outcome = match &refusal {
+                None => CommandOutcome::Done,
+                Some(reason) => CommandOutcome::Refused { reason: reason.clone() },
+            };
+            self.push(Entry::Commanded { idempotency_key, by, reason, command: command.clone(), outcome });
+            if refusal.is_none() {
+                self.carry_out(command);
+            }
+        }
+        self.inputs.commands.pop_front();
+        Ok(true)
+    }
+
+    /// Returns why a command is refused, if it is. Everything that carrying it out needs is in memory then.
+    fn refusal(&self, command: &Command) -> Result<Option<String>, Vec<Need>> {
+        Ok(match command {
+            Command::Introduce(terms) => {
+                let mut versions = self.state.network.versions.clone();
+                versions.introduce((**terms).clone()).err().map(|error| error.to_string())
+            }
+            Command::Adjust(terms) => self.refusal_of_adjustment(terms)?,
+            Command::TakeOverPlaces { places } => self.refusal_of_places(places)?,
+            Command::Repair { order: Some(order) } => {
+                self.state.adoption(*order)?;
+                None
+            }
+            Command::Close { .. }
+            | Command::Repair { order: None }
+            | Command::LetGo { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::RetireSource { .. }
+            | Command::Note { .. } => None,
+        })
+    }
+
+    fn refusal_of_adjustment(&self, terms: &AdjustmentTerms) -> Result<Option<String>, Vec<Need>> {
+        if terms.amount <= Amount::ZERO {
+            return Ok(Some("an adjustment moves an amount above zero".to_owned()));
+        }
+        if terms.giver == terms.receiver {
+            return Ok(Some("an adjustment needs two accounts".to_owned()));
+        }
+        if terms.expire_date.is_some_and(|expire| expire <= terms.effective_date) {
+            return Ok(Some("an adjustment cannot expire before it is effective".to_owned()));
+        }
+        let total = self.state.total(&terms.giver)?;
+        let is_covered = total >= terms.amount;
+        Ok((!is_covered).then(|| format!("{} has {total}, less than {}", terms.giver, terms.amount)))
+    }
+
+    fn refusal_of_places(&self, places: &[(OrderId, u64)]) -> Result<Option<String>, Vec<Need>> {
+        let mut missing = Vec::new();
+        let mut conflict = None;
+        for (order, trees_before) in places {
+            match self.state.adoption(*order) {
+                Err(needs) => missing.extend(needs),
+                Ok(head) => {
+                    let decided = head.trees_before.filter(|decided| decided != trees_before);
+                    conflict = conflict.or_else(|| decided.map(|decided| (*order, decided)));
+                }
+            }
+        }
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let message =
+            |(order, decided)| format!("order {order} has its place already: {decided} trees before it");
+        Ok(conflict.map(message))
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Introduce(terms) => self.introduce(*terms),
+            Command::Adjust(terms) => self.push(Entry::Adjusted(terms)),
+            Command::Repair { order: Some(order) } => {
+                self.to_compare.insert(order, Cause::Repair);
+            }
+            Command::Repair { order: None } => self.begin_walk_everywhere(Cause::Repair),
+            Command::TakeOverPlaces { places } => {
+                for (order, trees_before) in places {
+                    if self.state.adoption(order).is_ok_and(|head| head.trees_before.is_none()) {
+                        self.push(Entry::Placed { order, trees_before });
+                        self.to_compare.insert(order, Cause::Price);
+                    }
+                }
+            }
+            // These are carried out by what the network makes of the entry.
+            Command::Close { .. }
+            | Command::LetGo { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::RetireSource { .. }
+            | Command::Note { .. } => {}
+        }
+    }
+
+    /// Introduces a version, and has what it judges compared again if any of that may be posted.
+    fn introduce(&mut self, terms: VersionTerms) {
+        let number = terms.number;
+        self.push(Entry::VersionIntroduced(Box::new(terms)));
+        if self.state.network.counts.orders_seen > 0 {
+            self.begin_walk_everywhere(Cause::Version { number });
+        }
+    }
+
+    /// Returns all orders.
+    pub(super) fn all_orders() -> OrderRange {
+        OrderRange { from: OrderId::MIN, to: None }
+    }
+}

@@ -1,0 +1,300 @@
+//! The decider: from the log so far, what was announced, and the time, to the next page.
+//!
+//! Everything here is pure. What a decision has to know and is not in memory comes back as a [`Need`]; the caller
+//! loads it and calls again. The caller puts the finished page on condition that its number is free. If it is
+//! not, the caller throws the decider away and reads the log again.
+
+mod close;
+mod commands;
+mod desired;
+mod draft;
+mod inputs;
+mod prices;
+mod put_right;
+mod state;
+mod tail;
+mod take_in;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chrono_tz::Tz;
+
+pub use close::WaitReason;
+pub use inputs::{AdoptionInput, CommandInput, Inputs, Progress, ReferralInput};
+pub use state::{Loaded, Need};
+
+use self::draft::Draft;
+use self::state::State;
+use self::tail::Tail;
+use crate::heads::Network;
+use crate::log::{Cause, Page, Position};
+use crate::{AccountSequence, BusinessDate, OrderId};
+
+/// Numbers of a deployment that say when something happens, never what stands in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameters {
+    /// The business time zone.
+    pub zone: Tz,
+    /// How long a withdrawal waits for a later version of its rows, in milliseconds.
+    pub settle_ms: i64,
+    /// More withdrawals than this, waiting or let go within an hour, wait for an operator.
+    pub brake_adoptions: u64,
+    /// What becomes effective on a date may be this many times the largest amount of the thirty dates before.
+    pub guard_factor: Option<u32>,
+    /// How long after an order's commit its turn in the price book comes, in milliseconds.
+    pub reorder_window_ms: i64,
+    /// The first date that is closed; without it, the first on which anything is effective.
+    pub first_date: Option<BusinessDate>,
+    /// A page is finished once it has this many bytes.
+    pub page_bytes_max: usize,
+    /// A close does not wait longer than this for a walk, in milliseconds.
+    pub walk_patience_ms: i64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            zone: Tz::Asia__Shanghai,
+            settle_ms: 60_000,
+            brake_adoptions: 1_000,
+            guard_factor: Some(10),
+            reorder_window_ms: 1_000,
+            first_date: None,
+            page_bytes_max: 64 * 1_024,
+            walk_patience_ms: 60_000,
+        }
+    }
+}
+
+/// What the decider wants next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Load these and call again.
+    Load(Vec<Need>),
+    /// Put this page.
+    Put(Box<Page>),
+    /// Nothing is left to do at this time. Something is due then, in milliseconds since 1970.
+    Idle {
+        /// When.
+        due_ms: Option<i64>,
+    },
+}
+
+/// The decider.
+#[derive(Debug)]
+pub struct Decider {
+    parameters: Parameters,
+    state: State,
+    tail: Tail,
+    draft: Draft,
+    inputs: Inputs,
+    /// Orders that are to be compared, and why.
+    to_compare: BTreeMap<OrderId, Cause>,
+    /// The walks that this call goes on with, so that each has its turn.
+    walks_to_do: VecDeque<crate::log::WalkId>,
+    /// What closes were found to wait for at this time, so that it is found once.
+    close_looked_at: bool,
+    /// Whether everything due at this time was looked at.
+    due_looked_at: bool,
+    /// Walks that came further in this page.
+    stepped: BTreeSet<crate::log::WalkId>,
+}
+
+impl Decider {
+    /// Returns a decider that goes on after `network`'s last page.
+    #[must_use]
+    pub fn new(network: Network, parameters: Parameters) -> Self {
+        Self {
+            parameters,
+            state: State::new(network),
+            tail: Tail::default(),
+            draft: Draft::default(),
+            inputs: Inputs::default(),
+            to_compare: BTreeMap::new(),
+            walks_to_do: VecDeque::new(),
+            close_looked_at: false,
+            due_looked_at: false,
+            stepped: BTreeSet::new(),
+        }
+    }
+
+    /// Returns what the log says of the whole network, up to the last page.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.state.network
+    }
+
+    /// Takes in a page of the log that is there already.
+    ///
+    /// `is_in_network` says that the network already includes it, so that it is only kept to be laid over heads.
+    pub fn read_page(&mut self, page: Page, is_in_network: bool) {
+        if !is_in_network {
+            let hash = page.hash();
+            self.state.apply_page(&page, hash);
+        }
+        self.tail.push(page);
+    }
+
+    /// Forgets the pages up to `position`, which every head in storage includes.
+    pub fn forget_tail_through(&mut self, position: Position) {
+        self.tail.forget_through(position);
+    }
+
+    /// Returns how many pages are kept to be laid over heads.
+    #[must_use]
+    pub fn tail_pages(&self) -> usize {
+        self.tail.len()
+    }
+
+    /// Returns how many heads are in memory.
+    #[must_use]
+    pub fn heads_in_memory(&self) -> usize {
+        self.state.heads()
+    }
+
+    /// Forgets the heads in memory, to make room. They are loaded again when they are needed.
+    pub fn forget_heads(&mut self) {
+        self.state.forget_heads();
+    }
+
+    /// Begins to work on what was announced, at this time.
+    ///
+    /// What is left of earlier inputs stays.
+    pub fn begin(&mut self, inputs: Inputs, time_ms: i64) {
+        let time_ms = time_ms.max(self.state.network.time_ms);
+        self.draft.begin(self.state.network.position + 1, self.state.network.hash, time_ms);
+        self.inputs.append(inputs);
+        self.close_looked_at = false;
+        self.due_looked_at = false;
+        self.walks_to_do = self.state.network.walks.keys().copied().collect();
+    }
+
+    /// Returns whether everything that was announced is in the log.
+    #[must_use]
+    pub fn is_done_with_inputs(&self) -> bool {
+        self.inputs.is_empty() && self.to_compare.is_empty()
+    }
+
+    /// Hands in what was asked for by [`Step::Load`].
+    pub fn provide(&mut self, loaded: Vec<Loaded>) {
+        for one in loaded {
+            self.state.provide(one, &self.tail, &self.draft);
+        }
+    }
+
+    /// Works on until something has to be loaded, a page is finished, or nothing is left to do.
+    pub fn step(&mut self) -> Step {
+        match self.work() {
+            Ok(()) if self.draft.is_empty() => Step::Idle { due_ms: self.next_due_ms() },
+            Ok(()) => Step::Put(Box::new(self.finish_page())),
+            Err(needs) => {
+                let missing: BTreeSet<Need> = needs.into_iter().collect();
+                match self.resolve_in_memory(missing) {
+                    Ok(()) => self.step(),
+                    Err(needs) => Step::Load(needs),
+                }
+            }
+        }
+    }
+
+    /// Works through everything there is, until the page is full.
+    fn work(&mut self) -> Result<(), Vec<Need>> {
+        self.gather_needs()?;
+        while !self.draft.is_full(self.parameters.page_bytes_max) {
+            let progressed = self.take_in_command()?
+                || self.take_in_referral()?
+                || self.take_in_adoption()?
+                || self.compare_next()?
+                || self.look_at_due()?
+                || self.walk_on()?
+                || self.place_next()?
+                || self.close_next()?;
+            if !progressed || self.draft.is_closed() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the next order whose row or whose time changed.
+    fn compare_next(&mut self) -> Result<bool, Vec<Need>> {
+        let Some((order, cause)) = self.to_compare.first_key_value() else { return Ok(false) };
+        let (order, cause) = (*order, cause.clone());
+        self.put_right(order, &cause)?;
+        self.to_compare.remove(&order);
+        Ok(true)
+    }
+
+    /// Completes what needs only heads that are in memory; returns what has to be loaded.
+    fn resolve_in_memory(&mut self, needs: BTreeSet<Need>) -> Result<(), Vec<Need>> {
+        let mut missing = Vec::new();
+        for need in needs {
+            match need {
+                Need::FirstOrders(account) => {
+                    missing.extend(self.refill(&account).err().into_iter().flatten())
+                }
+                other => missing.push(other),
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+
+    /// Completes an account's facts by the first orders of all its direct referrals.
+    fn refill(&mut self, account: &AccountSequence) -> Result<(), Vec<Need>> {
+        let mut missing = Vec::new();
+        let mut first_orders = Vec::new();
+        for child in self.state.children(account)? {
+            match self.state.node(child) {
+                Err(needs) => missing.extend(needs),
+                Ok(node) if node.link().referrer() == Some(account) => {
+                    first_orders.extend(node.facts.first_order());
+                }
+                Ok(_) => {}
+            }
+        }
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        self.state.node(account)?;
+        let node = self.state.node_mut(account).expect("it was just there");
+        node.facts.refill(first_orders);
+        Ok(())
+    }
+
+    fn finish_page(&mut self) -> Page {
+        self.note_walks();
+        let page = self.draft.finish();
+        let hash = page.hash();
+        self.state.network.finish_page(page.position, page.time_ms, hash);
+        self.tail.push(page.clone());
+        self.draft.begin(page.position + 1, hash, page.time_ms);
+        if self.is_done_with_inputs() {
+            self.inputs.forget_committed();
+        }
+        page
+    }
+
+    /// Returns when something is due, in milliseconds since 1970.
+    fn next_due_ms(&self) -> Option<i64> {
+        self.state.network.due.first().map(|(at_ms, _)| *at_ms)
+    }
+
+    /// Returns the business date at this time.
+    fn today(&self) -> BusinessDate {
+        self.parameters.date_at(self.draft.time_ms())
+    }
+}
+
+impl Parameters {
+    /// Returns the business date at this instant, in milliseconds since 1970.
+    #[must_use]
+    pub fn date_at(&self, time_ms: i64) -> BusinessDate {
+        chrono::DateTime::from_timestamp_millis(time_ms)
+            .and_then(|instant| BusinessDate::at(instant, self.zone))
+            .expect("a clock that shows a date of the calendar")
+    }
+}

@@ -1,0 +1,237 @@
+//! What the decider has in memory: a function of the log, and of nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::Draft;
+use super::tail::{Tail, child_of};
+use crate::heads::{AdoptionHead, Network, Node, SumKey, SumNode, sum_path};
+use crate::log::{Entry, Page, PageHash, Position};
+use crate::{AccountSequence, Amount, OrderId, Owner};
+
+/// Something that a decision has to know and that is not in memory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// An account's node.
+    Node(AccountSequence),
+    /// Every account that ever had this referrer.
+    Children(AccountSequence),
+    /// An adoption's head.
+    Adoption(OrderId),
+    /// A sum of trees.
+    Sum(SumKey),
+    /// What an account has in all.
+    Total(Owner),
+    /// More first orders of this account's direct referrals than its node keeps. It never leaves the decider.
+    FirstOrders(AccountSequence),
+}
+
+/// Something that was asked for, as storage has it.
+///
+/// `position` is the page up to which storage includes what concerns it: the greater of the item's own position and
+/// of its shard's mark, which was read before the item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loaded {
+    /// An account's node; default where there is none.
+    Node {
+        /// The account.
+        account: AccountSequence,
+        /// Its node.
+        node: Box<Node>,
+        /// Up to which page.
+        position: Position,
+    },
+    /// Every account that ever had this referrer.
+    Children {
+        /// The referrer.
+        account: AccountSequence,
+        /// The accounts.
+        children: BTreeSet<AccountSequence>,
+        /// Up to which page.
+        position: Position,
+    },
+    /// An adoption's head; default where there is none.
+    Adoption {
+        /// The order.
+        order: OrderId,
+        /// Its head.
+        head: Box<AdoptionHead>,
+        /// Up to which page.
+        position: Position,
+    },
+    /// What an account has in all; zero where it has nothing.
+    Total {
+        /// The account.
+        owner: Owner,
+        /// What it has.
+        total: Amount,
+        /// Up to which page.
+        position: Position,
+    },
+    /// A sum of trees; default where there is none.
+    Sum {
+        /// Which.
+        key: SumKey,
+        /// Its node.
+        node: SumNode,
+        /// Up to which page.
+        position: Position,
+    },
+}
+
+/// The heads in memory, each including every page so far and the draft.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) network: Network,
+    nodes: BTreeMap<AccountSequence, Node>,
+    children: BTreeMap<AccountSequence, BTreeSet<AccountSequence>>,
+    adoptions: BTreeMap<OrderId, AdoptionHead>,
+    sums: BTreeMap<SumKey, SumNode>,
+    totals: BTreeMap<Owner, Amount>,
+}
+
+impl State {
+    pub(super) fn new(network: Network) -> Self {
+        Self {
+            network,
+            nodes: BTreeMap::new(),
+            children: BTreeMap::new(),
+            adoptions: BTreeMap::new(),
+            sums: BTreeMap::new(),
+            totals: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn heads(&self) -> usize {
+        self.nodes.len() + self.children.len() + self.adoptions.len() + self.sums.len()
+    }
+
+    pub(super) fn forget_heads(&mut self) {
+        self.nodes.clear();
+        self.children.clear();
+        self.adoptions.clear();
+        self.sums.clear();
+    }
+
+    pub(super) fn node(&self, account: &AccountSequence) -> Result<&Node, Vec<Need>> {
+        self.nodes.get(account).ok_or_else(|| vec![Need::Node(account.clone())])
+    }
+
+    pub(super) fn children(
+        &self,
+        account: &AccountSequence,
+    ) -> Result<&BTreeSet<AccountSequence>, Vec<Need>> {
+        self.children.get(account).ok_or_else(|| vec![Need::Children(account.clone())])
+    }
+
+    pub(super) fn adoption(&self, order: OrderId) -> Result<&AdoptionHead, Vec<Need>> {
+        self.adoptions.get(&order).ok_or_else(|| vec![Need::Adoption(order)])
+    }
+
+    /// Returns the trees of all eligible adoptions with a smaller order number.
+    pub(super) fn trees_before(&self, order: OrderId) -> Result<u64, Vec<Need>> {
+        let mut missing = Vec::new();
+        let mut trees = 0;
+        for (key, byte) in sum_path(order) {
+            match self.sums.get(&key) {
+                Some(node) => trees += node.below(byte),
+                None => missing.push(Need::Sum(key)),
+            }
+        }
+        if missing.is_empty() { Ok(trees) } else { Err(missing) }
+    }
+
+    /// Returns what an account has in all.
+    pub(super) fn total(&self, owner: &Owner) -> Result<Amount, Vec<Need>> {
+        self.totals.get(owner).copied().ok_or_else(|| vec![Need::Total(owner.clone())])
+    }
+
+    pub(super) fn sum(&self, key: SumKey) -> Result<&SumNode, Vec<Need>> {
+        self.sums.get(&key).ok_or_else(|| vec![Need::Sum(key)])
+    }
+
+    /// Returns a node that is in memory, to complete it from other heads.
+    pub(super) fn node_mut(&mut self, account: &AccountSequence) -> Option<&mut Node> {
+        self.nodes.get_mut(account)
+    }
+
+    /// Folds a page that was read into everything in memory.
+    pub(super) fn apply_page(&mut self, page: &Page, hash: PageHash) {
+        for entry in &page.entries {
+            self.apply_to_heads(entry);
+        }
+        self.network.apply_page(page, hash);
+    }
+
+    /// Folds an entry of the draft into everything in memory.
+    pub(super) fn apply(&mut self, entry: &Entry, position: Position, time_ms: i64) {
+        self.apply_to_heads(entry);
+        self.network.apply(entry, position, time_ms);
+    }
+
+    fn apply_to_heads(&mut self, entry: &Entry) {
+        for account in Node::accounts_of(entry) {
+            if let Some(node) = self.nodes.get_mut(account) {
+                node.apply(account, entry);
+            }
+        }
+        if let Some(order) = AdoptionHead::order_of(entry)
+            && let Some(head) = self.adoptions.get_mut(&order)
+        {
+            head.apply(order, entry);
+        }
+        if let Some((referrer, child)) = child_of(entry)
+            && let Some(children) = self.children.get_mut(referrer)
+        {
+            children.insert(child.clone());
+        }
+        if let Some(order) = SumNode::order_of(entry) {
+            for (key, _) in sum_path(order) {
+                if let Some(sum) = self.sums.get_mut(&key) {
+                    sum.apply(key, entry);
+                }
+            }
+        }
+        // Totals are read for one decision and not kept up to date.
+        self.totals.clear();
+    }
+
+    /// Takes a head from storage, and lays over it what the log and the draft have since.
+    pub(super) fn provide(&mut self, loaded: Loaded, tail: &Tail, draft: &Draft) {
+        match loaded {
+            Loaded::Node { account, mut node, position } => {
+                let drafted =
+                    draft.entries().iter().filter(|entry| Node::accounts_of(entry).contains(&&account));
+                for entry in tail.of_account(&account, position).chain(drafted) {
+                    node.apply(&account, entry);
+                }
+                self.nodes.entry(account).or_insert(*node);
+            }
+            Loaded::Children { account, mut children, position } => {
+                children.extend(tail.children(&account, position).cloned());
+                let drafted = draft.entries().iter().filter_map(child_of);
+                let drafted = drafted.filter(|(referrer, _)| **referrer == account);
+                children.extend(drafted.map(|(_, child)| child.clone()));
+                self.children.entry(account).or_insert(children);
+            }
+            Loaded::Adoption { order, mut head, position } => {
+                for entry in tail.of_order(order, position).chain(draft.entries()) {
+                    head.apply(order, entry);
+                }
+                self.adoptions.entry(order).or_insert(*head);
+            }
+            Loaded::Sum { key, mut node, position } => {
+                for entry in tail.of_sum(key, position).chain(draft.entries()) {
+                    node.apply(key, entry);
+                }
+                self.sums.entry(key).or_insert(node);
+            }
+            Loaded::Total { owner, total, position } => {
+                let versions = &self.network.versions;
+                let lines = tail.lines(position, versions).chain(draft.lines(versions));
+                let since = lines.filter(|(other, _)| *other == owner).map(|(_, line)| line.amount());
+                let total = Amount::sum(std::iter::once(total).chain(since)).expect("a sum has room for all");
+                self.totals.insert(owner, total);
+            }
+        }
+    }
+}

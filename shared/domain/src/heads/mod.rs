@@ -1,0 +1,16 @@
+//! What the log adds up to, account by account and adoption by adoption.
+//!
+//! Every head is a fold over the entries that concern it, in the order of the log. The decider keeps the heads
+//! it needs in memory; the projections keep all of them in storage. Both use the same folds.
+
+mod adoption;
+mod money;
+mod network;
+mod node;
+mod tree_sums;
+
+pub use adoption::{AdoptionHead, AdoptionState, OrderWaiting};
+pub use money::{Line, LineKind, LineLeg, Lines, Money, Totals, lines_of};
+pub use network::{Brake, Closed, Counts, Due, Network, StoredNetwork, WalkProgress};
+pub use node::{Node, UplineWaiting};
+pub use tree_sums::{SumKey, SumNode, TREE_SUM_LEVELS, sum_path};

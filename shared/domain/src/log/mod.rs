@@ -1,0 +1,14 @@
+//! The log: pages of inputs and decisions, each with the hash of the page before.
+//!
+//! Everything the ledger is follows from these pages in their order. A page is written once, on condition
+//! that its number is free; that write is the only decision there is.
+
+mod entry;
+mod page;
+
+pub use entry::{
+    AdjustmentTerms, Cause, ChangedBecause, CloseTerms, Command, CommandOutcome, Correction, Entry,
+    FirstOrderChange, Held, HoldReason, OrderWait, PartitionProgress, PauseScope, Paused, UplineChange,
+    UplineWait, Walk, WalkId, WalkPlace, WalkScope,
+};
+pub use page::{InvalidPage, Page, PageHash, Position};

@@ -1,0 +1,188 @@
+//! The source's rows, as far as the rules read them.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountSequence, Amount, BusinessDate, RegionCode};
+
+/// The primary key of a source's row, as text.
+///
+/// Keys that are numbers are ordered as numbers and come before all others, which are ordered as text: where
+/// several rows name one account or one order, the greatest key counts (rules, section 6).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RowKey(String);
+
+impl RowKey {
+    /// Returns the key with this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the key's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the key as a number, if it is written as a number is.
+    fn number(&self) -> Option<i128> {
+        self.0.parse().ok().filter(|number: &i128| number.to_string() == self.0)
+    }
+}
+
+impl Ord for RowKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_text = || self.0.cmp(&other.0);
+        match (self.number(), other.number()) {
+            (Some(own), Some(others)) => own.cmp(&others).then_with(by_text),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => by_text(),
+        }
+    }
+}
+
+impl PartialOrd for RowKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for RowKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A column that decides something: its value, or why there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Column<T> {
+    /// The row has a value that can be read.
+    Value(T),
+    /// The row has no value.
+    Missing,
+    /// The row has a value that cannot be read.
+    Unreadable,
+}
+
+impl<T> Column<T> {
+    /// Returns the value, or what is wrong with the column of this name.
+    pub fn read(&self, column: TermsColumn) -> Result<&T, TermsFault> {
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::Missing => Err(TermsFault::Missing(column)),
+            Self::Unreadable => Err(TermsFault::Unreadable(column)),
+        }
+    }
+}
+
+/// A column of an adoption that its terms need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TermsColumn {
+    /// The adopter's account.
+    Account,
+    /// The number of trees.
+    Trees,
+    /// The contribution per tree.
+    Price,
+    /// The adoption date.
+    Date,
+}
+
+impl TermsColumn {
+    /// Returns the column's name on every wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Trees => "trees",
+            Self::Price => "price",
+            Self::Date => "date",
+        }
+    }
+}
+
+/// What is wrong with the terms of an adoption (rules, section 6: `INVALID_TERMS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
+pub enum TermsFault {
+    /// The row has no value in this column.
+    #[error("the {} is missing", .0.name())]
+    Missing(TermsColumn),
+    /// The row has a value in this column that cannot be read.
+    #[error("the {} cannot be read", .0.name())]
+    Unreadable(TermsColumn),
+    /// The value of this column is outside the policy's bounds.
+    #[error("the {} is outside the bounds of the policy", .0.name())]
+    OutOfBounds(TermsColumn),
+    /// Trees times price needs more than 18 integer digits.
+    #[error("the total needs more than 18 integer digits")]
+    TotalTooLarge,
+}
+
+/// A row of the adoptions' table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdoptionRow {
+    /// The adopter.
+    pub account: Column<AccountSequence>,
+    /// The number of trees, whatever the source says.
+    pub trees: Column<i64>,
+    /// The contribution per tree; `Value(None)` where the source has none.
+    pub price: Column<Option<Amount>>,
+    /// The adoption date.
+    pub date: Column<BusinessDate>,
+    /// The status, without blanks at its end.
+    pub status: String,
+    /// The province, where it is usable as a code.
+    pub province: Option<RegionCode>,
+    /// The city, where it is usable as a code.
+    pub city: Option<RegionCode>,
+}
+
+/// A row of the referrals' table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReferralRow {
+    /// The account that was referred.
+    pub account: AccountSequence,
+    /// Its referrer; `None` makes it a root.
+    pub referrer: Option<AccountSequence>,
+}
+
+/// Where an account hangs in the referral forest, as far as decisions are concerned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Link {
+    /// No referral row names the account.
+    #[default]
+    Missing,
+    /// Its row has no referrer.
+    Root,
+    /// Its row names this referrer.
+    Under(AccountSequence),
+}
+
+impl Link {
+    /// Returns the referrer, if there is one.
+    #[must_use]
+    pub fn referrer(&self) -> Option<&AccountSequence> {
+        match self {
+            Self::Under(referrer) => Some(referrer),
+            Self::Missing | Self::Root => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_ordered_as_numbers_where_they_are_numbers() {
+        let mut keys: Vec<RowKey> = ["b", "10", "a", "9", "-3"].map(RowKey::new).into();
+        keys.sort();
+        let texts: Vec<&str> = keys.iter().map(RowKey::as_str).collect();
+        assert_eq!(texts, ["-3", "9", "10", "a", "b"]);
+    }
+}

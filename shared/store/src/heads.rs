@@ -1,0 +1,248 @@
+//! What the log adds up to: heads of accounts and adoptions, sums of trees, lists.
+//!
+//! | what | key in `Ledger` |
+//! |---|---|
+//! | an account, user or system | `ACCOUNT#<account>` / `HEAD` |
+//! | an adoption | `ADOPTION#<order>` / `HEAD` |
+//! | every account that ever had a referrer | `CHILDREN#<referrer>` / `<account>` |
+//! | a sum of trees | `SUM#<level>` / `<prefix>` |
+//! | a page of an account's lines | `LINES#<account>` / `<number>` |
+//! | adoptions held, by order | `HELD#<shard>` / `<order>` |
+//!
+//! The revision of a head is the position of the last page that changed it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::heads::{AdoptionHead, Line, Money, Node, SumKey, SumNode, Totals};
+use domain::log::Position;
+use domain::{AccountSequence, OrderId, Owner};
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{decode, encode};
+use crate::engine::{BoxFuture, Engine, StoreError};
+use crate::item::{Condition, Item, Key, Query, Table, Write};
+
+const HEAD: &str = "HEAD";
+
+/// An account: its place in the forest, and what it has. System accounts have no place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountHead {
+    /// What decisions need to know of it.
+    pub node: Node,
+    /// What it has.
+    pub money: Money,
+}
+
+impl AccountHead {
+    /// Returns whether the recent lines have reached this size.
+    #[must_use]
+    pub fn lines_are_full(&self, bytes_max: usize) -> bool {
+        let lines = &self.money.lines.recent;
+        // Lines are alike, so a few of them need no counting.
+        lines.len() >= LINES_COUNTED_FROM
+            && postcard::experimental::serialized_size(lines).is_ok_and(|bytes| bytes >= bytes_max)
+    }
+}
+
+/// Fewer lines than this always fit.
+const LINES_COUNTED_FROM: usize = 4;
+
+/// A head and the position of the last page that changed it; 0 where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct At<T> {
+    /// The head.
+    pub head: T,
+    /// The position.
+    pub position: Position,
+}
+
+/// A page of lines that no longer fit their account's head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinePage {
+    /// What the account had before the first line.
+    pub opening: Totals,
+    /// The lines, in order.
+    pub lines: Vec<Line>,
+}
+
+/// Returns the key of an account's head.
+#[must_use]
+pub fn account_key(owner: &Owner) -> Key {
+    Key::new(Table::Ledger, format!("ACCOUNT#{owner}"), HEAD)
+}
+
+/// Returns the key of an adoption's head.
+#[must_use]
+pub fn adoption_key(order: OrderId) -> Key {
+    Key::new(Table::Ledger, format!("ADOPTION#{order}"), HEAD)
+}
+
+fn sum_key((level, prefix): SumKey) -> Key {
+    Key::new(Table::Ledger, format!("SUM#{level}"), format!("{prefix:016x}"))
+}
+
+fn line_page_key(owner: &Owner, number: u32) -> Key {
+    Key::new(Table::Ledger, format!("LINES#{owner}"), format!("{number:08}"))
+}
+
+fn children_partition(account: &AccountSequence) -> String {
+    format!("CHILDREN#{account}")
+}
+
+/// Returns the heads of these accounts; default ones where there is none.
+pub fn accounts(
+    engine: &dyn Engine,
+    owners: Vec<Owner>,
+) -> BoxFuture<'_, Result<BTreeMap<Owner, At<AccountHead>>, StoreError>> {
+    Box::pin(read_heads(engine, owners, account_key))
+}
+
+/// Returns the heads of these adoptions; default ones where there is none.
+pub fn adoptions(
+    engine: &dyn Engine,
+    orders: Vec<OrderId>,
+) -> BoxFuture<'_, Result<BTreeMap<OrderId, At<AdoptionHead>>, StoreError>> {
+    Box::pin(read_heads(engine, orders, |order| adoption_key(*order)))
+}
+
+/// Returns these sums of trees; default ones where there is none.
+pub fn sums(
+    engine: &dyn Engine,
+    keys: Vec<SumKey>,
+) -> BoxFuture<'_, Result<BTreeMap<SumKey, At<SumNode>>, StoreError>> {
+    Box::pin(read_heads(engine, keys, |key| sum_key(*key)))
+}
+
+async fn read_heads<N: Ord + Clone, T: Default + serde::de::DeserializeOwned>(
+    engine: &dyn Engine,
+    names: Vec<N>,
+    key: impl Fn(&N) -> Key,
+) -> Result<BTreeMap<N, At<T>>, StoreError> {
+    let keys: BTreeMap<Key, N> = names.into_iter().map(|name| (key(&name), name)).collect();
+    let items = engine.get_many(keys.keys().cloned().collect()).await?;
+    let mut heads = BTreeMap::new();
+    for item in items {
+        let name = keys.get(&item.key).expect("the engine answers what it was asked").clone();
+        heads.insert(name, At { head: decode(&item)?, position: item.revision });
+    }
+    for name in keys.into_values() {
+        heads.entry(name).or_insert_with(|| At { head: T::default(), position: 0 });
+    }
+    Ok(heads)
+}
+
+/// Returns the head of an account that an item holds: for tools that scan the table.
+pub fn account_of(item: &Item) -> Result<Option<(Owner, AccountHead)>, StoreError> {
+    let Some(name) = item.key.partition.strip_prefix("ACCOUNT#") else { return Ok(None) };
+    let owner = name.parse().map_err(|_| crate::codec::unreadable(item, "its key names no account".to_owned()))?;
+    Ok(Some((owner, decode(item)?)))
+}
+
+/// Returns the head of an adoption that an item holds: for tools that scan the table.
+pub fn adoption_of(item: &Item) -> Result<Option<(OrderId, AdoptionHead)>, StoreError> {
+    let Some(name) = item.key.partition.strip_prefix("ADOPTION#") else { return Ok(None) };
+    let order = name.parse().map_err(|_| crate::codec::unreadable(item, "its key names no order".to_owned()))?;
+    Ok(Some((order, decode(item)?)))
+}
+
+/// Returns every account that ever had this referrer.
+pub fn children<'a>(
+    engine: &'a dyn Engine,
+    account: &AccountSequence,
+) -> BoxFuture<'a, Result<BTreeSet<AccountSequence>, StoreError>> {
+    let mut query = Query::partition(Table::Ledger, children_partition(account));
+    Box::pin(async move {
+        let mut children = BTreeSet::new();
+        loop {
+            let page = engine.query(query.clone()).await?;
+            for item in page.items {
+                let child = item.key.sort.parse();
+                children.insert(child.map_err(|_| {
+                    crate::codec::unreadable(&item, "its sort key is not an account".to_owned())
+                })?);
+            }
+            match page.next {
+                Some(next) => query.after = Some(next.sort),
+                None => return Ok(children),
+            }
+        }
+    })
+}
+
+/// Returns a page of the accounts that ever had this referrer, in order, after `after`.
+pub fn children_page<'a>(
+    engine: &'a dyn Engine,
+    account: &AccountSequence,
+    after: Option<&AccountSequence>,
+    limit: usize,
+) -> BoxFuture<'a, Result<Vec<AccountSequence>, StoreError>> {
+    let after = after.map(ToString::to_string);
+    let query = Query { after, limit, ..Query::partition(Table::Ledger, children_partition(account)) };
+    Box::pin(async move {
+        let page = engine.query(query).await?;
+        Ok(page.items.iter().filter_map(|item| item.key.sort.parse().ok()).collect())
+    })
+}
+
+/// Returns the page of lines with this number, from 0.
+pub fn line_page<'a>(
+    engine: &'a dyn Engine,
+    owner: &Owner,
+    number: u32,
+) -> BoxFuture<'a, Result<Option<LinePage>, StoreError>> {
+    let key = line_page_key(owner, number);
+    Box::pin(async move {
+        let item = engine.get(key).await?;
+        item.as_ref().map(decode).transpose()
+    })
+}
+
+/// Returns the pages of lines with numbers from `first` to before `end`, in order.
+pub fn line_pages<'a>(
+    engine: &'a dyn Engine,
+    owner: &Owner,
+    first: u32,
+    end: u32,
+) -> BoxFuture<'a, Result<Vec<LinePage>, StoreError>> {
+    let keys: Vec<Key> = (first..end).map(|number| line_page_key(owner, number)).collect();
+    Box::pin(async move {
+        let mut items = engine.get_many(keys).await?;
+        items.sort_by(|one, other| one.key.cmp(&other.key));
+        items.iter().map(decode).collect()
+    })
+}
+
+/// Returns the write that puts an account's head in the place of that of `before`.
+#[must_use]
+pub fn put_account(owner: &Owner, head: &AccountHead, position: Position, before: Position) -> Write {
+    Write::put(Item::new(account_key(owner), position, encode(head)), condition(before))
+}
+
+/// Returns the write that puts an adoption's head in the place of that of `before`.
+#[must_use]
+pub fn put_adoption(order: OrderId, head: &AdoptionHead, position: Position, before: Position) -> Write {
+    Write::put(Item::new(adoption_key(order), position, encode(head)), condition(before))
+}
+
+/// Returns the write that puts a sum in the place of that of `before`.
+#[must_use]
+pub fn put_sum(key: SumKey, node: &SumNode, position: Position, before: Position) -> Write {
+    Write::put(Item::new(sum_key(key), position, encode(node)), condition(before))
+}
+
+/// Returns the write that adds an account to those that had this referrer. Repeating it changes nothing.
+#[must_use]
+pub fn put_child(referrer: &AccountSequence, child: &AccountSequence) -> Write {
+    let key = Key::new(Table::Ledger, children_partition(referrer), child.as_str());
+    Write::put(Item::new(key, 1, Vec::new()), Condition::None)
+}
+
+/// Returns the write that puts a page of lines. Repeating it changes nothing: a page follows from its lines.
+#[must_use]
+pub fn put_line_page(owner: &Owner, number: u32, page: &LinePage) -> Write {
+    Write::put(Item::new(line_page_key(owner, number), 1, encode(page)), Condition::None)
+}
+
+fn condition(before: Position) -> Condition {
+    if before == 0 { Condition::Absent } else { Condition::Revision(before) }
+}

@@ -1,0 +1,61 @@
+//! The pages of the log: `Log` `LOG#<position>` / `PAGE`, each in a partition of its own.
+
+use domain::log::{Page, Position};
+
+use crate::codec::{compress, decompress, unreadable};
+use crate::engine::{BoxFuture, Engine, StoreError};
+use crate::item::{Condition, Item, Key, Table, Write, Written};
+
+const SORT: &str = "PAGE";
+
+fn key(position: Position) -> Key {
+    Key::new(Table::Log, format!("LOG#{position:012}"), SORT)
+}
+
+/// Returns the position of the page at a key of the log's table, if it is one.
+#[must_use]
+pub fn position_of(key: &Key) -> Option<Position> {
+    (key.table == Table::Log).then(|| key.partition.strip_prefix("LOG#")?.parse().ok()).flatten()
+}
+
+/// Puts a page on condition that its number is free. This is the one write that decides.
+pub fn put<'a>(engine: &'a dyn Engine, page: &Page) -> BoxFuture<'a, Result<Written, StoreError>> {
+    let item = Item::new(key(page.position), 1, compress(&page.encode()));
+    engine.write(Write::put(item, Condition::Absent))
+}
+
+/// Returns the pages after `after`, in order and without gaps, at most `count`.
+pub fn read_after(
+    engine: &dyn Engine,
+    after: Position,
+    count: u32,
+) -> BoxFuture<'_, Result<Vec<Page>, StoreError>> {
+    Box::pin(async move { read(engine, (after + 1..).take(count as usize)).await })
+}
+
+/// Returns the pages at these positions, in their order, up to the first that is missing.
+pub fn read_at(
+    engine: &dyn Engine,
+    positions: Vec<Position>,
+) -> BoxFuture<'_, Result<Vec<Page>, StoreError>> {
+    Box::pin(async move { read(engine, positions).await })
+}
+
+async fn read(
+    engine: &dyn Engine,
+    positions: impl IntoIterator<Item = Position>,
+) -> Result<Vec<Page>, StoreError> {
+    let positions: Vec<Position> = positions.into_iter().collect();
+    let items = engine.get_many(positions.iter().map(|position| key(*position)).collect()).await?;
+    let mut pages = Vec::with_capacity(items.len());
+    for item in items {
+        let page = Page::decode(&decompress(&item)?).map_err(|error| unreadable(&item, error.to_string()))?;
+        pages.push(page);
+    }
+    pages.sort_by_key(|page| page.position);
+    let mut wanted = positions;
+    wanted.sort_unstable();
+    let whole = pages.iter().zip(&wanted).take_while(|(page, wanted)| page.position == **wanted).count();
+    pages.truncate(whole);
+    Ok(pages)
+}
