@@ -4,8 +4,10 @@
 //! stands in for DynamoDB, queues in memory for SQS, loops for event source mappings, and an HTTP server for
 //! API Gateway. What exists (tables, queues, triggers, variables) is read from `infra/template.yaml`.
 
+pub mod arguments;
 pub mod capture;
 pub mod close;
+pub mod commands;
 pub mod events;
 pub mod export;
 pub mod functions;
