@@ -1,53 +1,66 @@
 //! The decoder.
 
-use super::message::{Document, Event, SnapshotPhase, SourceVersion};
-use super::profile::{Profile, Subject};
+use serde_json::value::RawValue;
+
+use super::column::{Alias, Cell, Cells, Column};
+use super::document::{Document, Record};
+use super::event::{self, Code, Event, Origin};
+use super::profile::{Encoding, Profile, SourceTable, Subject, Table, Topic};
 use super::refusal::Refusal;
-use super::row::{self, Row};
+use super::row_key::{RowKey, key_value};
+use super::snapshot::SnapshotPhase;
+use super::version::{Place, SourceVersion};
+
+/// A Kafka record, as far as the decoder looks at it.
+///
+/// `key` and `value` are `None` where Kafka has none. An empty value counts as none, because transports
+/// that cannot say "none" say that, and no converter writes an empty document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KafkaRecord<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// The offset in the partition.
+    pub offset: i64,
+    /// The timestamp in milliseconds since 1970. One below zero counts as none.
+    pub timestamp_ms: Option<i64>,
+    /// The key.
+    pub key: Option<&'a [u8]>,
+    /// The value.
+    pub value: Option<&'a [u8]>,
+}
 
 /// Decodes one Kafka record. No bytes make it panic.
-///
-/// `key` and `value` are the record's, `None` where Kafka has none. An empty value counts as none,
-/// because transports that cannot say "none" say that, and no converter writes an empty document.
-/// The key is only looked at where a delete needs it, so an unreadable key spoils nothing else.
-pub fn decode(
-    profile: &Profile,
-    topic: &str,
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-) -> Result<Decoded, Refusal> {
-    let subject = profile.subject(topic).ok_or_else(|| Refusal::UnknownTopic { topic: topic.to_owned() })?;
-    let document = match value {
-        None | Some([]) => return Ok(Decoded::Control(Control::Tombstone)),
-        Some(bytes) => Document::parse(bytes)?,
+pub fn decode(profile: &Profile, record: KafkaRecord<'_>) -> Result<Decoded, Refusal> {
+    let subject = profile
+        .subject(record.topic)
+        .ok_or_else(|| Refusal::UnknownTopic { topic: record.topic.to_owned() })?;
+    let document = record.value.filter(|bytes| !bytes.is_empty()).map(Document::parse).transpose()?;
+    let Some(document) = document.filter(|document| !document.is_null()) else {
+        return match subject {
+            Subject::Table(topic) => tombstone(profile, topic, record),
+            _ => Ok(Decoded::Control(Control::Tombstone)),
+        };
     };
-    if document.is_null() {
-        return Ok(Decoded::Control(Control::Tombstone));
-    }
-    let record = document.into_record()?;
-    let table = match subject {
-        Subject::Table(table) => table,
+    let fields = document.into_record()?;
+    let topic = match subject {
+        Subject::Table(topic) => topic,
         Subject::Heartbeat => {
-            let source_ts_ms = record.heartbeat_ts_ms()?;
+            let source_ts_ms = event::heartbeat_ts_ms(&fields)?;
             return Ok(Decoded::Control(Control::Heartbeat { source_ts_ms }));
         }
         Subject::Transactions => return Ok(Decoded::Control(Control::TransactionBoundary)),
         Subject::Messages => return Ok(Decoded::Control(Control::LogicalMessage)),
     };
-    let encoding = &profile.encoding;
-    let (event, origin) = record.into_event(encoding)?;
-    let row = match event {
-        Event::Upsert(record) => row::upsert(table, &record, encoding)?,
-        Event::Delete(before) => row::delete(table, before.as_ref(), key)?,
-        Event::Truncate => return Err(Refusal::Truncate),
-        Event::Message => return Ok(Decoded::Control(Control::LogicalMessage)),
-    };
-    Ok(Decoded::Change(Change {
-        row,
-        version: origin.version,
-        snapshot: origin.snapshot,
-        source_ts_ms: origin.source_ts_ms,
-    }))
+    let (event, origin) = event::read(fields, &profile.encoding)?;
+    if matches!(event, Event::Message) {
+        return Ok(Decoded::Control(Control::LogicalMessage));
+    }
+    if !topic.carries(origin.schema.as_deref(), origin.table.as_deref()) {
+        return Err(Refusal::OtherTable { table: name_of(&origin) });
+    }
+    row_change(&profile.encoding, topic, record, event, &origin)
 }
 
 /// What a record is.
@@ -55,21 +68,76 @@ pub fn decode(
 pub enum Decoded {
     /// A row came to be, changed or went away.
     Change(Change),
+    /// All rows of a table went away.
+    Truncate(Truncate),
     /// Nothing about any row; to be counted, not applied.
     Control(Control),
+}
+
+/// What happened to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// It was inserted.
+    Create,
+    /// A snapshot read it.
+    Read,
+    /// It was updated, or the message does not say.
+    Update,
+    /// It was deleted.
+    Delete,
+    /// Kafka's compaction may forget its key. Where no delete says so before, this is the delete.
+    Tombstone,
 }
 
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The row as it is now, or which one is gone.
-    pub row: Row,
+    /// The table.
+    pub table: SourceTable,
+    /// The row.
+    pub row_key: RowKey,
+    /// What happened to it.
+    pub operation: Operation,
+    /// Where the change stands in the source's history. Of a tombstone only the place means anything.
+    pub version: SourceVersion,
+    /// Where the change stands in a snapshot.
+    pub snapshot: SnapshotPhase,
+    /// The columns that the message names.
+    pub(crate) cells: Cells,
+}
+
+impl Change {
+    /// When the source made the change, in milliseconds since 1970, if the message says.
+    #[must_use]
+    pub fn source_ts_ms(&self) -> Option<i64> {
+        self.version.ts_ms
+    }
+}
+
+/// A table that was emptied at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Truncate {
+    /// The table.
+    pub table: SourceTable,
+    /// What keys of its rows begin with ([`RowKey::topic`]).
+    pub rows_of: String,
     /// Where the change stands in the source's history.
     pub version: SourceVersion,
-    /// Where the change stands in the connector's initial snapshot.
-    pub snapshot: SnapshotPhase,
-    /// When the source made the change, in milliseconds since 1970, if the message says.
-    pub source_ts_ms: Option<i64>,
+}
+
+impl Truncate {
+    /// What it means for one row of the table: its delete.
+    #[must_use]
+    pub fn delete_of(&self, row_key: RowKey) -> Change {
+        Change {
+            table: self.table,
+            row_key,
+            operation: Operation::Delete,
+            version: self.version.clone(),
+            snapshot: SnapshotPhase::Streaming,
+            cells: Cells::new(),
+        }
+    }
 }
 
 /// A record that changes no row.
@@ -80,10 +148,155 @@ pub enum Control {
         /// Milliseconds since 1970, by the connector's clock.
         source_ts_ms: i64,
     },
-    /// Lets Kafka's compaction forget a key; follows the delete that said so.
+    /// A tombstone whose key does not name a row: it has no key, or the row's key is other columns.
     Tombstone,
     /// Something the source's applications wrote into the log beside the tables (`op` = `m`).
     LogicalMessage,
     /// The begin or the end of a transaction of the source.
     TransactionBoundary,
+}
+
+fn tombstone(profile: &Profile, topic: Topic<'_>, record: KafkaRecord<'_>) -> Result<Decoded, Refusal> {
+    let Some(key) = record.key.filter(|bytes| !bytes.is_empty()).map(Document::parse).transpose()? else {
+        return Ok(Decoded::Control(Control::Tombstone));
+    };
+    // A schema names the table whose key it describes.
+    let described = key.schema_name().and_then(|name| name.strip_suffix(".Key"));
+    if let Some(other) = described.filter(|name| *name != topic.topic && profile.carries_table(name)) {
+        return Err(Refusal::OtherTable { table: other.to_owned() });
+    }
+    let foreign = key
+        .values()
+        .into_iter()
+        .find_map(|(name, _)| name.filter(|name| profile.is_of_another_table(topic.table, name)));
+    if let Some(column) = foreign {
+        return Err(Refusal::OtherKey { column: column.to_owned() });
+    }
+    let Some(row_key) = message_key(topic, &key) else {
+        return Ok(Decoded::Control(Control::Tombstone));
+    };
+    Ok(Decoded::Change(Change {
+        table: topic.table.holds(),
+        row_key,
+        operation: Operation::Tombstone,
+        version: version(&Origin::default(), true, place(topic, record)),
+        snapshot: SnapshotPhase::Unknown,
+        cells: Cells::new(),
+    }))
+}
+
+fn row_change(
+    encoding: &Encoding,
+    topic: Topic<'_>,
+    record: KafkaRecord<'_>,
+    event: Event<'_>,
+    origin: &Origin,
+) -> Result<Decoded, Refusal> {
+    let place = place(topic, record);
+    let table = topic.table.holds();
+    let (operation, image) = match event {
+        Event::Upsert(image) => (upsert(origin), Some(image)),
+        Event::Delete(before) => (Operation::Delete, before),
+        Event::Truncate | Event::Message => {
+            let version = version(origin, true, place);
+            return Ok(Decoded::Truncate(Truncate { table, rows_of: topic.rows_of().to_owned(), version }));
+        }
+    };
+    // A key that cannot be read spoils nothing where the row says which one it is.
+    let key = record.key.filter(|bytes| !bytes.is_empty()).and_then(|bytes| Document::parse(bytes).ok());
+    let row_key = key
+        .and_then(|key| message_key(topic, &key))
+        .or_else(|| image_key(topic, image.as_ref()?))
+        .ok_or(Refusal::NoKey)?;
+    let is_delete = operation == Operation::Delete;
+    let cells = match &image {
+        Some(image) if !is_delete => cells(topic.table, image, encoding)?,
+        _ => Cells::new(),
+    };
+    let version = version(origin, is_delete, place);
+    Ok(Decoded::Change(Change { table, row_key, operation, version, snapshot: origin.snapshot, cells }))
+}
+
+fn upsert(origin: &Origin) -> Operation {
+    match origin.code {
+        Some(Code::Create) => Operation::Create,
+        Some(Code::Read) => Operation::Read,
+        _ => Operation::Update,
+    }
+}
+
+fn place(topic: Topic<'_>, record: KafkaRecord<'_>) -> Place {
+    Place {
+        timestamp_ms: record.timestamp_ms.filter(|timestamp| *timestamp >= 0),
+        topic: (record.topic != topic.rows_of()).then(|| record.topic.to_owned()),
+        partition: record.partition,
+        offset: record.offset,
+    }
+}
+
+fn version(origin: &Origin, is_delete: bool, place: Place) -> SourceVersion {
+    SourceVersion {
+        ts_ms: origin.ts_ms,
+        last_commit: origin.sequence.and_then(|sequence| sequence.last_commit),
+        position: origin.sequence.and_then(|sequence| sequence.position).or(origin.lsn),
+        is_sequenced: origin.sequence.is_some(),
+        is_delete,
+        place,
+    }
+}
+
+/// The row's key from the message key, unless the profile says that it is made of other columns.
+fn message_key(topic: Topic<'_>, key: &Document<'_>) -> Option<RowKey> {
+    let values = key.values();
+    let configured = topic.table.key();
+    let raw: Vec<&RawValue> = if configured.is_empty() {
+        values.into_iter().map(|(_, raw)| raw).collect()
+    } else {
+        let named = |column| values.iter().find(|(name, _)| *name == Some(column)).map(|(_, raw)| *raw);
+        configured.names().map(named).collect::<Option<_>>()?
+    };
+    let values: Option<Vec<String>> = raw.into_iter().map(key_value).collect();
+    RowKey::new(topic.rows_of(), values?)
+}
+
+/// The row's key from its image: the columns that the profile names, or else the business key.
+fn image_key(topic: Topic<'_>, image: &Record<'_>) -> Option<RowKey> {
+    let configured = topic.table.key();
+    let values: Option<Vec<String>> = if configured.is_empty() {
+        let first = topic.table.business_key().names().find_map(|name| image.raw(name));
+        first.map(|raw| key_value(raw).map(|value| vec![value]))?
+    } else {
+        configured.names().map(|name| key_value(image.raw(name)?)).collect()
+    };
+    RowKey::new(topic.rows_of(), values?)
+}
+
+/// What the row has in each column that is read.
+fn cells(table: &Table, image: &Record<'_>, encoding: &Encoding) -> Result<Cells, Refusal> {
+    let mut cells = Cells::new();
+    for (column, names) in table.columns() {
+        for (number, field) in image.all(names) {
+            if field.is_avro_union() {
+                return Err(Refusal::AvroJson { field: field.name.into_owned() });
+            }
+            if let Some(cell) = field.cell(column, encoding) {
+                cells.insert(Alias { column, number }, cell);
+            }
+        }
+    }
+    Ok(cells)
+}
+
+impl Change {
+    /// The business key that the message names, if it can be read.
+    pub(crate) fn business_key(&self) -> Option<&str> {
+        let column = if self.table == SourceTable::Adoptions { Column::Order } else { Column::Account };
+        let named = self.cells.iter().find(|(alias, _)| alias.column == column);
+        if let (_, Cell::Value(key)) = named? { Some(key) } else { None }
+    }
+}
+
+fn name_of(origin: &Origin) -> String {
+    let table = origin.table.as_deref().unwrap_or("?");
+    origin.schema.as_ref().map_or_else(|| table.to_owned(), |schema| format!("{schema}.{table}"))
 }

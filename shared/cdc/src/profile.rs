@@ -5,6 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
+mod columns;
+mod declaration;
+
+pub use columns::{
+    AdoptionColumns, Columns, Identity, ReferralColumns, SourceName, SourceTable, Table, UserColumns,
+};
+pub use declaration::InvalidProfile;
+
+use declaration::Declaration;
+
 /// How a deployment names and encodes what the decoder reads.
 ///
 /// Three are built in, and [`Profile::built_in`] is all of them at once, because their topics differ.
@@ -13,6 +23,7 @@ use serde::Deserialize;
 ///
 /// ```json
 /// {
+///   "name": "shop",
 ///   "tables": {
 ///     "shop.public.orders": { "holds": "adoptions", "columns": { "tree_count": ["trees"] } },
 ///     "shop.public.users": { "holds": "users" },
@@ -23,13 +34,26 @@ use serde::Deserialize;
 ///   "heartbeat_topic_prefix": "__debezium-heartbeat",
 ///   "added_field_prefix": "__",
 ///   "decimal_scale": 10,
+///   "time_unit": "microseconds",
+///   "text_times": "instant",
 ///   "business_zone": "Asia/Shanghai",
 ///   "wall_clock_zone": "UTC"
 /// }
 /// ```
+///
+/// What no message without a schema says:
+///
+/// - `decimal_scale`: decimals are bytes in base64 (`decimal.handling.mode=precise`) of this scale. Left
+///   out, only numbers and text are read.
+/// - `time_unit`: what numbers in date and time columns count, since 1970: `days`, `seconds`,
+///   `milliseconds`, `microseconds` or `nanoseconds`. Left out, a number is read in the unit in which it
+///   is a date of the years 2000 to 2099, which is never true of two, and not at all where there is none.
+/// - `text_times`: `wall_clock` where a `Z` or an offset in a text says nothing
+///   (`time.precision.mode=isostring` of a column without a zone), else `instant`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Declaration")]
 pub struct Profile {
+    name: String,
     tables: BTreeMap<String, Table>,
     transaction_topics: BTreeSet<String>,
     message_topics: BTreeSet<String>,
@@ -45,13 +69,13 @@ impl Profile {
     #[must_use]
     pub fn built_in() -> Self {
         Self::of(["dbserver1", "cdc.identity", "cdc.planting", "cdc.referral"])
-            .with(DEPLOYMENT_USERS, Table::Users { columns: UserColumns::default() })
-            .with(DEPLOYMENT_ORDERS, Table::Adoptions { columns: AdoptionColumns::default() })
-            .with(DEPLOYMENT_REFERRALS, Table::Referrals { columns: ReferralColumns::default() })
-            .with(GUIDE_USERS, Table::Users { columns: UserColumns::default() })
-            .with(GUIDE_ADOPTIONS, Table::Adoptions { columns: AdoptionColumns::default() })
-            .with(GUIDE_ORDERS, Table::Adoptions { columns: AdoptionColumns::default() })
-            .with(GUIDE_REFERRALS, Table::Referrals { columns: ReferralColumns::default() })
+            .with(DEPLOYMENT_USERS, users())
+            .with(DEPLOYMENT_ORDERS, adoptions())
+            .with(DEPLOYMENT_REFERRALS, referrals())
+            .with(GUIDE_USERS, users())
+            .with(GUIDE_ADOPTIONS, adoptions())
+            .with(GUIDE_ORDERS, adoptions())
+            .with(GUIDE_REFERRALS, referrals())
     }
 
     /// The built-in profile of this name, one of [`Profile::NAMES`].
@@ -75,6 +99,7 @@ impl Profile {
             let server = control.rsplit_once('.').map_or("", |(server, _)| server);
             topics.iter().any(|topic| is_below(topic, server))
         };
+        name.clone_into(&mut profile.name);
         profile.transaction_topics.retain(serves);
         profile.message_topics.retain(serves);
         Some(profile)
@@ -95,6 +120,12 @@ impl Profile {
         self
     }
 
+    /// The name by which messages speak of this profile.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The topics that carry rows, with the table each one carries, in order of name.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &Table)> {
         self.tables.iter().map(|(topic, table)| (topic.as_str(), table))
@@ -104,15 +135,15 @@ impl Profile {
     #[must_use]
     pub fn knows_activity(&self) -> bool {
         self.tables.values().any(|table| match table {
-            Table::Users { columns } => columns.last_activity.names().next().is_some(),
+            Table::Users { columns, .. } => columns.last_activity.names().next().is_some(),
             Table::Referrals { .. } | Table::Adoptions { .. } => false,
         })
     }
 
     /// What this topic is about, unless the profile does not know it.
     pub(super) fn subject(&self, topic: &str) -> Option<Subject<'_>> {
-        if let Some(table) = self.tables.get(topic) {
-            Some(Subject::Table(table))
+        if let Some((topic, table)) = self.tables.get_key_value(topic) {
+            Some(Subject::Table(Topic { topic, table }))
         } else if is_below(topic, &self.heartbeat_topic_prefix) {
             Some(Subject::Heartbeat)
         } else if self.transaction_topics.contains(topic) {
@@ -124,15 +155,37 @@ impl Profile {
         }
     }
 
+    /// Whether a topic of this name carries rows.
+    pub(super) fn carries_table(&self, topic: &str) -> bool {
+        self.tables.contains_key(topic)
+    }
+
+    /// Whether another table than this one has a column of this name, and this one has not.
+    pub(super) fn is_of_another_table(&self, table: &Table, column: &str) -> bool {
+        let has = |table: &Table| {
+            let names = table.columns().into_iter().flat_map(|(_, names)| names.names());
+            names.chain(table.key().names()).any(|name| name == column)
+        };
+        // What many tables call their key says nothing.
+        let is_telling = !["id", "uuid", "key"].contains(&column);
+        is_telling
+            && !has(table)
+            && self.tables.values().any(|other| other.holds() != table.holds() && has(other))
+    }
+
     /// A profile of these connectors, by `topic.prefix`, without tables yet.
     fn of<const N: usize>(servers: [&str; N]) -> Self {
         Self {
+            name: "built-in".to_owned(),
             tables: BTreeMap::new(),
             // The names Debezium gives these topics unless told otherwise.
             transaction_topics: servers.iter().map(|server| format!("{server}.transaction")).collect(),
             message_topics: servers.iter().map(|server| format!("{server}.message")).collect(),
             heartbeat_topic_prefix: DEFAULT_HEARTBEAT_TOPIC_PREFIX.to_owned(),
-            encoding: Encoding::default(),
+            encoding: Encoding {
+                decimals: Decimals::SupposedPrecise { scale: domain::Amount::SCALE },
+                ..Encoding::default()
+            },
         }
     }
 
@@ -159,139 +212,44 @@ fn is_below(topic: &str, prefix: &str) -> bool {
 /// What a topic is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Subject<'a> {
-    Table(&'a Table),
+    Table(Topic<'a>),
     Heartbeat,
     Transactions,
     Messages,
 }
 
-/// The table a topic carries.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "holds", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Table {
-    /// One row per user.
-    Users {
-        /// What its columns are called.
-        #[serde(default)]
-        columns: UserColumns,
-    },
-    /// One row per account: who referred it.
-    Referrals {
-        /// What its columns are called.
-        #[serde(default)]
-        columns: ReferralColumns,
-    },
-    /// One row per order of trees.
-    Adoptions {
-        /// What its columns are called.
-        #[serde(default)]
-        columns: AdoptionColumns,
-    },
+/// A topic and the table it carries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Topic<'a> {
+    pub(super) topic: &'a str,
+    pub(super) table: &'a Table,
 }
 
-/// The columns of a table of users.
-///
-/// `phone`, or whatever the deployment calls it, is not among them on purpose.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct UserColumns {
-    /// The account sequence; needed.
-    pub account: Columns,
-    /// The user's status.
-    pub status: Columns,
-    /// When the user registered. `registered_at` is a guess at the flattened deployment's name.
-    pub created_at: Columns,
-    /// When the user was last seen. None by default, because naming one switches on the activity
-    /// conditions of talent levels (rules, section 9).
-    pub last_activity: Columns,
-}
+impl Topic<'_> {
+    /// What keys of the table's rows begin with: the topic, unless another topic has rows of it, too.
+    pub(super) fn rows_of(&self) -> &str {
+        self.table.rows_of().unwrap_or(self.topic)
+    }
 
-impl Default for UserColumns {
-    fn default() -> Self {
-        Self {
-            account: Columns::new(["account_sequence"]),
-            status: Columns::new(["status"]),
-            created_at: Columns::new(["created_at", "registered_at"]),
-            last_activity: Columns::new([]),
+    /// Whether a row may be of this table, as far as its message says.
+    pub(super) fn carries(&self, schema: Option<&str>, table: Option<&str>) -> bool {
+        match self.table.source_tables() {
+            [] => SourceName::of_topic(self.topic).matches(schema, table),
+            names => names.iter().any(|name| name.matches(schema, table)),
         }
     }
 }
 
-/// The columns of a table of referrals.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ReferralColumns {
-    /// The account that was referred; needed.
-    pub account: Columns,
-    /// The account that referred it; null or empty for a root. Needed as a column: if it were
-    /// missing, every account would silently become a root. `referrer_sequence` is a guess at the
-    /// flattened deployment's name.
-    pub referrer: Columns,
+fn users() -> Table {
+    Table::Users { columns: UserColumns::default(), identity: Identity::default() }
 }
 
-impl Default for ReferralColumns {
-    fn default() -> Self {
-        Self {
-            account: Columns::new(["account_sequence"]),
-            referrer: Columns::new(["referrer_account_sequence", "referrer_sequence"]),
-        }
-    }
+fn referrals() -> Table {
+    Table::Referrals { columns: ReferralColumns::default(), identity: Identity::default() }
 }
 
-/// The columns of a table of adoptions.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AdoptionColumns {
-    /// The order number; needed. `id` serves a table whose primary key is the order number; one that
-    /// is a UUID is refused as no number.
-    pub order: Columns,
-    /// The adopter's account sequence; needed.
-    pub account: Columns,
-    /// How many trees; needed. `trees` is a guess.
-    pub tree_count: Columns,
-    /// The contribution of each tree. Where absent or null, the rules derive it (section 3).
-    pub contribution_per_tree: Columns,
-    /// The day of the adoption; needed. A `DATE` is that day, a timestamp the business date it falls
-    /// on. The flattened deployment has no such column, hence `created_at`.
-    pub adoption_date: Columns,
-    /// The order's status; needed.
-    pub status: Columns,
-    /// The province's code. `province_code` is a guess.
-    pub province: Columns,
-    /// The city's code. `city_code` is a guess.
-    pub city: Columns,
-}
-
-impl Default for AdoptionColumns {
-    fn default() -> Self {
-        Self {
-            order: Columns::new(["order_id", "id"]),
-            account: Columns::new(["account_sequence"]),
-            tree_count: Columns::new(["tree_count", "trees"]),
-            contribution_per_tree: Columns::new(["contribution_per_tree"]),
-            adoption_date: Columns::new(["adoption_date", "created_at"]),
-            status: Columns::new(["status"]),
-            province: Columns::new(["selected_province", "province_code"]),
-            city: Columns::new(["selected_city", "city_code"]),
-        }
-    }
-}
-
-/// The names a column may have, best first. The first one a row has is the one that counts, even
-/// when it is null there.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Columns(Vec<String>);
-
-impl Columns {
-    fn new<const N: usize>(names: [&str; N]) -> Self {
-        Self(names.map(str::to_owned).into())
-    }
-
-    /// The names, best first.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
+fn adoptions() -> Table {
+    Table::Adoptions { columns: AdoptionColumns::default(), identity: Identity::default() }
 }
 
 /// How to read what a message leaves open.
@@ -299,8 +257,12 @@ impl Columns {
 pub(super) struct Encoding {
     /// What `ExtractNewRecordState` puts before the fields it adds (`add.fields.prefix`).
     pub(super) added_field_prefix: String,
-    /// The scale of decimals that come as bytes and without a schema.
-    pub(super) decimal_scale: u32,
+    /// How decimals without a schema are written.
+    pub(super) decimals: Decimals,
+    /// What numbers in date and time columns without a schema count.
+    pub(super) time_unit: Option<TimeUnit>,
+    /// What a zone in a text without a schema says.
+    pub(super) text_times: TextTimes,
     /// The zone in which an instant has its business date.
     pub(super) business_zone: Tz,
     /// The zone whose wall clock `timestamp without time zone` columns show.
@@ -311,217 +273,46 @@ impl Default for Encoding {
     fn default() -> Self {
         Self {
             added_field_prefix: "__".to_owned(),
-            decimal_scale: domain::Amount::SCALE,
+            decimals: Decimals::Plain,
+            time_unit: None,
+            text_times: TextTimes::Instant,
             business_zone: Tz::Asia__Shanghai,
             wall_clock_zone: Tz::UTC,
         }
     }
 }
 
-/// A profile as it is written, not yet checked.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Declaration {
-    tables: BTreeMap<String, Table>,
-    #[serde(default)]
-    transaction_topics: BTreeSet<String>,
-    #[serde(default)]
-    message_topics: BTreeSet<String>,
-    heartbeat_topic_prefix: Option<String>,
-    added_field_prefix: Option<String>,
-    decimal_scale: Option<u32>,
-    business_zone: Option<String>,
-    wall_clock_zone: Option<String>,
+/// How decimals without a schema are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decimals {
+    /// As numbers or text.
+    Plain,
+    /// As bytes in base64, of this scale.
+    Precise { scale: u32 },
+    /// Perhaps as bytes in base64, of this scale: a built-in profile serves connectors of both kinds.
+    SupposedPrecise { scale: u32 },
 }
 
-impl TryFrom<Declaration> for Profile {
-    type Error = InvalidProfile;
-
-    fn try_from(declaration: Declaration) -> Result<Self, InvalidProfile> {
-        let default = Encoding::default();
-        let profile = Self {
-            tables: declaration.tables,
-            transaction_topics: declaration.transaction_topics,
-            message_topics: declaration.message_topics,
-            heartbeat_topic_prefix: prefix(
-                "heartbeat_topic_prefix",
-                declaration.heartbeat_topic_prefix,
-                DEFAULT_HEARTBEAT_TOPIC_PREFIX,
-            )?,
-            encoding: Encoding {
-                added_field_prefix: prefix(
-                    "added_field_prefix",
-                    declaration.added_field_prefix,
-                    &default.added_field_prefix,
-                )?,
-                decimal_scale: scale(declaration.decimal_scale, default.decimal_scale)?,
-                business_zone: zone("business_zone", declaration.business_zone, default.business_zone)?,
-                wall_clock_zone: zone(
-                    "wall_clock_zone",
-                    declaration.wall_clock_zone,
-                    default.wall_clock_zone,
-                )?,
-            },
-        };
-        profile.check_topics()?;
-        profile.tables.iter().try_for_each(|(topic, table)| check_columns(topic, table))?;
-        Ok(profile)
-    }
+/// What a number in a date or time column counts, since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum TimeUnit {
+    Days,
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
 }
 
-impl Profile {
-    fn check_topics(&self) -> Result<(), InvalidProfile> {
-        if self.tables.is_empty() {
-            return Err(InvalidProfile::NoTables);
-        }
-        let mut seen = BTreeSet::new();
-        for topic in self.tables.keys().chain(&self.transaction_topics).chain(&self.message_topics) {
-            let well_formed = (1..=MAX_TOPIC_CHARACTERS).contains(&topic.len())
-                && topic.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-            if !well_formed {
-                return Err(InvalidProfile::Topic { topic: topic.clone() });
-            }
-            if !seen.insert(topic) || is_below(topic, &self.heartbeat_topic_prefix) {
-                return Err(InvalidProfile::AmbiguousTopic { topic: topic.clone() });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Kafka's limit.
-const MAX_TOPIC_CHARACTERS: usize = 249;
-/// The largest scale accepted, that of the widest decimals in use.
-const MAX_DECIMAL_SCALE: u32 = 38;
-
-fn check_columns(topic: &str, table: &Table) -> Result<(), InvalidProfile> {
-    // Every column's field name, its names, and whether a row is of no use without it.
-    let columns: &[(&'static str, &Columns, bool)] = match table {
-        Table::Users { columns } => &[
-            ("account", &columns.account, true),
-            ("status", &columns.status, false),
-            ("created_at", &columns.created_at, false),
-            ("last_activity", &columns.last_activity, false),
-        ],
-        Table::Referrals { columns } => {
-            &[("account", &columns.account, true), ("referrer", &columns.referrer, true)]
-        }
-        Table::Adoptions { columns } => &[
-            ("order", &columns.order, true),
-            ("account", &columns.account, true),
-            ("tree_count", &columns.tree_count, true),
-            ("contribution_per_tree", &columns.contribution_per_tree, false),
-            ("adoption_date", &columns.adoption_date, true),
-            ("status", &columns.status, true),
-            ("province", &columns.province, false),
-            ("city", &columns.city, false),
-        ],
-    };
-    for &(field, columns, needed) in columns {
-        if needed && columns.0.is_empty() {
-            return Err(InvalidProfile::NoColumn { topic: topic.to_owned(), field });
-        }
-        if columns.names().any(str::is_empty) {
-            return Err(InvalidProfile::UnnamedColumn { topic: topic.to_owned(), field });
-        }
-        if columns.names().any(|name| name.to_ascii_lowercase().contains("phone")) {
-            return Err(InvalidProfile::PhoneColumn { topic: topic.to_owned(), field });
-        }
-    }
-    Ok(())
-}
-
-fn prefix(field: &'static str, given: Option<String>, default: &str) -> Result<String, InvalidProfile> {
-    match given {
-        None => Ok(default.to_owned()),
-        Some(prefix) if prefix.is_empty() => Err(InvalidProfile::EmptyPrefix { field }),
-        Some(prefix) => Ok(prefix),
-    }
-}
-
-fn scale(given: Option<u32>, default: u32) -> Result<u32, InvalidProfile> {
-    let scale = given.unwrap_or(default);
-    if scale <= MAX_DECIMAL_SCALE { Ok(scale) } else { Err(InvalidProfile::Scale { scale }) }
-}
-
-fn zone(field: &'static str, given: Option<String>, default: Tz) -> Result<Tz, InvalidProfile> {
-    match given {
-        None => Ok(default),
-        Some(name) => name.parse().map_err(|_| InvalidProfile::Zone { field, name }),
-    }
-}
-
-/// Why a profile cannot be used, and what to write instead.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidProfile {
-    /// Not JSON, or with fields that do not exist.
-    #[error("the profile cannot be read: {problem}")]
-    Unreadable {
-        /// What the JSON reader says, with the line and column.
-        problem: String,
-    },
-    /// No topic carries anything.
-    #[error("the profile has no `tables`: name each topic and what it holds, users, referrals or adoptions")]
-    NoTables,
-    /// A name that Kafka does not allow.
-    #[error("{topic:?} cannot be a topic: write one to 249 letters, digits, '.', '_' or '-'")]
-    Topic {
-        /// The name as written.
-        topic: String,
-    },
-    /// A topic that could be two things.
-    #[error("topic {topic:?} has two meanings: list it once, and not below the `heartbeat_topic_prefix`")]
-    AmbiguousTopic {
-        /// The topic.
-        topic: String,
-    },
-    /// A needed column without any name.
-    #[error("the columns of topic {topic:?} give no name for `{field}`: list at least one")]
-    NoColumn {
-        /// The topic.
-        topic: String,
-        /// Which column.
-        field: &'static str,
-    },
-    /// An empty column name.
-    #[error("the columns of topic {topic:?} list an empty name for `{field}`: remove it")]
-    UnnamedColumn {
-        /// The topic.
-        topic: String,
-        /// Which column.
-        field: &'static str,
-    },
-    /// A column that would let a phone number in.
-    #[error(
-        "the columns of topic {topic:?} take `{field}` from a phone number, which is never read: name \
-         another column"
-    )]
-    PhoneColumn {
-        /// The topic.
-        topic: String,
-        /// Which column.
-        field: &'static str,
-    },
-    /// An empty prefix, which would match everything.
-    #[error("`{field}` is empty: give the connector's, or leave it out for the default")]
-    EmptyPrefix {
-        /// Which prefix.
-        field: &'static str,
-    },
-    /// A scale no decimal has.
-    #[error("`decimal_scale` is {scale}: give the column's scale, 0 to 38")]
-    Scale {
-        /// The scale as written.
-        scale: u32,
-    },
-    /// No time zone of this name.
-    #[error("`{field}` is {name:?}, which is no time zone: write one as in \"Asia/Shanghai\" or \"UTC\"")]
-    Zone {
-        /// Which zone.
-        field: &'static str,
-        /// The name as written.
-        name: String,
-    },
+/// What a `Z` or an offset says in a text without a schema.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum TextTimes {
+    /// The zone of the time.
+    #[default]
+    Instant,
+    /// Nothing: the column has no zone.
+    WallClock,
 }
 
 #[cfg(test)]
@@ -569,9 +360,8 @@ mod tests {
     fn a_profile_needs_nothing_but_its_topics() {
         let json = r#"{"tables": {"shop.orders": {"holds": "adoptions"}}}"#;
         let profile = Profile::from_json(json).expect("a valid profile");
-        assert_eq!(profile.encoding, Encoding::default());
-        let tables: Vec<_> = profile.tables().collect();
-        assert_eq!(tables, [("shop.orders", &Table::Adoptions { columns: AdoptionColumns::default() })]);
+        assert_eq!((profile.encoding.clone(), profile.name()), (Encoding::default(), "custom"));
+        assert_eq!(profile.tables().collect::<Vec<_>>(), [("shop.orders", &adoptions())]);
         assert_eq!(serde_json::from_str::<Profile>(json).expect("the same through serde"), profile);
     }
 
@@ -585,7 +375,12 @@ mod tests {
             .map(|line| line.trim_start_matches("///"))
             .collect();
         let profile = Profile::from_json(&documentation).expect("a valid profile");
-        assert_eq!(profile.encoding, Encoding::default());
+        let expected = Encoding {
+            decimals: Decimals::Precise { scale: 10 },
+            time_unit: Some(TimeUnit::Microseconds),
+            ..Encoding::default()
+        };
+        assert_eq!((profile.encoding.clone(), profile.name()), (expected, "shop"));
         assert!(matches!(profile.subject("shop.transaction"), Some(Subject::Transactions)));
     }
 
@@ -609,7 +404,6 @@ mod tests {
         assert!(with(r#""transaction_topics": ["t"]"#).contains("list it once"));
         assert!(with(r#""heartbeat_topic_prefix": "t""#).contains("two meanings"));
         assert!(with(r#""heartbeat_topic_prefix": """#).contains("is empty"));
-        assert!(with(r#""added_field_prefix": """#).contains("is empty"));
         assert!(with(r#""decimal_scale": 39"#).contains("0 to 38"));
         assert!(with(r#""business_zone": "Beijing""#).contains("Asia/Shanghai"));
         let users = |columns: &str| {
@@ -618,5 +412,29 @@ mod tests {
         assert!(users(r#"{"account": []}"#).contains("list at least one"));
         assert!(users(r#"{"status": [""]}"#).contains("empty name"));
         assert!(users(r#"{"status": ["Phone_Number"]}"#).contains("never read"));
+    }
+
+    #[test]
+    fn a_topic_carries_the_table_that_its_name_ends_with_or_that_the_profile_says() {
+        let profile = Profile::from_json(
+            r#"{"tables": {"shop.public.orders": {"holds": "adoptions"},
+                           "people": {"holds": "users", "source_tables": ["hr.accounts", "members"]}}}"#,
+        )
+        .expect("a valid profile");
+        let (orders, people) = ("shop.public.orders", "people");
+        for (topic, schema, table, expected) in [
+            (orders, Some("public"), Some("orders"), true),
+            (orders, None, Some("orders"), true),
+            (orders, None, None, true),
+            (orders, Some("archive"), Some("orders"), false),
+            (orders, Some("hr"), Some("accounts"), false),
+            (people, Some("hr"), Some("accounts"), true),
+            (people, Some("any"), Some("members"), true),
+            (people, None, Some("orders"), false),
+            (people, Some("public"), Some("people"), false),
+        ] {
+            let Some(Subject::Table(topic)) = profile.subject(topic) else { panic!("a table") };
+            assert_eq!(topic.carries(schema, table), expected, "{topic:?} {schema:?} {table:?}");
+        }
     }
 }

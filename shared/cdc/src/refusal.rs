@@ -1,8 +1,8 @@
 //! Why a record was not decoded.
 
-use domain::AccountSequence;
-
-/// Why a record is not applied, and what to do about it.
+/// Why a record cannot be told to be about a row, and what to do about it.
+///
+/// A column that cannot be read is no reason: the row stands with what is wrong in it.
 ///
 /// The text names fields, never what they hold: it goes to logs and listings, and a field that is
 /// not what the profile takes it for may hold anything, a phone number included. Who needs the value
@@ -54,29 +54,39 @@ pub enum Refusal {
         /// What it should have been.
         expected: &'static str,
     },
-    /// A whole table was emptied at once, and the message does not say of which rows.
+    /// The record is about another table than its topic's.
     #[error(
-        "a whole table was truncated, which cannot be applied row by row; delete the rows instead, or \
-         reload the source from a new snapshot"
+        "the record is of table {table}, which is not the one that the profile has for its topic; stop \
+         routing it there, or name it in the topic's `source_tables`"
     )]
-    Truncate,
-    /// A deleted order whose number is neither in `before` nor in the key.
+    OtherTable {
+        /// The table as the message names it.
+        table: String,
+    },
+    /// A tombstone whose key is that of another table.
     #[error(
-        "the delete names no order, neither before the change nor in the key; make the order number the \
-         message key, or set REPLICA IDENTITY FULL on the table"
+        "the record is a tombstone whose key column `{column}` is of another table than its topic's; stop \
+         routing that table there, or let deletes be rewritten instead of being tombstones alone"
     )]
-    DeleteWithoutKey,
-    /// A deleted user or referral whose account is neither in `before` nor in the key.
+    OtherKey {
+        /// The key's column.
+        column: String,
+    },
+    /// Neither the message key nor the row has the columns that make the row's key.
     #[error(
-        "the delete names no account; set REPLICA IDENTITY FULL on the table, because its primary key \
-         does not name one"
+        "the record does not say which row it is about; make the primary key the message key, or name its \
+         columns in the `key` of the topic in the profile"
     )]
-    ReplicaIdentity,
-    /// A referral of an account to itself.
-    #[error("account {account} is its own referrer; correct the referral at the source")]
-    SelfReferral {
-        /// The account.
-        account: AccountSequence,
+    NoKey,
+    /// The value is in Avro's JSON encoding.
+    #[error(
+        "the field `{field}` is a union in Avro's JSON encoding; let the connector write JSON with \
+         value.converter=org.apache.kafka.connect.json.JsonConverter, or convert with Avro's records \
+         unwrapped"
+    )]
+    AvroJson {
+        /// The first such field.
+        field: String,
     },
 }
 
@@ -90,10 +100,10 @@ impl Refusal {
             Self::InvalidMessage { .. } => "INVALID_MESSAGE",
             Self::MissingField { .. } => "MISSING_FIELD",
             Self::InvalidField { .. } => "INVALID_FIELD",
-            Self::Truncate => "TRUNCATE",
-            Self::DeleteWithoutKey => "DELETE_WITHOUT_KEY",
-            Self::ReplicaIdentity => "REPLICA_IDENTITY_FULL_NEEDED",
-            Self::SelfReferral { .. } => "SELF_REFERRAL",
+            Self::OtherTable { .. } => "OTHER_TABLE",
+            Self::OtherKey { .. } => "OTHER_KEY",
+            Self::NoKey => "NO_KEY",
+            Self::AvroJson { .. } => "AVRO_JSON",
         }
     }
 }
@@ -112,10 +122,10 @@ mod tests {
             Refusal::InvalidMessage { expected: "an object" },
             Refusal::MissingField { fields: "`status`".to_owned() },
             Refusal::InvalidField { field: "status".to_owned(), expected: "text" },
-            Refusal::Truncate,
-            Refusal::DeleteWithoutKey,
-            Refusal::ReplicaIdentity,
-            Refusal::SelfReferral { account: "D25122700001".parse().expect("an account") },
+            Refusal::OtherTable { table: "public.other".to_owned() },
+            Refusal::OtherKey { column: "order_id".to_owned() },
+            Refusal::NoKey,
+            Refusal::AvroJson { field: "after".to_owned() },
         ];
         let codes: BTreeSet<&str> = refusals.iter().map(Refusal::code).collect();
         assert_eq!(codes.len(), refusals.len());

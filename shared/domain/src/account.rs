@@ -31,20 +31,15 @@ impl FromStr for AccountSequence {
         let well_formed = (1..=Self::MAX_CHARACTERS).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         let reserved = SystemAccountKind::ALL.iter().any(|kind| kind.name() == text);
-        if well_formed && !reserved {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidAccount { text: text.to_owned() })
-        }
+        if well_formed && !reserved { Ok(Self(text.to_owned())) } else { Err(InvalidAccount) }
     }
 }
 
-/// Text that is not an account.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not an account: one to 40 letters, digits, '-' or '_', and not a system account's name")]
-pub struct InvalidAccount {
-    text: String,
-}
+/// Text that is not an account. The message does not repeat it: a column that was taken for an account
+/// may hold anything, a phone number included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an account: one to 40 letters, digits, '-' or '_', and not a system account's name")]
+pub struct InvalidAccount;
 
 /// The purpose of a system account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,13 +71,17 @@ impl SystemAccountKind {
     }
 }
 
-/// A province's or city's administrative code: one to 20 ASCII letters or digits.
+/// What the source calls a province or a city: any text of one to 64 characters, for example `440000`,
+/// `CN-HN` or `湖南省`. Blanks around it mean nothing and are left out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RegionCode(String);
 
 impl RegionCode {
-    /// Returns the code as the source wrote it.
+    /// The longest code accepted, in characters.
+    pub const MAX_CHARACTERS: usize = 64;
+
+    /// Returns the code as the source wrote it, without blanks around it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -93,18 +92,16 @@ impl FromStr for RegionCode {
     type Err = InvalidRegionCode;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let well_formed =
-            (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidRegionCode { text: text.to_owned() }) }
+        let code = text.trim();
+        let well_formed = (1..=Self::MAX_CHARACTERS).contains(&code.chars().count());
+        if well_formed { Ok(Self(code.to_owned())) } else { Err(InvalidRegionCode) }
     }
 }
 
-/// Text that is not a region code.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a region code: one to 20 letters or digits")]
-pub struct InvalidRegionCode {
-    text: String,
-}
+/// Text that is not a region code. The message does not repeat it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a region code: one to 64 characters")]
+pub struct InvalidRegionCode;
 
 /// A system account: its kind and, for provinces and cities, the region it stands for.
 ///
@@ -149,9 +146,8 @@ impl FromStr for SystemAccount {
     type Err = InvalidAccount;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidAccount { text: text.to_owned() };
         let (name, code) = match text.split_once(':') {
-            Some((name, code)) => (name, Some(code.parse().map_err(|_| invalid())?)),
+            Some((name, code)) => (name, Some(code.parse().map_err(|_| InvalidAccount)?)),
             None => (text, None),
         };
         match (name, code) {
@@ -159,7 +155,7 @@ impl FromStr for SystemAccount {
             ("PROVINCE", code) => Ok(Self::Province(code)),
             ("CITY", code) => Ok(Self::City(code)),
             ("HEADQUARTERS", None) => Ok(Self::Headquarters),
-            _ => Err(invalid()),
+            _ => Err(InvalidAccount),
         }
     }
 }
@@ -233,9 +229,18 @@ mod tests {
 
     #[test]
     fn owners_read_back_as_written() {
-        for text in
-            ["OPERATION", "PROVINCE", "PROVINCE:110000", "CITY:430100", "HEADQUARTERS", "D25122700018"]
-        {
+        for text in [
+            "OPERATION",
+            "PROVINCE",
+            "PROVINCE:110000",
+            "CITY:430100",
+            "HEADQUARTERS",
+            "D25122700018",
+            "PROVINCE:CN-HN",
+            "PROVINCE:湖南省",
+            "CITY:a:b",
+            "CITY:Hong Kong",
+        ] {
             let owner: Owner = text.parse().expect("a valid owner");
             assert_eq!(owner.to_string(), text);
         }
@@ -248,5 +253,22 @@ mod tests {
         }
         assert!("OPERATION:1".parse::<SystemAccount>().is_err());
         assert!("PROVINCE:".parse::<SystemAccount>().is_err());
+    }
+
+    #[test]
+    fn a_region_is_any_text_of_up_to_64_characters_without_the_blanks_around_it() {
+        let region = |text: &str| text.parse::<RegionCode>().map(|code| code.to_string());
+        assert_eq!(region("440000    "), Ok("440000".to_owned()));
+        assert_eq!(region("  湖南省"), Ok("湖南省".to_owned()));
+        assert_eq!(region(&"省".repeat(64)), Ok("省".repeat(64)));
+        for text in ["", "   ", &"省".repeat(65)] {
+            assert_eq!(region(text), Err(InvalidRegionCode), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_what_was_taken_for_an_account() {
+        let error = "+86 139 0000 0001".parse::<AccountSequence>().expect_err("no account");
+        assert!(!format!("{error} {error:?}").contains("0001"));
     }
 }

@@ -27,9 +27,9 @@ impl RowKey {
         &self.0
     }
 
-    /// Returns the key as a number, if it is one, with its text to tell `7` from `07`.
+    /// Returns the key as a number, if it is written as a number is.
     fn number(&self) -> Option<i128> {
-        self.0.parse().ok()
+        self.0.parse().ok().filter(|number: &i128| number.to_string() == self.0)
     }
 }
 

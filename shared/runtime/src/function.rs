@@ -9,6 +9,9 @@ use store::{BoxFuture, Engine};
 use crate::{Clock, Queues};
 
 /// A function: what a trigger calls, with the event as the service delivers it.
+///
+/// A function that keeps a cache between invocations takes it out for the work and puts it back at the end,
+/// so that an invocation that panics or is ended half way drops it.
 pub trait Function: Send + Sync {
     /// Returns the name under which it is deployed, logs and counts.
     fn name(&self) -> &'static str;

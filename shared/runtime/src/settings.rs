@@ -17,6 +17,8 @@ pub use variables::Variables;
 pub struct Settings {
     /// Version 1 of the rules' numbers (`CONTRIBUTION_POLICY`, JSON; `BUSINESS_TZ` its time zone).
     pub policy: Policy,
+    /// The same as it was set, `{}` where it was not: version 1 of the rules stands in the log's checkpoint as text.
+    pub policy_json: String,
     /// What the change topics carry (`CDC_PROFILE`, a name or JSON).
     pub profile: Profile,
     /// When the decider waits.
@@ -24,6 +26,9 @@ pub struct Settings {
     /// The first business date that closes; the first on which something is effective where it is not set
     /// (`FIRST_CLOSE_DATE`, such as `2026-02-01`).
     pub first_close_date: Option<NaiveDate>,
+    /// How many partitions each topic with orders has (`ORDERS_PARTITIONS`): prices and closes wait until each has
+    /// begun. Without it, only those that have begun are waited for.
+    pub orders_partitions: Option<i32>,
     /// In how many parts accounts are projected (`ACCOUNT_SHARDS`, 1 to 256, default 16). It stays what it is
     /// for as long as the tables live.
     pub account_shards: u32,
@@ -69,9 +74,11 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             policy: Policy::default(),
+            policy_json: "{}".to_owned(),
             profile: Profile::built_in(),
             decisions: DecisionSettings::default(),
             first_close_date: None,
+            orders_partitions: None,
             account_shards: 16,
             stage: None,
         }
@@ -90,8 +97,10 @@ impl Settings {
         Ok(Self {
             profile: profile(variables)?.with_business_zone(policy.business_time_zone()),
             policy,
+            policy_json: variables.get("CONTRIBUTION_POLICY").unwrap_or_else(|| "{}".to_owned()),
             decisions: decisions(variables)?,
             first_close_date: variables.parsed("FIRST_CLOSE_DATE", "a date such as 2026-02-01")?,
+            orders_partitions: variables.in_range("ORDERS_PARTITIONS", 1..=10_000)?,
             account_shards: variables.in_range("ACCOUNT_SHARDS", 1..=256)?.unwrap_or(default.account_shards),
             stage: variables.get("STAGE"),
         })

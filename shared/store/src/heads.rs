@@ -33,6 +33,20 @@ pub struct AccountHead {
     pub money: Money,
 }
 
+impl AccountHead {
+    /// Returns whether the recent lines have reached this size.
+    #[must_use]
+    pub fn lines_are_full(&self, bytes_max: usize) -> bool {
+        let lines = &self.money.lines.recent;
+        // Lines are alike, so a few of them need no counting.
+        lines.len() >= LINES_COUNTED_FROM
+            && postcard::experimental::serialized_size(lines).is_ok_and(|bytes| bytes >= bytes_max)
+    }
+}
+
+/// Fewer lines than this always fit.
+const LINES_COUNTED_FROM: usize = 4;
+
 /// A head and the position of the last page that changed it; 0 where there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct At<T> {

@@ -13,12 +13,16 @@ pub mod engine_tests;
 pub mod heads;
 pub mod inbox;
 mod item;
+pub mod lists;
 pub mod log;
 pub mod marks;
 mod memory;
 pub mod network;
+pub mod progress;
+pub mod quarantine;
 pub mod rows;
 mod shard;
+pub mod users;
 
 pub use engine::{BoxFuture, Engine, StoreError};
 pub use item::{Change, Condition, Item, Key, Page, Query, Segment, Table, Write, Written};

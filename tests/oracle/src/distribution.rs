@@ -83,8 +83,10 @@ impl LegKind {
     #[must_use]
     pub fn index(self) -> Option<usize> {
         match self {
-            Self::TeamLevel(index) | Self::LevelOverflow(index) => Some(index),
-            Self::TeamBonus(index) | Self::BonusTier(index) => Some(index),
+            Self::TeamLevel(index)
+            | Self::LevelOverflow(index)
+            | Self::TeamBonus(index)
+            | Self::BonusTier(index) => Some(index),
             _ => None,
         }
     }

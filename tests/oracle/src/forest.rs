@@ -55,7 +55,7 @@ impl Forest {
 
     /// Returns an account's ancestors, the referrer first, at most so many, each once.
     ///
-    /// The walk ends where nobody is known above, or where it comes back to an account.
+    /// The walk ends where no referrer is known, or where it comes back to an account.
     pub(crate) fn ancestors(&self, account: Party, levels: usize) -> Vec<Party> {
         let mut walk = vec![account];
         while walk.len() <= levels {

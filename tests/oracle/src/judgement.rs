@@ -301,7 +301,7 @@ fn referrals(tables: &Tables, parties: &mut Parties, shadowed: &mut Vec<Shadowed
     rows.into_iter().map(referral).collect()
 }
 
-/// Returns the two legs of an adjustment, which have the same dates, whoever never expires.
+/// Returns the two legs of an adjustment, which have the same dates even if an owner never expires.
 fn adjustment_legs(adjustment: &Adjustment, parties: &mut Parties) -> [Leg; 2] {
     let leg = |owner, amount| Leg {
         kind: LegKind::Adjustment,

@@ -7,7 +7,10 @@ use serde::Deserialize;
 
 use crate::{Amount, Rate};
 
-/// Every number that the rules leave to the business. What a file leaves out has its default.
+/// Every number that the rules leave to the business.
+///
+/// What a file leaves out has its default. What it has besides is passed over, because the ledger's files also say
+/// what decides nothing here, such as the business time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Policy {

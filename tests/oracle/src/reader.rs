@@ -100,7 +100,7 @@ fn final_rows(records: &[Record]) -> Result<BTreeMap<(Table, PrimaryKey), Row>, 
     for record in records {
         let Some(table) = table_of(&record.topic) else { continue };
         let row = (table, key(record)?);
-        let Some(value) = record.value.as_deref().filter(|value| !value.is_empty()) else {
+        let Some(value) = value(record)? else {
             let newest = rows.get(&row).and_then(|changes| changes.last_key_value());
             let position = newest.map_or((0, 0), |((lsn, _), _)| (*lsn, record.offset));
             tombstones.push((row, position));
@@ -157,9 +157,14 @@ fn key_part(value: &Value) -> KeyPart {
     }
 }
 
-fn change(record: &Record, value: &str) -> Result<((u64, i64), Change), UnreadableRecord> {
-    let change: Value = serde_json::from_str(value).map_err(|_| unreadable(record, "JSON value"))?;
-    let mut change = without_schema(change);
+/// Returns what a record says of its row; a tombstone says nothing.
+fn value(record: &Record) -> Result<Option<Value>, UnreadableRecord> {
+    let Some(text) = record.value.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+    let value: Value = serde_json::from_str(text).map_err(|_| unreadable(record, "JSON value"))?;
+    Ok(Some(without_schema(value)).filter(|value| !value.is_null()))
+}
+
+fn change(record: &Record, mut change: Value) -> Result<((u64, i64), Change), UnreadableRecord> {
     let is_envelope = change.get("source").is_some();
     let (operation, lsn) = if is_envelope {
         (change["op"].as_str(), change["source"]["lsn"].as_u64())

@@ -87,14 +87,19 @@ impl Judgement {
         let is_user = |party: &Party| self.parties.kind(*party) == PartyKind::Account;
         let users = active.iter().filter(|(party, _)| is_user(party));
         let user_total = users.map(|(_, amount)| *amount).sum();
+        // A user's account may be called like a system account; then they share a row.
         let mut rows: BTreeMap<Arc<str>, SnapshotRow> = BTreeMap::new();
+        let mut add = |party, effective, ratio| {
+            let row = rows.entry(Arc::clone(self.parties.name(party))).or_default();
+            *row = SnapshotRow { effective: row.effective + effective, ratio: row.ratio + ratio };
+        };
+        let mut remainder = Ratio::ONE;
         for (party, effective) in active {
-            let row = SnapshotRow { effective, ratio: effective.ratio_of(network_total) };
-            rows.insert(Arc::clone(self.parties.name(party)), row);
+            let ratio = effective.ratio_of(network_total);
+            remainder = remainder - ratio;
+            add(party, effective, ratio);
         }
-        let remainder = Ratio::ONE - rows.values().map(|row| row.ratio).sum();
-        let row = SnapshotRow { effective: headquarters, ratio: remainder };
-        rows.insert(Arc::clone(self.parties.name(HEADQUARTERS)), row);
+        add(HEADQUARTERS, headquarters, remainder);
         Ok(Snapshot { date, network_total, user_total, rows })
     }
 

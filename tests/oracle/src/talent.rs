@@ -24,7 +24,7 @@ pub struct Talent {
 }
 
 impl Judgement {
-    /// Returns the talent of every account that has a user or a referral row, or is somebody's referrer.
+    /// Returns the talent of every account that has a user or a referral row, or refers another one.
     #[must_use]
     pub fn talents(&self) -> BTreeMap<Arc<str>, Talent> {
         let talents = self.talents_by_party();

@@ -28,6 +28,15 @@ impl Totals {
         Amount::sum([self.personal, self.team_level, self.team_bonus, self.adjusted])
     }
 
+    /// Returns what there was before these lines were added.
+    pub fn without(mut self, lines: &[Line]) -> Result<Self, AmountOverflow> {
+        for line in lines {
+            let taken = line.legs.iter().map(|leg| LineLeg { amount: -leg.amount, ..leg.clone() }).collect();
+            self.add(&Line { legs: taken, ..line.clone() })?;
+        }
+        Ok(self)
+    }
+
     /// Adds a line.
     pub fn add(&mut self, line: &Line) -> Result<(), AmountOverflow> {
         for leg in &line.legs {

@@ -1,0 +1,5 @@
+//! The binary of the function `adoption-distribution`.
+
+fn main() -> std::process::ExitCode {
+    adoption_distribution::run()
+}

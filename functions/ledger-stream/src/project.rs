@@ -1,0 +1,120 @@
+//! Goes on from the marks of the shards, run of pages by run of pages.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use domain::Versions;
+use domain::log::{Entry, Page, Position};
+use runtime::Context;
+use store::marks::{self, Marks, Projection};
+use store::{Engine, Shard, StoreError};
+
+use crate::run::Run;
+
+/// How many pages are read and projected together.
+const PAGES_PER_RUN: u32 = 32;
+/// A run is begun only while more than this is left of the invocation, in milliseconds.
+const RUN_TAKES_MS: i64 = 500;
+
+/// Projects the log.
+#[derive(Debug)]
+pub struct Projector {
+    shards: u32,
+    versions: Mutex<Versions>,
+}
+
+/// What was projected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Projected {
+    /// Pages, each counted once for the shards that went through it together.
+    pub pages: u64,
+    /// Heads of accounts that were written.
+    pub accounts: u64,
+    /// Whether a date was closed in one of the pages.
+    pub has_closed: bool,
+}
+
+impl Projector {
+    /// Returns a projector of `shards` shards; `versions` holds version 1 of the rules.
+    #[must_use]
+    pub fn new(shards: u32, versions: Versions) -> Self {
+        Self { shards, versions: Mutex::new(versions) }
+    }
+
+    /// Projects the log up to its end, or as far as the time of the invocation goes.
+    ///
+    /// The shards that are furthest behind go first. Shards with the same mark go through the pages together.
+    pub async fn catch_up(&self, context: &Context) -> Result<Projected, StoreError> {
+        let engine = &*context.engine;
+        let mut projected = Projected::default();
+        let mut marks = marks::read(engine).await?;
+        self.know_versions(engine).await?;
+        while (context.deadline - context.clock.now()).num_milliseconds() > RUN_TAKES_MS {
+            let (mark, shards) = self.furthest_behind(&marks);
+            let pages = store::log::read_after(engine, mark, PAGES_PER_RUN).await?;
+            if pages.is_empty() {
+                if self.are_level(&marks) {
+                    break;
+                }
+                // The log ends at this mark, so others cannot be ahead of it.
+                marks = marks::read(engine).await?;
+                continue;
+            }
+            let written = self.project(engine, &shards, &pages).await?;
+            projected.pages += pages.len() as u64;
+            projected.accounts += written;
+            let closes = |page: &Page| matches!(page.entries.last(), Some(Entry::Close(_)));
+            projected.has_closed |= pages.iter().any(closes);
+            marks = marks::read(engine).await?;
+        }
+        Ok(projected)
+    }
+
+    /// Projects these pages, which follow the mark of these shards, and moves the mark. Returns how many heads of
+    /// accounts were written.
+    pub async fn project(
+        &self,
+        engine: &dyn Engine,
+        shards: &BTreeSet<Shard>,
+        pages: &[Page],
+    ) -> Result<u64, StoreError> {
+        let Some(last) = pages.last() else { return Ok(0) };
+        let versions = self.versions_with(pages);
+        let run = Run::over(pages, shards, self.shards, &versions);
+        let written = run.write(engine).await?;
+        let projections = shards.iter().map(|shard| Projection::Heads(*shard)).collect();
+        marks::advance(engine, projections, last.position).await?;
+        Ok(written)
+    }
+
+    fn furthest_behind(&self, marks: &Marks) -> (Position, BTreeSet<Shard>) {
+        let lowest = marks.heads(self.shards);
+        let shards = Shard::all(self.shards);
+        (lowest, shards.filter(|shard| marks.of(&Projection::Heads(*shard)) == lowest).collect())
+    }
+
+    fn are_level(&self, marks: &Marks) -> bool {
+        self.furthest_behind(marks).1.len() == self.shards as usize
+    }
+
+    /// Learns the versions that the decider's checkpoint has.
+    async fn know_versions(&self, engine: &dyn Engine) -> Result<(), StoreError> {
+        if let Some(network) = store::network::read(engine).await? {
+            *self.versions.lock().unwrap_or_else(PoisonError::into_inner) = network.versions;
+        }
+        Ok(())
+    }
+
+    /// Returns all versions that any of these pages needs.
+    fn versions_with(&self, pages: &[Page]) -> Versions {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in pages.iter().flat_map(|page| &page.entries) {
+            if let Entry::VersionIntroduced(terms) = entry
+                && versions.numbered(terms.number).is_none()
+            {
+                versions.introduce((**terms).clone()).expect("the log introduces versions in their order");
+            }
+        }
+        versions.clone()
+    }
+}

@@ -1,0 +1,245 @@
+//! A run: some pages, folded into everything that they concern in some shards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::heads::{AdoptionHead, Line, Node, SumKey, SumNode, lines_of, sum_path};
+use domain::log::{Entry, Page, Position};
+use domain::{AccountSequence, OrderId, Owner, Versions};
+use store::heads::{self, AccountHead, At, LinePage};
+use store::lists::{self, HeldAdoption, Operation};
+use store::{Engine, Shard, StoreError, Write, Written};
+
+/// An account's lines stay in its head up to about this size, so that a head is one write unit.
+const RECENT_BYTES_MAX: usize = 640;
+/// A system account's lines come thick and fast; its pages are larger.
+const SYSTEM_RECENT_BYTES_MAX: usize = 16_000;
+
+/// What some pages concern in some shards.
+pub(crate) struct Run<'a> {
+    pages: &'a [Page],
+    shard_count: u32,
+    accounts: BTreeMap<Owner, Vec<Touch<'a>>>,
+    orders: BTreeMap<OrderId, Vec<(Position, i64, &'a Entry)>>,
+    sums: BTreeMap<SumKey, Vec<(Position, &'a Entry)>>,
+    children: BTreeSet<(&'a AccountSequence, &'a AccountSequence)>,
+    operations: Vec<Operation>,
+}
+
+/// What an entry does to an account.
+enum Touch<'a> {
+    Node(Position, &'a Entry),
+    Line(Position, Line),
+}
+
+impl Touch<'_> {
+    fn position(&self) -> Position {
+        match self {
+            Self::Node(position, _) | Self::Line(position, _) => *position,
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    /// Sorts the entries of these pages by what they concern.
+    pub(crate) fn over(
+        pages: &'a [Page],
+        shards: &BTreeSet<Shard>,
+        shard_count: u32,
+        versions: &Versions,
+    ) -> Self {
+        let mut run = Self {
+            pages,
+            shard_count,
+            accounts: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            sums: BTreeMap::new(),
+            children: BTreeSet::new(),
+            operations: Vec::new(),
+        };
+        let is_ours = |name: &str| shards.contains(&Shard::of(name, shard_count));
+        for page in pages {
+            for (index, entry) in (0_u32..).zip(&page.entries) {
+                for account in Node::accounts_of(entry) {
+                    if is_ours(account.as_str()) {
+                        let touches = run.accounts.entry(Owner::User(account.clone())).or_default();
+                        touches.push(Touch::Node(page.position, entry));
+                    }
+                }
+                for (owner, line) in lines_of(entry, page.position, index, page.time_ms, versions) {
+                    if is_ours(&owner.to_string()) {
+                        run.accounts.entry(owner).or_default().push(Touch::Line(page.position, line));
+                    }
+                }
+                if let Some(order) = AdoptionHead::order_of(entry)
+                    && is_ours(&order.to_string())
+                {
+                    run.orders.entry(order).or_default().push((page.position, page.time_ms, entry));
+                }
+                if let Some(order) = SumNode::order_of(entry) {
+                    for (key, _) in sum_path(order) {
+                        if is_ours(&format!("{}#{}", key.0, key.1)) {
+                            run.sums.entry(key).or_default().push((page.position, entry));
+                        }
+                    }
+                }
+                if let Entry::ReferralRow { account, row: Some(Some(referrer)), .. } = entry
+                    && is_ours(referrer.as_str())
+                {
+                    run.children.insert((referrer, account));
+                }
+                if is_ours("OPERATIONS") {
+                    run.operations.extend(operation(page, index, entry));
+                }
+            }
+        }
+        run
+    }
+
+    /// Writes everything. Returns how many heads of accounts were written.
+    ///
+    /// What can be repeated at will goes first, then the heads, then what follows from the heads.
+    pub(crate) async fn write(self, engine: &dyn Engine) -> Result<u64, StoreError> {
+        let owners = self.accounts.keys().cloned().collect();
+        let orders = self.orders.keys().copied().collect();
+        let sums = self.sums.keys().copied().collect();
+        let (accounts, adoptions, sum_nodes) = futures::try_join!(
+            heads::accounts(engine, owners),
+            heads::adoptions(engine, orders),
+            heads::sums(engine, sums)
+        )?;
+        let mut repeatable: Vec<Write> =
+            self.children.iter().map(|(referrer, child)| heads::put_child(referrer, child)).collect();
+        repeatable.extend(self.operations.iter().map(lists::put_operation));
+        let mut head_writes: Vec<Write> = Vec::new();
+        for (owner, touches) in self.accounts {
+            let at = &accounts[&owner];
+            head_writes.extend(fold_account(&owner, at, touches, &mut repeatable)?);
+        }
+        let account_writes = head_writes.len() as u64;
+        for (key, entries) in self.sums {
+            let At { head, position: before } = &sum_nodes[&key];
+            let mut node = head.clone();
+            let mut position = *before;
+            for (at, entry) in entries.into_iter().filter(|(at, _)| at > before) {
+                node.apply(key, entry);
+                position = at;
+            }
+            if position > *before {
+                head_writes.push(heads::put_sum(key, &node, position, *before));
+            }
+        }
+        let mut held: Vec<Write> = Vec::new();
+        for (order, entries) in self.orders {
+            let At { head, position: before } = &adoptions[&order];
+            let mut after = head.clone();
+            let (mut position, mut time_ms) = (*before, 0);
+            for (at, at_ms, entry) in &entries {
+                time_ms = *at_ms;
+                if at > before {
+                    after.apply(order, entry);
+                    position = *at;
+                }
+            }
+            if position > *before {
+                head_writes.push(heads::put_adoption(order, &after, position, *before));
+            }
+            let concerns_hold = |entry: &Entry| matches!(entry, Entry::Held(_) | Entry::HoldEnded(_));
+            if entries.iter().any(|(_, _, entry)| concerns_hold(entry)) {
+                let adoption = held_adoption(order, &after, time_ms);
+                held.push(lists::put_held(order, adoption.as_ref(), position, time_ms, self.shard_count));
+            }
+        }
+        all_done(engine.write_many(repeatable).await)?;
+        all_done(engine.write_many(head_writes).await)?;
+        for written in engine.write_many(held).await {
+            let _ = written?;
+        }
+        tracing::debug!(pages = self.pages.len(), accounts = account_writes, "projected a run");
+        Ok(account_writes)
+    }
+}
+
+fn held_adoption(order: OrderId, head: &AdoptionHead, since_ms: i64) -> Option<HeldAdoption> {
+    match &head.state {
+        domain::heads::AdoptionState::Held(reason) => {
+            Some(HeldAdoption { order, reason: reason.clone(), since_ms })
+        }
+        _ => None,
+    }
+}
+
+/// Folds what concerns an account into its head. Pages of lines that it fills go to `repeatable`: they
+/// follow from the lines alone, so that writing them twice writes the same.
+fn fold_account(
+    owner: &Owner,
+    at: &At<AccountHead>,
+    touches: Vec<Touch<'_>>,
+    repeatable: &mut Vec<Write>,
+) -> Result<Option<Write>, StoreError> {
+    let mut head = at.head.clone();
+    let mut position = at.position;
+    let bytes_max = match owner {
+        Owner::User(_) => RECENT_BYTES_MAX,
+        Owner::System(_) => SYSTEM_RECENT_BYTES_MAX,
+    };
+    for touch in touches {
+        if touch.position() <= at.position {
+            continue;
+        }
+        position = touch.position();
+        match touch {
+            Touch::Node(_, entry) => {
+                if let Owner::User(account) = owner {
+                    head.node.apply(account, entry);
+                }
+            }
+            Touch::Line(_, line) => {
+                if head.lines_are_full(bytes_max) {
+                    repeatable.push(flush(owner, &mut head)?);
+                }
+                head.money.add(line).map_err(|error| StoreError::Unreadable {
+                    key: Box::new(heads::account_key(owner)),
+                    message: error.to_string(),
+                })?;
+            }
+        }
+    }
+    Ok((position > at.position).then(|| heads::put_account(owner, &head, position, at.position)))
+}
+
+/// Moves the recent lines of a head to a page of their own.
+fn flush(owner: &Owner, head: &mut AccountHead) -> Result<Write, StoreError> {
+    let lines = std::mem::take(&mut head.money.lines.recent);
+    let overflow = |_| StoreError::Unreadable {
+        key: Box::new(heads::account_key(owner)),
+        message: "its lines do not add up".to_owned(),
+    };
+    let opening = head.money.totals.without(&lines).map_err(overflow)?;
+    let number = head.money.lines.pages;
+    head.money.lines.pages += 1;
+    Ok(heads::put_line_page(owner, number, &LinePage { opening, lines }))
+}
+
+fn operation(page: &Page, index: u32, entry: &Entry) -> Option<Operation> {
+    let Entry::Commanded { idempotency_key, by, reason, command, outcome } = entry else { return None };
+    Some(Operation {
+        position: page.position,
+        index,
+        time_ms: page.time_ms,
+        idempotency_key: idempotency_key.clone(),
+        by: by.clone(),
+        reason: reason.clone(),
+        command: command.clone(),
+        outcome: outcome.clone(),
+    })
+}
+
+/// Fails if any write did not take effect: another projector is further, and this one begins again.
+fn all_done(written: Vec<Result<Written, StoreError>>) -> Result<(), StoreError> {
+    for one in written {
+        if let Written::ConditionFailed(_) = one? {
+            return Err(StoreError::Unavailable { message: "another projector is further".to_owned() });
+        }
+    }
+    Ok(())
+}

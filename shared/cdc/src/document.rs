@@ -1,0 +1,211 @@
+//! A JSON document, with or without the schema that Kafka Connect writes beside it.
+
+use std::borrow::{Borrow, Cow};
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::profile::Columns;
+use super::refusal::Refusal;
+use super::value::{Field, Scalar};
+
+/// A key or a value, taken out of its schema wrapper if it has one.
+#[derive(Debug)]
+pub(super) struct Document<'a> {
+    payload: Payload<'a>,
+    schema: Option<Schema>,
+}
+
+#[derive(Debug)]
+enum Payload<'a> {
+    Object(Fields<'a>),
+    Other(&'a RawValue),
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        // A byte order mark, which some tools write before the text, says nothing.
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let whole: &RawValue = serde_json::from_slice(bytes)
+            .map_err(|error| Refusal::MalformedJson { line: error.line(), column: error.column() })?;
+        let payload = Payload::of(whole);
+        let Some((schema, payload)) = payload.unwrapped() else { return Ok(Self { payload, schema: None }) };
+        let schema = serde_json::from_str(schema.map_or("null", RawValue::get)).map_err(|_| {
+            Refusal::InvalidField {
+                field: "schema".to_owned(),
+                expected: "a schema as Kafka Connect's JsonConverter writes it",
+            }
+        })?;
+        Ok(Self { payload: Payload::of(payload), schema })
+    }
+
+    /// Whether there is nothing in it, which is how a converter with schemas writes a tombstone.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.payload, Payload::Other(raw) if raw.get() == "null")
+    }
+
+    /// The name of the schema, if there is one with a name.
+    pub(super) fn schema_name(&self) -> Option<&str> {
+        self.schema.as_ref()?.name.as_deref()
+    }
+
+    /// Its fields in order of their names, or its single value without a name.
+    pub(super) fn values(&self) -> Vec<(Option<&str>, &'a RawValue)> {
+        match &self.payload {
+            Payload::Object(fields) => {
+                fields.iter().map(|(name, raw)| (Some(name.0.as_ref()), *raw)).collect()
+            }
+            Payload::Other(raw) => vec![(None, *raw)],
+        }
+    }
+
+    pub(super) fn into_record(self) -> Result<Record<'a>, Refusal> {
+        match self.payload {
+            Payload::Object(fields) => Ok(Record { fields, schema: self.schema }),
+            Payload::Other(_) => {
+                Err(Refusal::InvalidMessage { expected: "an object with a field per column" })
+            }
+        }
+    }
+}
+
+impl<'a> Payload<'a> {
+    fn of(raw: &'a RawValue) -> Self {
+        fields(raw).map_or(Self::Other(raw), Self::Object)
+    }
+
+    /// The schema, if there is one, and what it describes, if this is a wrapper of the two. Some producers
+    /// leave the schema out.
+    fn unwrapped(&self) -> Option<(Option<&'a RawValue>, &'a RawValue)> {
+        let Self::Object(fields) = self else { return None };
+        // These fields and no other: a flattened row has its key, its account and more.
+        let payload = *fields.get("payload")?;
+        let schema = fields.get("schema").copied();
+        (fields.len() == 1 + usize::from(schema.is_some())).then_some((schema, payload))
+    }
+}
+
+/// The fields of an object, each as its JSON text.
+///
+/// Not a tree of values: numbers keep all their digits, and what nobody asks for is never decoded.
+type Fields<'a> = BTreeMap<Name<'a>, &'a RawValue>;
+
+fn fields(raw: &RawValue) -> Option<Fields<'_>> {
+    if raw.get().starts_with('{') { serde_json::from_str(raw.get()).ok() } else { None }
+}
+
+/// The name of a field, borrowed from the message unless it is written with escapes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What Kafka Connect says about a value: its type, and its meaning if it is a logical type.
+#[derive(Debug, Deserialize)]
+pub(super) struct Schema {
+    /// The primitive type, for example `string` or `bytes`.
+    #[serde(rename = "type")]
+    pub(super) primitive: Option<String>,
+    /// The logical type, for example `io.debezium.time.Date`.
+    pub(super) name: Option<String>,
+    /// More about the logical type, for example the scale of a decimal.
+    #[serde(default)]
+    pub(super) parameters: BTreeMap<String, String>,
+    /// Which field of the enclosing struct this is.
+    field: Option<String>,
+    #[serde(default)]
+    fields: Vec<Schema>,
+}
+
+impl Schema {
+    fn child(&self, name: &str) -> Option<&Self> {
+        self.fields.iter().find(|schema| schema.field.as_deref() == Some(name))
+    }
+
+    fn remove_child(&mut self, name: &str) -> Option<Self> {
+        let index = self.fields.iter().position(|schema| schema.field.as_deref() == Some(name))?;
+        Some(self.fields.swap_remove(index))
+    }
+}
+
+/// An object, and its schema if the message came with one.
+#[derive(Debug)]
+pub(super) struct Record<'a> {
+    fields: Fields<'a>,
+    schema: Option<Schema>,
+}
+
+impl<'a> Record<'a> {
+    /// Those of these columns that the row has, each with its number in the list.
+    pub(super) fn all<'r>(&'r self, columns: &'r Columns) -> impl Iterator<Item = (u8, Field<'r>)> {
+        columns.names().zip(0..).filter_map(|(name, number)| Some((number, self.field(name)?)))
+    }
+
+    /// The field of this name.
+    pub(super) fn field<'r>(&'r self, name: &'r str) -> Option<Field<'r>> {
+        let value = Scalar::of(self.fields.get(name)?);
+        let schema = self.schema.as_ref().and_then(|schema| schema.child(name));
+        Some(Field { name: Cow::Borrowed(name), value, schema })
+    }
+
+    /// The field of this name with a prefix.
+    pub(super) fn prefixed(&self, prefix: &str, name: &str) -> Option<Field<'_>> {
+        let name = format!("{prefix}{name}");
+        let value = Scalar::of(self.fields.get(name.as_str())?);
+        Some(Field { name: Cow::Owned(name), value, schema: None })
+    }
+
+    /// The value of a field as its JSON text.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        self.fields.get(name).copied()
+    }
+
+    /// The names of its fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(|name| name.0.as_ref())
+    }
+
+    /// Whether the field is there and holds an object or null, as the rows in an envelope do.
+    pub(super) fn holds_row(&self, name: &str) -> bool {
+        self.raw(name).is_some_and(|raw| raw.get().starts_with(['{', 'n']))
+    }
+
+    /// The object in this field, unless it is null or there is none.
+    pub(super) fn take(&mut self, name: &str) -> Result<Option<Record<'a>>, Refusal> {
+        let raw = match self.fields.remove(name) {
+            None => return Ok(None),
+            Some(raw) if raw.get() == "null" => return Ok(None),
+            Some(raw) => raw,
+        };
+        if is_avro_union(raw.get()) {
+            return Err(Refusal::AvroJson { field: name.to_owned() });
+        }
+        let fields = fields(raw).ok_or_else(|| Refusal::InvalidField {
+            field: name.to_owned(),
+            expected: "an object with a field per column",
+        })?;
+        let schema = self.schema.as_mut().and_then(|schema| schema.remove_child(name));
+        Ok(Some(Record { fields, schema }))
+    }
+}
+
+/// Whether a JSON object is a value of a union in Avro's JSON encoding: one field, named by its type.
+pub(super) fn is_avro_union(json: &str) -> bool {
+    const PRIMITIVES: [&str; 8] = ["string", "long", "int", "bytes", "double", "float", "boolean", "array"];
+
+    if !json.starts_with('{') {
+        return false;
+    }
+    let Ok(fields) = serde_json::from_str::<Fields<'_>>(json) else { return false };
+    let mut names = fields.keys();
+    match (names.next(), names.next()) {
+        // A record's name is qualified; Debezium's ends in `.Value`, `.Key` or `.Envelope`.
+        (Some(name), None) => PRIMITIVES.contains(&name.0.as_ref()) || name.0.contains('.'),
+        _ => false,
+    }
+}

@@ -1,0 +1,85 @@
+//! Users by account: `Source` `USER#<account>` / `USER`. The log knows nothing of them.
+
+use std::collections::BTreeMap;
+
+use domain::{AccountSequence, RowKey};
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{decode, encode};
+use crate::engine::{BoxFuture, Engine, StoreError};
+use crate::item::{Condition, Item, Key, Segment, Table, Write};
+
+const SORT: &str = "USER";
+const PREFIX: &str = "USER#";
+
+/// A user, as far as anything here reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The status.
+    pub status: Option<String>,
+    /// When the user registered, in milliseconds since 1970.
+    pub created_at_ms: Option<i64>,
+    /// When the user was seen last, in milliseconds since 1970.
+    pub last_activity_ms: Option<i64>,
+}
+
+/// The live rows that name an account. The greatest key counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRows {
+    /// The rows.
+    pub rows: BTreeMap<RowKey, User>,
+    /// How often this changed.
+    #[serde(skip)]
+    pub revision: u64,
+}
+
+impl UserRows {
+    /// Returns the user, if a row names the account.
+    #[must_use]
+    pub fn user(&self) -> Option<&User> {
+        self.rows.last_key_value().map(|(_, user)| user)
+    }
+}
+
+fn key(account: &AccountSequence) -> Key {
+    Key::new(Table::Source, format!("{PREFIX}{account}"), SORT)
+}
+
+/// Returns the users of these accounts; accounts that no row ever named are left out.
+pub fn read(
+    engine: &dyn Engine,
+    accounts: Vec<AccountSequence>,
+) -> BoxFuture<'_, Result<BTreeMap<AccountSequence, UserRows>, StoreError>> {
+    Box::pin(async move {
+        let items = engine.get_many(accounts.iter().map(key).collect()).await?;
+        items.iter().map(decode_user).collect()
+    })
+}
+
+fn decode_user(item: &Item) -> Result<(AccountSequence, UserRows), StoreError> {
+    let account = item.key.partition.strip_prefix(PREFIX).and_then(|account| account.parse().ok());
+    let account = account
+        .ok_or_else(|| crate::codec::unreadable(item, "its key does not name an account".to_owned()))?;
+    let rows: UserRows = decode(item)?;
+    Ok((account, UserRows { revision: item.revision, ..rows }))
+}
+
+/// Returns the write that puts the rows of an account in the place of those of `before`.
+#[must_use]
+pub fn put(account: &AccountSequence, rows: &UserRows, before: u64) -> Write {
+    let condition = if before == 0 { Condition::Absent } else { Condition::Revision(before) };
+    Write::put(Item::new(key(account), before + 1, encode(rows)), condition)
+}
+
+/// Returns a page of all users of one part of the table, and where the next page starts.
+pub fn scan(
+    engine: &dyn Engine,
+    segment: Segment,
+    start: Option<Key>,
+) -> BoxFuture<'_, Result<(Vec<(AccountSequence, UserRows)>, Option<Key>), StoreError>> {
+    Box::pin(async move {
+        let page = engine.scan(Table::Source, segment, start).await?;
+        let users = page.items.iter().filter(|item| item.key.partition.starts_with(PREFIX));
+        Ok((users.map(decode_user).collect::<Result<_, _>>()?, page.next))
+    })
+}
