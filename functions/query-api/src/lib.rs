@@ -6,9 +6,13 @@
 //! So a caller who may not see something learns nothing about whether it is there.
 
 mod access;
+mod account;
+mod adoption;
 mod answer;
+mod command;
 mod cursor;
 mod event;
+mod explain;
 mod language;
 mod network;
 mod position;
@@ -16,6 +20,7 @@ mod problem;
 mod request;
 mod route;
 mod routes;
+mod lines;
 mod view;
 
 use std::sync::Arc;
@@ -51,7 +56,7 @@ pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
 #[cfg(feature = "aws")]
 #[must_use]
 pub fn run() -> std::process::ExitCode {
-    runtime::aws::run("QueryApi", build)
+    runtime::run(build)
 }
 
 /// The function.
@@ -62,7 +67,7 @@ struct QueryApi {
 
 impl Function for QueryApi {
     fn name(&self) -> &'static str {
-        "QueryApi"
+        "query-api"
     }
 
     /// Answers a request as API Gateway passes it on. Trouble is an answer, too.

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use domain::heads::Network;
 use domain::log::Position;
 use domain::{AccountSequence, BusinessDate, Owner, Policy};
-use runtime::{Context, Settings};
+use runtime::{Context, MembersSee, Settings};
 use serde::de::DeserializeOwned;
 use store::marks::{Marks, Projection};
 use store::{Engine, Shard};
@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::language::Language;
 use crate::problem::Problem;
 use crate::route::{PathValues, Route};
+use crate::view::masked;
 
 /// How many entries of a list one answer has, unless `limit` says otherwise.
 const LIMIT_DEFAULT: usize = 50;
@@ -145,6 +146,25 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Returns an account as the caller may see it: whole, or with its middle hidden.
+    pub(crate) fn name(&self, account: &AccountSequence) -> String {
+        if self.may_name(account) || self.sees_others() { account.to_string() } else { masked(account) }
+    }
+
+    /// Returns whether the caller sees other members' accounts.
+    pub(crate) fn sees_others(&self) -> bool {
+        match &self.caller {
+            Some(Caller::Operator(_)) => true,
+            Some(Caller::Member(_)) => self.settings().members_see == MembersSee::Accounts,
+            Some(Caller::Stranger) | None => false,
+        }
+    }
+
+    /// Returns whether the caller sees other members' amounts.
+    pub(crate) fn sees_amounts(&self) -> bool {
+        matches!(self.caller, Some(Caller::Operator(_)))
+    }
+
     /// Returns a header of the request.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.event.header(name)
@@ -250,11 +270,11 @@ fn follow_cursor(
     Ok(Some(cursor.place))
 }
 
-/// Returns what a value should have been, from an error that reads `"x" is not <what it should be>`.
+/// Returns what a value should have been, from an error that reads `[.. is] not <what it should be>`.
 fn expectation(error: &impl Display) -> String {
     let message = error.to_string();
     match message.split_once(" is not ") {
         Some((_, expected)) => expected.to_owned(),
-        None => message,
+        None => message.strip_prefix("not ").unwrap_or(&message).to_owned(),
     }
 }
