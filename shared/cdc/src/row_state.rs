@@ -138,6 +138,13 @@ impl RowState {
         self.business_keys.iter().filter_map(parse).collect()
     }
 
+    /// When the newest version of the row was committed at the source, in milliseconds since 1970, if its message says.
+    #[must_use]
+    pub fn committed_ms(&self) -> Option<i64> {
+        let histories = [&self.streamed, &self.incremental].into_iter().flatten();
+        histories.filter_map(|history| history.newest().ts_ms).max()
+    }
+
     /// Whether nothing on the wire tells which of two versions that differ is the newer one.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {

@@ -218,7 +218,7 @@ pub struct OrderRange {
     /// The first order in the range.
     pub from: OrderId,
     /// The first order after the range; `None` if it has no end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub to: Option<OrderId>,
 }
 
