@@ -21,6 +21,7 @@ mod request;
 mod route;
 mod routes;
 mod lines;
+mod simulate;
 mod view;
 
 use std::sync::Arc;

@@ -14,6 +14,7 @@ mod openapi;
 mod operations;
 mod quarantine;
 mod records;
+mod simulate;
 mod sync_status;
 
 use crate::route::Route;
@@ -35,6 +36,7 @@ pub(crate) const ALL: &[Route] = &[
     quarantine::ROUTE,
     held::ROUTE,
     operations::ROUTE,
+    simulate::ROUTE,
     commands::SEND,
     commands::READ,
 ];
