@@ -5,7 +5,6 @@
 //! everything it has in memory.
 
 mod inputs;
-mod load;
 mod session;
 mod time;
 
