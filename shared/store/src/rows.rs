@@ -27,7 +27,9 @@ pub enum RowTable {
 }
 
 impl RowTable {
-    fn name(self) -> &'static str {
+    /// Returns the table's name in keys and on every wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Users => "USER",
             Self::Referrals => "REFERRAL",
