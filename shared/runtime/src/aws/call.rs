@@ -15,8 +15,10 @@ use futures::future::{self, Either};
 
 use crate::Clock;
 
-/// For how long one call is tried again, pauses and attempts that were never answered together.
-const TRY_FOR: Duration = Duration::from_secs(2);
+/// For how long the pauses of one call last together.
+const PAUSE_FOR: Duration = Duration::from_secs(2);
+/// How many attempts of one call may stay without an answer. Each waits twice as long as the one before.
+const UNANSWERED_MAX: u32 = 3;
 /// The first pause; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause.
@@ -140,8 +142,9 @@ fn throttling_reasons<'a>(error: &'a (dyn Error + 'static)) -> &'a [ThrottlingRe
 /// The attempts of one call.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    left: Duration,
+    pauses_left: Duration,
     pause: Duration,
+    unanswered: u32,
     /// Whether an earlier attempt may have taken effect although it failed.
     pub(super) may_have_taken_effect: bool,
 }
@@ -149,21 +152,21 @@ pub(super) struct Attempts {
 impl Attempts {
     /// Returns the attempts of a call that was not made yet.
     pub(super) fn new() -> Self {
-        Self { left: TRY_FOR, pause: FIRST_PAUSE, may_have_taken_effect: false }
+        Self { pauses_left: PAUSE_FOR, pause: FIRST_PAUSE, unanswered: 0, may_have_taken_effect: false }
     }
 
-    /// Makes an attempt, which gives up after `limit`.
+    /// Makes an attempt, which gives up after `limit`, or later if earlier ones stayed without an answer.
     pub(super) async fn make<T, E>(
         &mut self,
         clock: &dyn Clock,
         limit: Duration,
         call: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> Result<T, Attempted<E>> {
-        match future::select(pin!(call), clock.sleep(limit)).await {
+        match future::select(pin!(call), clock.sleep(limit * (1 << self.unanswered))).await {
             Either::Left((Ok(answer), _)) => Ok(answer),
             Either::Left((Err(error), _)) => Err(Attempted::Failed(Box::new(error))),
             Either::Right(((), _)) => {
-                self.left = self.left.saturating_sub(limit);
+                self.unanswered += 1;
                 Err(Attempted::NotAnswered)
             }
         }
@@ -172,12 +175,13 @@ impl Attempts {
     /// Waits before the next attempt, or returns the failure if there is to be none.
     pub(super) async fn again(&mut self, clock: &dyn Clock, failure: Failure) -> Result<(), Failure> {
         self.may_have_taken_effect |= failure.kind == FailureKind::Unknown;
-        if failure.kind == FailureKind::Refused || self.left.is_zero() {
+        let is_over = self.pauses_left.is_zero() || self.unanswered == UNANSWERED_MAX;
+        if failure.kind == FailureKind::Refused || is_over {
             return Err(failure);
         }
         // Callers that failed together come back apart.
         let pause = self.pause.mul_f64(random_from_half_to_one());
-        self.left = self.left.saturating_sub(pause);
+        self.pauses_left = self.pauses_left.saturating_sub(pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         clock.sleep(pause).await;
         Ok(())

@@ -28,7 +28,7 @@ const STATEMENTS_MAX: usize = 25;
 /// Calls under way at a time.
 const CALLS_MAX: usize = 32;
 /// How long an attempt may take.
-const LIMIT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(1);
 
 type Outcome = Result<Written, StoreError>;
 

@@ -12,10 +12,10 @@ use super::attributes::{self, Attributes, of_key, text};
 use super::{DynamoEngine, unavailable_or_refused};
 use crate::aws::call::{Attempts, Failure, FailureKind, repeat};
 
-/// How long one item may take.
-const SMALL_LIMIT: Duration = Duration::from_secs(1);
-/// How long up to 16 MB may take.
-const LARGE_LIMIT: Duration = Duration::from_secs(3);
+/// How long one item may take at first.
+const SMALL_LIMIT: Duration = Duration::from_millis(500);
+/// How long up to 16 MB may take at first.
+const LARGE_LIMIT: Duration = Duration::from_secs(1);
 /// Keys in one batch (a limit of DynamoDB).
 const BATCH_KEYS_MAX: usize = 100;
 /// Batches under way at a time.

@@ -11,8 +11,8 @@ use super::attributes::{self, Attributes, number, of_item, of_key};
 use super::{DynamoEngine, unavailable_or_refused};
 use crate::aws::call::{Attempts, Failure};
 
-/// How long an attempt may take.
-const LIMIT: Duration = Duration::from_secs(1);
+/// How long the first attempt may take: thirty times the slowest of a hundred.
+const LIMIT: Duration = Duration::from_millis(500);
 
 pub(super) async fn write(engine: &DynamoEngine, write: Write) -> Result<Written, StoreError> {
     write_again(engine, write, Attempts::new()).await
