@@ -17,8 +17,10 @@ use crate::Clock;
 
 /// For how long the pauses of one call last together.
 const PAUSE_FOR: Duration = Duration::from_secs(2);
-/// How many attempts of one call may stay without an answer. Each waits twice as long as the one before.
-const UNANSWERED_MAX: u32 = 3;
+
+/// How long to wait for an answer: at first, after one answer that did not come, and after two. A third that
+/// does not come is the end.
+pub(super) type Limits = [Duration; 3];
 /// The first pause; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause.
@@ -44,6 +46,17 @@ const NOT_NOW_CODES: [&str; 13] = [
 /// Answers of the service that ask to try again, and do not say what was done.
 const UNKNOWN_CODES: [&str; 5] =
     ["InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "SlowDown"];
+
+/// Limits for a call that takes some 8 ms, and 16 in the slowest of a hundred.
+pub(super) const SMALL: Limits = milliseconds([500, 1_000, 2_000]);
+/// Limits for a call with up to a megabyte, or many parts.
+pub(super) const LARGE: Limits = milliseconds([1_000, 2_000, 4_000]);
+/// Limits for a call whose answer may have 16 MB, and mostly has little.
+pub(super) const HUGE: Limits = milliseconds([1_000, 4_000, 16_000]);
+
+const fn milliseconds([first, second, third]: [u64; 3]) -> Limits {
+    [Duration::from_millis(first), Duration::from_millis(second), Duration::from_millis(third)]
+}
 
 /// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +157,7 @@ fn throttling_reasons<'a>(error: &'a (dyn Error + 'static)) -> &'a [ThrottlingRe
 pub(super) struct Attempts {
     pauses_left: Duration,
     pause: Duration,
-    unanswered: u32,
+    unanswered: usize,
     /// Whether an earlier attempt may have taken effect although it failed.
     pub(super) may_have_taken_effect: bool,
 }
@@ -155,14 +168,14 @@ impl Attempts {
         Self { pauses_left: PAUSE_FOR, pause: FIRST_PAUSE, unanswered: 0, may_have_taken_effect: false }
     }
 
-    /// Makes an attempt, which gives up after `limit`, or later if earlier ones stayed without an answer.
+    /// Makes an attempt.
     pub(super) async fn make<T, E>(
         &mut self,
         clock: &dyn Clock,
-        limit: Duration,
+        limits: Limits,
         call: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> Result<T, Attempted<E>> {
-        match future::select(pin!(call), clock.sleep(limit * (1 << self.unanswered))).await {
+        match future::select(pin!(call), clock.sleep(limits[self.unanswered])).await {
             Either::Left((Ok(answer), _)) => Ok(answer),
             Either::Left((Err(error), _)) => Err(Attempted::Failed(Box::new(error))),
             Either::Right(((), _)) => {
@@ -175,7 +188,7 @@ impl Attempts {
     /// Waits before the next attempt, or returns the failure if there is to be none.
     pub(super) async fn again(&mut self, clock: &dyn Clock, failure: Failure) -> Result<(), Failure> {
         self.may_have_taken_effect |= failure.kind == FailureKind::Unknown;
-        let is_over = self.pauses_left.is_zero() || self.unanswered == UNANSWERED_MAX;
+        let is_over = self.pauses_left.is_zero() || self.unanswered == Limits::default().len();
         if failure.kind == FailureKind::Refused || is_over {
             return Err(failure);
         }
@@ -217,7 +230,7 @@ impl<E: ProvideErrorMetadata + Error + 'static> Attempted<E> {
 /// Calls a service until it answers: for calls that change nothing, or change the same when repeated.
 pub(super) async fn repeat<T, E, F>(
     clock: &dyn Clock,
-    limit: Duration,
+    limits: Limits,
     call: impl Fn() -> F,
 ) -> Result<T, Failure>
 where
@@ -226,7 +239,7 @@ where
 {
     let mut attempts = Attempts::new();
     loop {
-        match attempts.make(clock, limit, call()).await {
+        match attempts.make(clock, limits, call()).await {
             Ok(answer) => return Ok(answer),
             Err(attempted) => attempts.again(clock, attempted.failure()).await?,
         }
