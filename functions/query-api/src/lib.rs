@@ -14,6 +14,7 @@ mod cursor;
 mod event;
 mod explain;
 mod language;
+mod missed;
 mod network;
 mod position;
 mod problem;
@@ -22,6 +23,9 @@ mod route;
 mod routes;
 mod lines;
 mod simulate;
+mod system_totals;
+mod thresholds;
+mod verdict;
 mod view;
 
 use std::sync::Arc;
@@ -39,6 +43,7 @@ use crate::problem::Problem;
 use crate::request::Request;
 
 pub use crate::access::{ACCOUNT_CLAIM, APPROVE_SCOPE, OPERATE_SCOPE, READ_SCOPE};
+pub use crate::thresholds::Thresholds;
 pub use crate::routes::{RouteName, route_names};
 
 /// The contract: an `OpenAPI` 3.1 document.

@@ -15,7 +15,11 @@ mod operations;
 mod quarantine;
 mod records;
 mod simulate;
+mod status;
 mod sync_status;
+mod system_accounts;
+mod unallocated;
+mod waiting;
 
 use crate::route::Route;
 
@@ -23,18 +27,22 @@ use crate::route::Route;
 pub(crate) const ALL: &[Route] = &[
     openapi::ROUTE,
     health::ROUTE,
+    status::ROUTE,
     accounts::ROUTE,
     account::ROUTE,
     records::OF_ACCOUNT,
+    unallocated::ROUTE,
     account_adoptions::ROUTE,
     account_upline::ROUTE,
     account_referrals::ROUTE,
     adoption::ROUTE,
     explain::ROUTE,
+    system_accounts::ROUTE,
     records::OF_SYSTEM_ACCOUNT,
     sync_status::ROUTE,
     quarantine::ROUTE,
     held::ROUTE,
+    waiting::ROUTE,
     operations::ROUTE,
     simulate::ROUTE,
     commands::SEND,

@@ -197,20 +197,27 @@ impl WalkView {
 impl BrakeView {
     fn new(request: &Request<'_>, network: &Network) -> Self {
         let counts = &network.counts;
-        let now_ms = request.now().timestamp_millis();
-        let let_go = network.brake.let_go_within_the_hour(now_ms);
-        let limit = request.settings().decisions.brake_adoptions;
-        let concerned = let_go + counts.orders_waiting + counts.adoptions_below_waiting;
-        let is_released = network.brake.released_ms.is_some_and(|at_ms| now_ms - at_ms < 60_000);
+        let let_go = network.brake.let_go_within_the_hour(request.now().timestamp_millis());
         Self {
-            limit,
+            limit: request.settings().decisions.brake_adoptions,
             orders_waiting: counts.orders_waiting,
             uplines_waiting: counts.uplines_waiting,
             adoptions_below_waiting: counts.adoptions_below_waiting,
             let_go_within_the_hour: let_go,
-            is_braking: !is_released && limit.is_some_and(|limit| concerned > limit),
+            is_braking: is_braking(request, network),
         }
     }
+}
+
+/// Returns whether so much waits, or was let go within the hour, that an operator has to look.
+pub(super) fn is_braking(request: &Request<'_>, network: &Network) -> bool {
+    let counts = &network.counts;
+    let now_ms = request.now().timestamp_millis();
+    let let_go = network.brake.let_go_within_the_hour(now_ms);
+    let concerned = let_go + counts.orders_waiting + counts.adoptions_below_waiting;
+    let is_released = network.brake.released_ms.is_some_and(|at_ms| now_ms - at_ms < 60_000);
+    let limit = request.settings().decisions.brake_adoptions;
+    !is_released && limit.is_some_and(|limit| concerned > limit)
 }
 
 impl CloseView {
