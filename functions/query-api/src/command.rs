@@ -145,8 +145,13 @@ fn order(text: &str) -> Result<OrderId, String> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum CommandView {
-    Close { until: BusinessDate, source_is_complete: bool },
-    Repair { order_id: Option<String> },
+    Close {
+        until: BusinessDate,
+        source_is_complete: bool,
+    },
+    Repair {
+        order_id: Option<String>,
+    },
     Adjust {
         giver: Owner,
         receiver: Owner,
@@ -155,15 +160,35 @@ pub(crate) enum CommandView {
         expire_date: Option<BusinessDate>,
         reference: String,
     },
-    Introduce { number: u32, from: Option<BusinessDate>, until: Option<BusinessDate>, policy: String },
-    Pause { what: PauseScope },
-    Resume { what: PauseScope },
+    Introduce {
+        number: u32,
+        from: Option<BusinessDate>,
+        until: Option<BusinessDate>,
+        policy: String,
+    },
+    Pause {
+        what: PauseScope,
+    },
+    Resume {
+        what: PauseScope,
+    },
     LetGoBrake,
-    LetGoClose { date: BusinessDate },
-    RetireSource { source: String },
+    LetGoClose {
+        date: BusinessDate,
+    },
+    LetGoTruncate {
+        key: String,
+    },
+    RetireSource {
+        source: String,
+    },
     /// The number of places; the log itself has them all.
-    TakeOverPlaces { count: usize },
-    Note { text: String },
+    TakeOverPlaces {
+        count: usize,
+    },
+    Note {
+        text: String,
+    },
 }
 
 impl From<&Command> for CommandView {
@@ -189,6 +214,7 @@ impl From<&Command> for CommandView {
             Command::Resume { scope } => Self::Resume { what: scope },
             Command::LetGo { what: Paused::Brake } => Self::LetGoBrake,
             Command::LetGo { what: Paused::SuspiciousClose { date } } => Self::LetGoClose { date },
+            Command::LetGo { what: Paused::Truncate { key } } => Self::LetGoTruncate { key },
             Command::RetireSource { source } => Self::RetireSource { source },
             Command::TakeOverPlaces { places } => Self::TakeOverPlaces { count: places.len() },
             Command::Note { text } => Self::Note { text },

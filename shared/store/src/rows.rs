@@ -64,7 +64,8 @@ pub fn read<T: DeserializeOwned + Send>(
             .iter()
             .map(|item| {
                 let name = keys.get(&item.key).expect("the engine answers what it was asked").clone();
-                let row = serde_json::from_slice(&item.body).map_err(|error| unreadable(item, error.to_string()))?;
+                let row = serde_json::from_slice(&item.body)
+                    .map_err(|error| unreadable(item, error.to_string()))?;
                 Ok((name, StoredRow { row, revision: item.revision }))
             })
             .collect()

@@ -305,10 +305,12 @@ impl Bench {
 
     /// Returns what became of the last command.
     pub(crate) fn last_outcome(&self) -> Option<&CommandOutcome> {
-        self.entries().filter_map(|entry| match entry {
-            Entry::Commanded { outcome, .. } => Some(outcome),
-            _ => None,
-        }).last()
+        self.entries()
+            .filter_map(|entry| match entry {
+                Entry::Commanded { outcome, .. } => Some(outcome),
+                _ => None,
+            })
+            .last()
     }
 }
 

@@ -97,9 +97,10 @@ impl Invariants {
         assert_eq!(counted.map(|(name, count)| (name.clone(), *count)).collect::<BTreeMap<_, _>>(), held);
         assert_eq!(counts.orders_waiting, waiting);
         assert_eq!(counts.orders_seen, self.heads.values().filter(|head| head.is_seen).count() as u64);
-        let unpriced = self.heads.iter().filter(|(_, head)| {
-            head.state == AdoptionState::Unpriced && head.trees_before.is_none()
-        });
+        let unpriced = self
+            .heads
+            .iter()
+            .filter(|(_, head)| head.state == AdoptionState::Unpriced && head.trees_before.is_none());
         let unpriced: Vec<OrderId> = unpriced.map(|(order, _)| *order).collect();
         assert_eq!(self.network.unpriced.keys().copied().collect::<Vec<_>>(), unpriced);
     }
