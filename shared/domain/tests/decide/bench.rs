@@ -44,7 +44,7 @@ pub(crate) struct Bench {
     commands_made: u32,
     /// Storage includes at least the pages up to here.
     mark: Position,
-    invariants: Invariants,
+    pub(crate) invariants: Invariants,
 }
 
 impl Bench {
