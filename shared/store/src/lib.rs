@@ -23,6 +23,7 @@ pub mod progress;
 pub mod quarantine;
 pub mod rows;
 mod shard;
+pub mod talent;
 pub mod users;
 
 pub use engine::{BoxFuture, Engine, StoreError};
