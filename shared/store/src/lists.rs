@@ -63,7 +63,13 @@ fn held_key(order: OrderId, shards: u32) -> Key {
 /// An older state never takes the place of a later one. That an order is no longer held is recorded as well, and
 /// removed by the service after a while.
 #[must_use]
-pub fn put_held(order: OrderId, held: Option<&HeldAdoption>, position: Position, time_ms: i64, shards: u32) -> Write {
+pub fn put_held(
+    order: OrderId,
+    held: Option<&HeldAdoption>,
+    position: Position,
+    time_ms: i64,
+    shards: u32,
+) -> Write {
     let mut item = Item::new(held_key(order, shards), position, encode(&held));
     item.expires_at_s = held.is_none().then_some(time_ms / 1_000 + ENDED_HOLD_KEPT_S);
     Write::put(item, Condition::Below(position))

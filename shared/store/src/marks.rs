@@ -65,7 +65,7 @@ pub fn advance(
     projections: Vec<Projection>,
     position: Position,
 ) -> BoxFuture<'_, Result<(), StoreError>> {
-    let mark = |projection: Projection| {
+    let mark = move |projection: Projection| {
         let item = Item::new(Key::new(Table::Ledger, PARTITION, projection.name()), position, Vec::new());
         Write::put(item, Condition::Below(position))
     };
