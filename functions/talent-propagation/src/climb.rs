@@ -46,7 +46,11 @@ pub(crate) struct Climbed {
 
 impl Climber<'_> {
     /// Does the work, pass by pass, until a pass leaves nothing to do. Returns the forest of the last pass.
-    pub(crate) async fn climb(&self, mut work: Work, climbed: &mut Climbed) -> Result<Forest, PropagationError> {
+    pub(crate) async fn climb(
+        &self,
+        mut work: Work,
+        climbed: &mut Climbed,
+    ) -> Result<Forest, PropagationError> {
         let mut ring_marks: Vec<Mark> = Vec::new();
         for pass in 0..PASSES_MAX {
             if (self.context.deadline - self.context.clock.now()).num_milliseconds() < PASS_TAKES_MS {
@@ -58,8 +62,9 @@ impl Climber<'_> {
             let (forest, settled) = self.settle(&mut work).await?;
             ring_marks.extend(self.mark_rings(&forest, &settled).await?);
             let all_written = self.write(&forest, &settled, &mut work, climbed).await?;
-            let looks_again =
-                !settled.untidy.is_empty() || !settled.on_rings.is_empty() || !settled.begin_to_wait.is_empty();
+            let looks_again = !settled.untidy.is_empty()
+                || !settled.on_rings.is_empty()
+                || !settled.begin_to_wait.is_empty();
             climbed.without_user.extend(settled.begin_to_wait.iter().cloned());
             let cause = |account: AccountSequence| {
                 let cause = TalentCause::ReferralChanged { account: account.clone() };
@@ -133,7 +138,9 @@ impl Climber<'_> {
             for account in needs.users {
                 let user = known.get(&account).and_then(|rows| rows.user());
                 let state = user.map_or(UserState::Absent, |user| UserState::Arrived {
-                    active_until_ms: user.last_activity_ms.map(|seen_ms| seen_ms + active_for.num_milliseconds()),
+                    active_until_ms: user
+                        .last_activity_ms
+                        .map(|seen_ms| seen_ms + active_for.num_milliseconds()),
                 });
                 forest.add_user(account, state);
             }
@@ -264,11 +271,14 @@ fn lists_before(forest: &Forest, settled: &Settled) -> Vec<Write> {
     let mut writes: BTreeMap<(u8, AccountSequence), Write> = BTreeMap::new();
     for account in &settled.changed {
         let (Some(read), Some(now)) = (forest.record(account), forest.now(account)) else { continue };
-        let earlier = read.talent.latest_change.as_ref().filter(|_| now.latest_change != read.talent.latest_change);
+        let earlier =
+            read.talent.latest_change.as_ref().filter(|_| now.latest_change != read.talent.latest_change);
         if let Some(change) = earlier {
             writes.insert((0, account.clone()), talent::put_change(account, change));
         }
-        if let Some(since_revision) = now.awaits_user_since.filter(|_| read.talent.awaits_user_since.is_none()) {
+        if let Some(since_revision) =
+            now.awaits_user_since.filter(|_| read.talent.awaits_user_since.is_none())
+        {
             let awaiting = Awaiting { account: account.clone(), since_revision };
             writes.insert((1, account.clone()), talent::put_awaiting(&awaiting));
         }

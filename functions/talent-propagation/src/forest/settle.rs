@@ -210,7 +210,8 @@ impl Run<'_> {
                 let talent = self.forest.now_mut(member).expect("the ring was walked");
                 if talent.level != level {
                     talent.level = level;
-                    let cause = cause.clone().unwrap_or(TalentCause::ReferralChanged { account: account.clone() });
+                    let cause =
+                        cause.clone().unwrap_or(TalentCause::ReferralChanged { account: account.clone() });
                     self.pending.insert(member.clone(), cause);
                 }
             }
@@ -260,10 +261,12 @@ impl Run<'_> {
     }
 
     fn finish(mut self) -> Settled {
-        let changed = self.forest.accounts.iter().filter(|(_, standing)| standing.now != standing.read.talent);
+        let changed =
+            self.forest.accounts.iter().filter(|(_, standing)| standing.now != standing.read.talent);
         self.settled.changed = changed.map(|(account, _)| account.clone()).collect();
         if self.standards.table.asks_for_levels() {
-            let on_ring = |account: &&AccountSequence| self.forest.now(account).is_some_and(|talent| talent.ring > 0);
+            let on_ring =
+                |account: &&AccountSequence| self.forest.now(account).is_some_and(|talent| talent.ring > 0);
             self.settled.on_rings = self.settled.changed.iter().filter(on_ring).cloned().collect();
         }
         self.settled

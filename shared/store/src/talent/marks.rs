@@ -85,9 +85,8 @@ pub fn raise(engine: &dyn Engine, marks: Vec<Mark>) -> BoxFuture<'_, Result<(), 
 
 /// Takes marks away that were not raised again since they were read.
 pub fn clear(engine: &dyn Engine, marks: Vec<Mark>) -> BoxFuture<'_, Result<(), StoreError>> {
-    let delete = |mark: Mark| {
-        Write::delete(key(&mark.account, mark.kind), Condition::Revision(mark.raised_by))
-    };
+    let delete =
+        |mark: Mark| Write::delete(key(&mark.account, mark.kind), Condition::Revision(mark.raised_by));
     Box::pin(async move {
         let written = engine.write_many(marks.into_iter().map(delete).collect()).await;
         written.into_iter().try_for_each(|written| written.map(|_| ()))

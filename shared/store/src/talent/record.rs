@@ -210,7 +210,9 @@ pub fn read<'a>(
     account: &AccountSequence,
 ) -> BoxFuture<'a, Result<StoredTalent, StoreError>> {
     let key = key(account);
-    Box::pin(async move { engine.get(key).await?.as_ref().map_or_else(|| Ok(StoredTalent::default()), decode_record) })
+    Box::pin(async move {
+        engine.get(key).await?.as_ref().map_or_else(|| Ok(StoredTalent::default()), decode_record)
+    })
 }
 
 /// Returns the teams and levels of these accounts; those of accounts without a team where nothing is known.
