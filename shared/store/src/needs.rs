@@ -1,4 +1,4 @@
-//! Loads what a decision needs.
+//! Loads what a decision needs: for the decider, and for a simulation.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,25 @@ use domain::Owner;
 use domain::decide::{Loaded, Need};
 use domain::log::Position;
 use futures::future::try_join_all;
-use store::heads;
-use store::marks::{Marks, Projection};
-use store::{Engine, Shard, StoreError};
+
+use crate::engine::{BoxFuture, Engine, StoreError};
+use crate::heads;
+use crate::marks::{Marks, Projection};
+use crate::shard::Shard;
 
 /// Loads everything that is needed, side by side.
 ///
 /// The marks were read before, so what is read here includes at least the pages up to the mark of its shard.
-pub(crate) async fn load(
+pub fn load<'a>(
+    engine: &'a dyn Engine,
+    needs: Vec<Need>,
+    marks: &'a Marks,
+    shards: u32,
+) -> BoxFuture<'a, Result<Vec<Loaded>, StoreError>> {
+    Box::pin(load_all(engine, needs, marks, shards))
+}
+
+async fn load_all(
     engine: &dyn Engine,
     needs: Vec<Need>,
     marks: &Marks,
