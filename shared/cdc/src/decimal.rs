@@ -21,6 +21,12 @@ impl Price {
     /// Decimals of a price.
     pub const SCALE: u32 = domain::Amount::SCALE;
 
+    /// A price of so many 10⁻¹⁰ units.
+    #[must_use]
+    pub fn from_units(units: i128) -> Self {
+        Self(units)
+    }
+
     /// The price as a number of 10⁻¹⁰ units.
     #[must_use]
     pub fn units(self) -> i128 {
