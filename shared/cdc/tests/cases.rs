@@ -180,7 +180,7 @@ fn every_capture_below_the_cases_is_in_the_table() {
             let entries = std::fs::read_dir(events("cases").join(folder)).expect("a folder of cases");
             entries.map(move |entry| format!("{folder}/{}", entry.expect("a file").file_name().display()))
         })
-        .filter(|file| file.ends_with(".jsonl") && !file.ends_with(".plain.jsonl"))
+        .filter(|file| file.split_once('.').is_some_and(|(_, extension)| extension == "jsonl"))
         .collect();
     files.sort();
     let mut listed: Vec<String> = CASES.iter().map(|(case, _)| format!("{case}.jsonl")).collect();

@@ -108,7 +108,7 @@ fn the_rows_of_every_capture_are_what_the_source_held() {
             let total = domain::Amount::from_units(price * trees).expect("a captured total");
             let date = row.adoption_date.value().expect("a captured date");
             assert_eq!(
-                row.account.value().map(|account| account.as_str()),
+                row.account.value().map(domain::AccountSequence::as_str),
                 Some(distribution.account.as_str())
             );
             assert_eq!(total.to_string(), distribution.total, "order {order}");

@@ -109,11 +109,25 @@ fn winner(versions: &[Version]) -> Option<String> {
     }
 }
 
+fn old(version: Version) -> Version {
+    version.status("old")
+}
+
+fn new(version: Version) -> Version {
+    version.status("new")
+}
+
+/// Checks cases of versions of which one wins, or none.
+fn check<const N: usize>(cases: [(&str, Vec<Version>, Option<&str>); N]) {
+    for (case, versions, expected) in cases {
+        assert_eq!(winner(&versions).as_deref(), expected, "{case}");
+        assert!(!stands(&versions).is_ambiguous(), "{case}");
+    }
+}
+
 #[test]
-fn the_table_of_which_version_wins() {
-    let old = |version: Version| version.status("old");
-    let new = |version: Version| version.status("new");
-    for (case, versions, expected) in [
+fn the_table_of_which_streamed_version_wins() {
+    check([
         (
             "the later commit",
             vec![old(version("u", 1, 10, 11, 0)), new(version("u", 2, 20, 21, 1))],
@@ -154,6 +168,28 @@ fn the_table_of_which_version_wins() {
             Some("new"),
         ),
         (
+            "without a sequence, time, and within one partition the offset",
+            vec![
+                old(version("u", 1, 0, 0, 0)).without_sequence(),
+                new(version("u", 1, 0, 0, 1)).without_sequence(),
+            ],
+            Some("new"),
+        ),
+        (
+            "without a sequence, in two partitions, what was written later",
+            vec![
+                old(version("u", 1, 0, 0, 9)).without_sequence().written_at(3),
+                new(version("u", 1, 0, 0, 1)).without_sequence().written_at(4).in_partition(1),
+            ],
+            Some("new"),
+        ),
+    ]);
+}
+
+#[test]
+fn the_table_of_incremental_reads() {
+    check([
+        (
             "an incremental read, over a change before it that is sent again",
             vec![
                 old(version("u", 1, 10, 11, 0)),
@@ -177,6 +213,12 @@ fn the_table_of_which_version_wins() {
             vec![old(incremental(8, 20, 0)), new(incremental(9, 30, 1))],
             Some("new"),
         ),
+    ]);
+}
+
+#[test]
+fn the_table_of_deletes_and_tombstones() {
+    check([
         ("a delete", vec![old(version("u", 1, 10, 11, 0)), version("d", 2, 20, 21, 1)], None),
         (
             "an insert under the same key, after the delete",
@@ -186,22 +228,6 @@ fn the_table_of_which_version_wins() {
         (
             "an upsert over a delete, where they tie",
             vec![version("d", 2, 20, 21, 5), new(version("c", 2, 20, 21, 0)).in_partition(1)],
-            Some("new"),
-        ),
-        (
-            "without a sequence, time, and within one partition the offset",
-            vec![
-                old(version("u", 1, 0, 0, 0)).without_sequence(),
-                new(version("u", 1, 0, 0, 1)).without_sequence(),
-            ],
-            Some("new"),
-        ),
-        (
-            "without a sequence, in two partitions, what was written later",
-            vec![
-                old(version("u", 1, 0, 0, 9)).without_sequence().written_at(3),
-                new(version("u", 1, 0, 0, 1)).without_sequence().written_at(4).in_partition(1),
-            ],
             Some("new"),
         ),
         ("a tombstone that is the delete", vec![old(version("u", 1, 10, 11, 0)), tombstone(0, 1)], None),
@@ -239,10 +265,7 @@ fn the_table_of_which_version_wins() {
             Some("new"),
         ),
         ("nothing, of a key of which only the tombstone is left", vec![tombstone(0, 4)], None),
-    ] {
-        assert_eq!(winner(&versions).as_deref(), expected, "{case}");
-        assert!(!stands(&versions).is_ambiguous(), "{case}");
-    }
+    ]);
 }
 
 #[test]
