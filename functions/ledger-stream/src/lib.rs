@@ -27,7 +27,7 @@ pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
 #[cfg(feature = "aws")]
 #[must_use]
 pub fn run() -> std::process::ExitCode {
-    runtime::run(build)
+    runtime::aws::run("ledger-stream", build)
 }
 
 struct LedgerStream {
@@ -49,10 +49,13 @@ impl Function for LedgerStream {
                 message: format!("the log could not be projected further: {error}"),
             })?;
             if projected.has_closed {
-                let wake_up = Message { body: json!({ "cause": "closed" }).to_string(), group: None, delay_s: None };
-                context.queues.send(Queue::Closings, vec![wake_up]).await.map_err(|error| FunctionError {
-                    message: error.to_string(),
-                })?;
+                let wake_up =
+                    Message { body: json!({ "cause": "closed" }).to_string(), group: None, delay_s: None };
+                context
+                    .queues
+                    .send(Queue::Closings, vec![wake_up])
+                    .await
+                    .map_err(|error| FunctionError { message: error.to_string() })?;
             }
             runtime::telemetry::Metrics::of(self.name())
                 .count("PagesProjected", projected.pages)

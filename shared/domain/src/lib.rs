@@ -36,7 +36,7 @@ pub use ladder::{ContributionPerTree, NegativeContribution, contribution_per_tre
 pub use order::{InvalidOrderId, OrderId, TreeCount};
 pub use policy::{Backfill, Bounds, DepthStep, InvalidPolicy, Policy, PriceLadder, Rates};
 pub use posting::{Posting, UnlockedLegs};
-pub use rows::{AdoptionRow, Column, Link, ReferralRow, RowKey, TermsColumn, TermsFault};
+pub use rows::{AdoptionRow, Column, Link, LinkRef, ReferralRow, RowKey, TermsColumn, TermsFault};
 pub use talent::{
     Assessment, Condition, DirectAtLevel, InvalidTalentTable, Missing, NextLevel, Report, TALENT_DEPTH,
     TalentLevel, TalentRow, TalentTable, Team, TeamChange,

@@ -26,14 +26,41 @@ pub struct Settings {
     /// The first business date that closes; the first on which something is effective where it is not set
     /// (`FIRST_CLOSE_DATE`, such as `2026-02-01`).
     pub first_close_date: Option<NaiveDate>,
+    /// What the source is called (`SOURCE_NAME`): a source that is made anew gets another name. Without it, the name
+    /// of the managed cluster, or `kafka`.
+    pub source_name: Option<String>,
     /// How many partitions each topic with orders has (`ORDERS_PARTITIONS`): prices and closes wait until each has
     /// begun. Without it, only those that have begun are waited for.
     pub orders_partitions: Option<i32>,
     /// In how many parts accounts are projected (`ACCOUNT_SHARDS`, 1 to 256, default 16). It stays what it is
     /// for as long as the tables live.
     pub account_shards: u32,
+    /// What a member sees of other members (`MEMBERS_SEE`: `masked` or `accounts`, default `masked`).
+    pub members_see: MembersSee,
     /// The name of this deployment among others of one account (`STAGE`).
     pub stage: Option<String>,
+}
+
+/// What a member sees of other members.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MembersSee {
+    /// That they are there, with the middle of their accounts hidden, and no amounts.
+    #[default]
+    Masked,
+    /// Their accounts, and what they have unlocked. Amounts stay hidden.
+    Accounts,
+}
+
+impl std::str::FromStr for MembersSee {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "masked" => Ok(Self::Masked),
+            "accounts" => Ok(Self::Accounts),
+            _ => Err(()),
+        }
+    }
 }
 
 /// When the decider waits, and how much it does at once.
@@ -78,8 +105,10 @@ impl Default for Settings {
             profile: Profile::built_in(),
             decisions: DecisionSettings::default(),
             first_close_date: None,
+            source_name: None,
             orders_partitions: None,
             account_shards: 16,
+            members_see: MembersSee::Masked,
             stage: None,
         }
     }
@@ -100,8 +129,10 @@ impl Settings {
             policy_json: variables.get("CONTRIBUTION_POLICY").unwrap_or_else(|| "{}".to_owned()),
             decisions: decisions(variables)?,
             first_close_date: variables.parsed("FIRST_CLOSE_DATE", "a date such as 2026-02-01")?,
+            source_name: variables.get("SOURCE_NAME"),
             orders_partitions: variables.in_range("ORDERS_PARTITIONS", 1..=10_000)?,
             account_shards: variables.in_range("ACCOUNT_SHARDS", 1..=256)?.unwrap_or(default.account_shards),
+            members_see: variables.parsed("MEMBERS_SEE", "masked or accounts")?.unwrap_or_default(),
             stage: variables.get("STAGE"),
         })
     }

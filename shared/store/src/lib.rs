@@ -18,6 +18,7 @@ pub mod lists;
 pub mod log;
 pub mod marks;
 mod memory;
+pub mod needs;
 pub mod network;
 pub mod progress;
 pub mod quarantine;

@@ -119,6 +119,23 @@ pub fn read(engine: &dyn Engine) -> BoxFuture<'_, Result<Vec<Progress>, StoreErr
     })
 }
 
+/// Records that the end of a partition was reached: everything the source committed before `now_ms` was read.
+///
+/// While a snapshot goes on, the end of a partition proves nothing, unless the partition is whole: a recording
+/// that has been read to its end.
+pub fn reached_end(
+    engine: &dyn Engine,
+    name: PartitionName,
+    table: Option<RowTable>,
+    now_ms: i64,
+    is_whole: bool,
+) -> BoxFuture<'_, Result<(), StoreError>> {
+    update(engine, name, table, move |progress| {
+        progress.at_end_ms = progress.at_end_ms.max(Some(now_ms));
+        progress.in_snapshot &= !is_whole;
+    })
+}
+
 /// Changes the progress of a partition by `change`, which is called again where another update came first.
 pub fn update<'a>(
     engine: &'a dyn Engine,

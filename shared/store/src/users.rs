@@ -23,21 +23,39 @@ pub struct User {
     pub last_activity_ms: Option<i64>,
 }
 
-/// The live rows that name an account. The greatest key counts.
+/// The rows that ever named an account. Of those that still do, the greatest key counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRows {
-    /// The rows.
-    pub rows: BTreeMap<RowKey, User>,
+    rows: BTreeMap<RowKey, SeenRow>,
     /// How often this changed.
     #[serde(skip)]
     pub revision: u64,
+}
+
+/// A row as of one of its revisions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SeenRow {
+    revision: u64,
+    /// `None` where the row no longer names the account.
+    user: Option<User>,
 }
 
 impl UserRows {
     /// Returns the user, if a row names the account.
     #[must_use]
     pub fn user(&self) -> Option<&User> {
-        self.rows.last_key_value().map(|(_, user)| user)
+        self.rows.values().rev().find_map(|row| row.user.as_ref())
+    }
+
+    /// Takes in what a row says of the account as of a revision, unless a later one is known. Returns whether
+    /// anything changed.
+    pub fn see(&mut self, row: &RowKey, revision: u64, user: Option<User>) -> bool {
+        let is_known = self.rows.get(row).is_some_and(|seen| seen.revision >= revision);
+        let is_news = !is_known && (user.is_some() || self.rows.contains_key(row));
+        if is_news {
+            self.rows.insert(row.clone(), SeenRow { revision, user });
+        }
+        is_news
     }
 }
 

@@ -1,0 +1,226 @@
+//! A decider with what it needs around it: it reads, decides and puts until nothing is left or time is over.
+
+use std::time::Duration;
+
+use domain::Versions;
+use domain::decide::{Decider, Parameters, Step};
+use domain::heads::Network;
+use domain::log::{Entry, Page, Position};
+use runtime::Context;
+use store::marks::{self, Marks};
+use store::{Engine, StoreError, Written};
+
+use crate::inputs::{self, Taken};
+use crate::time::TimeSource;
+
+/// How many pages are read together.
+const PAGES_PER_READ: u32 = 16;
+/// The decider runs ahead of the projections by at most so many pages.
+const TAIL_PAGES_MAX: usize = 1_024;
+/// More heads than this are not kept from one invocation to the next.
+const HEADS_KEPT_MAX: usize = 4_000_000;
+/// What is due within so long is waited for in the invocation, in milliseconds.
+const WAITS_AT_MOST_MS: i64 = 4_000;
+/// How long a decider that ran ahead waits for the projections at a time, in milliseconds.
+const PROJECTIONS_TAKE_MS: u64 = 50;
+/// How often a page is lost to another decider before the invocation gives up.
+const LOST_PAGES_MAX: u64 = 16;
+
+/// What an invocation did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Pages that were put.
+    pub(crate) pages: u64,
+    /// Entries in them.
+    pub(crate) entries: u64,
+    /// Pages that another decider put first.
+    pub(crate) lost: u64,
+}
+
+/// A decider and what belongs to it.
+pub(crate) struct Session {
+    decider: Decider,
+    marks: Marks,
+    shards: u32,
+    versions: Versions,
+    parameters: Parameters,
+    /// The position that the last checkpoint has.
+    checkpoint: Position,
+}
+
+impl Session {
+    /// Returns a session that goes on at the end of the log.
+    pub(crate) async fn open(
+        context: &Context,
+        versions: &Versions,
+        parameters: &Parameters,
+        shards: u32,
+    ) -> Result<Self, StoreError> {
+        let engine = &*context.engine;
+        let marks = marks::read(engine).await?;
+        let network = store::network::read(engine).await?.unwrap_or_else(|| Network::new(versions.clone()));
+        let checkpoint = network.position;
+        let decider = Decider::new(network, parameters.clone());
+        let (versions, parameters) = (versions.clone(), parameters.clone());
+        let mut session = Self { decider, marks, shards, versions, parameters, checkpoint };
+        // The pages that some head in storage may not include yet.
+        let mut after = session.marks.heads(shards).min(checkpoint);
+        while after < checkpoint {
+            let pages = store::log::read_after(engine, after, PAGES_PER_READ).await?;
+            for page in pages.into_iter().filter(|page| page.position <= checkpoint) {
+                after = page.position;
+                session.decider.read_page(page, true);
+            }
+        }
+        Ok(session)
+    }
+
+    /// Decides until nothing is left to do, or until `end_ms` by the environment's clock.
+    pub(crate) async fn decide_until(
+        &mut self,
+        context: &Context,
+        time: &TimeSource,
+        end_ms: i64,
+        orders_partitions: Option<i32>,
+    ) -> Result<Ended, StoreError> {
+        let engine = &*context.engine;
+        let mut ended = Ended::default();
+        let mut taken = Taken::default();
+        self.catch_up(engine).await?;
+        loop {
+            self.keep_near_projections(context, end_ms).await?;
+            let more = inputs::read(engine, &mut taken, self.decider.network(), orders_partitions).await?;
+            let is_all = more.is_all;
+            self.decider.begin(more.inputs, time.now_ms(context));
+            let due_ms = match self.put_pages(context, end_ms, &mut ended).await? {
+                Outcome::Idle { due_ms } => due_ms,
+                Outcome::TimeIsOver => break,
+                Outcome::Lost => {
+                    ended.lost += 1;
+                    if ended.lost > LOST_PAGES_MAX {
+                        return Err(StoreError::Unavailable {
+                            message: "another decider kept putting pages first".to_owned(),
+                        });
+                    }
+                    *self = Self::open(context, &self.versions, &self.parameters, self.shards).await?;
+                    self.catch_up(engine).await?;
+                    taken = Taken::default();
+                    continue;
+                }
+            };
+            inputs::finish(engine, &mut taken, self.decider.network()).await?;
+            if !is_all {
+                continue;
+            }
+            if !self.wait_for_due(context, time, due_ms, end_ms).await {
+                break;
+            }
+        }
+        self.put_checkpoint(engine).await?;
+        if self.decider.heads_in_memory() > HEADS_KEPT_MAX {
+            self.decider.forget_heads();
+        }
+        Ok(ended)
+    }
+
+    /// Takes in the pages that others put.
+    async fn catch_up(&mut self, engine: &dyn Engine) -> Result<(), StoreError> {
+        loop {
+            let after = self.decider.network().position;
+            let pages = store::log::read_after(engine, after, PAGES_PER_READ).await?;
+            let is_last = pages.len() < PAGES_PER_READ as usize;
+            for page in pages {
+                self.decider.read_page(page, false);
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts pages until the decider has nothing more to do.
+    async fn put_pages(
+        &mut self,
+        context: &Context,
+        end_ms: i64,
+        ended: &mut Ended,
+    ) -> Result<Outcome, StoreError> {
+        let engine = &*context.engine;
+        loop {
+            match self.decider.step() {
+                Step::Load(needs) => {
+                    let loaded = store::needs::load(engine, needs, &self.marks, self.shards).await?;
+                    self.decider.provide(loaded);
+                }
+                Step::Put(page) => {
+                    if let Written::ConditionFailed(_) = store::log::put(engine, &page).await? {
+                        return Ok(Outcome::Lost);
+                    }
+                    ended.pages += 1;
+                    ended.entries += page.entries.len() as u64;
+                    log_close(&page);
+                    if context.clock.now().timestamp_millis() >= end_ms {
+                        return Ok(Outcome::TimeIsOver);
+                    }
+                    self.keep_near_projections(context, end_ms).await?;
+                }
+                Step::Idle { due_ms } => return Ok(Outcome::Idle { due_ms }),
+            }
+        }
+    }
+
+    /// Learns how far the projections are, and waits for them where they are far behind.
+    async fn keep_near_projections(&mut self, context: &Context, end_ms: i64) -> Result<(), StoreError> {
+        if self.decider.tail_pages() < TAIL_PAGES_MAX / 2 {
+            return Ok(());
+        }
+        loop {
+            self.marks = marks::read(&*context.engine).await?;
+            self.decider.forget_tail_through(self.marks.heads(self.shards));
+            let is_over = context.clock.now().timestamp_millis() >= end_ms;
+            if self.decider.tail_pages() < TAIL_PAGES_MAX || is_over {
+                return Ok(());
+            }
+            context.clock.sleep(Duration::from_millis(PROJECTIONS_TAKE_MS)).await;
+        }
+    }
+
+    /// Waits for what is due soon. Returns whether it has become due.
+    async fn wait_for_due(
+        &self,
+        context: &Context,
+        time: &TimeSource,
+        due_ms: Option<i64>,
+        end_ms: i64,
+    ) -> bool {
+        let Some(due_ms) = due_ms else { return false };
+        let left_ms = due_ms - time.now_ms(context);
+        let ends_in_ms = end_ms - context.clock.now().timestamp_millis();
+        if left_ms <= 0 || left_ms > WAITS_AT_MOST_MS.min(ends_in_ms) {
+            return false;
+        }
+        context.clock.sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or_default())).await;
+        true
+    }
+
+    async fn put_checkpoint(&mut self, engine: &dyn Engine) -> Result<(), StoreError> {
+        let network = self.decider.network();
+        if network.position > self.checkpoint {
+            store::network::put(engine, network).await?;
+            self.checkpoint = network.position;
+        }
+        Ok(())
+    }
+}
+
+enum Outcome {
+    Idle { due_ms: Option<i64> },
+    TimeIsOver,
+    Lost,
+}
+
+fn log_close(page: &Page) {
+    if let Some(Entry::Close(terms)) = page.entries.last() {
+        tracing::info!(date = %terms.date, cut = page.position, "a date is closed");
+    }
+}

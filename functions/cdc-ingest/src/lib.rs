@@ -1,0 +1,109 @@
+//! Keeps the rows of the source as they finally are, and announces to the decider which ones were named.
+//!
+//! Every record of a batch ends in exactly one way: it is applied, a duplicate, older than what is known, ambiguous,
+//! without a row, or in quarantine with a reason. A record whose storage call failed is none of these: it is named in
+//! the answer, and Kafka's records come again. Everything here can be repeated.
+//!
+//! The order of writes matters: rows, then the announcement, then the progress of the partitions. So progress never
+//! says that something was read which the decider cannot find.
+
+mod announce;
+mod batch;
+mod outcome;
+mod progress;
+mod quarantine;
+mod rows;
+mod users;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use runtime::{Context, Function, FunctionError, Settings};
+use serde_json::{Value, json};
+use store::BoxFuture;
+
+use crate::batch::{Batch, Content};
+use crate::outcome::Outcome;
+
+/// Returns the function.
+pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
+    Ok(Arc::new(CdcIngest { profile: settings.profile.clone(), source_name: settings.source_name.clone() }))
+}
+
+/// Runs the function on Lambda.
+#[cfg(feature = "aws")]
+#[must_use]
+pub fn run() -> std::process::ExitCode {
+    runtime::aws::run("cdc-ingest", build)
+}
+
+struct CdcIngest {
+    profile: cdc::Profile,
+    source_name: Option<String>,
+}
+
+impl Function for CdcIngest {
+    fn name(&self) -> &'static str {
+        "cdc-ingest"
+    }
+
+    fn handle<'a>(
+        &'a self,
+        event: Value,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Value, FunctionError>> {
+        Box::pin(async move {
+            let batch = Batch::decode(event, &self.profile, self.source_name.as_deref())?;
+            let outcomes = self.work(&batch, context).await;
+            outcome::report(self.name(), &batch, &outcomes, context);
+            Ok(answer(&batch, &outcomes))
+        })
+    }
+}
+
+impl CdcIngest {
+    /// Works through a batch; returns what became of each record, in the batch's order.
+    async fn work(&self, batch: &Batch, context: &Context) -> Vec<Outcome> {
+        let engine = &*context.engine;
+        let mut outcomes: Vec<Outcome> =
+            batch.records.iter().map(|record| record.initial_outcome()).collect();
+        let folded = rows::fold_and_store(engine, batch, &mut outcomes).await;
+        users::keep(engine, &folded, batch, &mut outcomes).await;
+        quarantine::keep(engine, batch, &mut outcomes, context.clock.now().timestamp_millis()).await;
+        if let Err(error) = announce::announce(context, batch, &outcomes).await {
+            fail_changes(batch, &mut outcomes, &error);
+        }
+        if let Err(error) = progress::record(engine, batch, &outcomes, &self.profile, context).await {
+            tracing::warn!(%error, "the progress of partitions was not recorded; closes and prices wait longer");
+        }
+        outcomes
+    }
+}
+
+/// Marks every record with a row as failed: what was stored of it may not have been announced.
+fn fail_changes(batch: &Batch, outcomes: &mut [Outcome], message: &str) {
+    for (record, outcome) in batch.records.iter().zip(outcomes) {
+        if matches!(record.content, Content::Change(_) | Content::Truncate(_)) {
+            *outcome = Outcome::Failed(message.to_owned());
+        }
+    }
+}
+
+/// Returns the answer that names every failed record, which is right whichever way the service reads it.
+fn answer(batch: &Batch, outcomes: &[Outcome]) -> Value {
+    let failed: BTreeSet<(String, i64)> = batch
+        .records
+        .iter()
+        .zip(outcomes)
+        .filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))
+        .map(|(record, _)| (record.event_key.clone(), record.offset))
+        .collect();
+    let failures: Vec<Value> = failed
+        .into_iter()
+        .map(|(partition, offset)| json!({ "itemIdentifier": { "partition": partition, "offset": offset } }))
+        .collect();
+    json!({ "batchItemFailures": failures })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Keeps what was refused.
+
+use sha2::{Digest, Sha256};
+use store::Engine;
+use store::quarantine::{self, Quarantined, RefusedBytes};
+
+use crate::batch::{Batch, Received};
+use crate::outcome::Outcome;
+
+/// Keeps every refused record of the batch. A refusal that could not be kept is a failure.
+pub(crate) async fn keep(engine: &dyn Engine, batch: &Batch, outcomes: &mut [Outcome], now_ms: i64) {
+    let mut records: Vec<usize> = Vec::new();
+    let mut writes = Vec::new();
+    for (index, (record, outcome)) in batch.records.iter().zip(outcomes.iter()).enumerate() {
+        let Outcome::Refused { code, message } = outcome else { continue };
+        let refused = Quarantined {
+            name: record.name.clone(),
+            offset: record.offset,
+            code: (*code).to_owned(),
+            message: message.clone(),
+            order: named(record, &["order_id", "id"]),
+            account: named(record, &["account_sequence"]).filter(|account| is_account(account)),
+            hash: hash(record),
+            bytes: [&record.key, &record.value].into_iter().flatten().map(|part| part.len() as u64).sum(),
+            refused_at_ms: now_ms,
+        };
+        let bytes = RefusedBytes { key: record.key.clone(), value: record.value.clone() };
+        for write in quarantine::put(&refused, bytes) {
+            records.push(index);
+            writes.push(write);
+        }
+    }
+    // A capture may hold a record twice, and one call may not write an item twice.
+    let mut keys = std::collections::BTreeSet::new();
+    let (records, writes): (Vec<usize>, Vec<_>) =
+        records.into_iter().zip(writes).filter(|(_, write)| keys.insert(write.key().clone())).unzip();
+    for (index, written) in records.into_iter().zip(engine.write_many(writes).await) {
+        if let Err(error) = written {
+            outcomes[index] = Outcome::Failed(error.to_string());
+        }
+    }
+}
+
+fn hash(record: &Received) -> String {
+    let mut hasher = Sha256::new();
+    for part in [&record.key, &record.value].into_iter().flatten() {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns the first of these members that the record's key or value has as a number or text, at any depth.
+fn named(record: &Received, names: &[&str]) -> Option<String> {
+    let documents = [&record.key, &record.value].into_iter().flatten();
+    let mut documents = documents.filter_map(|bytes| serde_json::from_slice(bytes).ok());
+    documents.find_map(|document: serde_json::Value| names.iter().find_map(|name| member(&document, name)))
+}
+
+fn member(document: &serde_json::Value, name: &str) -> Option<String> {
+    match document {
+        serde_json::Value::Object(members) => match members.get(name) {
+            Some(serde_json::Value::String(text)) => Some(text.trim_end().to_owned()),
+            Some(serde_json::Value::Number(number)) => Some(number.to_string()),
+            _ => members.values().find_map(|value| member(value, name)),
+        },
+        _ => None,
+    }
+}
+
+/// Returns whether text is an account; anything else in such a column may be what must not be shown.
+fn is_account(text: &str) -> bool {
+    text.parse::<domain::AccountSequence>().is_ok()
+}

@@ -1,0 +1,107 @@
+//! Folds a batch's changes into the stored rows, and stores what is another row then.
+
+use std::collections::BTreeMap;
+
+use cdc::{RowState, SourceTable};
+use domain::RowKey;
+use store::rows::{self, RowTable};
+use store::{Engine, StoreError, Written};
+
+use crate::batch::{Batch, Content};
+use crate::outcome::Outcome;
+
+/// How often rows are read and folded again that another batch changed at the same time.
+const ATTEMPTS_MAX: usize = 8;
+
+/// A row after the batch was folded into it.
+#[derive(Debug)]
+pub(crate) struct FoldedRow {
+    pub(crate) state: RowState,
+    pub(crate) revision: u64,
+}
+
+/// Rows by table and key.
+pub(crate) type FoldedRows = BTreeMap<(RowTable, RowKey), FoldedRow>;
+
+/// Returns the ledger's name of a table of the decoder.
+pub(crate) fn table_of(table: SourceTable) -> RowTable {
+    match table {
+        SourceTable::Users => RowTable::Users,
+        SourceTable::Referrals => RowTable::Referrals,
+        SourceTable::Adoptions => RowTable::Adoptions,
+    }
+}
+
+/// Returns the place of a change's row.
+pub(crate) fn row_of(change: &cdc::Change) -> (RowTable, RowKey) {
+    (table_of(change.table), RowKey::new(change.row_key.to_string()))
+}
+
+/// Folds and stores every row that the batch names, and notes what became of each record.
+pub(crate) async fn fold_and_store(
+    engine: &dyn Engine,
+    batch: &Batch,
+    outcomes: &mut [Outcome],
+) -> FoldedRows {
+    let mut pending: BTreeMap<(RowTable, RowKey), Vec<usize>> = BTreeMap::new();
+    for (index, record) in batch.records.iter().enumerate() {
+        if let Content::Change(change) = &record.content {
+            pending.entry(row_of(change)).or_default().push(index);
+        }
+    }
+    let mut folded = FoldedRows::new();
+    for _ in 0..ATTEMPTS_MAX {
+        if pending.is_empty() {
+            break;
+        }
+        let stored = match rows::read::<RowState>(engine, pending.keys().cloned().collect()).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                fail(pending.values(), outcomes, &error);
+                return folded;
+            }
+        };
+        let (mut names, mut writes) = (Vec::new(), Vec::new());
+        for (name, records) in std::mem::take(&mut pending) {
+            let before = stored.get(&name);
+            let (before_state, revision) = match before {
+                Some(stored) => (Some(stored.row.clone()), stored.revision),
+                None => (None, 0),
+            };
+            let mut state = before_state.clone();
+            for index in &records {
+                let Content::Change(change) = &batch.records[*index].content else { continue };
+                let fold = cdc::fold(state, change);
+                outcomes[*index] = fold.folded.into();
+                state = Some(fold.state);
+            }
+            let state = state.expect("a row is named by at least one change");
+            if before_state.as_ref() == Some(&state) {
+                folded.insert(name, FoldedRow { state, revision });
+            } else {
+                writes.push(rows::put(name.0, &name.1, &state, revision));
+                names.push((name, records, FoldedRow { state, revision: revision + 1 }));
+            }
+        }
+        for ((name, records, row), written) in names.into_iter().zip(engine.write_many(writes).await) {
+            match written {
+                Ok(Written::Done) => {
+                    folded.insert(name, row);
+                }
+                Ok(Written::ConditionFailed(_)) => {
+                    pending.insert(name, records);
+                }
+                Err(error) => fail([&records], outcomes, &error),
+            }
+        }
+    }
+    let contended = StoreError::Unavailable { message: "rows kept changing under another batch".to_owned() };
+    fail(pending.values(), outcomes, &contended);
+    folded
+}
+
+fn fail<'a>(records: impl IntoIterator<Item = &'a Vec<usize>>, outcomes: &mut [Outcome], error: &StoreError) {
+    for index in records.into_iter().flatten() {
+        outcomes[*index] = Outcome::Failed(error.to_string());
+    }
+}

@@ -1,0 +1,81 @@
+//! Keeps users by account: talent levels and answers ask for them by it.
+
+use std::collections::BTreeMap;
+
+use cdc::{BusinessKey, RowImage};
+use domain::{AccountSequence, RowKey};
+use store::rows::RowTable;
+use store::users::{self, User};
+use store::{Engine, StoreError, Written};
+
+use crate::batch::{Batch, Content};
+use crate::outcome::Outcome;
+use crate::rows::{FoldedRows, row_of};
+
+/// How often an account is read again that another batch changed at the same time.
+const ATTEMPTS_MAX: usize = 8;
+
+/// What the batch's rows say of an account: each row, with its revision.
+type Sayings = Vec<(RowKey, u64, Option<User>)>;
+
+/// Brings the users of every account that the batch's rows ever named up to date.
+pub(crate) async fn keep(engine: &dyn Engine, folded: &FoldedRows, batch: &Batch, outcomes: &mut [Outcome]) {
+    let mut of_accounts: BTreeMap<AccountSequence, Sayings> = BTreeMap::new();
+    for ((table, key), row) in folded.iter().filter(|((table, _), _)| *table == RowTable::Users) {
+        debug_assert_eq!(*table, RowTable::Users);
+        let image = match row.state.image() {
+            Some(RowImage::User(image)) => Some(image),
+            _ => None,
+        };
+        for business_key in row.state.business_keys_ever() {
+            let BusinessKey::Account(account) = business_key else { continue };
+            let named = image.as_ref().filter(|image| image.account.value() == Some(&account));
+            let user = named.map(|image| User {
+                status: image.status.clone(),
+                created_at_ms: image.created_at.map(|at| at.timestamp_millis()),
+                last_activity_ms: image.last_activity.map(|at| at.timestamp_millis()),
+            });
+            of_accounts.entry(account).or_default().push((key.clone(), row.revision, user));
+        }
+    }
+    if let Err(error) = store_users(engine, of_accounts).await {
+        for (record, outcome) in batch.records.iter().zip(outcomes) {
+            if let Content::Change(change) = &record.content
+                && row_of(change).0 == RowTable::Users
+            {
+                *outcome = Outcome::Failed(error.to_string());
+            }
+        }
+    }
+}
+
+async fn store_users(
+    engine: &dyn Engine,
+    mut pending: BTreeMap<AccountSequence, Sayings>,
+) -> Result<(), StoreError> {
+    for _ in 0..ATTEMPTS_MAX {
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let mut stored = users::read(engine, pending.keys().cloned().collect()).await?;
+        let (mut names, mut writes) = (Vec::new(), Vec::new());
+        for (account, sayings) in std::mem::take(&mut pending) {
+            let mut rows = stored.remove(&account).unwrap_or_default();
+            let before = rows.revision;
+            let mut is_changed = false;
+            for (row, revision, user) in &sayings {
+                is_changed |= rows.see(row, *revision, user.clone());
+            }
+            if is_changed {
+                writes.push(users::put(&account, &rows, before));
+                names.push((account, sayings));
+            }
+        }
+        for ((account, sayings), written) in names.into_iter().zip(engine.write_many(writes).await) {
+            if let Written::ConditionFailed(_) = written? {
+                pending.insert(account, sayings);
+            }
+        }
+    }
+    Err(StoreError::Unavailable { message: "users kept changing under another batch".to_owned() })
+}

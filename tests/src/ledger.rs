@@ -1,0 +1,118 @@
+//! The ledger as stored, in the form of the golden expectations.
+
+use std::collections::BTreeMap;
+
+use domain::heads::{AdoptionHead, AdoptionState};
+use domain::{Amount, Owner, Versions};
+use serde_json::{Map, Value, json};
+use store::heads::AccountHead;
+use store::{Engine, Item, Segment, Table};
+
+/// Returns what the ledger's tables hold, in the form of the golden expectations, without snapshot and talent.
+///
+/// # Panics
+///
+/// If an item cannot be read.
+pub async fn ledger(engine: &dyn Engine) -> Value {
+    let network = store::network::read(engine).await.expect("memory answers");
+    let versions = match network {
+        Some(network) => network.versions,
+        None => Versions::starting("{}").expect("the default policy"),
+    };
+    let mut accounts: BTreeMap<Owner, AccountHead> = BTreeMap::new();
+    let mut adoptions: BTreeMap<u64, AdoptionHead> = BTreeMap::new();
+    for item in everything(engine).await {
+        if let Some((owner, head)) = store::heads::account_of(&item).expect("a head") {
+            accounts.insert(owner, head);
+        } else if let Some((order, head)) = store::heads::adoption_of(&item).expect("a head") {
+            adoptions.insert(order.get(), head);
+        }
+    }
+    let mut held = Vec::new();
+    let mut distributions = Map::new();
+    let mut distributed_total = Amount::ZERO;
+    for (order, head) in &adoptions {
+        match &head.state {
+            AdoptionState::Held(reason) => held.push(json!([order, reason.name()])),
+            AdoptionState::Posted(posting) => {
+                let policy = &versions.numbered(posting.version).expect("a known version").policy;
+                let term = posting.term(policy);
+                let legs: Vec<Value> = posting
+                    .legs(policy)
+                    .into_iter()
+                    .map(|leg| {
+                        json!({
+                            "amount": leg.amount,
+                            "index": leg.index(),
+                            "owner": leg.recipient.owner(),
+                            "type": leg.type_name(),
+                            "would_be": leg.recipient.would_be(),
+                        })
+                    })
+                    .collect();
+                distributed_total = distributed_total.checked_add(posting.total).expect("a sum");
+                distributions.insert(
+                    order.to_string(),
+                    json!({
+                        "account": posting.account,
+                        "total": posting.total,
+                        "effective_date": term.effective_date,
+                        "expire_date": term.expire_date,
+                        "legs": legs,
+                    }),
+                );
+            }
+            AdoptionState::Absent | AdoptionState::Unpriced => {}
+        }
+    }
+    let policy = versions.iter().next().expect("version 1").policy.clone();
+    let mut users = Map::new();
+    let mut system = Map::new();
+    for (owner, head) in &accounts {
+        let totals = head.money.totals;
+        let total = totals.total().expect("a sum");
+        match owner {
+            Owner::System(_) if total.is_zero() => {}
+            Owner::System(account) => {
+                system.insert(account.to_string(), json!(total));
+            }
+            Owner::User(account) => {
+                let unlock = head.node.facts.latest(&policy);
+                users.insert(
+                    account.to_string(),
+                    json!({
+                        "personal": totals.personal,
+                        "team_level": totals.team_level,
+                        "team_bonus": totals.team_bonus,
+                        "total": total,
+                        "has_adopted": unlock.has_adopted,
+                        "direct_referral_adopted_count": head.node.facts.direct_adopter_count(),
+                        "unlocked_level_depth": unlock.level_depth,
+                        "unlocked_bonus_tiers": unlock.bonus_tiers,
+                    }),
+                );
+            }
+        }
+    }
+    json!({
+        "orders": distributions.len(),
+        "held": held,
+        "distributed_total": distributed_total,
+        "accounts": users,
+        "system": system,
+        "distributions": distributions,
+    })
+}
+
+async fn everything(engine: &dyn Engine) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut start = None;
+    loop {
+        let page = engine.scan(Table::Ledger, Segment::WHOLE, start).await.expect("memory answers");
+        items.extend(page.items);
+        match page.next {
+            Some(next) => start = Some(next),
+            None => return items,
+        }
+    }
+}
