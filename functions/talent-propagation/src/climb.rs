@@ -46,8 +46,12 @@ pub(crate) struct Climbed {
 
 impl Climber<'_> {
     /// Does the work, pass by pass, until a pass leaves nothing to do. Returns the forest of the last pass.
-    pub(crate) async fn climb(&self, mut work: Work, climbed: &mut Climbed) -> Result<Forest, PropagationError> {
-        let mut ring_marks: Vec<Mark> = Vec::new();
+    pub(crate) async fn climb(
+        &self,
+        mut work: Work,
+        climbed: &mut Climbed,
+    ) -> Result<Forest, PropagationError> {
+        let mut guards: Vec<Mark> = Vec::new();
         for pass in 0..PASSES_MAX {
             if (self.context.deadline - self.context.clock.now()).num_milliseconds() < PASS_TAKES_MS {
                 return Err(PropagationError::OutOfTime);
@@ -56,10 +60,11 @@ impl Climber<'_> {
                 self.context.clock.sleep(Duration::from_millis(5 << pass.min(6))).await;
             }
             let (forest, settled) = self.settle(&mut work).await?;
-            ring_marks.extend(self.mark_rings(&forest, &settled).await?);
+            guards.extend(self.guard_rings(&forest, &settled).await?);
             let all_written = self.write(&forest, &settled, &mut work, climbed).await?;
-            let looks_again =
-                !settled.untidy.is_empty() || !settled.on_rings.is_empty() || !settled.begin_to_wait.is_empty();
+            let looks_again = !settled.untidy.is_empty()
+                || !settled.on_rings.is_empty()
+                || !settled.begin_to_wait.is_empty();
             climbed.without_user.extend(settled.begin_to_wait.iter().cloned());
             let cause = |account: AccountSequence| {
                 let cause = TalentCause::ReferralChanged { account: account.clone() };
@@ -69,7 +74,7 @@ impl Climber<'_> {
             work.ring_starts.extend(settled.on_rings.into_iter().map(cause));
             work.starts.extend(settled.begin_to_wait.into_iter().map(cause));
             if all_written && !looks_again {
-                talent::clear(&*self.context.engine, ring_marks).await?;
+                talent::clear(&*self.context.engine, guards).await?;
                 return Ok(forest);
             }
         }
@@ -133,7 +138,9 @@ impl Climber<'_> {
             for account in needs.users {
                 let user = known.get(&account).and_then(|rows| rows.user());
                 let state = user.map_or(UserState::Absent, |user| UserState::Arrived {
-                    active_until_ms: user.last_activity_ms.map(|seen_ms| seen_ms + active_for.num_milliseconds()),
+                    active_until_ms: user
+                        .last_activity_ms
+                        .map(|seen_ms| seen_ms + active_for.num_milliseconds()),
                 });
                 forest.add_user(account, state);
             }
@@ -144,11 +151,11 @@ impl Climber<'_> {
     /// Raises a mark before accounts of a ring are written. On a ring no account is the highest, so that a difference
     /// need not be left where the next attempt begins; and two attempts at once may each leave a level that only holds
     /// itself. So the ring is settled as a whole until nothing is left to do.
-    async fn mark_rings(&self, forest: &Forest, settled: &Settled) -> Result<Vec<Mark>, StoreError> {
+    async fn guard_rings(&self, forest: &Forest, settled: &Settled) -> Result<Vec<Mark>, StoreError> {
         let circles = circle_among(forest, &settled.changed);
         let mark = |account: &AccountSequence| Mark {
             account: account.clone(),
-            kind: MarkKind::Rings,
+            kind: MarkKind::Guard,
             raised_by: self.unique.next(self.context),
             cause: TalentCause::ReferralChanged { account: account.clone() },
         };
@@ -264,11 +271,14 @@ fn lists_before(forest: &Forest, settled: &Settled) -> Vec<Write> {
     let mut writes: BTreeMap<(u8, AccountSequence), Write> = BTreeMap::new();
     for account in &settled.changed {
         let (Some(read), Some(now)) = (forest.record(account), forest.now(account)) else { continue };
-        let earlier = read.talent.latest_change.as_ref().filter(|_| now.latest_change != read.talent.latest_change);
+        let earlier =
+            read.talent.latest_change.as_ref().filter(|_| now.latest_change != read.talent.latest_change);
         if let Some(change) = earlier {
             writes.insert((0, account.clone()), talent::put_change(account, change));
         }
-        if let Some(since_revision) = now.awaits_user_since.filter(|_| read.talent.awaits_user_since.is_none()) {
+        if let Some(since_revision) =
+            now.awaits_user_since.filter(|_| read.talent.awaits_user_since.is_none())
+        {
             let awaiting = Awaiting { account: account.clone(), since_revision };
             writes.insert((1, account.clone()), talent::put_awaiting(&awaiting));
         }

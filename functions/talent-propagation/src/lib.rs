@@ -237,7 +237,9 @@ impl Propagation {
             work.starts.insert(mark.account.clone(), mark.cause.clone());
             match mark.kind {
                 MarkKind::Report => {}
-                MarkKind::Rings => drop(work.ring_starts.insert(mark.account.clone(), mark.cause.clone())),
+                MarkKind::Rings | MarkKind::Guard => {
+                    work.ring_starts.insert(mark.account.clone(), mark.cause.clone());
+                }
                 MarkKind::User => drop(work.users.insert(mark.account.clone())),
             }
         }

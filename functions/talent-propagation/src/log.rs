@@ -70,7 +70,11 @@ impl Batch {
 
 impl Propagation {
     /// Reads the log up to its end, or as far as the time of the invocation goes.
-    pub(crate) async fn read_log(&self, context: &Context, climbed: &mut Climbed) -> Result<(), PropagationError> {
+    pub(crate) async fn read_log(
+        &self,
+        context: &Context,
+        climbed: &mut Climbed,
+    ) -> Result<(), PropagationError> {
         let engine = &*context.engine;
         while (context.deadline - context.clock.now()).num_milliseconds() > PAGES_TAKE_MS {
             let mark = marks::read(engine).await?.of(&Projection::Talent);

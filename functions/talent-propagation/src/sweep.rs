@@ -19,7 +19,11 @@ const MARKS_READ: usize = STARTS_MAX / RAISED_SHARDS as usize;
 
 impl Propagation {
     /// Carries up from every mark until none is left, and looks at what time has brought.
-    pub(crate) async fn sweep(&self, context: &Context, climbed: &mut Climbed) -> Result<(), PropagationError> {
+    pub(crate) async fn sweep(
+        &self,
+        context: &Context,
+        climbed: &mut Climbed,
+    ) -> Result<(), PropagationError> {
         let standards = self.standards(context).await?;
         if self.knows_activity && standards.table().asks_for_activity() {
             self.look_at_active(context, climbed).await?;
@@ -33,7 +37,9 @@ impl Propagation {
             if marks.is_empty() {
                 break;
             }
-            let Err(error) = self.carry_up_marks(marks.clone(), Vec::new(), context, climbed).await else { continue };
+            let Err(error) = self.carry_up_marks(marks.clone(), Vec::new(), context, climbed).await else {
+                continue;
+            };
             if matches!(error, PropagationError::OutOfTime) {
                 return Ok(());
             }
@@ -63,9 +69,13 @@ impl Propagation {
                 after = Some(last.account.clone());
                 let accounts: Vec<AccountSequence> = awaiting.iter().map(|one| one.account.clone()).collect();
                 let known = store::users::read(&*context.engine, accounts).await?;
-                let arrived = |account: &AccountSequence| known.get(account).is_some_and(|rows| rows.user().is_some());
-                let records =
-                    talent::read_all(&*context.engine, awaiting.iter().map(|one| one.account.clone()).collect()).await?;
+                let arrived =
+                    |account: &AccountSequence| known.get(account).is_some_and(|rows| rows.user().is_some());
+                let records = talent::read_all(
+                    &*context.engine,
+                    awaiting.iter().map(|one| one.account.clone()).collect(),
+                )
+                .await?;
                 let mut starts = Vec::new();
                 for one in awaiting {
                     if records[&one.account].talent.awaits_user_since.is_none() {
@@ -106,7 +116,11 @@ impl Propagation {
     }
 
     /// Compares accounts with the table in force, as far as time goes, where another one was in force before.
-    async fn compare_with_table(&self, context: &Context, climbed: &mut Climbed) -> Result<(), PropagationError> {
+    async fn compare_with_table(
+        &self,
+        context: &Context,
+        climbed: &mut Climbed,
+    ) -> Result<(), PropagationError> {
         let engine = &*context.engine;
         while has_time(context) {
             let state = talent::state(engine).await?;

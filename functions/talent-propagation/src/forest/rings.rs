@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{AccountSequence, Team, TalentLevel};
+use domain::{AccountSequence, TalentLevel, Team};
 
 use super::{Forest, RING_LENGTH_MAX, Standards};
 
@@ -57,12 +57,9 @@ impl Forest {
     ///
     /// All begin at none. A level that rises can only raise the next one, so what is reached when nothing rises any
     /// more is the least solution.
-    pub(super) fn ring_levels(
-        &self,
-        ring: &[AccountSequence],
-        standards: Standards<'_>,
-    ) -> Vec<TalentLevel> {
-        let teams: Vec<Team> = (0..ring.len()).map(|place| self.team_besides_ring(ring, place, standards)).collect();
+    pub(super) fn ring_levels(&self, ring: &[AccountSequence], standards: Standards<'_>) -> Vec<TalentLevel> {
+        let teams: Vec<Team> =
+            (0..ring.len()).map(|place| self.team_besides_ring(ring, place, standards)).collect();
         let mut levels = vec![TalentLevel::NONE; ring.len()];
         let mut unchanged = 0;
         let mut place = 0;

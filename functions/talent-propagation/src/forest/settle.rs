@@ -55,6 +55,7 @@ impl Forest {
             rings: BTreeSet::new(),
             visits: BTreeMap::new(),
             fenced: BTreeSet::new(),
+            reported: BTreeSet::new(),
             settled: Settled::default(),
         };
         run.look_for_rings();
@@ -80,6 +81,8 @@ struct Run<'a> {
     visits: BTreeMap<AccountSequence, usize>,
     /// Referrers that were left and are written for that reason, with who left.
     fenced: BTreeSet<(AccountSequence, AccountSequence)>,
+    /// Accounts whose report was compared with what stands above.
+    reported: BTreeSet<AccountSequence>,
     settled: Settled,
 }
 
@@ -139,12 +142,17 @@ impl Run<'_> {
         self.assess(account);
         self.causes.insert(account.clone(), cause.clone());
         if !self.work.goes_on && !self.work.starts.contains_key(account) {
+            self.forest.now_mut(account).expect("it is loaded").may_be_unreported = true;
             return Ok(());
         }
+        self.reported.insert(account.clone());
         referrers.extend(self.work.left.get(account).into_iter().flatten().cloned());
         referrers.remove(account);
         for referrer in referrers {
-            if self.report(account, &referrer)? {
+            let changes = self.report(account, &referrer)?;
+            let is_unreported = |talent: &Talent| talent.may_be_unreported && self.work.goes_on;
+            let goes_on = changes || self.forest.now(&referrer).is_some_and(is_unreported);
+            if goes_on && (changes || !self.reported.contains(&referrer)) {
                 self.pending.insert(referrer, cause.clone());
             }
         }
@@ -210,7 +218,8 @@ impl Run<'_> {
                 let talent = self.forest.now_mut(member).expect("the ring was walked");
                 if talent.level != level {
                     talent.level = level;
-                    let cause = cause.clone().unwrap_or(TalentCause::ReferralChanged { account: account.clone() });
+                    let cause =
+                        cause.clone().unwrap_or(TalentCause::ReferralChanged { account: account.clone() });
                     self.pending.insert(member.clone(), cause);
                 }
             }
@@ -260,10 +269,19 @@ impl Run<'_> {
     }
 
     fn finish(mut self) -> Settled {
-        let changed = self.forest.accounts.iter().filter(|(_, standing)| standing.now != standing.read.talent);
+        for account in &self.reported {
+            // Who is written for another reason says that nothing is left above. That alone is not worth a write.
+            let Some(standing) = self.forest.accounts.get_mut(account) else { continue };
+            if standing.now != standing.read.talent {
+                standing.now.may_be_unreported = false;
+            }
+        }
+        let changed =
+            self.forest.accounts.iter().filter(|(_, standing)| standing.now != standing.read.talent);
         self.settled.changed = changed.map(|(account, _)| account.clone()).collect();
         if self.standards.table.asks_for_levels() {
-            let on_ring = |account: &&AccountSequence| self.forest.now(account).is_some_and(|talent| talent.ring > 0);
+            let on_ring =
+                |account: &&AccountSequence| self.forest.now(account).is_some_and(|talent| talent.ring > 0);
             self.settled.on_rings = self.settled.changed.iter().filter(on_ring).cloned().collect();
         }
         self.settled

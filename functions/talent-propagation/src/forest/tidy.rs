@@ -39,8 +39,12 @@ impl Forest {
             .collect();
         oldest.sort_by_key(|(_, taken_in)| taken_in.at);
         oldest.truncate(standing.now.taken_in.len().saturating_sub(TAKEN_IN_KEPT));
-        let missing: BTreeSet<AccountSequence> =
-            oldest.iter().map(|(child, _)| child).filter(|child| !self.accounts.contains_key(*child)).cloned().collect();
+        let missing: BTreeSet<AccountSequence> = oldest
+            .iter()
+            .map(|(child, _)| child)
+            .filter(|child| !self.accounts.contains_key(*child))
+            .cloned()
+            .collect();
         if !missing.is_empty() {
             needs.accounts.extend(missing);
             return false;
@@ -57,7 +61,12 @@ impl Forest {
     }
 
     /// Returns whether the team would include the same if its record did not name the report.
-    fn is_settled_between(&self, account: &AccountSequence, child: &AccountSequence, taken_in: &TakenIn) -> bool {
+    fn is_settled_between(
+        &self,
+        account: &AccountSequence,
+        child: &AccountSequence,
+        taken_in: &TakenIn,
+    ) -> bool {
         let confirmed = self.record(child).and_then(|read| read.talent.confirmed.as_ref());
         let here = confirmed.filter(|confirmed| confirmed.to == *account);
         match (&taken_in.report, here) {

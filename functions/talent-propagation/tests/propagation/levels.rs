@@ -36,7 +36,10 @@ async fn chain(bench: &mut Bench, length: usize) {
 #[tokio::test]
 async fn the_referrer_is_updated_in_the_invocation_that_reads_the_log_and_the_others_by_a_message() {
     let mut bench = Bench::new(&json!({}));
-    chain(&mut bench, 3).await;
+    chain(&mut bench, 2).await;
+    bench.invoke(stream()).await;
+    bench.take_messages().await;
+    bench.move_accounts(&[("A02", under("A01"))]).await;
     bench.invoke(stream()).await;
     assert_eq!(bench.talent("A01").await.0, 1);
     assert_eq!(bench.talent("A00").await.1, 1, "its grandchild has not come up");

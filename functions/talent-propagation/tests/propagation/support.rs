@@ -162,7 +162,9 @@ impl Bench {
         let settings = Settings {
             policy: serde_json::from_value(policy.clone()).expect("a policy"),
             policy_json: policy_json.clone(),
-            profile: cdc::Profile::named(profile).or_else(|| cdc::Profile::from_json(profile).ok()).expect("a profile"),
+            profile: cdc::Profile::named(profile)
+                .or_else(|| cdc::Profile::from_json(profile).ok())
+                .expect("a profile"),
             ..Settings::default()
         };
         Self {
@@ -231,7 +233,8 @@ impl Bench {
 
     /// Has the user's row arrive, or go.
     pub(crate) async fn set_user(&mut self, name: &str, user: Option<Option<i64>>) {
-        let known = store::users::read(&self.engine.tables, vec![account(name)]).await.expect("it is readable");
+        let known =
+            store::users::read(&self.engine.tables, vec![account(name)]).await.expect("it is readable");
         let mut rows = known.get(&account(name)).cloned().unwrap_or_default();
         let revision = rows.revision;
         let user = user.map(|last_activity_ms| User { status: None, created_at_ms: None, last_activity_ms });
@@ -244,7 +247,8 @@ impl Bench {
     }
 
     pub(crate) async fn has_user(&self, name: &str) -> bool {
-        let known = store::users::read(&self.engine.tables, vec![account(name)]).await.expect("it is readable");
+        let known =
+            store::users::read(&self.engine.tables, vec![account(name)]).await.expect("it is readable");
         known.get(&account(name)).is_some_and(|rows| rows.user().is_some())
     }
 
@@ -300,7 +304,8 @@ impl Bench {
         for (name, judged) in Judgement::of(&inputs).talents() {
             let (direct, promotion, level, published) = self.talent(&name).await;
             let number = |count: usize| u64::try_from(count).expect("a count");
-            let expected = (number(judged.direct_count), number(judged.promotion_count), number(judged.level));
+            let expected =
+                (number(judged.direct_count), number(judged.promotion_count), number(judged.level));
             assert_eq!((direct, promotion, u64::from(level)), expected, "{name}: {context}");
             if judged.is_published {
                 assert_eq!(published, level, "{name}: {context}");

@@ -20,7 +20,7 @@ pub use lists::{
 };
 pub use marks::{Mark, MarkKind, RAISED_SHARDS, clear, raise, raised, raised_on};
 pub use record::{
-    Confirmed, LevelChange, StoredTalent, TakenIn, Talent, TalentCause, changes, knows_account, put, put_change, read,
-    read_all, scan,
+    Confirmed, LevelChange, StoredTalent, TakenIn, Talent, TalentCause, changes, knows_account, put,
+    put_change, read, read_all, scan,
 };
 pub use state::{TablePass, TalentState, put_state, state};

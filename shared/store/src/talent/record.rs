@@ -27,6 +27,9 @@ pub struct Talent {
     pub ring: u32,
     /// The sum of the reports of its direct referrals.
     pub team: Team,
+    /// Whether the team changed and the report above may not have been compared with it since. Who comes from below
+    /// goes on here, although nothing may have changed just now.
+    pub may_be_unreported: bool,
     /// The reports that were taken in lately, by direct referral. They go before what the referral confirms.
     pub taken_in: BTreeMap<AccountSequence, TakenIn>,
     /// The report that a referrer includes, unless that referrer's own item says otherwise.
@@ -210,7 +213,9 @@ pub fn read<'a>(
     account: &AccountSequence,
 ) -> BoxFuture<'a, Result<StoredTalent, StoreError>> {
     let key = key(account);
-    Box::pin(async move { engine.get(key).await?.as_ref().map_or_else(|| Ok(StoredTalent::default()), decode_record) })
+    Box::pin(async move {
+        engine.get(key).await?.as_ref().map_or_else(|| Ok(StoredTalent::default()), decode_record)
+    })
 }
 
 /// Returns the teams and levels of these accounts; those of accounts without a team where nothing is known.
