@@ -269,6 +269,7 @@ impl Run<'_> {
     }
 
     fn finish(mut self) -> Settled {
+<<<<<<< HEAD
         for account in &self.reported {
             // Who is written for another reason says that nothing is left above. That alone is not worth a write.
             let Some(standing) = self.forest.accounts.get_mut(account) else { continue };
@@ -276,6 +277,8 @@ impl Run<'_> {
                 standing.now.may_be_unreported = false;
             }
         }
+=======
+>>>>>>> heart
         let changed =
             self.forest.accounts.iter().filter(|(_, standing)| standing.now != standing.read.talent);
         self.settled.changed = changed.map(|(account, _)| account.clone()).collect();
