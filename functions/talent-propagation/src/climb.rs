@@ -51,11 +51,7 @@ impl Climber<'_> {
         mut work: Work,
         climbed: &mut Climbed,
     ) -> Result<Forest, PropagationError> {
-<<<<<<< HEAD
         let mut guards: Vec<Mark> = Vec::new();
-=======
-        let mut ring_marks: Vec<Mark> = Vec::new();
->>>>>>> heart
         for pass in 0..PASSES_MAX {
             if (self.context.deadline - self.context.clock.now()).num_milliseconds() < PASS_TAKES_MS {
                 return Err(PropagationError::OutOfTime);

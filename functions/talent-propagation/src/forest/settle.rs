@@ -118,7 +118,7 @@ impl Run<'_> {
     fn carry_up(&mut self) -> Result<(), AccountSequence> {
         loop {
             while let Some((account, cause)) = self.pending.pop_first() {
-                self.visit(&account, cause)?;
+                self.visit(&account, &cause)?;
             }
             if !self.solve_rings() {
                 return Ok(());
@@ -127,7 +127,7 @@ impl Run<'_> {
     }
 
     /// Compares an account's level and report with what stands.
-    fn visit(&mut self, account: &AccountSequence, cause: TalentCause) -> Result<(), AccountSequence> {
+    fn visit(&mut self, account: &AccountSequence, cause: &TalentCause) -> Result<(), AccountSequence> {
         let visits = self.visits.entry(account.clone()).or_default();
         *visits += 1;
         if *visits > VISITS_MAX + 2 * self.work.starts.len() {
@@ -269,7 +269,6 @@ impl Run<'_> {
     }
 
     fn finish(mut self) -> Settled {
-<<<<<<< HEAD
         for account in &self.reported {
             // Who is written for another reason says that nothing is left above. That alone is not worth a write.
             let Some(standing) = self.forest.accounts.get_mut(account) else { continue };
@@ -277,8 +276,6 @@ impl Run<'_> {
                 standing.now.may_be_unreported = false;
             }
         }
-=======
->>>>>>> heart
         let changed =
             self.forest.accounts.iter().filter(|(_, standing)| standing.now != standing.read.talent);
         self.settled.changed = changed.map(|(account, _)| account.clone()).collect();

@@ -107,10 +107,10 @@ pub fn clear(engine: &dyn Engine, marks: Vec<Mark>) -> BoxFuture<'_, Result<(), 
 }
 
 /// Returns the marks that are raised on these accounts, besides guards.
-pub fn raised_on(
-    engine: &dyn Engine,
-    accounts: Vec<AccountSequence>,
-) -> BoxFuture<'_, Result<Vec<Mark>, StoreError>> {
+pub fn raised_on<'a>(
+    engine: &'a dyn Engine,
+    accounts: &[AccountSequence],
+) -> BoxFuture<'a, Result<Vec<Mark>, StoreError>> {
     let keys =
         accounts.iter().flat_map(|account| MarkKind::SINGLE.map(|kind| key(account, kind, 0))).collect();
     Box::pin(async move { engine.get_many(keys).await?.iter().map(decode_mark).collect() })
