@@ -151,7 +151,8 @@ impl<'a> Run<'a> {
             }
         }
         // A head may only say that its lines were moved once the page of them is there.
-        if !all_done(engine.write_many(repeatable).await)? || !all_done(engine.write_many(head_writes).await)? {
+        if !all_done(engine.write_many(repeatable).await)? || !all_done(engine.write_many(head_writes).await)?
+        {
             return Ok(None);
         }
         for written in engine.write_many(held).await {
