@@ -132,6 +132,12 @@ impl DayChanges {
         }
     }
 
+    /// Returns changes of amounts alone.
+    #[cfg(test)]
+    pub(crate) fn of_amounts(amounts: impl IntoIterator<Item = (Owner, Amount)>) -> Self {
+        Self { amounts: amounts.into_iter().collect(), ..Self::default() }
+    }
+
     /// Returns whether the state stays as it is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
