@@ -108,7 +108,9 @@ impl Harness {
         let now_ms = self.clock.now().timestamp_millis();
         for (topic, partition) in ends.into_keys() {
             let name = PartitionName { source: "kafka".to_owned(), topic, partition };
-            store::progress::reached_end(self.engine(), name, None, now_ms, true).await.expect("memory answers");
+            store::progress::reached_end(self.engine(), name, None, now_ms, true)
+                .await
+                .expect("memory answers");
         }
         self.settle().await;
     }

@@ -4,4 +4,4 @@ mod harness;
 mod ledger;
 
 pub use harness::{Harness, Options, Shuffle};
-pub use ledger::ledger;
+pub use ledger::{ledger, price_book};

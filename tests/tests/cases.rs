@@ -60,7 +60,10 @@ async fn assert_as_plain(folder: &str) {
             for part in ["orders", "distributed_total", "accounts", "system", "distributions"] {
                 if actual[part] != expected[part] {
                     let name = case.file_name().expect("a name").to_string_lossy().into_owned();
-                    wrong.push(format!("{name} {shuffle:?} {part}: {} instead of {}", actual[part], expected[part]));
+                    wrong.push(format!(
+                        "{name} {shuffle:?} {part}: {} instead of {}",
+                        actual[part], expected[part]
+                    ));
                     break;
                 }
             }

@@ -11,7 +11,6 @@ use store::marks::{self, Marks};
 use store::{Engine, StoreError, Written};
 
 use crate::inputs::{self, Taken};
-use crate::load;
 use crate::time::TimeSource;
 
 /// How many pages are read together.
@@ -150,7 +149,7 @@ impl Session {
         loop {
             match self.decider.step() {
                 Step::Load(needs) => {
-                    let loaded = load::load(engine, needs, &self.marks, self.shards).await?;
+                    let loaded = store::needs::load(engine, needs, &self.marks, self.shards).await?;
                     self.decider.provide(loaded);
                 }
                 Step::Put(page) => {

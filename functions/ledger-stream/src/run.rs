@@ -178,6 +178,9 @@ fn fold_account(
 ) -> Result<Option<Write>, StoreError> {
     let mut head = at.head.clone();
     let mut position = at.position;
+    if let (Owner::System(account), 0) = (owner, at.position) {
+        repeatable.push(lists::put_system_account(account));
+    }
     let bytes_max = match owner {
         Owner::User(_) => RECENT_BYTES_MAX,
         Owner::System(_) => SYSTEM_RECENT_BYTES_MAX,

@@ -64,17 +64,19 @@ impl UnlockedLegs {
     /// Returns the legs that an upline with these unlocks has, the referrer's first.
     pub fn of_upline(unlocks: impl IntoIterator<Item = UnlockState>, policy: &Policy) -> Self {
         let mut unlocked = Self::default();
-        for (level, unlock) in (1..=policy.level_count()).zip(unlocks) {
-            if unlock.level_depth >= level {
-                unlocked.set(Slot::TeamLevel(level));
-            }
-            if level == 1 {
-                for tier in 1..=policy.bonus_count().min(unlock.bonus_tiers) {
-                    unlocked.set(Slot::TeamBonus(tier));
-                }
+        for (level, unlock) in (1..).zip(unlocks) {
+            for slot in Self::slots_of(level, policy).filter(|slot| unlock.opens(*slot)) {
+                unlocked.set(slot);
             }
         }
         unlocked
+    }
+
+    /// Returns the team legs that the ancestor of this level is for, the referrer's being level 1.
+    pub fn slots_of(level: u8, policy: &Policy) -> impl Iterator<Item = Slot> + use<> {
+        let own_level = (level <= policy.level_count()).then_some(Slot::TeamLevel(level));
+        let tiers = if level == 1 { policy.bonus_count() } else { 0 };
+        own_level.into_iter().chain((1..=tiers).map(Slot::TeamBonus))
     }
 }
 

@@ -167,9 +167,48 @@ impl Link {
     /// Returns the referrer, if there is one.
     #[must_use]
     pub fn referrer(&self) -> Option<&AccountSequence> {
+        self.borrowed().referrer()
+    }
+
+    /// Returns the link without its own copy of the referrer.
+    #[must_use]
+    pub fn borrowed(&self) -> LinkRef<'_> {
+        match self {
+            Self::Missing => LinkRef::Missing,
+            Self::Root => LinkRef::Root,
+            Self::Under(referrer) => LinkRef::Under(referrer),
+        }
+    }
+}
+
+/// A [`Link`] that borrows the referrer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkRef<'a> {
+    /// No referral row names the account.
+    Missing,
+    /// Its row has no referrer.
+    Root,
+    /// Its row names this referrer.
+    Under(&'a AccountSequence),
+}
+
+impl<'a> LinkRef<'a> {
+    /// Returns the referrer, if there is one.
+    #[must_use]
+    pub fn referrer(self) -> Option<&'a AccountSequence> {
         match self {
             Self::Under(referrer) => Some(referrer),
             Self::Missing | Self::Root => None,
+        }
+    }
+}
+
+impl From<LinkRef<'_>> for Link {
+    fn from(link: LinkRef<'_>) -> Self {
+        match link {
+            LinkRef::Missing => Self::Missing,
+            LinkRef::Root => Self::Root,
+            LinkRef::Under(referrer) => Self::Under(referrer.clone()),
         }
     }
 }

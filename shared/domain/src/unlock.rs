@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Backfill, OrderId, Policy};
+use crate::{Backfill, OrderId, Policy, Slot};
 
 /// The facts that decide an account's unlocks. The state as of any order follows by comparison.
 ///
@@ -206,6 +206,16 @@ impl UnlockState {
         }
     }
 
+    /// Returns whether the team leg of this slot belongs to an ancestor in this state.
+    #[must_use]
+    pub fn opens(self, slot: Slot) -> bool {
+        match slot {
+            Slot::TeamLevel(level) => self.level_depth >= level,
+            Slot::TeamBonus(tier) => self.bonus_tiers >= tier,
+            Slot::Personal | Slot::Operation | Slot::Province | Slot::City | Slot::Rounding => false,
+        }
+    }
+
     /// Returns whether this state and `other` give every leg the same owner.
     fn gives_same_legs_as(self, other: Self) -> bool {
         (self.level_depth, self.bonus_tiers) == (other.level_depth, other.bonus_tiers)
@@ -218,11 +228,25 @@ pub struct OrderRange {
     /// The first order in the range.
     pub from: OrderId,
     /// The first order after the range; `None` if it has no end.
-    #[serde(default)]
     pub to: Option<OrderId>,
 }
 
 impl OrderRange {
+    /// Every order.
+    pub const ALL: Self = Self { from: OrderId::MIN, to: None };
+
+    /// Returns the range of this order alone.
+    #[must_use]
+    pub fn only(order: OrderId) -> Self {
+        Self { from: order, to: OrderId::new(order.get() + 1) }
+    }
+
+    /// Returns the smallest range that has both in it.
+    #[must_use]
+    pub fn hull(self, other: Self) -> Self {
+        Self { from: self.from.min(other.from), to: self.to.zip(other.to).map(|(one, other)| one.max(other)) }
+    }
+
     /// Returns whether `order` is in the range.
     #[must_use]
     pub fn contains(self, order: OrderId) -> bool {
@@ -233,13 +257,13 @@ impl OrderRange {
 /// Returns the range of orders for which two versions of an account's facts give different legs; `None` if
 /// there is no such order.
 ///
-/// The range runs from the first such order to the last. Orders in between may give the same legs. Neither version
-/// may need a refill.
+/// The range runs from the first such order to the last. Orders in between may give the same legs. With backfill
+/// it begins with the first order of all, because what is unlocked at an order counts for every order before it.
+/// Neither version may need a refill.
 #[must_use]
 pub fn affected_orders(before: &UnlockFacts, after: &UnlockFacts, policy: &Policy) -> Option<OrderRange> {
-    let differs_at = |order: OrderId| {
-        !before.evaluated_for(order, policy).gives_same_legs_as(after.evaluated_for(order, policy))
-    };
+    let differs_at =
+        |order: OrderId| !before.as_of(order, policy).gives_same_legs_as(after.as_of(order, policy));
     // The state can only change at an order that either version knows, so each of these stands for
     // all orders up to the next. The first order of all stands for those before any known one.
     let mut changes: Vec<OrderId> = [before, after]
@@ -252,7 +276,11 @@ pub fn affected_orders(before: &UnlockFacts, after: &UnlockFacts, policy: &Polic
 
     let first = changes.iter().position(|order| differs_at(*order))?;
     let last = changes.iter().rposition(|order| differs_at(*order))?;
-    Some(OrderRange { from: changes[first], to: changes.get(last + 1).copied() })
+    let from = match policy.backfill() {
+        Backfill::None => changes[first],
+        Backfill::OnUnlock => OrderId::MIN,
+    };
+    Some(OrderRange { from, to: changes.get(last + 1).copied() })
 }
 
 /// The form in which facts are stored: short names, orders as numbers, nothing for what is empty.
@@ -568,14 +596,15 @@ mod tests {
         fn affected_orders_span_exactly_those_that_differ(
             before in any_facts(), after in any_facts(), policy in policies(),
         ) {
-            let states = |facts| unlocked(facts, 1..=HORIZON, &policy);
+            let as_of = policy.clone().with_backfill(Backfill::None);
+            let states = |facts| unlocked(facts, 1..=HORIZON, &as_of);
             let differing: Vec<u64> = (1..=HORIZON)
                 .zip(states(&before).into_iter().zip(states(&after)))
                 .filter_map(|(number, (one, other))| (one != other).then_some(number))
                 .collect();
             // Nothing is recorded at the horizon, so what still differs there differs for good.
             let expected = differing.first().zip(differing.last()).map(|(first, last)| OrderRange {
-                from: order(*first),
+                from: order(if policy.backfill() == Backfill::None { *first } else { 1 }),
                 to: (*last < HORIZON).then(|| order(last + 1)),
             });
             prop_assert_eq!(affected_orders(&before, &after, &policy), expected);

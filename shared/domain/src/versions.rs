@@ -78,6 +78,13 @@ impl Versions {
         self.0.iter().rev().find(covers).unwrap_or(&self.0[0])
     }
 
+    /// Returns the first date after `date` on which a version begins or ends.
+    #[must_use]
+    pub fn next_change_after(&self, date: BusinessDate) -> Option<BusinessDate> {
+        let changes = self.0.iter().flat_map(|version| [version.terms.from, version.terms.until]);
+        changes.flatten().filter(|change| *change > date).min()
+    }
+
     /// Returns the version with this number.
     #[must_use]
     pub fn numbered(&self, number: VersionNumber) -> Option<&Version> {
@@ -93,6 +100,14 @@ impl Versions {
     #[must_use]
     pub fn level_count_max(&self) -> u8 {
         self.0.iter().map(|version| version.policy.level_count()).max().unwrap_or(0)
+    }
+
+    /// Returns how many ancestors can decide the legs of an adoption, by any version.
+    ///
+    /// The referrer is one even where no level is paid, because the bonuses are its.
+    #[must_use]
+    pub fn ancestors_max(&self) -> u8 {
+        self.level_count_max().max(1)
     }
 }
 

@@ -35,8 +35,32 @@ pub struct Settings {
     /// In how many parts accounts are projected (`ACCOUNT_SHARDS`, 1 to 256, default 16). It stays what it is
     /// for as long as the tables live.
     pub account_shards: u32,
+    /// What a member sees of other members (`MEMBERS_SEE`: `masked` or `accounts`, default `masked`).
+    pub members_see: MembersSee,
     /// The name of this deployment among others of one account (`STAGE`).
     pub stage: Option<String>,
+}
+
+/// What a member sees of other members.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MembersSee {
+    /// That they are there, with the middle of their accounts hidden, and no amounts.
+    #[default]
+    Masked,
+    /// Their accounts, and what they have unlocked. Amounts stay hidden.
+    Accounts,
+}
+
+impl std::str::FromStr for MembersSee {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "masked" => Ok(Self::Masked),
+            "accounts" => Ok(Self::Accounts),
+            _ => Err(()),
+        }
+    }
 }
 
 /// When the decider waits, and how much it does at once.
@@ -84,6 +108,7 @@ impl Default for Settings {
             source_name: None,
             orders_partitions: None,
             account_shards: 16,
+            members_see: MembersSee::Masked,
             stage: None,
         }
     }
@@ -107,6 +132,7 @@ impl Settings {
             source_name: variables.get("SOURCE_NAME"),
             orders_partitions: variables.in_range("ORDERS_PARTITIONS", 1..=10_000)?,
             account_shards: variables.in_range("ACCOUNT_SHARDS", 1..=256)?.unwrap_or(default.account_shards),
+            members_see: variables.parsed("MEMBERS_SEE", "masked or accounts")?.unwrap_or_default(),
             stage: variables.get("STAGE"),
         })
     }

@@ -28,13 +28,27 @@ pub enum WaitReason {
         /// How many walks go on.
         walks: usize,
     },
-    /// Closing was stopped by hand.
-    Paused,
+    /// This was stopped by hand: closing itself, or posting, without which adoptions are missing.
+    Paused {
+        /// What was stopped.
+        scope: PauseScope,
+    },
     /// More becomes effective than the guard lets pass without a look, or more was taken back.
     Suspicious {
         /// What is suspicious.
         message: String,
     },
+}
+
+impl WaitReason {
+    /// Returns whether this text in the log says the same. How many adoptions or corrections it says does not matter.
+    fn is_told_by(&self, text: &str) -> bool {
+        match self {
+            Self::Unpriced { .. } => text.starts_with("UNPRICED"),
+            Self::Walks { .. } => text.starts_with("CORRECTIONS"),
+            Self::Source { .. } | Self::Paused { .. } | Self::Suspicious { .. } => *text == self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for WaitReason {
@@ -45,7 +59,10 @@ impl fmt::Display for WaitReason {
             }
             Self::Unpriced { orders } => write!(formatter, "UNPRICED: {orders} adoptions have no price yet"),
             Self::Walks { walks } => write!(formatter, "CORRECTIONS: {walks} corrections go on"),
-            Self::Paused => formatter.write_str("PAUSED: closing was stopped by an operator"),
+            Self::Paused { scope: PauseScope::Posting } => {
+                formatter.write_str("PAUSED: posting was stopped by an operator")
+            }
+            Self::Paused { .. } => formatter.write_str("PAUSED: closing was stopped by an operator"),
             Self::Suspicious { message } => write!(formatter, "SUSPICIOUS: {message}"),
         }
     }
@@ -59,18 +76,18 @@ impl Decider {
             return Ok(false);
         }
         self.close_looked_at = true;
-        let reasons: Vec<String> = self.close_waits_for(date).iter().map(ToString::to_string).collect();
+        let reasons = self.close_waits_for(date);
         if !reasons.is_empty() {
-            let is_new = self
-                .state
-                .network
-                .close_waits
-                .as_ref()
-                .is_none_or(|(waiting, known)| *waiting != date || *known != reasons);
-            if is_new {
+            let known = self.state.network.close_waits.as_ref().filter(|(waiting, _)| *waiting == date);
+            let is_known = known.is_some_and(|(_, known)| {
+                known.len() == reasons.len()
+                    && known.iter().zip(&reasons).all(|(known, reason)| reason.is_told_by(known))
+            });
+            if !is_known {
+                let reasons = reasons.iter().map(ToString::to_string).collect();
                 self.push(Entry::CloseWaits { date, reasons });
             }
-            return Ok(is_new);
+            return Ok(!is_known);
         }
         self.note_walks();
         let network = &self.state.network;
@@ -99,15 +116,18 @@ impl Decider {
     fn close_waits_for(&self, date: BusinessDate) -> Vec<WaitReason> {
         let network = &self.state.network;
         let mut reasons = Vec::new();
-        if network.paused.contains_key(&PauseScope::Closing) {
-            reasons.push(WaitReason::Paused);
-        }
+        let stopped = [PauseScope::Closing, PauseScope::Posting].into_iter();
+        let stopped = stopped.filter(|scope| network.paused.contains_key(scope));
+        reasons.extend(stopped.map(|scope| WaitReason::Paused { scope }));
         let source_is_complete = network.close_until.is_some_and(|(_, complete)| complete);
         if !source_is_complete {
             reasons.extend(self.unread_before(date));
         }
-        if !network.unpriced.is_empty() {
-            reasons.push(WaitReason::Unpriced { orders: network.unpriced.len() });
+        let begins_ms = date.begins_at(self.parameters.zone).timestamp_millis();
+        // What was committed later does not concern this date, and there is always some of it.
+        let unpriced = network.unpriced.values().filter(|committed_ms| **committed_ms < begins_ms).count();
+        if unpriced > 0 {
+            reasons.push(WaitReason::Unpriced { orders: unpriced });
         }
         let patience_ms = self.parameters.walk_patience_ms;
         let walks = network.walks.values();
@@ -115,7 +135,7 @@ impl Decider {
         if walks > 0 {
             reasons.push(WaitReason::Walks { walks });
         }
-        if network.guard_let_go != Some(date) {
+        if network.guard_let_go.is_none_or(|let_go| let_go < date) {
             reasons.extend(self.suspicion(date));
         }
         reasons

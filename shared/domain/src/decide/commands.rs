@@ -3,7 +3,7 @@
 use super::Decider;
 use super::inputs::CommandInput;
 use super::state::Need;
-use crate::log::{AdjustmentTerms, Cause, Command, CommandOutcome, Entry};
+use crate::log::{AdjustmentTerms, Cause, Command, CommandOutcome, Entry, PauseScope, Paused};
 use crate::{Amount, OrderId, OrderRange, VersionTerms};
 
 impl Decider {
@@ -39,9 +39,9 @@ impl Decider {
                 self.state.adoption(*order)?;
                 None
             }
+            Command::LetGo { what } => self.refusal_of_letting_go(what),
             Command::Close { .. }
             | Command::Repair { order: None }
-            | Command::LetGo { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
             | Command::RetireSource { .. }
@@ -62,6 +62,16 @@ impl Decider {
         let total = self.state.total(&terms.giver)?;
         let is_covered = total >= terms.amount;
         Ok((!is_covered).then(|| format!("{} has {total}, less than {}", terms.giver, terms.amount)))
+    }
+
+    fn refusal_of_letting_go(&self, what: &Paused) -> Option<String> {
+        match what {
+            Paused::Brake => None,
+            Paused::SuspiciousClose { date } => (*date > self.today())
+                .then(|| format!("{date} has not begun, so that no close of it is suspicious")),
+            Paused::Truncate { key } => (!self.state.network.truncates.contains_key(key))
+                .then(|| format!("no table that was truncated waits under {key}")),
+        }
     }
 
     fn refusal_of_places(&self, places: &[(OrderId, u64)]) -> Result<Option<String>, Vec<Need>> {
@@ -88,25 +98,21 @@ impl Decider {
         match command {
             Command::Introduce(terms) => self.introduce(*terms),
             Command::Adjust(terms) => self.push(Entry::Adjusted(terms)),
-            Command::Repair { order: Some(order) } => {
-                self.to_compare.insert(order, Cause::Repair);
-            }
-            Command::Repair { order: None } => self.begin_walk_everywhere(Cause::Repair),
-            Command::TakeOverPlaces { places } => {
-                for (order, trees_before) in places {
-                    if self.state.adoption(order).is_ok_and(|head| head.trees_before.is_none()) {
-                        self.push(Entry::Placed { order, trees_before });
-                        self.to_compare.insert(order, Cause::Price);
-                    }
-                }
-            }
+            Command::Repair { order: Some(order) } => self.begin_to_put_right(order, Cause::Repair),
+            Command::Repair { order: None } => self.begin_walk_over(OrderRange::ALL, Cause::Repair),
+            Command::TakeOverPlaces { places } => self.take_over(places),
             // These are carried out by what the network makes of the entry.
             Command::Close { .. }
             | Command::LetGo { .. }
             | Command::Pause { .. }
-            | Command::Resume { .. }
             | Command::RetireSource { .. }
             | Command::Note { .. } => {}
+            Command::Resume { scope } => match scope {
+                PauseScope::Posting => self.resume_posting(),
+                // Waits that are over by now go as well.
+                PauseScope::Corrections => self.due_looked_at = false,
+                PauseScope::Closing => self.close_looked_at = false,
+            },
         }
     }
 
@@ -115,12 +121,30 @@ impl Decider {
         let number = terms.number;
         self.push(Entry::VersionIntroduced(Box::new(terms)));
         if self.state.network.counts.orders_seen > 0 {
-            self.begin_walk_everywhere(Cause::Version { number });
+            self.begin_walk_over(OrderRange::ALL, Cause::Version { number });
         }
     }
 
-    /// Returns all orders.
-    pub(super) fn all_orders() -> OrderRange {
-        OrderRange { from: OrderId::MIN, to: None }
+    /// Takes over places, and has the orders between them compared if any of them is there already.
+    fn take_over(&mut self, places: Vec<(OrderId, u64)>) {
+        let mut seen: Vec<OrderId> = Vec::new();
+        for (order, trees_before) in places {
+            let head = self.state.adoption(order).expect("it was loaded to see whether it is refused");
+            if head.trees_before.is_none() {
+                seen.extend(head.is_seen.then_some(order));
+                self.push(Entry::Placed { order, trees_before, read_through_ms: None });
+            }
+        }
+        if let Some((first, last)) = seen.iter().min().zip(seen.iter().max()) {
+            let to = OrderRange::only(*last).to;
+            self.begin_walk_over(OrderRange { from: *first, to }, Cause::Price);
+        }
+    }
+
+    /// Has compared what was held while posting was stopped.
+    fn resume_posting(&mut self) {
+        if let Some(orders) = self.state.network.held_back {
+            self.begin_walk_over(orders, Cause::Row);
+        }
     }
 }

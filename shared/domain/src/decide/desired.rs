@@ -5,8 +5,8 @@ use super::state::Need;
 use crate::heads::AdoptionHead;
 use crate::log::HoldReason;
 use crate::{
-    AccountSequence, AdoptionRow, Amount, Backfill, BusinessDate, Link, OrderId, Policy, Posting,
-    TermsColumn, TermsFault, UnlockFacts, UnlockState, UnlockedLegs, Version, contribution_per_tree,
+    AccountSequence, AdoptionRow, Amount, Backfill, BusinessDate, LinkRef, OrderId, Policy, Posting, Slot,
+    TermsColumn, TermsFault, UnlockFacts, UnlockedLegs, Version, contribution_per_tree,
 };
 
 /// What should stand in the ledger of one adoption.
@@ -32,33 +32,47 @@ pub(super) enum Outcome {
 }
 
 /// The terms of an adoption that are within the bounds.
+#[derive(Debug)]
 struct Terms {
     account: AccountSequence,
     trees: u32,
-    price: Option<Amount>,
     date: BusinessDate,
+    /// Trees times price; `None` where the price is still to come.
+    total: Option<Amount>,
+}
+
+/// An adoption whose legs are looked for.
+#[derive(Clone, Copy)]
+struct Adopted<'a> {
+    order: OrderId,
+    terms: &'a Terms,
+    policy: &'a Policy,
 }
 
 impl Decider {
     /// Returns what should stand in the ledger of `order`, by everything in memory.
     pub(super) fn desired(&self, order: OrderId) -> Result<Desired, Vec<Need>> {
         let head = self.state.adoption(order)?;
-        let not_eligible = |outcome| Ok(Desired { eligible_trees: 0, outcome });
-        let Some(row) = head.row() else { return not_eligible(Outcome::Gone) };
+        let Some(row) = head.row() else { return Ok(Desired { eligible_trees: 0, outcome: Outcome::Gone }) };
         let version = self.version_for(row);
-        if !version.policy.is_distributable(&row.status) {
-            return not_eligible(Outcome::Hold(HoldReason::Status));
-        }
-        let terms = match terms(row, &version.policy) {
+        let terms = match self.eligible_terms(head, row, &version.policy) {
             Ok(terms) => terms,
-            Err(fault) => return not_eligible(Outcome::Hold(HoldReason::InvalidTerms(fault))),
+            Err(reason) => return Ok(Desired { eligible_trees: 0, outcome: Outcome::Hold(reason) }),
         };
-        if terms.date > self.today().next() {
-            return not_eligible(Outcome::Hold(HoldReason::NotYet));
-        }
-        let outcome = self.outcome_of_eligible(order, head, row, terms, version)?;
-        let trees = row.trees.read(TermsColumn::Trees).copied().unwrap_or_default();
-        Ok(Desired { eligible_trees: u32::try_from(trees).unwrap_or_default(), outcome })
+        let eligible_trees = terms.trees;
+        let outcome = match terms.total {
+            None => Outcome::Unpriced,
+            Some(total) => self.outcome_of_priced(order, row, &terms, total, version)?,
+        };
+        Ok(Desired { eligible_trees, outcome })
+    }
+
+    /// Returns how many trees of `order` count for the prices of later orders.
+    pub(super) fn eligible_trees(&self, order: OrderId) -> Result<u32, Vec<Need>> {
+        let head = self.state.adoption(order)?;
+        let Some(row) = head.row() else { return Ok(0) };
+        let terms = self.eligible_terms(head, row, &self.version_for(row).policy);
+        Ok(terms.map_or(0, |terms| terms.trees))
     }
 
     /// Returns the version of the rules that judges a row: that of its adoption date, or today's where it has none.
@@ -67,144 +81,142 @@ impl Decider {
         self.state.network.versions.in_force(date)
     }
 
-    fn outcome_of_eligible(
+    /// Returns the terms of an adoption, or the first of the reasons for which it is not eligible.
+    fn eligible_terms(
         &self,
-        order: OrderId,
         head: &AdoptionHead,
         row: &AdoptionRow,
-        terms: Terms,
+        policy: &Policy,
+    ) -> Result<Terms, HoldReason> {
+        if !policy.is_distributable(&row.status) {
+            return Err(HoldReason::Status);
+        }
+        let terms = terms(row, head.trees_before, policy).map_err(HoldReason::InvalidTerms)?;
+        if terms.date > self.today().next() { Err(HoldReason::NotYet) } else { Ok(terms) }
+    }
+
+    fn outcome_of_priced(
+        &self,
+        order: OrderId,
+        row: &AdoptionRow,
+        terms: &Terms,
+        total: Amount,
         version: &Version,
     ) -> Result<Outcome, Vec<Need>> {
         let policy = &version.policy;
-        let too_large = || Outcome::Hold(HoldReason::InvalidTerms(TermsFault::TotalTooLarge));
-        let price = match (terms.price, head.trees_before) {
-            (Some(price), _) => price,
-            (None, None) => return Ok(Outcome::Unpriced),
-            (None, Some(trees_before)) => match contribution_per_tree(trees_before, policy) {
-                Ok(price) => price.amount(),
-                Err(_) => return Ok(too_large()),
-            },
-        };
-        let Ok(total) = Posting::total_of(terms.trees, price) else { return Ok(too_large()) };
         let chain = match self.chain(&terms.account, policy.level_count())? {
             Ok(chain) => chain,
             Err(reason) => return Ok(Outcome::Hold(reason)),
         };
-        let unlocks = self.unlocks(order, &terms, &chain, policy)?;
+        let unlocked = self.unlocked(Adopted { order, terms, policy }, &chain)?;
         Ok(Outcome::Post(Box::new(Posting {
-            account: terms.account,
+            account: terms.account.clone(),
             trees: terms.trees,
             total,
             adoption_date: terms.date,
             version: version.terms.number,
             province: row.province.clone(),
             city: row.city.clone(),
-            unlocked: UnlockedLegs::of_upline(unlocks, policy),
             chain,
+            unlocked,
         })))
     }
 
     /// Returns the ancestors of an account, the referrer first, or why its adoptions are held (rules, section 6).
+    ///
+    /// The referrer takes part even where no level is paid, because the bonuses are its.
     fn chain(
         &self,
         account: &AccountSequence,
         level_count: u8,
     ) -> Result<Result<Vec<AccountSequence>, HoldReason>, Vec<Need>> {
-        let mut chain: Vec<AccountSequence> = Vec::with_capacity(usize::from(level_count));
+        let length_max = usize::from(level_count.max(1));
+        let mut chain: Vec<AccountSequence> = Vec::with_capacity(length_max);
         let mut current = account;
         loop {
-            let link = self.state.node(current)?.link();
-            let referrer = match link {
-                Link::Missing => return Ok(Err(HoldReason::NoReferral(current.clone()))),
-                Link::Root => return Ok(Ok(chain)),
-                Link::Under(referrer) => referrer,
+            let referrer = match self.state.node(current)?.link_in_force() {
+                LinkRef::Missing => return Ok(Err(HoldReason::NoReferral(current.clone()))),
+                LinkRef::Root => return Ok(Ok(chain)),
+                LinkRef::Under(_) if chain.len() == length_max => return Ok(Ok(chain)),
+                LinkRef::Under(referrer) => referrer,
             };
-            if chain.len() == usize::from(level_count) {
-                return Ok(Ok(chain));
+            if referrer == account || chain.contains(referrer) {
+                return Ok(Err(HoldReason::ReferralCycle(referrer.clone())));
             }
-            if referrer == *account || chain.contains(&referrer) {
-                return Ok(Err(HoldReason::ReferralCycle(referrer)));
-            }
-            chain.push(referrer);
-            current = chain.last().expect("one was pushed");
+            chain.push(referrer.clone());
+            current = referrer;
         }
     }
 
-    /// Returns what each ancestor has unlocked for the legs of `order`, the referrer's first.
-    fn unlocks(
-        &self,
-        order: OrderId,
-        terms: &Terms,
-        chain: &[AccountSequence],
-        policy: &Policy,
-    ) -> Result<Vec<UnlockState>, Vec<Need>> {
-        let mut unlocks = Vec::with_capacity(chain.len());
+    /// Returns which team legs belong to the ancestors they are for.
+    fn unlocked(&self, adopted: Adopted<'_>, chain: &[AccountSequence]) -> Result<UnlockedLegs, Vec<Need>> {
+        let mut unlocked = UnlockedLegs::default();
         let mut missing = Vec::new();
-        for (level, ancestor) in chain.iter().enumerate() {
-            let node = self.state.node(ancestor)?;
-            let with_this_order =
-                if level == 0 { self.counted_for_referrer(order, terms, &node.facts)? } else { None };
-            let facts = with_this_order.as_ref().unwrap_or(&node.facts);
-            if facts.needs_refill(policy) {
+        for (level, ancestor) in (1_u8..).zip(chain) {
+            let facts = &self.state.node(ancestor)?.facts;
+            let with_this_order = if level == 1 { self.counted_for_referrer(adopted, facts)? } else { None };
+            let facts = with_this_order.as_ref().unwrap_or(facts);
+            if facts.needs_refill(adopted.policy) {
                 missing.push(Need::FirstOrders(ancestor.clone()));
                 continue;
             }
-            match self.unlock_of(facts, order, terms.date, policy) {
-                Ok(unlock) => unlocks.push(unlock),
-                Err(needs) => missing.extend(needs),
+            let unlock = facts.as_of(adopted.order, adopted.policy);
+            for slot in UnlockedLegs::slots_of(level, adopted.policy) {
+                let is_open =
+                    if unlock.opens(slot) { Ok(true) } else { self.is_backfilled(adopted, facts, slot) };
+                match is_open {
+                    Ok(true) => unlocked.set(slot),
+                    Ok(false) => {}
+                    Err(needs) => missing.extend(needs),
+                }
             }
         }
-        if missing.is_empty() { Ok(unlocks) } else { Err(missing) }
+        if missing.is_empty() { Ok(unlocked) } else { Err(missing) }
     }
 
     /// Returns the referrer's facts with this order counted, where they do not count it yet.
     fn counted_for_referrer(
         &self,
-        order: OrderId,
-        terms: &Terms,
+        adopted: Adopted<'_>,
         facts: &UnlockFacts,
     ) -> Result<Option<UnlockFacts>, Vec<Need>> {
-        let first = self.state.node(&terms.account)?.facts.first_order();
-        if first.is_some_and(|first| first <= order) {
+        let first = self.state.node(&adopted.terms.account)?.facts.first_order();
+        if first.is_some_and(|first| first <= adopted.order) {
             return Ok(None);
         }
         let mut counted = facts.clone();
-        counted.direct_first_order_changed(first, Some(order));
+        counted.direct_first_order_changed(first, Some(adopted.order));
         Ok(Some(counted))
     }
 
-    /// Returns what an ancestor with these facts has unlocked for the legs of `order`.
+    /// Returns whether a leg that was locked belongs to its ancestor by now (rules, section 5: backfill).
     ///
-    /// With backfill, what it unlocks later counts as well, unless the leg's term is over by then.
-    fn unlock_of(
+    /// The adoption that unlocks it is the first one as of which it is open. Where the leg's term is over when that
+    /// one becomes effective, the leg stays where it is.
+    fn is_backfilled(
         &self,
+        adopted: Adopted<'_>,
         facts: &UnlockFacts,
-        order: OrderId,
-        adoption_date: BusinessDate,
-        policy: &Policy,
-    ) -> Result<UnlockState, Vec<Need>> {
-        let mut unlock = facts.as_of(order, policy);
+        slot: Slot,
+    ) -> Result<bool, Vec<Need>> {
+        let Adopted { order, terms, policy } = adopted;
         if policy.backfill() == Backfill::None {
-            return Ok(unlock);
+            return Ok(false);
         }
-        let expire_date = crate::Term::starting(adoption_date.next(), policy.term_years()).expire_date;
         let later = facts.first_order().into_iter().chain(facts.direct_first_orders().iter().copied());
-        let mut later: Vec<OrderId> = later.filter(|unlocking| *unlocking > order).collect();
-        later.sort_unstable();
-        for unlocking in later {
-            let Some(posting) = self.state.adoption(unlocking)?.posting() else { continue };
-            if posting.adoption_date.next() < expire_date {
-                let reached = facts.as_of(unlocking, policy);
-                unlock.level_depth = unlock.level_depth.max(reached.level_depth);
-                unlock.bonus_tiers = unlock.bonus_tiers.max(reached.bonus_tiers);
-            }
-        }
-        Ok(unlock)
+        let later = later.filter(|unlocking| *unlocking > order);
+        let unlocking = later.filter(|unlocking| facts.as_of(*unlocking, policy).opens(slot)).min();
+        let Some(unlocking) = unlocking else { return Ok(false) };
+        let expire_date = crate::Term::starting(terms.date.next(), policy.term_years()).expire_date;
+        let posting = self.state.adoption(unlocking)?.posting();
+        Ok(posting.is_some_and(|posting| posting.adoption_date.next() < expire_date))
     }
 }
 
 /// Returns the terms of a row, if they are whole and within the bounds.
-fn terms(row: &AdoptionRow, policy: &Policy) -> Result<Terms, TermsFault> {
+///
+/// `trees_before` is the adoption's place in the price book, where it has one.
+fn terms(row: &AdoptionRow, trees_before: Option<u64>, policy: &Policy) -> Result<Terms, TermsFault> {
     let bounds = policy.bounds();
     let account = row.account.read(TermsColumn::Account)?.clone();
     let trees = u32::try_from(*row.trees.read(TermsColumn::Trees)?)
@@ -215,12 +227,18 @@ fn terms(row: &AdoptionRow, policy: &Policy) -> Result<Terms, TermsFault> {
     if date < bounds.first_date || date > BusinessDate::LAST_ADOPTION {
         return Err(TermsFault::OutOfBounds(TermsColumn::Date));
     }
-    let price = *row.price.read(TermsColumn::Price)?;
-    if price.is_some_and(|price| price <= Amount::ZERO || price > bounds.price_max) {
+    let sourced = *row.price.read(TermsColumn::Price)?;
+    if sourced.is_some_and(|price| price <= Amount::ZERO || price > bounds.price_max) {
         return Err(TermsFault::OutOfBounds(TermsColumn::Price));
     }
-    if let Some(price) = price {
-        Posting::total_of(trees, price).map_err(|_| TermsFault::TotalTooLarge)?;
-    }
-    Ok(Terms { account, trees, price, date })
+    let price = match (sourced, trees_before) {
+        (None, None) => None,
+        (Some(price), _) => Some(price),
+        (None, Some(trees_before)) => {
+            let price = contribution_per_tree(trees_before, policy);
+            Some(price.map_err(|_| TermsFault::TotalTooLarge)?.amount())
+        }
+    };
+    let total = price.map(|price| Posting::total_of(trees, price)).transpose();
+    Ok(Terms { account, trees, date, total: total.map_err(|_| TermsFault::TotalTooLarge)? })
 }

@@ -1,8 +1,8 @@
 //! What the decider is given.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::log::{Command, PartitionProgress};
+use crate::log::{Command, PartitionProgress, Truncate};
 use crate::{AccountSequence, AdoptionRow, OrderId, ReferralRow, RowKey};
 
 /// What was announced, with the rows as they are now.
@@ -14,10 +14,10 @@ pub struct Inputs {
     pub referrals: BTreeMap<RowKey, ReferralInput>,
     /// Rows of adoptions. The smallest order is taken in first.
     pub adoptions: BTreeMap<(OrderId, RowKey), AdoptionInput>,
+    /// Tables that the source truncated, in the order of its log.
+    pub truncates: VecDeque<Truncate>,
     /// How far the source was read, where all that was announced by then is among these inputs or in the log.
     pub progress: Option<Progress>,
-    /// When orders were committed at the source that were taken in since the decider began.
-    committed: BTreeMap<OrderId, i64>,
 }
 
 /// A row of the referrals' table.
@@ -78,7 +78,10 @@ impl Inputs {
     /// Returns whether nothing is left to take in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.commands.is_empty() && self.referrals.is_empty() && self.adoptions.is_empty()
+        self.commands.is_empty()
+            && self.referrals.is_empty()
+            && self.adoptions.is_empty()
+            && self.truncates.is_empty()
     }
 
     /// Adds an adoption's row in its place: that of the smallest order it ever named.
@@ -89,23 +92,21 @@ impl Inputs {
         }
     }
 
-    /// Remembers when an order's newest row was committed at the source.
-    pub(super) fn note_committed(&mut self, order: OrderId, committed_ms: i64) {
-        self.committed.insert(order, committed_ms);
-    }
-
-    /// Returns when an order's newest row was committed at the source, as far as it was told.
-    pub(super) fn committed_ms(&self, order: OrderId) -> Option<i64> {
-        self.committed.get(&order).copied()
-    }
-
-    /// Forgets when orders were committed.
-    pub(super) fn forget_committed(&mut self) {
-        self.committed.clear();
+    /// Takes back rows of referrals that were set aside, unless newer ones are there.
+    pub(super) fn take_back(&mut self, set_aside: BTreeMap<RowKey, ReferralInput>) {
+        for (key, input) in set_aside {
+            self.referrals.entry(key).or_insert(input);
+        }
     }
 
     /// Adds what `later` holds. Its rows are newer.
     pub(super) fn append(&mut self, mut later: Self) {
+        if !self.adoptions.is_empty() && !later.adoptions.is_empty() {
+            // A row may have named other orders since, so that it stands in another place now.
+            let newer: BTreeSet<&RowKey> = later.adoptions.keys().map(|(_, key)| key).collect();
+            self.adoptions.retain(|(_, key), _| !newer.contains(key));
+        }
+        self.truncates.append(&mut later.truncates);
         self.commands.append(&mut later.commands);
         self.referrals.append(&mut later.referrals);
         self.adoptions.append(&mut later.adoptions);

@@ -8,16 +8,16 @@ mod close;
 mod commands;
 mod desired;
 mod draft;
+mod due;
+mod first_orders;
 mod inputs;
 mod prices;
 mod put_right;
 mod state;
 mod tail;
 mod take_in;
+mod take_in_referral;
 mod walk;
-
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -28,11 +28,12 @@ pub use inputs::{AdoptionInput, CommandInput, Inputs, Progress, ReferralInput};
 pub use state::{Loaded, Need};
 
 use self::draft::Draft;
+use self::put_right::Begun;
 use self::state::State;
 use self::tail::Tail;
-use crate::heads::Network;
-use crate::log::{Cause, Page, Position};
-use crate::{AccountSequence, BusinessDate, OrderId};
+use crate::heads::{Due, Network};
+use crate::log::{Cause, Entry, Page, Position, WalkId};
+use crate::{BusinessDate, OrderId, RowKey};
 
 /// Numbers of a deployment that say when something happens, never what stands in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,16 +93,28 @@ pub struct Decider {
     tail: Tail,
     draft: Draft,
     inputs: Inputs,
-    /// Orders that are to be compared, and why.
+    /// Whether everything was loaded that the inputs need first.
+    gathered: bool,
+    /// Rows of referrals that wait until an account can be read.
+    set_aside: BTreeMap<RowKey, ReferralInput>,
+    /// Orders that are to be compared because of inputs, and why. The inputs count as open until they are.
     to_compare: BTreeMap<OrderId, Cause>,
-    /// The walks that this call goes on with, so that each has its turn.
-    walks_to_do: VecDeque<crate::log::WalkId>,
+    /// When the orders to compare were committed at the source, in milliseconds since 1970.
+    committed: BTreeMap<OrderId, i64>,
+    /// The order that this page has begun to put right.
+    begun: Option<Begun>,
+    /// The walks that this call goes on with, one after the other.
+    walks_to_do: VecDeque<WalkId>,
     /// What closes were found to wait for at this time, so that it is found once.
     close_looked_at: bool,
     /// Whether everything due at this time was looked at.
     due_looked_at: bool,
+    /// What is due and cannot go on, because an account cannot be read.
+    blocked: BTreeSet<Due>,
     /// Walks that came further in this page.
-    stepped: BTreeSet<crate::log::WalkId>,
+    stepped: BTreeSet<WalkId>,
+    /// Through how many places walks went in this page.
+    places_in_page: u32,
 }
 
 impl Decider {
@@ -114,11 +127,17 @@ impl Decider {
             tail: Tail::default(),
             draft: Draft::default(),
             inputs: Inputs::default(),
+            gathered: false,
+            set_aside: BTreeMap::new(),
             to_compare: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            begun: None,
             walks_to_do: VecDeque::new(),
             close_looked_at: false,
             due_looked_at: false,
+            blocked: BTreeSet::new(),
             stepped: BTreeSet::new(),
+            places_in_page: 0,
         }
     }
 
@@ -159,6 +178,7 @@ impl Decider {
     /// Forgets the heads in memory, to make room. They are loaded again when they are needed.
     pub fn forget_heads(&mut self) {
         self.state.forget_heads();
+        self.gathered = false;
     }
 
     /// Begins to work on what was announced, at this time.
@@ -168,6 +188,10 @@ impl Decider {
         let time_ms = time_ms.max(self.state.network.time_ms);
         self.draft.begin(self.state.network.position + 1, self.state.network.hash, time_ms);
         self.inputs.append(inputs);
+        self.inputs.take_back(std::mem::take(&mut self.set_aside));
+        self.state.forget_unreadable();
+        self.blocked.clear();
+        self.gathered = false;
         self.close_looked_at = false;
         self.due_looked_at = false;
         self.walks_to_do = self.state.network.walks.keys().copied().collect();
@@ -176,7 +200,10 @@ impl Decider {
     /// Returns whether everything that was announced is in the log.
     #[must_use]
     pub fn is_done_with_inputs(&self) -> bool {
-        self.inputs.is_empty() && self.to_compare.is_empty()
+        self.inputs.is_empty()
+            && self.set_aside.is_empty()
+            && self.to_compare.is_empty()
+            && self.draft.is_empty()
     }
 
     /// Hands in what was asked for by [`Step::Load`].
@@ -188,30 +215,35 @@ impl Decider {
 
     /// Works on until something has to be loaded, a page is finished, or nothing is left to do.
     pub fn step(&mut self) -> Step {
-        match self.work() {
-            Ok(()) if self.draft.is_empty() => Step::Idle { due_ms: self.next_due_ms() },
-            Ok(()) => Step::Put(Box::new(self.finish_page())),
-            Err(needs) => {
-                let missing: BTreeSet<Need> = needs.into_iter().collect();
-                match self.resolve_in_memory(missing) {
-                    Ok(()) => self.step(),
-                    Err(needs) => Step::Load(needs),
-                }
+        loop {
+            let Err(needs) = self.work() else { break };
+            if let Err(needs) = self.resolve_in_memory(needs) {
+                return Step::Load(needs);
             }
+        }
+        if self.has_walked_enough() {
+            self.note_walks();
+        }
+        if self.draft.is_empty() {
+            Step::Idle { due_ms: self.next_due_ms() }
+        } else {
+            Step::Put(Box::new(self.finish_page()))
         }
     }
 
     /// Works through everything there is, until the page is full.
     fn work(&mut self) -> Result<(), Vec<Need>> {
         self.gather_needs()?;
-        while !self.draft.is_full(self.parameters.page_bytes_max) {
+        // What this page has begun is completed in it, so that a page is true by itself.
+        while self.complete_begun()? || !self.draft.is_full(self.parameters.page_bytes_max) {
             let progressed = self.take_in_command()?
+                || self.take_in_truncate()
                 || self.take_in_referral()?
                 || self.take_in_adoption()?
                 || self.compare_next()?
                 || self.look_at_due()?
-                || self.walk_on()?
                 || self.place_next()?
+                || self.walk_on()?
                 || self.close_next()?;
             if !progressed || self.draft.is_closed() {
                 break;
@@ -220,7 +252,7 @@ impl Decider {
         Ok(())
     }
 
-    /// Compares the next order whose row or whose time changed.
+    /// Compares the next order whose row changed.
     fn compare_next(&mut self) -> Result<bool, Vec<Need>> {
         let Some((order, cause)) = self.to_compare.first_key_value() else { return Ok(false) };
         let (order, cause) = (*order, cause.clone());
@@ -229,40 +261,32 @@ impl Decider {
         Ok(true)
     }
 
-    /// Completes what needs only heads that are in memory; returns what has to be loaded.
-    fn resolve_in_memory(&mut self, needs: BTreeSet<Need>) -> Result<(), Vec<Need>> {
-        let mut missing = Vec::new();
-        for need in needs {
-            match need {
-                Need::FirstOrders(account) => {
-                    missing.extend(self.refill(&account).err().into_iter().flatten())
-                }
-                other => missing.push(other),
-            }
+    /// Records that the source truncated a table. It waits for an operator.
+    fn take_in_truncate(&mut self) -> bool {
+        let Some(truncate) = self.inputs.truncates.pop_front() else { return false };
+        if !self.state.network.truncates.contains_key(&truncate.key) {
+            self.push(Entry::TruncateWaits(truncate));
         }
-        if missing.is_empty() { Ok(()) } else { Err(missing) }
+        true
     }
 
-    /// Completes an account's facts by the first orders of all its direct referrals.
-    fn refill(&mut self, account: &AccountSequence) -> Result<(), Vec<Need>> {
-        let mut missing = Vec::new();
-        let mut first_orders = Vec::new();
-        for child in self.state.children(account)? {
-            match self.state.node(child) {
-                Err(needs) => missing.extend(needs),
-                Ok(node) if node.link().referrer() == Some(account) => {
-                    first_orders.extend(node.facts.first_order());
-                }
-                Ok(_) => {}
+    /// Completes what needs only heads that are in memory; returns what has to be loaded.
+    fn resolve_in_memory(&mut self, needs: Vec<Need>) -> Result<(), Vec<Need>> {
+        let mut missing = BTreeSet::new();
+        for need in needs {
+            let Need::FirstOrders(account) = need else {
+                missing.insert(need);
+                continue;
+            };
+            let Err(needs) = self.refill(&account) else { continue };
+            if self.state.unreadable_among(&needs).is_some() {
+                // Facts that cannot be completed decide nothing.
+                self.state.set_unreadable(account);
+            } else {
+                missing.extend(needs);
             }
         }
-        if !missing.is_empty() {
-            return Err(missing);
-        }
-        self.state.node(account)?;
-        let node = self.state.node_mut(account).expect("it was just there");
-        node.facts.refill(first_orders);
-        Ok(())
+        if missing.is_empty() { Ok(()) } else { Err(missing.into_iter().collect()) }
     }
 
     fn finish_page(&mut self) -> Page {
@@ -272,15 +296,11 @@ impl Decider {
         self.state.network.finish_page(page.position, page.time_ms, hash);
         self.tail.push(page.clone());
         self.draft.begin(page.position + 1, hash, page.time_ms);
+        self.places_in_page = 0;
         if self.is_done_with_inputs() {
-            self.inputs.forget_committed();
+            self.committed.clear();
         }
         page
-    }
-
-    /// Returns when something is due, in milliseconds since 1970.
-    fn next_due_ms(&self) -> Option<i64> {
-        self.state.network.due.first().map(|(at_ms, _)| *at_ms)
     }
 
     /// Returns the business date at this time.

@@ -1,6 +1,7 @@
 //! The price book: the place at which an adoption without a price was made (rules, section 3).
 
 use super::Decider;
+use super::inputs::Progress;
 use super::state::Need;
 use crate::log::{Cause, Entry};
 
@@ -14,15 +15,15 @@ impl Decider {
             return Ok(false);
         };
         let (order, committed_ms) = (*order, *committed_ms);
-        let read_through_ms = self.inputs.progress.as_ref().and_then(|progress| progress.read_through_ms());
+        let read_through_ms = self.inputs.progress.as_ref().and_then(Progress::read_through_ms);
         let turn_ms = committed_ms.saturating_add(self.parameters.reorder_window_ms);
         if read_through_ms.is_none_or(|read_through_ms| read_through_ms < turn_ms) {
             return Ok(false);
         }
         self.state.adoption(order)?;
         let trees_before = self.state.trees_before(order)?;
-        self.push(Entry::Placed { order, trees_before });
-        self.to_compare.insert(order, Cause::Price);
-        Ok(true)
+        self.push(Entry::Placed { order, trees_before, read_through_ms });
+        self.begin_to_put_right(order, Cause::Price);
+        self.complete_begun()
     }
 }

@@ -67,6 +67,11 @@ pub enum Loaded {
         /// Up to which page.
         position: Position,
     },
+    /// An account whose node is in storage and cannot be read.
+    Unreadable {
+        /// The account.
+        account: AccountSequence,
+    },
     /// A sum of trees; default where there is none.
     Sum {
         /// Which.
@@ -78,6 +83,20 @@ pub enum Loaded {
     },
 }
 
+impl Loaded {
+    /// Returns up to which page storage includes what concerns it.
+    fn position(&self) -> Option<Position> {
+        match self {
+            Self::Node { position, .. }
+            | Self::Children { position, .. }
+            | Self::Adoption { position, .. }
+            | Self::Total { position, .. }
+            | Self::Sum { position, .. } => Some(*position),
+            Self::Unreadable { .. } => None,
+        }
+    }
+}
+
 /// The heads in memory, each including every page so far and the draft.
 #[derive(Debug)]
 pub(super) struct State {
@@ -87,6 +106,8 @@ pub(super) struct State {
     adoptions: BTreeMap<OrderId, AdoptionHead>,
     sums: BTreeMap<SumKey, SumNode>,
     totals: BTreeMap<Owner, Amount>,
+    /// Accounts that could not be read since the decider was told to begin.
+    unreadable: BTreeSet<AccountSequence>,
 }
 
 impl State {
@@ -98,6 +119,7 @@ impl State {
             adoptions: BTreeMap::new(),
             sums: BTreeMap::new(),
             totals: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
         }
     }
 
@@ -149,6 +171,36 @@ impl State {
         self.sums.get(&key).ok_or_else(|| vec![Need::Sum(key)])
     }
 
+    /// Forgets which accounts could not be read, so that they are asked for again.
+    pub(super) fn forget_unreadable(&mut self) {
+        self.unreadable.clear();
+    }
+
+    pub(super) fn set_unreadable(&mut self, account: AccountSequence) {
+        self.unreadable.insert(account);
+    }
+
+    /// Returns whether an account's node cannot be read, or not be completed.
+    pub(super) fn is_account_unreadable(&self, account: &AccountSequence) -> bool {
+        self.unreadable.contains(account)
+    }
+
+    /// Returns whether it is of no use to ask for this.
+    pub(super) fn is_unreadable(&self, need: &Need) -> bool {
+        match need {
+            Need::Node(account) | Need::FirstOrders(account) => self.is_account_unreadable(account),
+            Need::Children(_) | Need::Adoption(_) | Need::Sum(_) | Need::Total(_) => false,
+        }
+    }
+
+    /// Returns an account that stands in the way of a decision, if one does.
+    pub(super) fn unreadable_among(&self, needs: &[Need]) -> Option<AccountSequence> {
+        needs.iter().find(|need| self.is_unreadable(need)).and_then(|need| match need {
+            Need::Node(account) | Need::FirstOrders(account) => Some(account.clone()),
+            Need::Children(_) | Need::Adoption(_) | Need::Sum(_) | Need::Total(_) => None,
+        })
+    }
+
     /// Returns a node that is in memory, to complete it from other heads.
     pub(super) fn node_mut(&mut self, account: &AccountSequence) -> Option<&mut Node> {
         self.nodes.get_mut(account)
@@ -197,10 +249,15 @@ impl State {
 
     /// Takes a head from storage, and lays over it what the log and the draft have since.
     pub(super) fn provide(&mut self, loaded: Loaded, tail: &Tail, draft: &Draft) {
+        assert!(
+            loaded.position().is_none_or(|position| tail.follows(position, self.network.position)),
+            "a head has to be laid over by every page after its position"
+        );
         match loaded {
+            Loaded::Unreadable { account } => self.set_unreadable(account),
             Loaded::Node { account, mut node, position } => {
-                let drafted =
-                    draft.entries().iter().filter(|entry| Node::accounts_of(entry).contains(&&account));
+                let concerns = |entry: &&Entry| Node::accounts_of(entry).any(|other| *other == account);
+                let drafted = draft.entries().iter().filter(concerns);
                 for entry in tail.of_account(&account, position).chain(drafted) {
                     node.apply(&account, entry);
                 }

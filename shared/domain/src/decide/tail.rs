@@ -24,6 +24,11 @@ impl Tail {
         self.pages.len()
     }
 
+    /// Returns whether every page after `position` up to `last` is kept.
+    pub(super) fn follows(&self, position: Position, last: Position) -> bool {
+        position >= last || self.pages.front().is_some_and(|first| first.position <= position + 1)
+    }
+
     /// Adds the next page.
     pub(super) fn push(&mut self, page: Page) {
         let follows = self.pages.back().is_none_or(|last| last.position + 1 == page.position);

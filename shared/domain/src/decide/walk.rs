@@ -1,35 +1,48 @@
-//! Compares the adoptions below an account again, in steps that stand in the log.
+//! Compares adoptions again that may have to be put right, in steps that stand in the log.
 
 use std::collections::BTreeSet;
 
 use super::Decider;
 use super::state::Need;
-use crate::heads::{Due, SumKey, WalkProgress, sum_path};
+use crate::heads::{SumKey, WalkProgress, sum_path};
 use crate::log::{Cause, Entry, PauseScope, Walk, WalkPlace, WalkScope};
 use crate::{AccountSequence, OrderId, OrderRange};
 
 /// How many places ahead of a walk are loaded together.
 const PLACES_AHEAD: usize = 200;
+/// A page is finished once walks went through so many places, so that what they did is not done again.
+pub(super) const PLACES_PER_PAGE_MAX: u32 = 4_000;
 
 impl Decider {
-    /// Begins a walk below an account. What it compares follows at once, or in later pages.
-    pub(super) fn begin_walk(
-        &mut self,
-        root: AccountSequence,
-        includes_root: bool,
-        depth: u8,
-        orders: OrderRange,
-        cause: Cause,
-    ) {
-        if !includes_root && self.state.children(&root).is_ok_and(BTreeSet::is_empty) {
-            return;
+    /// Begins a walk below an account over the orders in a range.
+    pub(super) fn begin_walk(&mut self, root: AccountSequence, orders: OrderRange, cause: Cause) {
+        if !self.state.children(&root).is_ok_and(BTreeSet::is_empty) {
+            let depth = self.state.network.versions.ancestors_max();
+            self.begin_scope(WalkScope::Below { root, includes_root: false, depth }, orders, cause);
         }
-        self.begin_scope(WalkScope::Below { root, includes_root, depth }, orders, cause);
     }
 
-    /// Begins a walk over every order.
-    pub(super) fn begin_walk_everywhere(&mut self, cause: Cause) {
-        self.begin_scope(WalkScope::Everywhere, Self::all_orders(), cause);
+    /// Begins a walk over every order of an account that moves, and of all below it.
+    pub(super) fn begin_walk_of_moved(&mut self, root: AccountSequence, cause: Cause) {
+        let depth = self.state.network.versions.ancestors_max();
+        let scope = WalkScope::Below { root, includes_root: true, depth };
+        self.begin_scope(scope, OrderRange::ALL, cause);
+    }
+
+    /// Begins a walk over every order in a range.
+    pub(super) fn begin_walk_over(&mut self, orders: OrderRange, cause: Cause) {
+        self.begin_scope(WalkScope::Everywhere, orders, cause);
+    }
+
+    /// Has an order compared once corrections go on.
+    pub(super) fn compare_once_resumed(&mut self, order: OrderId, cause: &Cause) {
+        let is_known = self.state.network.walks.values().any(|progress| {
+            let Walk { scope, orders, .. } = &progress.walk;
+            *scope == WalkScope::Everywhere && orders.contains(order) && progress.place == WalkPlace::Start
+        });
+        if !is_known {
+            self.begin_walk_over(OrderRange::only(order), cause.clone());
+        }
     }
 
     fn begin_scope(&mut self, scope: WalkScope, orders: OrderRange, cause: Cause) {
@@ -41,7 +54,10 @@ impl Decider {
     /// Goes on with the next walk by one account or order.
     pub(super) fn walk_on(&mut self) -> Result<bool, Vec<Need>> {
         let is_paused = self.state.network.paused.contains_key(&PauseScope::Corrections);
-        let Some(id) = self.walks_to_do.front().copied().filter(|_| !is_paused) else { return Ok(false) };
+        if is_paused || self.has_walked_enough() {
+            return Ok(false);
+        }
+        let Some(id) = self.walks_to_do.front().copied() else { return Ok(false) };
         let Some(progress) = self.state.network.walks.get(&id) else {
             self.walks_to_do.pop_front();
             return Ok(true);
@@ -59,6 +75,7 @@ impl Decider {
                 let progress = self.state.network.walks.get_mut(&id).expect("a walk that goes on");
                 progress.place = place;
                 self.stepped.insert(id);
+                self.places_in_page += 1;
                 Ok(true)
             }
             Ok(None) => {
@@ -83,11 +100,16 @@ impl Decider {
         }
     }
 
+    /// Returns whether walks went through as many places as one page is for.
+    pub(super) fn has_walked_enough(&self) -> bool {
+        self.places_in_page >= PLACES_PER_PAGE_MAX
+    }
+
     /// Compares the adoptions at a place that a walk came to.
     fn compare_at(&mut self, progress: &WalkProgress, place: &WalkPlace) -> Result<(), Vec<Need>> {
         let orders = self.orders_at(progress, place)?;
-        let missing: Vec<Need> =
-            orders.iter().filter_map(|order| self.desired(*order).err()).flatten().collect();
+        let missing = orders.iter().filter_map(|order| self.desired(*order).err()).flatten();
+        let missing: Vec<Need> = missing.filter(|need| !self.state.is_unreadable(need)).collect();
         if !missing.is_empty() {
             return Err(missing);
         }
@@ -103,6 +125,9 @@ impl Decider {
             (WalkScope::Below { root, .. }, WalkPlace::Path(path)) => path.last().unwrap_or(root),
             (WalkScope::Below { .. }, WalkPlace::Start) | (WalkScope::Everywhere, _) => return Ok(Vec::new()),
         };
+        if self.state.is_account_unreadable(account) {
+            return Ok(Vec::new());
+        }
         let orders = self.state.node(account)?.orders.iter().copied();
         Ok(orders.filter(|order| progress.walk.orders.contains(*order)).collect())
     }
@@ -112,11 +137,12 @@ impl Decider {
         match &progress.walk.scope {
             WalkScope::Everywhere => {
                 let from = match &progress.place {
-                    WalkPlace::Order(order) if *order == OrderId::MAX => return Ok(None),
-                    WalkPlace::Order(order) => OrderId::new(order.get() + 1).expect("below the largest"),
-                    WalkPlace::Start | WalkPlace::Path(_) => OrderId::MIN,
+                    WalkPlace::Order(order) => OrderId::new(order.get() + 1),
+                    WalkPlace::Start | WalkPlace::Path(_) => Some(progress.walk.orders.from),
                 };
-                Ok(self.order_from(from)?.map(WalkPlace::Order))
+                let from = from.filter(|from| progress.walk.orders.contains(*from));
+                let next = from.map(|from| self.order_from(from)).transpose()?.flatten();
+                Ok(next.filter(|next| progress.walk.orders.contains(*next)).map(WalkPlace::Order))
             }
             WalkScope::Below { root, includes_root, depth } => {
                 let path = match &progress.place {
@@ -161,7 +187,10 @@ impl Decider {
         let children = self.state.children(above)?;
         let from = after.map_or(Unbounded, Excluded);
         for child in children.range::<AccountSequence, _>((from, Unbounded)) {
-            if self.state.node(child)?.link().referrer() == Some(above) {
+            if self.state.is_account_unreadable(child) {
+                continue;
+            }
+            if self.state.node(child)?.link_in_force().referrer() == Some(above) {
                 return Ok(Some(child.clone()));
             }
         }
@@ -231,55 +260,5 @@ impl Decider {
             }
         }
         needs
-    }
-
-    /// Looks at what has become due: dates that came, and waits that are over.
-    pub(super) fn look_at_due(&mut self) -> Result<bool, Vec<Need>> {
-        if self.due_looked_at {
-            return Ok(false);
-        }
-        let time_ms = self.draft.time_ms();
-        let due = self.state.network.due.iter().take_while(|(at_ms, _)| *at_ms <= time_ms);
-        let held_back = self.is_braking();
-        let next = due.map(|(_, due)| due).find(|due| matches!(due, Due::Date(_)) || !held_back).cloned();
-        match next {
-            None => {
-                self.due_looked_at = true;
-                Ok(false)
-            }
-            Some(Due::Date(order)) => {
-                self.put_right(order, &Cause::Date)?;
-                Ok(true)
-            }
-            Some(Due::OrderWait(order)) => {
-                let until_ms = self.state.adoption(order)?.waiting.as_ref().map(|waiting| waiting.until_ms);
-                self.push(Entry::OrderWaitEnded { order, until_ms: until_ms.unwrap_or(time_ms) });
-                self.to_compare.insert(order, Cause::Row);
-                Ok(true)
-            }
-            Some(Due::UplineWait(account)) => {
-                let node = self.state.node(&account)?;
-                let (before, after) = (node.link(), node.latest_link());
-                let waiting = node.waiting.clone().expect("what is due waits");
-                self.needs_of_upline_change(&account, &before, &after)?;
-                self.push(Entry::UplineWaitEnded {
-                    account: account.clone(),
-                    until_ms: waiting.until_ms,
-                    adoptions: waiting.adoptions,
-                });
-                self.move_account(&account, before, after)?;
-                Ok(true)
-            }
-        }
-    }
-
-    /// Returns whether so much waits, or was let go within the hour, that an operator has to look.
-    pub(super) fn is_braking(&self) -> bool {
-        let network = &self.state.network;
-        let time_ms = self.draft.time_ms();
-        let is_released = network.brake.released_ms.is_some_and(|at_ms| time_ms - at_ms < 60_000);
-        let waiting = network.counts.orders_waiting + network.counts.adoptions_below_waiting;
-        let concerned = network.brake.let_go_within_the_hour(time_ms) + waiting;
-        !is_released && concerned > self.parameters.brake_adoptions
     }
 }

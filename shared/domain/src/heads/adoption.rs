@@ -20,6 +20,10 @@ pub struct AdoptionHead {
     pub eligible_trees: u32,
     /// What became of it.
     pub state: AdoptionState,
+    /// When it is looked at again although nothing changes, where it is held; in milliseconds since 1970.
+    pub look_again_ms: Option<i64>,
+    /// Whether a row ever named the order.
+    pub is_seen: bool,
 }
 
 /// A change of an order's row that waits.
@@ -78,6 +82,7 @@ impl AdoptionHead {
             return;
         }
         match entry {
+            Entry::OrderSeen { .. } => self.is_seen = true,
             Entry::AdoptionRow { key, row: Some(row), .. } => {
                 self.rows.insert(key.clone(), (**row).clone());
             }
@@ -99,10 +104,15 @@ impl AdoptionHead {
             Entry::Corrected(correction) => {
                 self.state = AdoptionState::Posted(Box::new(correction.is.clone()));
             }
-            Entry::Held(held) => self.state = AdoptionState::Held(held.reason.clone()),
-            Entry::HoldEnded(_) | Entry::Withdrawn { .. } | Entry::Gone { .. } => {
-                self.state = AdoptionState::Absent
+            Entry::Held(held) => {
+                self.state = AdoptionState::Held(held.reason.clone());
+                self.look_again_ms = held.look_again_ms;
             }
+            Entry::HoldEnded(_) => {
+                self.state = AdoptionState::Absent;
+                self.look_again_ms = None;
+            }
+            Entry::Withdrawn { .. } | Entry::Gone { .. } => self.state = AdoptionState::Absent,
             _ => {}
         }
     }

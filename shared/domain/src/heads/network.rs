@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::adoption::AdoptionHead;
 use crate::log::{
-    CloseTerms, Command, CommandOutcome, Entry, Page, PageHash, PauseScope, Paused, Position, Walk, WalkId,
-    WalkPlace,
+    Cause, CloseTerms, Command, CommandOutcome, Correction, Entry, Held, HoldReason, Page, PageHash,
+    PauseScope, Paused, Position, Truncate, Walk, WalkId, WalkPlace,
 };
 use crate::{
-    AccountSequence, Amount, BusinessDate, InvalidVersion, OrderId, Posting, VersionTerms, Versions,
+    AccountSequence, Amount, BusinessDate, InvalidVersion, OrderId, OrderRange, Posting, VersionTerms,
+    Versions,
 };
 
 /// How many commands are remembered by their idempotency keys.
@@ -21,6 +22,8 @@ const GUARD_WINDOW_DAYS: u16 = 30;
 const SUMS_FIT: &str = "a sum has room for ten thousand million totals of the largest size";
 /// Withdrawals within this time count for the brake.
 const BRAKE_WINDOW_MS: i64 = 3_600_000;
+/// Withdrawals within this time are counted together.
+const BRAKE_STEP_MS: i64 = 60_000;
 
 /// What the log says of the whole network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +50,12 @@ pub struct Network {
     pub close_until: Option<(BusinessDate, bool)>,
     /// The date whose close waits, and for what.
     pub close_waits: Option<(BusinessDate, Vec<String>)>,
-    /// The date whose close the guard may not stop any more.
+    /// The last date whose close the guard may not stop any more.
     pub guard_let_go: Option<BusinessDate>,
+    /// The orders between which some are held because posting was stopped.
+    pub held_back: Option<OrderRange>,
+    /// Tables that the source truncated and that wait for an operator, by their keys.
+    pub truncates: BTreeMap<String, Truncate>,
     /// What was stopped by hand, and since when, in milliseconds since 1970.
     pub paused: BTreeMap<PauseScope, i64>,
     /// The brake.
@@ -124,13 +131,26 @@ pub struct Closed {
 /// The brake: withdrawals let go within the last hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brake {
-    /// When how many were let go, in milliseconds since 1970.
+    /// When how many were let go, in milliseconds since 1970, a minute at a time.
     pub let_go: Vec<(i64, u32)>,
     /// When an operator let everything go that waited by then, in milliseconds since 1970.
     pub released_ms: Option<i64>,
 }
 
 impl Brake {
+    /// Returns when what was let go at `at_ms` no longer counts, in milliseconds since 1970.
+    #[must_use]
+    pub fn counts_until(at_ms: i64) -> i64 {
+        at_ms.saturating_add(BRAKE_WINDOW_MS)
+    }
+
+    fn count(&mut self, time_ms: i64) {
+        match self.let_go.last_mut() {
+            Some((at_ms, adoptions)) if time_ms - *at_ms < BRAKE_STEP_MS => *adoptions += 1,
+            _ => self.let_go.push((time_ms, 1)),
+        }
+    }
+
     /// Returns how many withdrawals were let go within the hour before `time_ms`.
     #[must_use]
     pub fn let_go_within_the_hour(&self, time_ms: i64) -> u64 {
@@ -156,6 +176,8 @@ impl Network {
             close_until: None,
             close_waits: None,
             guard_let_go: None,
+            held_back: None,
+            truncates: BTreeMap::new(),
             paused: BTreeMap::new(),
             brake: Brake::default(),
             retired_sources: BTreeSet::new(),
@@ -224,6 +246,9 @@ impl Network {
                     self.carry_out(command, time_ms);
                 }
             }
+            Entry::TruncateWaits(truncate) => {
+                self.truncates.insert(truncate.key.clone(), truncate.clone());
+            }
             Entry::CloseWaits { date, reasons } => self.close_waits = Some((*date, reasons.clone())),
             Entry::Close(terms) => {
                 self.closed = Some(Closed { terms: terms.clone(), cut: position });
@@ -259,19 +284,9 @@ impl Network {
             }
             Entry::Held(held) => {
                 self.unpriced.remove(&order);
-                *self.counts.held.entry(held.reason.name().to_owned()).or_default() += 1;
-                if let Some(at_ms) = held.look_again_ms {
-                    self.due.insert((at_ms, Due::Date(order)));
-                }
+                self.begin_hold(held);
             }
-            Entry::HoldEnded(held) => {
-                if let Some(count) = self.counts.held.get_mut(held.reason.name()) {
-                    *count = count.saturating_sub(1);
-                }
-                if let Some(at_ms) = held.look_again_ms {
-                    self.due.remove(&(at_ms, Due::Date(order)));
-                }
-            }
+            Entry::HoldEnded(held) => self.end_hold(held),
             Entry::Posted { posting, .. } => {
                 self.unpriced.remove(&order);
                 self.counts.posted += 1;
@@ -282,15 +297,70 @@ impl Network {
                 self.counts.corrections += 1;
                 self.take_back_posting(&correction.was);
                 self.add_posting(&correction.is);
+                self.count_taken_back(self.moved_by(correction));
+                self.count_for_brake(&correction.cause, time_ms);
             }
-            Entry::Withdrawn { posting, .. } => {
+            Entry::Withdrawn { posting, cause, .. } => {
                 self.counts.withdrawals += 1;
                 self.counts.posted -= 1;
                 self.take_back_posting(posting);
-                self.brake.let_go.push((time_ms, 1));
+                self.count_taken_back(posting.total);
+                self.count_for_brake(cause, time_ms);
             }
             _ => {}
         }
+    }
+
+    fn begin_hold(&mut self, held: &Held) {
+        *self.counts.held.entry(held.reason.name().to_owned()).or_default() += 1;
+        if let Some(at_ms) = held.look_again_ms {
+            self.due.insert((at_ms, Due::Date(held.order)));
+        }
+        if held.reason == HoldReason::PostingPaused {
+            let own = OrderRange::only(held.order);
+            self.held_back = Some(self.held_back.map_or(own, |others| others.hull(own)));
+        }
+    }
+
+    fn end_hold(&mut self, held: &Held) {
+        let count = self.counts.held.entry(held.reason.name().to_owned()).or_default();
+        *count = count.checked_sub(1).expect("a hold that ends has begun");
+        if held.reason == HoldReason::PostingPaused && *count == 0 {
+            self.held_back = None;
+        }
+        if let Some(at_ms) = held.look_again_ms {
+            self.due.remove(&(at_ms, Due::Date(held.order)));
+        }
+    }
+
+    /// Counts a withdrawal or a correction because a row changed or went. Corrections because of other adoptions or
+    /// of the rules do not count.
+    fn count_for_brake(&mut self, cause: &Cause, time_ms: i64) {
+        if matches!(cause, Cause::Row | Cause::Upline { .. }) {
+            self.brake.count(time_ms);
+        }
+    }
+
+    /// Returns how much a correction takes from those who had it.
+    fn moved_by(&self, correction: &Correction) -> Amount {
+        let Correction { was, is, .. } = correction;
+        let policy = |posting: &Posting| {
+            &self.versions.numbered(posting.version).expect("a posting names a known version").policy
+        };
+        if (was.version, was.adoption_date, was.total) != (is.version, is.adoption_date, is.total) {
+            return was.total;
+        }
+        let kept = is.legs(policy(is));
+        let moved = was.legs(policy(was)).into_iter().filter(|leg| {
+            kept.iter()
+                .all(|other| other.slot != leg.slot || other.recipient.owner() != leg.recipient.owner())
+        });
+        Amount::sum(moved.map(|leg| leg.amount)).expect("legs are parts of one total")
+    }
+
+    fn count_taken_back(&mut self, amount: Amount) {
+        let sum = &mut self.counts.taken_back_since_close;
+        *sum = sum.checked_add(amount).expect(SUMS_FIT);
     }
 
     fn add_posting(&mut self, posting: &Posting) {
@@ -307,8 +377,6 @@ impl Network {
         let sum = counts.effective_amounts.entry(posting.adoption_date.next()).or_default();
         *sum = sum.checked_sub(posting.total).expect(SUMS_FIT);
         counts.posted_total = counts.posted_total.checked_sub(posting.total).expect(SUMS_FIT);
-        counts.taken_back_since_close =
-            counts.taken_back_since_close.checked_add(posting.total).expect(SUMS_FIT);
     }
 
     fn remember_command(&mut self, key: &str, position: Position) {
@@ -328,7 +396,12 @@ impl Network {
                 self.close_until = Some((until, *source_is_complete || before.is_some_and(|(_, done)| done)));
             }
             Command::LetGo { what: Paused::Brake } => self.brake.released_ms = Some(time_ms),
-            Command::LetGo { what: Paused::SuspiciousClose { date } } => self.guard_let_go = Some(*date),
+            Command::LetGo { what: Paused::SuspiciousClose { date } } => {
+                self.guard_let_go = self.guard_let_go.max(Some(*date));
+            }
+            Command::LetGo { what: Paused::Truncate { key } } => {
+                self.truncates.remove(key);
+            }
             Command::Pause { scope } => {
                 self.paused.insert(*scope, time_ms);
             }
@@ -362,6 +435,8 @@ pub struct StoredNetwork {
     close_until: Option<(BusinessDate, bool)>,
     close_waits: Option<(BusinessDate, Vec<String>)>,
     guard_let_go: Option<BusinessDate>,
+    held_back: Option<OrderRange>,
+    truncates: BTreeMap<String, Truncate>,
     paused: BTreeMap<PauseScope, i64>,
     brake: Brake,
     retired_sources: BTreeSet<String>,
@@ -384,6 +459,8 @@ impl From<&Network> for StoredNetwork {
             close_until: network.close_until,
             close_waits: network.close_waits,
             guard_let_go: network.guard_let_go,
+            held_back: network.held_back,
+            truncates: network.truncates,
             paused: network.paused,
             brake: network.brake,
             retired_sources: network.retired_sources,
@@ -415,6 +492,8 @@ impl TryFrom<StoredNetwork> for Network {
             close_until: stored.close_until,
             close_waits: stored.close_waits,
             guard_let_go: stored.guard_let_go,
+            held_back: stored.held_back,
+            truncates: stored.truncates,
             paused: stored.paused,
             brake: stored.brake,
             retired_sources: stored.retired_sources,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::log::Entry;
-use crate::{AccountSequence, Column, Link, OrderId, RowKey, UnlockFacts};
+use crate::{AccountSequence, Column, Link, LinkRef, OrderId, RowKey, UnlockFacts};
 
 /// What decisions need to know of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,19 +37,29 @@ impl Node {
     /// Returns where the account hangs, as far as decisions are concerned.
     #[must_use]
     pub fn link(&self) -> Link {
+        self.link_in_force().into()
+    }
+
+    /// Returns the same as [`link`](Self::link), borrowed.
+    #[must_use]
+    pub fn link_in_force(&self) -> LinkRef<'_> {
         match &self.waiting {
-            Some(waiting) => waiting.in_force.clone(),
-            None => self.latest_link(),
+            Some(waiting) => waiting.in_force.borrowed(),
+            None => self.link_in_source(),
         }
     }
 
     /// Returns where the source's rows have the account: the greatest key counts.
     #[must_use]
     pub fn latest_link(&self) -> Link {
+        self.link_in_source().into()
+    }
+
+    fn link_in_source(&self) -> LinkRef<'_> {
         match self.rows.last_key_value() {
-            None => Link::Missing,
-            Some((_, None)) => Link::Root,
-            Some((_, Some(referrer))) => Link::Under(referrer.clone()),
+            None => LinkRef::Missing,
+            Some((_, None)) => LinkRef::Root,
+            Some((_, Some(referrer))) => LinkRef::Under(referrer),
         }
     }
 
@@ -65,7 +75,7 @@ impl Node {
                 }
             },
             Entry::AdoptionRow { order, row: Some(row), .. } => {
-                if row.account == Column::Value(account.clone()) {
+                if matches!(&row.account, Column::Value(named) if named == account) {
                     self.orders.insert(*order);
                 }
             }
@@ -99,24 +109,25 @@ impl Node {
         }
     }
 
-    /// Returns the accounts whose nodes `entry` may change.
-    #[must_use]
-    pub fn accounts_of(entry: &Entry) -> Vec<&AccountSequence> {
-        match entry {
-            Entry::ReferralRow { account, .. } | Entry::UplineWaitEnded { account, .. } => vec![account],
-            Entry::UplineWaits(wait) => vec![&wait.account],
-            Entry::AdoptionRow { row: Some(row), .. } => match &row.account {
-                Column::Value(account) => vec![account],
-                Column::Missing | Column::Unreadable => Vec::new(),
-            },
-            Entry::Upline(change) => {
-                [change.before.referrer(), change.after.referrer()].into_iter().flatten().collect()
+    /// Returns the accounts whose nodes `entry` may change, each once.
+    pub fn accounts_of(entry: &Entry) -> impl Iterator<Item = &AccountSequence> {
+        let accounts = match entry {
+            Entry::ReferralRow { account, .. } | Entry::UplineWaitEnded { account, .. } => {
+                [Some(account), None]
             }
+            Entry::UplineWaits(wait) => [Some(&wait.account), None],
+            Entry::AdoptionRow { row: Some(row), .. } => match &row.account {
+                Column::Value(account) => [Some(account), None],
+                Column::Missing | Column::Unreadable => [None, None],
+            },
+            Entry::Upline(change) => [change.before.referrer(), change.after.referrer()],
             Entry::Posted { posting, first_order: Some(change), .. }
             | Entry::Withdrawn { posting, first_order: Some(change), .. } => {
-                [Some(&posting.account), change.referrer.as_ref()].into_iter().flatten().collect()
+                [Some(&posting.account), change.referrer.as_ref()]
             }
-            _ => Vec::new(),
-        }
+            _ => [None, None],
+        };
+        let [first, second] = accounts;
+        first.into_iter().chain(second.filter(|_| first != second))
     }
 }

@@ -72,6 +72,9 @@ pub enum Entry {
         order: OrderId,
         /// The trees of all eligible adoptions with a smaller order number.
         trees_before: u64,
+        /// Through which commit the source was read when it was decided, in milliseconds since 1970; `None` where
+        /// the place was taken over.
+        read_through_ms: Option<i64>,
     },
     /// Decision: the order is eligible and has no price yet; its turn in the price book comes.
     Unpriced {
@@ -153,6 +156,8 @@ pub enum Entry {
     },
     /// Decision: the date is closed, and this page is its cut. It is the last entry of its page.
     Close(CloseTerms),
+    /// Input: the source truncated a table. Its rows stay in force until an operator lets it go.
+    TruncateWaits(Truncate),
 }
 
 /// Why an entry was decided.
@@ -287,6 +292,8 @@ pub enum HoldReason {
     ReferralCycle(AccountSequence),
     /// This account decides legs and cannot be read from storage.
     AccountUnreadable(AccountSequence),
+    /// An operator stopped posting. It is posted once posting goes on.
+    PostingPaused,
 }
 
 impl HoldReason {
@@ -300,6 +307,7 @@ impl HoldReason {
             Self::NoReferral(_) => "NO_REFERRAL",
             Self::ReferralCycle(_) => "REFERRAL_CYCLE",
             Self::AccountUnreadable(_) => "ACCOUNT_UNREADABLE",
+            Self::PostingPaused => "POSTING_PAUSED",
         }
     }
 
@@ -310,7 +318,7 @@ impl HoldReason {
             Self::NoReferral(account) | Self::ReferralCycle(account) | Self::AccountUnreadable(account) => {
                 Some(account)
             }
-            Self::Status | Self::InvalidTerms(_) | Self::NotYet => None,
+            Self::Status | Self::InvalidTerms(_) | Self::NotYet | Self::PostingPaused => None,
         }
     }
 }
@@ -323,7 +331,7 @@ impl fmt::Display for HoldReason {
             Self::NoReferral(account) | Self::ReferralCycle(account) | Self::AccountUnreadable(account) => {
                 write!(formatter, ": {account}")
             }
-            Self::Status | Self::NotYet => Ok(()),
+            Self::Status | Self::NotYet | Self::PostingPaused => Ok(()),
         }
     }
 }
@@ -356,7 +364,7 @@ pub enum WalkScope {
         /// How many levels below are compared.
         depth: u8,
     },
-    /// To every order, in ascending order.
+    /// To every order in the range, in ascending order.
     Everywhere,
 }
 
@@ -386,6 +394,17 @@ pub struct AdjustmentTerms {
     pub expire_date: Option<BusinessDate>,
     /// Where it is documented.
     pub reference: String,
+}
+
+/// A table that the source truncated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Truncate {
+    /// Where it stands in the source; it is let go under this key.
+    pub key: String,
+    /// The table.
+    pub table: String,
+    /// When the source committed it, in milliseconds since 1970.
+    pub committed_ms: i64,
 }
 
 /// What an operator can ask for.
@@ -444,10 +463,15 @@ pub enum Command {
 pub enum Paused {
     /// Everything that waits at the brake.
     Brake,
-    /// The close of this date, which the guard stops.
+    /// The closes up to this date, as far as the guard stops them.
     SuspiciousClose {
         /// The date.
         date: BusinessDate,
+    },
+    /// A table that the source truncated. The rows that it removed go once this is let go.
+    Truncate {
+        /// Its key.
+        key: String,
     },
 }
 

@@ -8,7 +8,7 @@ mod page;
 
 pub use entry::{
     AdjustmentTerms, Cause, ChangedBecause, CloseTerms, Command, CommandOutcome, Correction, Entry,
-    FirstOrderChange, Held, HoldReason, OrderWait, PartitionProgress, PauseScope, Paused, UplineChange,
-    UplineWait, Walk, WalkId, WalkPlace, WalkScope,
+    FirstOrderChange, Held, HoldReason, OrderWait, PartitionProgress, PauseScope, Paused, Truncate,
+    UplineChange, UplineWait, Walk, WalkId, WalkPlace, WalkScope,
 };
 pub use page::{InvalidPage, Page, PageHash, Position};
