@@ -58,6 +58,7 @@ pub struct Harness {
     ingest: Arc<dyn Function>,
     decider: Arc<dyn Function>,
     stream: Arc<dyn Function>,
+    api: Arc<dyn Function>,
     options: Options,
     invocations: AtomicU64,
 }
@@ -78,6 +79,7 @@ impl Harness {
             ingest: build(cdc_ingest::build),
             decider: build(adoption_distribution::build),
             stream: build(ledger_stream::build),
+            api: build(query_api::build),
             options,
             invocations: AtomicU64::new(0),
         }
@@ -126,6 +128,15 @@ impl Harness {
                 return;
             }
         }
+    }
+
+    /// Returns what the API answers to a request, as the gateway delivers it.
+    ///
+    /// # Panics
+    ///
+    /// If the function fails, which it does only for what is no request.
+    pub async fn ask(&self, request: Value) -> Value {
+        self.invoke(&self.api, request).await
     }
 
     async fn last_page(&self) -> u64 {

@@ -71,6 +71,9 @@ fn detail(reason: &HoldReason, account: &str, language: Language) -> String {
         HoldReason::NotYet => {
             language.choose("it is dated later than tomorrow", "其日期晚于明天").to_owned()
         }
+        HoldReason::PostingPaused => {
+            language.choose("an operator stopped posting", "分配已被人工暂停").to_owned()
+        }
         HoldReason::NoReferral(_) => language.choose(
             format!("{account} has no referral row"),
             format!("{account} 没有推荐关系记录"),
@@ -98,6 +101,9 @@ fn help(reason: &HoldReason, language: Language) -> &'static str {
         ),
         HoldReason::NotYet => {
             language.choose("Nothing: it is posted when its date has come.", "无需处理:到期即分配。")
+        }
+        HoldReason::PostingPaused => {
+            language.choose("It is posted once posting is resumed.", "恢复分配后即分配。")
         }
         HoldReason::NoReferral(_) => language.choose(
             "Look for the account's row in the referrals' table, and in the quarantine.",
@@ -130,6 +136,7 @@ mod tests {
             HoldReason::InvalidTerms(TermsFault::OutOfBounds(TermsColumn::Trees)),
             HoldReason::InvalidTerms(TermsFault::TotalTooLarge),
             HoldReason::NotYet,
+            HoldReason::PostingPaused,
             HoldReason::NoReferral(account.clone()),
             HoldReason::ReferralCycle(account.clone()),
             HoldReason::AccountUnreadable(account),
