@@ -6,4 +6,4 @@ mod ledger;
 
 pub use client::{Client, Reply};
 pub use harness::{Harness, Options, Shuffle};
-pub use ledger::ledger;
+pub use ledger::{ledger, price_book};

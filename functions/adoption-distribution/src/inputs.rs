@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cdc::{AdoptionImage, BusinessKey, Reading, ReferralImage, Referrer, RowImage, RowState};
 use domain::decide::{AdoptionInput, CommandInput, Inputs, Progress, ReferralInput};
 use domain::heads::Network;
-use domain::log::{CommandOutcome, PartitionProgress};
+use domain::log::{CommandOutcome, PartitionProgress, Truncate};
 use domain::{AdoptionRow, Amount, Column, ReferralRow, RowKey};
 use store::inbox::{self, Announced, Announcement, StoredCommand};
 use store::rows::{self, RowTable};
@@ -49,8 +49,10 @@ pub(crate) async fn read(
         match announced.announcement {
             Announcement::Rows(rows) => wanted.extend(rows),
             Announcement::Command(key) => take_in_command(engine, key, taken, &mut inputs).await?,
-            Announcement::Truncated(table) => {
-                tracing::warn!(?table, "a table was emptied at the source; it waits for an operator");
+            Announcement::Truncated { table, at, committed_ms } => {
+                tracing::warn!(?table, "a table was truncated at the source; it waits for an operator");
+                let table = table.name().to_owned();
+                inputs.truncates.push_back(Truncate { key: at, table, committed_ms });
             }
         }
         taken.announcements.insert(announced.key);

@@ -13,10 +13,7 @@ use crate::view::instant;
 /// Returns an account's head, if anything is known of the account, and the position it stands at.
 ///
 /// An account is known if it has a head, or a user.
-pub(crate) async fn known(
-    request: &Request<'_>,
-    owner: &Owner,
-) -> Result<(AccountHead, Position), Problem> {
+pub(crate) async fn known(request: &Request<'_>, owner: &Owner) -> Result<(AccountHead, Position), Problem> {
     let At { head, position } = head(request, owner).await?;
     if position == 0 {
         let is_user = match owner {

@@ -80,7 +80,8 @@ impl SummaryView {
     ) -> Self {
         let row = head.row();
         let posting = head.posting();
-        let term = posting.and_then(|posting| Some(posting.term(&versions.numbered(posting.version)?.policy)));
+        let term =
+            posting.and_then(|posting| Some(posting.term(&versions.numbered(posting.version)?.policy)));
         Self {
             order_id: order_text(order),
             state: state(head),

@@ -57,12 +57,7 @@ impl Answer {
     /// Returns a problem document.
     pub(crate) fn problem(status: u16, document: &Map<String, Value>) -> Self {
         let body = Body::Text(Value::from(document.clone()).to_string());
-        Self {
-            status,
-            body,
-            is_tagged: false,
-            ..Self::text("application/problem+json", "")
-        }
+        Self { status, body, is_tagged: false, ..Self::text("application/problem+json", "") }
     }
 
     /// Returns the same answer with another status.
@@ -156,7 +151,10 @@ mod tests {
         for named in [tag.to_owned(), format!("\"other\", W/{tag}"), "*".to_owned()] {
             let again = answer(6).into_response(&event(Some(&named)));
             assert_eq!(again["statusCode"], 304);
-            assert_eq!(again["headers"]["ledger-position"], "6", "the content is the same at a later position");
+            assert_eq!(
+                again["headers"]["ledger-position"], "6",
+                "the content is the same at a later position"
+            );
             assert_eq!(again.get("body"), None);
         }
         assert_eq!(answer(5).into_response(&event(Some("\"other\"")))["statusCode"], 200);

@@ -151,8 +151,13 @@ fn order(text: &str) -> Result<OrderId, String> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum CommandView {
-    Close { until: BusinessDate, source_is_complete: bool },
-    Repair { order_id: Option<String> },
+    Close {
+        until: BusinessDate,
+        source_is_complete: bool,
+    },
+    Repair {
+        order_id: Option<String>,
+    },
     Adjust {
         giver: Owner,
         receiver: Owner,
@@ -161,16 +166,41 @@ pub(crate) enum CommandView {
         expire_date: Option<BusinessDate>,
         reference: String,
     },
-    Introduce { number: u32, from: Option<BusinessDate>, until: Option<BusinessDate>, policy: String },
-    Pause { what: PauseScope },
-    Resume { what: PauseScope },
+    Introduce {
+        number: u32,
+        from: Option<BusinessDate>,
+        until: Option<BusinessDate>,
+        policy: String,
+    },
+    Pause {
+        what: PauseScope,
+    },
+    Resume {
+        what: PauseScope,
+    },
     LetGoBrake,
+<<<<<<< HEAD
     LetGoClose { date: BusinessDate },
     LetGoTruncate { key: String },
     RetireSource { source: String },
+=======
+    LetGoClose {
+        date: BusinessDate,
+    },
+    LetGoTruncate {
+        key: String,
+    },
+    RetireSource {
+        source: String,
+    },
+>>>>>>> heart
     /// The number of places; the log itself has them all.
-    TakeOverPlaces { count: usize },
-    Note { text: String },
+    TakeOverPlaces {
+        count: usize,
+    },
+    Note {
+        text: String,
+    },
 }
 
 impl From<&Command> for CommandView {

@@ -76,10 +76,6 @@ impl Event {
     /// Returns the body as text; `None` if it is not text.
     pub(crate) fn body(&self) -> Option<String> {
         let body = self.body.clone().unwrap_or_default();
-        if self.is_base64_encoded {
-            String::from_utf8(STANDARD.decode(body).ok()?).ok()
-        } else {
-            Some(body)
-        }
+        if self.is_base64_encoded { String::from_utf8(STANDARD.decode(body).ok()?).ok() } else { Some(body) }
     }
 }

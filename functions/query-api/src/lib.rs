@@ -14,6 +14,7 @@ mod cursor;
 mod event;
 mod explain;
 mod language;
+mod lines;
 mod missed;
 mod network;
 mod position;
@@ -21,7 +22,6 @@ mod problem;
 mod request;
 mod route;
 mod routes;
-mod lines;
 mod simulate;
 mod system_totals;
 mod thresholds;
@@ -43,8 +43,8 @@ use crate::problem::Problem;
 use crate::request::Request;
 
 pub use crate::access::{ACCOUNT_CLAIM, APPROVE_SCOPE, OPERATE_SCOPE, READ_SCOPE};
-pub use crate::thresholds::Thresholds;
 pub use crate::routes::{RouteName, route_names};
+pub use crate::thresholds::Thresholds;
 
 /// The contract: an `OpenAPI` 3.1 document.
 pub const OPENAPI: &str = include_str!("../openapi.json");

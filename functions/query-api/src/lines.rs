@@ -150,9 +150,9 @@ impl Walk<'_> {
     /// Takes what is wanted of a page. Returns whether the answer is full and more may follow.
     fn take_page(&mut self, page: u32, lines: &[Line]) -> bool {
         let legs = (0_u32..).zip(lines).flat_map(|(index, line)| {
-            (0_u32..).zip(&line.legs).map(move |(leg_index, leg)| {
-                (Place { page, line: index, leg: leg_index }, line, leg)
-            })
+            (0_u32..)
+                .zip(&line.legs)
+                .map(move |(leg_index, leg)| (Place { page, line: index, leg: leg_index }, line, leg))
         });
         let mut legs: Vec<_> = legs.collect();
         if self.descending {
@@ -181,7 +181,11 @@ impl Walk<'_> {
 }
 
 /// Returns every line of an account, in order.
-pub(crate) async fn all(engine: &dyn Engine, owner: &Owner, head: &AccountHead) -> Result<Vec<Line>, Problem> {
+pub(crate) async fn all(
+    engine: &dyn Engine,
+    owner: &Owner,
+    head: &AccountHead,
+) -> Result<Vec<Line>, Problem> {
     let pages = head.money.lines.pages;
     let stored = heads::line_pages(engine, owner, 0, pages).await?;
     if stored.len() != pages as usize {

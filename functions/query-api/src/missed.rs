@@ -41,7 +41,8 @@ impl FromStr for Place {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (numbers, order) = text.split_once('@').ok_or(())?;
-        let numbers = numbers.split('.').map(|number| number.parse().map_err(drop)).collect::<Result<_, _>>()?;
+        let numbers =
+            numbers.split('.').map(|number| number.parse().map_err(drop)).collect::<Result<_, _>>()?;
         Ok(Self { numbers, order: order.parse().map_err(drop)? })
     }
 }
@@ -80,7 +81,11 @@ pub(crate) async fn find(
                 return Ok((missed, Some(Place { numbers: walk.numbers(), order: order.get() - 1 })));
             }
             if let Some(posting) = head.posting() {
-                missed.extend(legs.into_iter().map(|leg| Missed { order: *order, posting: posting.clone(), leg }));
+                missed.extend(legs.into_iter().map(|leg| Missed {
+                    order: *order,
+                    posting: posting.clone(),
+                    leg,
+                }));
             }
         }
         passed = 0;
@@ -128,7 +133,11 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    async fn begin(request: &'a Request<'a>, root: &AccountSequence, depth_max: usize) -> Result<Self, Problem> {
+    async fn begin(
+        request: &'a Request<'a>,
+        root: &AccountSequence,
+        depth_max: usize,
+    ) -> Result<Self, Problem> {
         let mut walk = Self { request, depth_max, levels: Vec::new() };
         walk.descend(root.clone()).await?;
         Ok(walk)

@@ -179,7 +179,9 @@ impl Problem {
             },
             Self::InvalidBody { message } => Texts {
                 kind: "invalid-body",
-                title: language.choose("The body is not what the contract says", "请求体不符合接口约定").to_owned(),
+                title: language
+                    .choose("The body is not what the contract says", "请求体不符合接口约定")
+                    .to_owned(),
                 detail: Some(message.clone()),
                 next: language.choose(
                     "Correct the body; /openapi.json has an example.",
@@ -188,17 +190,13 @@ impl Problem {
             },
             Self::Behind { at_least, position } => Texts {
                 kind: "behind",
-                title: language
-                    .choose("The ledger is not there yet", "账本尚未处理到该位置")
-                    .to_owned(),
+                title: language.choose("The ledger is not there yet", "账本尚未处理到该位置").to_owned(),
                 detail: Some(language.choose(
                     format!("position {at_least} was asked for, and the ledger is at {position}"),
                     format!("要求的位置是 {at_least},账本目前在 {position}"),
                 )),
-                next: language.choose(
-                    "Ask again in a moment, or without at_least.",
-                    "请稍后再试,或去掉 at_least。",
-                ),
+                next: language
+                    .choose("Ask again in a moment, or without at_least.", "请稍后再试,或去掉 at_least。"),
             },
         }
     }
@@ -243,7 +241,10 @@ impl Problem {
             ),
             _ => (
                 "internal",
-                ["The answer could not be made", "Tell an operator the request id; the log says what failed."],
+                [
+                    "The answer could not be made",
+                    "Tell an operator the request id; the log says what failed.",
+                ],
                 ["无法给出答复", "请把请求编号告诉运维人员;日志中有原因。"],
             ),
         };
@@ -268,14 +269,14 @@ fn unknown(subject: Subject, name: &str, language: Language) -> Texts {
             "Accounts with nothing effective on the date have no row.",
             "当日没有生效贡献值的账户没有快照行。",
         ),
-        Subject::Command => (
-            "Check the key; it is the one the command was sent under.",
-            "请核对幂等键;应与发送命令时一致。",
-        ),
+        Subject::Command => {
+            ("Check the key; it is the one the command was sent under.", "请核对幂等键;应与发送命令时一致。")
+        }
     };
     Texts {
         kind: "not-found",
-        title: language.choose(format!("The {english} {name} is not known"), format!("没有{chinese} {name} 的记录")),
+        title: language
+            .choose(format!("The {english} {name} is not known"), format!("没有{chinese} {name} 的记录")),
         detail: None,
         next: language.choose(next.0, next.1),
     }
@@ -286,8 +287,9 @@ fn not_closed(date: Option<BusinessDate>, last: Option<BusinessDate>, language: 
         Some(date) => language.choose(format!("{date} is not closed"), format!("{date} 尚未关账")),
         None => language.choose("No date is closed".to_owned(), "还没有任何日期关账".to_owned()),
     };
-    let detail =
-        last.map(|last| language.choose(format!("the last closed date is {last}"), format!("最近的关账日期是 {last}")));
+    let detail = last.map(|last| {
+        language.choose(format!("the last closed date is {last}"), format!("最近的关账日期是 {last}"))
+    });
     Texts {
         kind: "not-closed",
         title,

@@ -263,7 +263,10 @@ fn follow_cursor(
             None => query.push((name, value)),
             Some((_, given)) if *given == value || name == "limit" => {}
             Some(_) => {
-                return Err(Problem::invalid(&name, format!("{value}, as the cursor was asked with, or left out")));
+                return Err(Problem::invalid(
+                    &name,
+                    format!("{value}, as the cursor was asked with, or left out"),
+                ));
             }
         }
     }

@@ -101,7 +101,13 @@ impl Trouble {
             Self::Held { reason, .. } if reason == "ACCOUNT_UNREADABLE" => Verdict::Broken,
             Self::SourceBehind { .. } => Verdict::Broken,
             Self::SnapshotGoesOn { .. } => Verdict::Well,
-            Self::Paused { is_long, .. } => if *is_long { Verdict::Broken } else { Verdict::Attention },
+            Self::Paused { is_long, .. } => {
+                if *is_long {
+                    Verdict::Broken
+                } else {
+                    Verdict::Attention
+                }
+            }
             Self::CloseSuspicious { .. }
             | Self::Truncated { .. }
             | Self::Brake { .. }

@@ -69,7 +69,11 @@ mod tests {
 
     #[test]
     fn the_same_records_are_the_same_source_and_others_are_another() {
-        let line = |offset| format!(r#"{{"topic":"t","partition":0,"offset":{offset},"timestamp":5,"key":null,"value":null}}"#);
+        let line = |offset| {
+            format!(
+                r#"{{"topic":"t","partition":0,"offset":{offset},"timestamp":5,"key":null,"value":null}}"#
+            )
+        };
         let parse = |lines: &[String]| Capture::parse("c", lines.join("\n").as_bytes()).unwrap();
         let capture = parse(&[line(1), String::new(), line(2)]);
         assert_eq!(capture.records.len(), 2);
@@ -79,7 +83,8 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_record_is_named_by_its_number_and_says_what_is_missing() {
-        let error = Capture::parse("c", "\n{\"topic\":\"t\",\"partition\":0,\"value\":null}\n".as_bytes()).unwrap_err();
+        let error = Capture::parse("c", "\n{\"topic\":\"t\",\"partition\":0,\"value\":null}\n".as_bytes())
+            .unwrap_err();
         let message = format!("{error:#}");
         assert!(message.contains("line 2") && message.contains("`offset`"), "{message}");
     }

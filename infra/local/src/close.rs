@@ -86,7 +86,10 @@ impl fmt::Display for Closed {
         match (self.last, self.first) {
             (Some(last), _) => writeln!(formatter, "  closed       {:>12}   up to {last}", self.dates),
             (None, Some(first)) => {
-                writeln!(formatter, "  none closed: what is posted becomes effective on {first} at the earliest")
+                writeln!(
+                    formatter,
+                    "  none closed: what is posted becomes effective on {first} at the earliest"
+                )
             }
             (None, None) => writeln!(formatter, "  none closed: no adoption is posted"),
         }

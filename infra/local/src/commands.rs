@@ -20,10 +20,8 @@ use crate::token::{DevelopmentKey, Grant};
 
 /// Carries out a command, until it is done or Ctrl-C is pressed.
 pub async fn carry_out(arguments: Arguments) -> Result<()> {
-    let command = arguments.command.unwrap_or(Command::Run(Run {
-        captures: Vec::new(),
-        options: arguments.run,
-    }));
+    let command =
+        arguments.command.unwrap_or(Command::Run(Run { captures: Vec::new(), options: arguments.run }));
     match command {
         Command::Run(run) => run::run(run).await,
         Command::Replay(replay) => replay::replay(replay).await,
@@ -47,7 +45,8 @@ async fn write_export(arguments: Export) -> Result<()> {
 async fn close_dates(arguments: Close) -> Result<()> {
     let stack = Stack::start(&arguments.kept.options()?)?;
     let zone = stack.settings.policy.business_time_zone();
-    let today = BusinessDate::at(stack.shared.clock.now(), zone).context("the clock shows no business date")?;
+    let today =
+        BusinessDate::at(stack.shared.clock.now(), zone).context("the clock shows no business date")?;
     let until = arguments.date.unwrap_or(today);
     unless_stopped(Some(&arguments.kept.data), async {
         close::check(&stack, until).await?;

@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn the_first_failed_offset_of_a_partition_counts_however_many_are_named() {
         let failure = |partition: &str, offset: i64| json!({"itemIdentifier": {"partition": partition, "offset": offset}});
-        let answer = json!({ "batchItemFailures": [failure("t-0", 7), failure("t-0", 5), failure("t-1", 9)] });
+        let answer =
+            json!({ "batchItemFailures": [failure("t-0", 7), failure("t-0", 5), failure("t-1", 9)] });
         let expected = BTreeMap::from([("t-0".to_owned(), 5), ("t-1".to_owned(), 9)]);
         assert_eq!(failed_partitions(&answer), expected);
     }

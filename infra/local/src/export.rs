@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use domain::heads::{AdoptionHead, AdoptionState, Network};
-use domain::{
-    AccountSequence, Amount, BusinessDate, OrderId, Owner, Posting, SystemAccount, Versions,
-};
+use domain::{AccountSequence, Amount, BusinessDate, OrderId, Owner, Posting, SystemAccount, Versions};
 use serde::Serialize;
 use store::heads::AccountHead;
 use store::{Engine, Key, Segment, StoreError, Table, heads, users};

@@ -209,8 +209,7 @@ mod tests {
 
     #[test]
     fn an_event_carries_what_the_request_says() {
-        let route =
-            Route { method: "ANY".to_owned(), path: "/v1/{proxy+}".to_owned(), is_authorized: true };
+        let route = Route { method: "ANY".to_owned(), path: "/v1/{proxy+}".to_owned(), is_authorized: true };
         let request = Request {
             method: "POST".to_owned(),
             path: "/v1/simulate".to_owned(),

@@ -77,7 +77,8 @@ impl ProgressLine {
 
     fn line(&self, elapsed: Duration) -> String {
         let Self { name, unit, done, total, .. } = self;
-        let filled = (done * BAR_CHARACTERS).checked_div(*total).unwrap_or(BAR_CHARACTERS).min(BAR_CHARACTERS);
+        let filled =
+            (done * BAR_CHARACTERS).checked_div(*total).unwrap_or(BAR_CHARACTERS).min(BAR_CHARACTERS);
         let bar: String = (0..BAR_CHARACTERS).map(|place| if place < filled { '#' } else { '.' }).collect();
         let left = self.estimate(elapsed).map(|left| format!(", about {} left", seconds(left)));
         format!("{name} [{bar}] {done}/{total} {unit}{}", left.unwrap_or_default())

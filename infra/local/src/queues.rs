@@ -117,7 +117,9 @@ impl LocalQueues {
     pub fn finish(&self, queue: &str, received: &[Received], failed: &BTreeSet<u64>) {
         if let Some(queue) = self.lock().get_mut(queue) {
             let done: BTreeSet<u64> = received.iter().map(|message| message.number).collect();
-            queue.kept.retain(|kept| !done.contains(&kept.message.number) || failed.contains(&kept.message.number));
+            queue
+                .kept
+                .retain(|kept| !done.contains(&kept.message.number) || failed.contains(&kept.message.number));
             let again = Place::Again(Instant::now() + RETRY_PAUSE);
             for kept in queue.kept.iter_mut().filter(|kept| failed.contains(&kept.message.number)) {
                 if kept.place == Place::InFlight {
@@ -179,12 +181,7 @@ fn dead_letters(queues: &BTreeMap<String, LocalQueue>) -> BTreeSet<String> {
 }
 
 /// Takes messages out of a queue; those that were received too often go to its dead letters instead.
-fn take(
-    queues: &mut BTreeMap<String, LocalQueue>,
-    name: &str,
-    count: usize,
-    now: Instant,
-) -> Vec<Received> {
+fn take(queues: &mut BTreeMap<String, LocalQueue>, name: &str, count: usize, now: Instant) -> Vec<Received> {
     let Some(queue) = queues.get_mut(name) else { return Vec::new() };
     let (received, given_up) = queue.take(count, now);
     let target = queue.spec.dead_letters.as_ref().map(|(target, _)| target.clone());
@@ -319,7 +316,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_group_is_delivered_in_order_and_not_while_one_of_it_is_worked_on() {
         let queues = queues(true, 0);
-        queues.send_to("Work", vec![message("a1", Some("a")), message("b1", Some("b")), message("a2", Some("a"))]);
+        queues.send_to(
+            "Work",
+            vec![message("a1", Some("a")), message("b1", Some("b")), message("a2", Some("a"))],
+        );
         queues.send_to("Work", vec![message("a1", Some("a"))]);
         let first = receive(&queues, 1).await;
         assert_eq!(bodies(&first), ["a1"]);

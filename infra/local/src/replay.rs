@@ -152,9 +152,8 @@ fn table_of(profile: &Profile, topic: &str) -> Option<RowTable> {
 async fn next_offsets(stack: &Stack, source: &str) -> Result<BTreeMap<Partition, i64>> {
     let all = progress::read(stack.engine()).await.context("progress cannot be read")?;
     let of_source = all.into_iter().filter(|progress| progress.name.source == source);
-    let read = of_source.filter_map(|progress| {
-        Some(((progress.name.topic, progress.name.partition), progress.next_offset?))
-    });
+    let read = of_source
+        .filter_map(|progress| Some(((progress.name.topic, progress.name.partition), progress.next_offset?)));
     Ok(read.collect())
 }
 

@@ -84,7 +84,10 @@ impl fmt::Display for Summary {
             writeln!(formatter, "  corrected    {corrections:>12}   taken back {withdrawals}")?;
         }
         for (queue, count) in &self.given_up {
-            writeln!(formatter, "  GIVEN UP: {count} messages in {queue}; their functions' errors are above")?;
+            writeln!(
+                formatter,
+                "  GIVEN UP: {count} messages in {queue}; their functions' errors are above"
+            )?;
         }
         if self.posted > 0 {
             self.write_speed(formatter)?;
@@ -166,13 +169,20 @@ fn received_of(posting: &domain::Posting, account: &AccountSequence, versions: &
 impl fmt::Display for Incident {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "the ordering incident")?;
-        writeln!(formatter, "  The snapshot read orders 57, 58 and 59 before order 55, which unlocks what they pay to")?;
+        writeln!(
+            formatter,
+            "  The snapshot read orders 57, 58 and 59 before order 55, which unlocks what they pay to"
+        )?;
         writeln!(
             formatter,
             "  {}. Posted as they arrived, they would have paid that account nothing. It has",
             self.account
         )?;
-        writeln!(formatter, "  received {}, because the ledger posts in the order of order numbers.", short(self.received))
+        writeln!(
+            formatter,
+            "  received {}, because the ledger posts in the order of order numbers.",
+            short(self.received)
+        )
     }
 }
 

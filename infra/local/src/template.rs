@@ -146,7 +146,8 @@ impl Template {
     pub fn scheduled_messages(&self) -> Result<Vec<(String, Option<String>, String)>> {
         let schedules = self.of_type("AWS::Scheduler::Schedule").map(|(name, resource)| {
             let target = &resource["Properties"]["Target"];
-            let queue = attribute_of(&target["Arn"], "Arn").with_context(|| format!("{name} has no queue"))?;
+            let queue =
+                attribute_of(&target["Arn"], "Arn").with_context(|| format!("{name} has no queue"))?;
             let group = text_of(&target["SqsParameters"]["MessageGroupId"]);
             let input = text_of(&target["Input"]).with_context(|| format!("{name} has no input"))?;
             Ok((queue, group, input))

@@ -155,7 +155,11 @@ impl Authorizer {
     /// Returns the claims of the token in an `Authorization` header as the gateway passes them on, all of them
     /// text; `None` if there is no token, or not a good one.
     #[must_use]
-    pub fn claims(&self, authorization: Option<&str>, now: DateTime<Utc>) -> Option<BTreeMap<String, String>> {
+    pub fn claims(
+        &self,
+        authorization: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Option<BTreeMap<String, String>> {
         let authorization = authorization?;
         let token = match authorization.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),

@@ -50,9 +50,10 @@ impl Schedules {
             shared.queues.send_to(queue, vec![Message { body, group, delay_s: None }]);
         }
         let now = shared.clock.now();
-        let calls = self.functions.iter().map(|(function, input)| {
-            function.invoke(events::schedule(input, now), shared)
-        });
+        let calls = self
+            .functions
+            .iter()
+            .map(|(function, input)| function.invoke(events::schedule(input, now), shared));
         // A failure is logged where it happens, and the next minute calls again.
         let _ = futures::future::join_all(calls).await;
     }

@@ -283,7 +283,8 @@ impl Team {
         if length == 0 || length > TALENT_DEPTH {
             return team;
         }
-        let arrived_before = |counts: &[u64; TALENT_DEPTH], own: bool, depth: usize| match depth + 1 - length {
+        let arrived_before = |counts: &[u64; TALENT_DEPTH], own: bool, depth: usize| match depth + 1 - length
+        {
             0 => u64::from(own),
             steps => counts[steps - 1],
         };
@@ -656,7 +657,8 @@ mod tests {
         let referrer = [1_usize, 2, 0, 0];
         let mut teams = vec![Team::default(); 4];
         for _ in 0..TALENT_DEPTH {
-            let reports: Vec<Report> = teams.iter().map(|team| team.report(TalentLevel::NONE, true)).collect();
+            let reports: Vec<Report> =
+                teams.iter().map(|team| team.report(TalentLevel::NONE, true)).collect();
             teams = vec![Team::default(); 4];
             for (account, report) in reports.iter().enumerate() {
                 let change = report.since(&Report::default());

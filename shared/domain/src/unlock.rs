@@ -244,10 +244,7 @@ impl OrderRange {
     /// Returns the smallest range that has both in it.
     #[must_use]
     pub fn hull(self, other: Self) -> Self {
-        Self {
-            from: self.from.min(other.from),
-            to: self.to.zip(other.to).map(|(one, other)| one.max(other)),
-        }
+        Self { from: self.from.min(other.from), to: self.to.zip(other.to).map(|(one, other)| one.max(other)) }
     }
 
     /// Returns whether `order` is in the range.
@@ -265,9 +262,8 @@ impl OrderRange {
 /// Neither version may need a refill.
 #[must_use]
 pub fn affected_orders(before: &UnlockFacts, after: &UnlockFacts, policy: &Policy) -> Option<OrderRange> {
-    let differs_at = |order: OrderId| {
-        !before.as_of(order, policy).gives_same_legs_as(after.as_of(order, policy))
-    };
+    let differs_at =
+        |order: OrderId| !before.as_of(order, policy).gives_same_legs_as(after.as_of(order, policy));
     // The state can only change at an order that either version knows, so each of these stands for
     // all orders up to the next. The first order of all stands for those before any known one.
     let mut changes: Vec<OrderId> = [before, after]

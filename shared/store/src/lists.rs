@@ -6,8 +6,8 @@
 //! | what operators did, in order | `OPERATIONS` / `<position>#<entry>` |
 //! | system accounts that have lines | `SYSTEM_ACCOUNTS` / `<account>` |
 
-use domain::{OrderId, SystemAccount};
 use domain::log::{Command, CommandOutcome, HoldReason, Position};
+use domain::{OrderId, SystemAccount};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{decode, encode};

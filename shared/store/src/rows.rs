@@ -27,7 +27,9 @@ pub enum RowTable {
 }
 
 impl RowTable {
-    fn name(self) -> &'static str {
+    /// Returns the table's name in keys and on every wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Users => "USER",
             Self::Referrals => "REFERRAL",
@@ -62,7 +64,8 @@ pub fn read<T: DeserializeOwned + Send>(
             .iter()
             .map(|item| {
                 let name = keys.get(&item.key).expect("the engine answers what it was asked").clone();
-                let row = serde_json::from_slice(&item.body).map_err(|error| unreadable(item, error.to_string()))?;
+                let row = serde_json::from_slice(&item.body)
+                    .map_err(|error| unreadable(item, error.to_string()))?;
                 Ok((name, StoredRow { row, revision: item.revision }))
             })
             .collect()

@@ -11,7 +11,8 @@ use crate::view::MissingView;
 impl AdoptionExplanation {
     /// Returns the explanation as lines of text.
     pub(crate) fn text(&self, language: Language) -> String {
-        let mut text = language.choose(format!("order {}: ", self.order_id), format!("订单 {}:", self.order_id));
+        let mut text =
+            language.choose(format!("order {}: ", self.order_id), format!("订单 {}:", self.order_id));
         text.push_str(&self.standing(language));
         text.push('\n');
         for leg in &self.legs {
@@ -42,12 +43,10 @@ impl AdoptionExplanation {
                     format!("{adopter} 认种,共分配 {total}"),
                 )
             }
-            ("HELD", _) => {
-                language.choose("held, nothing is shared out", "暂挂,未分配").to_owned()
+            ("HELD", _) => language.choose("held, nothing is shared out", "暂挂,未分配").to_owned(),
+            ("UNPRICED", _) => {
+                language.choose("it waits for its place in the price book", "等待确定价格").to_owned()
             }
-            ("UNPRICED", _) => language
-                .choose("it waits for its place in the price book", "等待确定价格")
-                .to_owned(),
             _ => language.choose("no row of it is left", "来源中已无此订单").to_owned(),
         }
     }
@@ -137,7 +136,8 @@ fn because_text(leg: &LegExplanation, language: Language) -> String {
         Because::SystemShare => language.choose("a fixed share", "固定份额").to_owned(),
         Because::Rounding => language.choose("what rounding left over", "舍入余数").to_owned(),
         Because::Unlocked { unlocked } => {
-            language.choose("unlocked: it had ", "已解锁:有 ").to_owned() + &count(*unlocked, is_level, language)
+            language.choose("unlocked: it had ", "已解锁:有 ").to_owned()
+                + &count(*unlocked, is_level, language)
         }
         Because::NoAncestor { ancestors } => language.choose(
             format!("NO_ANCESTOR: the adopter has {ancestors} ancestors"),
@@ -180,7 +180,9 @@ fn ancestor_text(ancestor: &AncestorExplanation, language: Language) -> String {
     let AncestorExplanation { level, account, unlock, first_order_id, direct_adopters } = ancestor;
     let Some(unlock) = unlock else {
         return language.choose(
-            format!("ancestor {level} {account}: its facts are incomplete; they are completed when they decide"),
+            format!(
+                "ancestor {level} {account}: its facts are incomplete; they are completed when they decide"
+            ),
             format!("第 {level} 级上线 {account}:解锁数据不完整,用到时补全"),
         );
     };

@@ -44,11 +44,13 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let is_own = |order: &OrderId| {
         let head = &adoptions[order].head;
         let names_it = |row: &domain::AdoptionRow| row.account == Column::Value(account.clone());
-        head.latest_row().is_some_and(names_it) || head.posting().is_some_and(|posting| posting.account == account)
+        head.latest_row().is_some_and(names_it)
+            || head.posting().is_some_and(|posting| posting.account == account)
     };
     let shown = page.iter().filter(|order| is_own(order));
-    let adoptions =
-        shown.map(|order| SummaryView::new(request, &network.versions, *order, &adoptions[order].head)).collect();
+    let adoptions = shown
+        .map(|order| SummaryView::new(request, &network.versions, *order, &adoptions[order].head))
+        .collect();
     let next_cursor = page.last().filter(|_| more).map(|order| request.cursor(order));
     Ok(Answer::json(&AdoptionsView { adoptions, next_cursor }).at(position))
 }

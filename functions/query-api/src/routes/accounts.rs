@@ -30,7 +30,8 @@ struct AccountsView {
 }
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
-    let expected = || Problem::invalid("ids", format!("1 to {ACCOUNTS_MAX} accounts with commas between them"));
+    let expected =
+        || Problem::invalid("ids", format!("1 to {ACCOUNTS_MAX} accounts with commas between them"));
     let ids: String = request.required("ids")?;
     let owners: Vec<Owner> =
         ids.split(',').map(|id| id.trim().parse().map_err(|_| expected())).collect::<Result<_, _>>()?;

@@ -31,7 +31,10 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let account = request.query::<AccountSequence>("account")?;
     let adoption: AdoptionExplanation = explain::adoption(request, order).await?;
     match account {
-        None => Ok(Answer::json(&ExplanationView { text: adoption.text(request.language), explanation: adoption })),
+        None => Ok(Answer::json(&ExplanationView {
+            text: adoption.text(request.language),
+            explanation: adoption,
+        })),
         Some(account) => {
             let explanation: AccountExplanation = explain::account(request, &adoption, &account).await?;
             let text = explanation.text(&adoption, request.language);

@@ -2,7 +2,8 @@
 
 use domain::log::Cause;
 use domain::{
-    AccountSequence, AdoptionRow, Amount, BusinessDate, Column, OrderId, Owner, Policy, ReferralRow, RegionCode,
+    AccountSequence, AdoptionRow, Amount, BusinessDate, Column, OrderId, Owner, Policy, ReferralRow,
+    RegionCode,
 };
 use serde::{Deserialize, Serialize};
 use store::heads;

@@ -1,9 +1,9 @@
 //! `GET /v1/status`: whether all is well; if not, what is the matter, since when, and what to do.
 
 use chrono::{DateTime, Utc};
+use domain::BusinessDate;
 use domain::heads::Network;
 use domain::log::Position;
-use domain::BusinessDate;
 use serde::Serialize;
 use store::progress;
 
@@ -75,7 +75,11 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         unpriced: network.unpriced.len(),
         waiting: counts.orders_waiting + counts.uplines_waiting,
         corrections_under_way: network.walks.len(),
-        read_through: progress.iter().map(|partition| partition.read_through_ms().map(instant)).min().flatten(),
+        read_through: progress
+            .iter()
+            .map(|partition| partition.read_through_ms().map(instant))
+            .min()
+            .flatten(),
     }))
 }
 

@@ -137,7 +137,12 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             seen: counts.orders_seen,
             posted: counts.posted,
             unpriced: network.unpriced.len(),
-            held: counts.held.iter().filter(|(_, count)| **count > 0).map(|(name, count)| (name.clone(), *count)).collect(),
+            held: counts
+                .held
+                .iter()
+                .filter(|(_, count)| **count > 0)
+                .map(|(name, count)| (name.clone(), *count))
+                .collect(),
             corrections: counts.corrections,
             withdrawals: counts.withdrawals,
         },

@@ -67,8 +67,10 @@ impl Trouble {
             Self::CorrectionGoesOn { .. } => {
                 language.choose("a correction goes on for long", "更正进行已久").to_owned()
             }
-            Self::Held { reason, count } => language
-                .choose(format!("{count} adoptions are held: {reason}"), format!("{count} 笔认种暂挂:{reason}")),
+            Self::Held { reason, count } => language.choose(
+                format!("{count} adoptions are held: {reason}"),
+                format!("{count} 笔认种暂挂:{reason}"),
+            ),
             Self::Quarantined { count } => language
                 .choose(format!("{count} records are in quarantine"), format!("隔离区有 {count} 条记录")),
             Self::Ambiguous { count } => language.choose(
@@ -88,8 +90,10 @@ impl Trouble {
             Self::SnapshotGoesOn { .. } => {
                 language.choose("Nothing: prices and closes wait for it.", "无需处理:定价和关账会等待。")
             }
-            Self::CloseOverdue { .. } => language
-                .choose("Take away what the close waits for; it goes on by itself.", "排除关账等待的原因后会自动继续。"),
+            Self::CloseOverdue { .. } => language.choose(
+                "Take away what the close waits for; it goes on by itself.",
+                "排除关账等待的原因后会自动继续。",
+            ),
             Self::CloseSuspicious { .. } => language.choose(
                 "Compare with the source; let the close go, or correct the source.",
                 "请与来源核对;放行关账,或改正来源。",
@@ -105,17 +109,14 @@ impl Trouble {
             Self::Paused { .. } => {
                 language.choose("Resume it when the reason is gone.", "原因消除后请恢复。")
             }
-            Self::ProjectionsBehind { .. } => language.choose(
-                "Look at the errors of ledger-stream.",
-                "请查看 ledger-stream 的错误日志。",
-            ),
-            Self::CorrectionGoesOn { .. } => language.choose(
-                "See how far it is; posting goes on meanwhile.",
-                "请查看进度;期间照常分配。",
-            ),
-            Self::Held { .. } => {
-                language.choose("Open the list; each entry says what would help.", "请打开列表;每笔都写明如何处理。")
+            Self::ProjectionsBehind { .. } => {
+                language.choose("Look at the errors of ledger-stream.", "请查看 ledger-stream 的错误日志。")
             }
+            Self::CorrectionGoesOn { .. } => {
+                language.choose("See how far it is; posting goes on meanwhile.", "请查看进度;期间照常分配。")
+            }
+            Self::Held { .. } => language
+                .choose("Open the list; each entry says what would help.", "请打开列表;每笔都写明如何处理。"),
             Self::Quarantined { .. } => language
                 .choose("Open the list; each reason says what to do.", "请打开列表;每个原因都写明如何处理。"),
             Self::Ambiguous { .. } => {

@@ -68,16 +68,13 @@ fn detail(reason: &HoldReason, account: &str, language: Language) -> String {
         HoldReason::Status | HoldReason::InvalidTerms(_) => {
             language.choose("its status does not count", "其状态不计入").to_owned()
         }
-        HoldReason::NotYet => {
-            language.choose("it is dated later than tomorrow", "其日期晚于明天").to_owned()
-        }
+        HoldReason::NotYet => language.choose("it is dated later than tomorrow", "其日期晚于明天").to_owned(),
         HoldReason::PostingPaused => {
-            language.choose("an operator stopped posting", "分配已被人工暂停").to_owned()
+            language.choose("an operator stopped posting", "运营人员已暂停分配").to_owned()
         }
-        HoldReason::NoReferral(_) => language.choose(
-            format!("{account} has no referral row"),
-            format!("{account} 没有推荐关系记录"),
-        ),
+        HoldReason::NoReferral(_) => {
+            language.choose(format!("{account} has no referral row"), format!("{account} 没有推荐关系记录"))
+        }
         HoldReason::ReferralCycle(_) => language.choose(
             format!("the way up from the adopter meets {account} twice"),
             format!("从认种人向上两次遇到 {account}"),
@@ -103,16 +100,15 @@ fn help(reason: &HoldReason, language: Language) -> &'static str {
             language.choose("Nothing: it is posted when its date has come.", "无需处理:到期即分配。")
         }
         HoldReason::PostingPaused => {
-            language.choose("It is posted once posting is resumed.", "恢复分配后即分配。")
+            language.choose("Resume posting: it is posted then.", "恢复分配后即处理。")
         }
         HoldReason::NoReferral(_) => language.choose(
             "Look for the account's row in the referrals' table, and in the quarantine.",
             "请在推荐关系表和隔离区查找该账户的记录。",
         ),
-        HoldReason::ReferralCycle(_) => language.choose(
-            "Break the cycle in the referrals' table.",
-            "请在推荐关系表中解除循环。",
-        ),
+        HoldReason::ReferralCycle(_) => {
+            language.choose("Break the cycle in the referrals' table.", "请在推荐关系表中解除循环。")
+        }
         HoldReason::AccountUnreadable(_) => language.choose(
             "Rebuild the account's head from the log; ask for a repair of this order then.",
             "请由日志重建该账户,然后对该订单执行修复。",

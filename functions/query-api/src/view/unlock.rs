@@ -73,7 +73,8 @@ fn next(state: UnlockState, policy: &Policy) -> Vec<NextUnlockView> {
     if state.level_depth < policy.level_count() {
         let missing = missing_for(Slot::TeamLevel(state.level_depth + 1), state, policy);
         // An own adoption may open several steps at once.
-        let reached = policy.depth_steps().iter().rev().find(|step| step.direct_adopters <= state.direct_adopters);
+        let reached =
+            policy.depth_steps().iter().rev().find(|step| step.direct_adopters <= state.direct_adopters);
         let following = policy.depth_steps().iter().find(|step| step.depth > state.level_depth);
         let opened = reached.filter(|step| step.depth > state.level_depth).or(following);
         if let Some(step) = opened {

@@ -85,7 +85,10 @@ async fn read(stack: &Stack) -> Result<Status> {
             .as_ref()
             .and_then(|network| network.closed.as_ref())
             .map(|closed| closed.terms.date.to_string()),
-        close_waits_for: network.and_then(|network| network.close_waits).map(|(_, reasons)| reasons).unwrap_or_default(),
+        close_waits_for: network
+            .and_then(|network| network.close_waits)
+            .map(|(_, reasons)| reasons)
+            .unwrap_or_default(),
         partitions: partitions.collect(),
     })
 }
@@ -93,18 +96,31 @@ async fn read(stack: &Stack) -> Result<Status> {
 impl fmt::Display for Status {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let behind = self.position - self.projected.min(self.position);
-        writeln!(formatter, "log\n  pages        {:>12}   balances are {behind} pages behind", self.position)?;
+        writeln!(
+            formatter,
+            "log\n  pages        {:>12}   balances are {behind} pages behind",
+            self.position
+        )?;
         writeln!(formatter, "  to decide    {:>12}   announcements", self.announcements)?;
-        writeln!(formatter, "adoptions\n  posted       {:>12}\n  total        {:>23}", self.posted, self.posted_total)?;
+        writeln!(
+            formatter,
+            "adoptions\n  posted       {:>12}\n  total        {:>23}",
+            self.posted, self.posted_total
+        )?;
         writeln!(formatter, "  held         {:>12}\n  without price{:>12}", self.held, self.unpriced)?;
         writeln!(formatter, "  withdrawals  {:>12}   that wait", self.waiting)?;
-        writeln!(formatter, "business dates\n  closed up to {:>12}", self.closed.as_deref().unwrap_or("none"))?;
+        writeln!(
+            formatter,
+            "business dates\n  closed up to {:>12}",
+            self.closed.as_deref().unwrap_or("none")
+        )?;
         for reason in &self.close_waits_for {
             writeln!(formatter, "  waits for {reason}")?;
         }
         writeln!(formatter, "source")?;
         for partition in &self.partitions {
-            let next = partition.next_offset.map_or_else(|| "not begun".to_owned(), |next| format!("next {next}"));
+            let next =
+                partition.next_offset.map_or_else(|| "not begun".to_owned(), |next| format!("next {next}"));
             let snapshot = if partition.in_snapshot { ", in a snapshot" } else { "" };
             writeln!(formatter, "  {}-{}: {next}{snapshot}", partition.topic, partition.partition)?;
         }

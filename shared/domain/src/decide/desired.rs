@@ -149,11 +149,7 @@ impl Decider {
     }
 
     /// Returns which team legs belong to the ancestors they are for.
-    fn unlocked(
-        &self,
-        adopted: Adopted<'_>,
-        chain: &[AccountSequence],
-    ) -> Result<UnlockedLegs, Vec<Need>> {
+    fn unlocked(&self, adopted: Adopted<'_>, chain: &[AccountSequence]) -> Result<UnlockedLegs, Vec<Need>> {
         let mut unlocked = UnlockedLegs::default();
         let mut missing = Vec::new();
         for (level, ancestor) in (1_u8..).zip(chain) {
@@ -166,11 +162,8 @@ impl Decider {
             }
             let unlock = facts.as_of(adopted.order, adopted.policy);
             for slot in UnlockedLegs::slots_of(level, adopted.policy) {
-                let is_open = if unlock.opens(slot) {
-                    Ok(true)
-                } else {
-                    self.is_backfilled(adopted, facts, slot)
-                };
+                let is_open =
+                    if unlock.opens(slot) { Ok(true) } else { self.is_backfilled(adopted, facts, slot) };
                 match is_open {
                     Ok(true) => unlocked.set(slot),
                     Ok(false) => {}

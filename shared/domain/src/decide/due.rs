@@ -81,11 +81,7 @@ impl Decider {
     /// Returns until when another account waits that closes a cycle with `account` below this link.
     ///
     /// Two accounts that swap places pass through a cycle. The first one waits for the second.
-    fn waits_with(
-        &self,
-        account: &AccountSequence,
-        link: LinkRef<'_>,
-    ) -> Result<Option<i64>, Vec<Need>> {
+    fn waits_with(&self, account: &AccountSequence, link: LinkRef<'_>) -> Result<Option<i64>, Vec<Need>> {
         let mut until_ms = None;
         let mut current = link.referrer();
         for _ in 0..=self.state.network.versions.ancestors_max() {

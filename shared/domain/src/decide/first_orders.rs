@@ -121,9 +121,7 @@ impl Decider {
             return Some(OrderRange { from, to: None });
         }
         let ranges = self.state.network.versions.iter();
-        ranges
-            .filter_map(|version| affected_orders(before, after, &version.policy))
-            .reduce(OrderRange::hull)
+        ranges.filter_map(|version| affected_orders(before, after, &version.policy)).reduce(OrderRange::hull)
     }
 
     /// Returns whether facts keep too few first orders for any version of the rules.

@@ -160,12 +160,7 @@ impl Decider {
         let account = was.account.clone();
         let referrer = self.state.node(&account)?.link().referrer().cloned();
         let is_first = self.state.node(&account)?.facts.first_order() == Some(order);
-        self.push(Entry::Corrected(Box::new(Correction {
-            order,
-            was: *was,
-            is: *is,
-            cause: cause.clone(),
-        })));
+        self.push(Entry::Corrected(Box::new(Correction { order, was: *was, is: *is, cause: cause.clone() })));
         // Whether a leg's term is over when it is unlocked follows from the date of what unlocks it.
         if moves_backfill && is_first {
             for account in std::iter::once(account).chain(referrer) {

@@ -123,8 +123,7 @@ impl Decider {
         }
         let node = self.state.node(account).expect("its needs were met");
         let first_order = node.facts.first_order();
-        let is_alone =
-            node.orders.is_empty() && self.state.children(account).is_ok_and(BTreeSet::is_empty);
+        let is_alone = node.orders.is_empty() && self.state.children(account).is_ok_and(BTreeSet::is_empty);
         let facts = first_order.map(|first| self.facts_of_referrers(first, &before, &after));
         let facts = facts.transpose().expect("its needs were met").unwrap_or_default();
         let concerns_adoptions = !is_alone && self.may_concern_adoptions(&before);

@@ -38,9 +38,7 @@ impl Decider {
     pub(super) fn compare_once_resumed(&mut self, order: OrderId, cause: &Cause) {
         let is_known = self.state.network.walks.values().any(|progress| {
             let Walk { scope, orders, .. } = &progress.walk;
-            *scope == WalkScope::Everywhere
-                && orders.contains(order)
-                && progress.place == WalkPlace::Start
+            *scope == WalkScope::Everywhere && orders.contains(order) && progress.place == WalkPlace::Start
         });
         if !is_known {
             self.begin_walk_over(OrderRange::only(order), cause.clone());

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::adoption::AdoptionHead;
 use crate::log::{
-    Cause, CloseTerms, Command, CommandOutcome, Correction, Entry, Held, HoldReason, Page, PageHash, PauseScope,
-    Paused, Position, Truncate, Walk, WalkId, WalkPlace,
+    Cause, CloseTerms, Command, CommandOutcome, Correction, Entry, Held, HoldReason, Page, PageHash,
+    PauseScope, Paused, Position, Truncate, Walk, WalkId, WalkPlace,
 };
 use crate::{
-    AccountSequence, Amount, BusinessDate, InvalidVersion, OrderId, OrderRange, Posting, VersionTerms, Versions,
+    AccountSequence, Amount, BusinessDate, InvalidVersion, OrderId, OrderRange, Posting, VersionTerms,
+    Versions,
 };
 
 /// How many commands are remembered by their idempotency keys.
@@ -351,7 +352,8 @@ impl Network {
         }
         let kept = is.legs(policy(is));
         let moved = was.legs(policy(was)).into_iter().filter(|leg| {
-            kept.iter().all(|other| other.slot != leg.slot || other.recipient.owner() != leg.recipient.owner())
+            kept.iter()
+                .all(|other| other.slot != leg.slot || other.recipient.owner() != leg.recipient.owner())
         });
         Amount::sum(moved.map(|leg| leg.amount)).expect("legs are parts of one total")
     }

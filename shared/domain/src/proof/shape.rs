@@ -83,7 +83,8 @@ mod tests {
     #[test]
     fn the_way_up_halves_what_is_left() {
         let way = way_up(5, 4);
-        let turns: Vec<_> = way.iter().map(|turn| (turn.is_right, turn.sibling_leaves, turn.leaves)).collect();
+        let turns: Vec<_> =
+            way.iter().map(|turn| (turn.is_right, turn.sibling_leaves, turn.leaves)).collect();
         assert_eq!(turns, [(true, 1, 2), (true, 1, 3), (true, 2, 5)]);
         assert_eq!(way_up(1, 0), []);
         assert!(way_up(10_000_000, 7).len() <= 24);

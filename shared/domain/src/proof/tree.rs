@@ -41,13 +41,25 @@ pub struct Block {
 }
 
 /// The tree of a date, as far down as its blocks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
     rows: u64,
     blocks: Vec<Block>,
 }
 
 impl Tree {
+    /// Returns the tree of so many leaves with these blocks.
+    #[must_use]
+    pub fn of(rows: u64, blocks: Vec<Block>) -> Self {
+        Self { rows, blocks }
+    }
+
+    /// Returns its blocks.
+    #[must_use]
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
     /// Returns how many leaves the tree has.
     #[must_use]
     pub fn rows(&self) -> u64 {

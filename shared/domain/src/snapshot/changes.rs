@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use super::restated::{LateSteps, Restated};
 use crate::heads::lines_of;
 use crate::log::{Entry, Page, Position};
-use crate::{
-    AccountSequence, Amount, AmountOverflow, BusinessDate, Link, Owner, Posting, Versions,
-};
+use crate::{AccountSequence, Amount, AmountOverflow, BusinessDate, Link, Owner, Posting, Versions};
 
 /// What the close of a date takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,12 +87,7 @@ pub struct TreesChange {
 
 impl DayChanges {
     /// Adds what a page changes in this window.
-    pub fn add(
-        &mut self,
-        page: &Page,
-        window: &Window,
-        versions: &Versions,
-    ) -> Result<(), AmountOverflow> {
+    pub fn add(&mut self, page: &Page, window: &Window, versions: &Versions) -> Result<(), AmountOverflow> {
         let is_new = window.previous_cut() < page.position && page.position <= window.cut;
         for (index, entry) in (0_u32..).zip(&page.entries) {
             match entry {
@@ -137,6 +130,12 @@ impl DayChanges {
             change.trees += i128::from(weight) * i128::from(posting.trees);
             change.adoptions += i64::from(weight);
         }
+    }
+
+    /// Returns changes of amounts alone.
+    #[cfg(test)]
+    pub(crate) fn of_amounts(amounts: impl IntoIterator<Item = (Owner, Amount)>) -> Self {
+        Self { amounts: amounts.into_iter().collect(), ..Self::default() }
     }
 
     /// Returns whether the state stays as it is.

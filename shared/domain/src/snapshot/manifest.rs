@@ -48,10 +48,6 @@ impl Manifest {
     /// Returns what the close of the date after this one takes, if it was decided by the page `closed_at`.
     #[must_use]
     pub fn next_window(&self, closed_at: Position) -> Window {
-        Window {
-            date: self.date.next(),
-            cut: closed_at.max(self.cut),
-            previous: Some(self.as_previous()),
-        }
+        Window { date: self.date.next(), cut: closed_at.max(self.cut), previous: Some(self.as_previous()) }
     }
 }

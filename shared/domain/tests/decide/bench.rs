@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::decide::{CommandInput, Decider, Inputs, Loaded, Need, Parameters, Progress, Step};
 use domain::heads::{AdoptionHead, Network, Node, StoredNetwork, SumNode, lines_of};
-use domain::log::{Command, CommandOutcome, Entry, Page, PartitionProgress, Position};
-use domain::{AccountSequence, Amount, OrderId, Owner, ReferralRow, RowKey, Versions};
+use domain::log::{Command, CommandOutcome, Entry, Page, PartitionProgress, Position, Truncate};
+use domain::{AccountSequence, Amount, OrderId, Owner, Versions};
 
 use crate::invariants::Invariants;
 use crate::random::Random;
@@ -36,6 +36,12 @@ pub(crate) struct Bench {
     pub(crate) now_ms: i64,
     pub(crate) unkindness: Unkindness,
     pub(crate) parameters: Parameters,
+    /// Accounts that cannot be read.
+    pub(crate) unreadable: BTreeSet<AccountSequence>,
+    /// Tables that the source truncated.
+    pub(crate) truncates: VecDeque<Truncate>,
+    /// How many items were loaded.
+    pub(crate) loaded: usize,
     start: Versions,
     decider: Decider,
     random: Random,
@@ -44,7 +50,7 @@ pub(crate) struct Bench {
     commands_made: u32,
     /// Storage includes at least the pages up to here.
     mark: Position,
-    invariants: Invariants,
+    pub(crate) invariants: Invariants,
 }
 
 impl Bench {
@@ -57,6 +63,9 @@ impl Bench {
             unkindness: Unkindness::default(),
             decider: Decider::new(Network::new(start.clone()), parameters.clone()),
             parameters,
+            unreadable: BTreeSet::new(),
+            truncates: VecDeque::new(),
+            loaded: 0,
             random: Random::new(seed),
             announced: BTreeSet::new(),
             commands: VecDeque::new(),
@@ -67,12 +76,24 @@ impl Bench {
         }
     }
 
+    pub(crate) fn forget_heads(&mut self) {
+        self.decider.forget_heads();
+    }
+
     pub(crate) fn network(&self) -> &Network {
         self.decider.network()
     }
 
     pub(crate) fn announce(&mut self, announced: Announced) {
         self.announced.insert(announced);
+    }
+
+    pub(crate) fn commands(&self) -> &VecDeque<CommandInput> {
+        &self.commands
+    }
+
+    pub(crate) fn hand_in(&mut self, command: CommandInput) {
+        self.commands.push_back(command);
     }
 
     /// Hands in a command.
@@ -106,7 +127,11 @@ impl Bench {
         let chosen: BTreeSet<Announced> =
             self.announced.iter().filter(|_| random.percent(percent)).cloned().collect();
         let all = chosen.len() == self.announced.len();
-        let mut inputs = Inputs { commands: self.commands.clone(), ..Inputs::default() };
+        let mut inputs = Inputs {
+            commands: self.commands.clone(),
+            truncates: std::mem::take(&mut self.truncates),
+            ..Inputs::default()
+        };
         for announced in &chosen {
             match announced {
                 Announced::Referral(key) => {
@@ -204,6 +229,7 @@ impl Bench {
                 needs.swap_remove(usize::try_from(index).expect("an index"));
             }
         }
+        self.loaded += needs.len();
         let loaded = needs.into_iter().map(|need| self.loaded(need)).collect();
         self.decider.provide(loaded);
     }
@@ -213,7 +239,9 @@ impl Bench {
         let is_behind = self.random.percent(self.unkindness.behind);
         let position = if is_behind { self.mark + self.random.below(last - self.mark + 1) } else { last };
         match need {
-            Need::Node(account) if self.random.percent(self.unkindness.unreadable) => {
+            Need::Node(account)
+                if self.unreadable.contains(&account) || self.random.percent(self.unkindness.unreadable) =>
+            {
                 Loaded::Unreadable { account }
             }
             Need::Node(account) => {
@@ -305,10 +333,12 @@ impl Bench {
 
     /// Returns what became of the last command.
     pub(crate) fn last_outcome(&self) -> Option<&CommandOutcome> {
-        self.entries().filter_map(|entry| match entry {
-            Entry::Commanded { outcome, .. } => Some(outcome),
-            _ => None,
-        }).last()
+        self.entries()
+            .filter_map(|entry| match entry {
+                Entry::Commanded { outcome, .. } => Some(outcome),
+                _ => None,
+            })
+            .last()
     }
 }
 
@@ -323,15 +353,6 @@ fn domain_encoded(network: &StoredNetwork) -> StoredNetwork {
 fn progress(read_through_ms: i64) -> Progress {
     let partition = PartitionProgress { partition: "orders-0".to_owned(), offset: 1, read_through_ms };
     Progress { orders: vec![partition], unread: Vec::new() }
-}
-
-impl Bench {
-    /// Puts a referral, under the account's name as key.
-    pub(crate) fn refer(&mut self, account: &str, referrer: Option<&str>) {
-        let row = ReferralRow { account: user(account), referrer: referrer.map(user) };
-        let announced = self.source.put_referral(RowKey::new(account), Some(row));
-        self.announce(announced);
-    }
 }
 
 pub(crate) fn user(text: &str) -> AccountSequence {

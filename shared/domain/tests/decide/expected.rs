@@ -19,7 +19,9 @@ pub(crate) fn assert_as_the_oracle_says(bench: &Bench) {
     for (order, head) in &heads {
         let theirs = oracle::rows::OrderId::new(order.get()).expect("a number");
         match &head.state {
-            AdoptionState::Absent => assert!(!expected_orders.contains(order), "{order} is missing: {head:?}"),
+            AdoptionState::Absent => {
+                assert!(!expected_orders.contains(order), "{order} is missing: {head:?}")
+            }
             AdoptionState::Unpriced => panic!("{order} has no price"),
             AdoptionState::Held(reason) => {
                 let expected = judgement.held.get(&theirs).map(|reason| reason.name());
@@ -43,19 +45,26 @@ fn own(order: oracle::rows::OrderId) -> OrderId {
 }
 
 fn inputs(bench: &Bench) -> Inputs {
-    let versions: Vec<String> = bench.network().versions.iter().map(|version| {
-        let terms = &version.terms;
-        let date = |date: Option<domain::BusinessDate>| date.map_or("null".to_owned(), |date| format!("\"{date}\""));
-        format!(
-            r#"{{"number": {}, "from": {}, "until": {}, "policy": {}}}"#,
-            terms.number, date(terms.from), date(terms.until), terms.policy
-        )
-    }).collect();
+    let versions: Vec<String> = bench
+        .network()
+        .versions
+        .iter()
+        .map(|version| {
+            let terms = &version.terms;
+            let date = |date: Option<domain::BusinessDate>| {
+                date.map_or("null".to_owned(), |date| format!("\"{date}\""))
+            };
+            format!(
+                r#"{{"number": {}, "from": {}, "until": {}, "policy": {}}}"#,
+                terms.number,
+                date(terms.from),
+                date(terms.until),
+                terms.policy
+            )
+        })
+        .collect();
     let versions = oracle::Versions::from_json(&format!("[{}]", versions.join(","))).expect("versions");
-    let mut inputs = Inputs::new(
-        bench.source.tables(),
-        bench.parameters.date_at(bench.now_ms).into(),
-    );
+    let mut inputs = Inputs::new(bench.source.tables(), bench.parameters.date_at(bench.now_ms).into());
     inputs.versions = versions;
     for entry in bench.entries() {
         match entry {
@@ -80,25 +89,34 @@ fn assert_same_legs(bench: &Bench, order: OrderId, posting: &Posting, judgement:
     let theirs = oracle::rows::OrderId::new(order.get()).expect("a number");
     let expected = judgement.distribution(theirs).unwrap_or_else(|| panic!("{order} must not be posted"));
     let policy = &bench.network().versions.numbered(posting.version).expect("a version").policy;
-    let terms = (posting.account.to_string(), u64::from(posting.trees), posting.total.units(), posting.version);
+    let terms =
+        (posting.account.to_string(), u64::from(posting.trees), posting.total.units(), posting.version);
     let expected_terms =
         (expected.account.to_string(), expected.trees, expected.total.units(), expected.version);
     assert_eq!(terms, expected_terms, "{order}");
     let term = posting.term(policy);
     let dates: (chrono::NaiveDate, chrono::NaiveDate) = (term.effective_date.into(), term.expire_date.into());
     assert_eq!(dates, (expected.effective_date, expected.expire_date), "{order}");
-    let legs: Vec<_> = posting.legs(policy).into_iter().map(|leg| {
-        let kind = match leg.leg_type() {
-            LegType::LevelOverflow => "LEVEL_OVERFLOW".to_owned(),
-            _ => leg.type_name().into_owned(),
-        };
-        let would_be = leg.recipient.would_be().map(ToString::to_string);
-        (kind, leg.recipient.owner().to_string(), would_be, leg.amount.units())
-    }).collect();
-    let expected: Vec<_> = expected.legs.iter().map(|leg| {
-        let would_be = leg.would_be.as_ref().map(ToString::to_string);
-        (leg.kind.name(), leg.owner.to_string(), would_be, leg.amount.units())
-    }).collect();
+    let legs: Vec<_> = posting
+        .legs(policy)
+        .into_iter()
+        .map(|leg| {
+            let kind = match leg.leg_type() {
+                LegType::LevelOverflow => "LEVEL_OVERFLOW".to_owned(),
+                _ => leg.type_name().into_owned(),
+            };
+            let would_be = leg.recipient.would_be().map(ToString::to_string);
+            (kind, leg.recipient.owner().to_string(), would_be, leg.amount.units())
+        })
+        .collect();
+    let expected: Vec<_> = expected
+        .legs
+        .iter()
+        .map(|leg| {
+            let would_be = leg.would_be.as_ref().map(ToString::to_string);
+            (leg.kind.name(), leg.owner.to_string(), would_be, leg.amount.units())
+        })
+        .collect();
     assert_eq!(legs, expected, "{order}: {posting:?}");
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::decide::{AdoptionInput, ReferralInput};
-use domain::{AccountSequence, AdoptionRow, Amount, BusinessDate, Column, OrderId, ReferralRow, RegionCode, RowKey};
+use domain::{
+    AccountSequence, AdoptionRow, Amount, BusinessDate, Column, OrderId, ReferralRow, RegionCode, RowKey,
+};
 use oracle::generate::{Change, Row};
 use oracle::rows::{self, KeyPart, PrimaryKey, Term};
 
@@ -164,7 +166,8 @@ fn adoption_row(row: &rows::AdoptionRow) -> (OrderId, AdoptionRow) {
         Term::Missing => &row.created_on,
         term => term,
     };
-    let region = |text: &Option<String>| text.as_ref().and_then(|text| text.trim().parse::<RegionCode>().ok());
+    let region =
+        |text: &Option<String>| text.as_ref().and_then(|text| text.trim().parse::<RegionCode>().ok());
     let price = |price: &oracle::Amount| Amount::from_units(price.units()).ok().map(Some);
     let own = AdoptionRow {
         account: column(&row.account, |account| account.parse().ok()),
