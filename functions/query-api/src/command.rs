@@ -179,11 +179,6 @@ pub(crate) enum CommandView {
         what: PauseScope,
     },
     LetGoBrake,
-<<<<<<< HEAD
-    LetGoClose { date: BusinessDate },
-    LetGoTruncate { key: String },
-    RetireSource { source: String },
-=======
     LetGoClose {
         date: BusinessDate,
     },
@@ -193,7 +188,6 @@ pub(crate) enum CommandView {
     RetireSource {
         source: String,
     },
->>>>>>> heart
     /// The number of places; the log itself has them all.
     TakeOverPlaces {
         count: usize,
