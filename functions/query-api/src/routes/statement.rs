@@ -170,10 +170,8 @@ fn line_view(
     causes: &BTreeMap<(Position, u32), Cause>,
 ) -> LineView {
     let line: &Line = &entry.line;
-    let cause = causes.get(&(line.position, line.index)).map(|cause| CauseView {
-        account: None,
-        ..CauseView::from(cause)
-    });
+    let cause = causes.get(&(line.position, line.index));
+    let cause = cause.map(|cause| CauseView::for_caller(cause, request));
     LineView {
         date: entry.date,
         movement: entry.movement,
