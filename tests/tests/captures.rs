@@ -27,8 +27,12 @@ fn assert_same(actual: &Value, expected: &Value, what: &str) {
             if ["effective", "team_trees"].contains(&name.as_str()) {
                 continue;
             }
-            let is_nothing = [Value::from(false), Value::from(0), Value::from("0.0000000000")].contains(value);
-            assert!((is_unknown && is_nothing) || actual[name] == *value, "{what}: {account} {name}: {actual} {value}");
+            let is_nothing =
+                [Value::from(false), Value::from(0), Value::from("0.0000000000")].contains(value);
+            assert!(
+                (is_unknown && is_nothing) || actual[name] == *value,
+                "{what}: {account} {name}: {actual} {value}"
+            );
         }
     }
 }

@@ -25,9 +25,11 @@ pub(crate) async fn announce(context: &Context, batch: &Batch, outcomes: &[Outco
             Content::Change(change) if !matches!(outcome, Outcome::Failed(_)) => {
                 rows.insert(row_of(change));
             }
-            Content::Truncate(truncate) => {
-                announcements.push(Announcement::Truncated(table_of(truncate.table)))
-            }
+            Content::Truncate(truncate) => announcements.push(Announcement::Truncated {
+                table: table_of(truncate.table),
+                at: format!("{}-{}-{}", record.name.topic, record.name.partition, record.offset),
+                committed_ms: truncate.version.ts_ms.unwrap_or_default(),
+            }),
             _ => {}
         }
     }

@@ -179,7 +179,7 @@ fn tombstone(profile: &Profile, topic: Topic<'_>, record: KafkaRecord<'_>) -> Re
         table: topic.table.holds(),
         row_key,
         operation: Operation::Tombstone,
-        version: version(&Origin::default(), true, place(topic, record)),
+        version: version(&Origin::default(), Operation::Tombstone, place(topic, record)),
         snapshot: SnapshotPhase::Unknown,
         cells: Cells::new(),
     }))
@@ -198,7 +198,7 @@ fn row_change(
         Event::Upsert(image) => (upsert(origin), Some(image)),
         Event::Delete(before) => (Operation::Delete, before),
         Event::Truncate | Event::Message => {
-            let version = version(origin, true, place);
+            let version = version(origin, Operation::Delete, place);
             return Ok(Decoded::Truncate(Truncate { table, rows_of: topic.rows_of().to_owned(), version }));
         }
     };
@@ -208,12 +208,11 @@ fn row_change(
         .and_then(|key| message_key(topic, &key))
         .or_else(|| image_key(topic, image.as_ref()?))
         .ok_or(Refusal::NoKey)?;
-    let is_delete = operation == Operation::Delete;
     let cells = match &image {
-        Some(image) if !is_delete => cells(topic.table, image, encoding)?,
+        Some(image) if operation != Operation::Delete => cells(topic.table, image, encoding)?,
         _ => Cells::new(),
     };
-    let version = version(origin, is_delete, place);
+    let version = version(origin, operation, place);
     Ok(Decoded::Change(Change { table, row_key, operation, version, snapshot: origin.snapshot, cells }))
 }
 
@@ -234,13 +233,14 @@ fn place(topic: Topic<'_>, record: KafkaRecord<'_>) -> Place {
     }
 }
 
-fn version(origin: &Origin, is_delete: bool, place: Place) -> SourceVersion {
+fn version(origin: &Origin, operation: Operation, place: Place) -> SourceVersion {
     SourceVersion {
         ts_ms: origin.ts_ms,
         last_commit: origin.sequence.and_then(|sequence| sequence.last_commit),
         position: origin.sequence.and_then(|sequence| sequence.position).or(origin.lsn),
         is_sequenced: origin.sequence.is_some(),
-        is_delete,
+        is_delete: matches!(operation, Operation::Delete | Operation::Tombstone),
+        is_read: operation == Operation::Read,
         place,
     }
 }

@@ -47,6 +47,8 @@ mod document;
 mod event;
 mod history;
 mod image;
+#[cfg(any(test, feature = "modelled-source"))]
+pub mod modelled_source;
 mod profile;
 mod refusal;
 mod row_key;
@@ -57,6 +59,8 @@ mod time;
 mod value;
 mod version;
 
+#[cfg(test)]
+mod histories;
 #[cfg(test)]
 mod tests;
 

@@ -30,12 +30,21 @@ pub struct RowState {
     incremental: Option<History>,
     tombstone: Option<Place>,
     /// The last record of a change that is older than the newest streamed one.
-    overtaken: Option<Place>,
+    overtaken: Option<Overtaken>,
     /// Whether two records of the newest streamed change say different things.
     is_contested: bool,
     /// Names of one column that were in one message, and so are different columns.
     together: BTreeSet<(Alias, u8)>,
     business_keys: BTreeSet<String>,
+}
+
+/// A record of a change that is older than the newest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Overtaken {
+    #[serde(rename = "p")]
+    place: Place,
+    #[serde(rename = "d", default, skip_serializing_if = "std::ops::Not::not")]
+    is_delete: bool,
 }
 
 /// What folding a change into a row did.
@@ -209,8 +218,12 @@ impl RowState {
         } else if version.place != newest.place {
             let is_newer = version.cmp_streamed(newest).is_gt();
             let older = if is_newer { newest } else { version };
-            self.overtaken = self.overtaken.take().max(Some(older.place.clone()));
-            if version.has_no_position() && version.ties_with(newest) {
+            let older = Overtaken { place: older.place.clone(), is_delete: older.is_delete };
+            self.overtaken = self.overtaken.take().max(Some(older));
+            let ties = version.has_no_position()
+                && version.ties_with(newest)
+                && version.place.timestamp_ms == newest.place.timestamp_ms;
+            if ties {
                 self.is_contested |= !version.place.is_in_the_partition_of(&newest.place);
             } else if is_newer {
                 self.is_contested = false;
@@ -229,15 +242,26 @@ impl RowState {
     fn is_buried(&self, place: &Place) -> bool {
         self.tombstone
             .as_ref()
-            .is_some_and(|tombstone| self.tombstone_is_delete() && tombstone.is_after(place) == Some(true))
+            .is_some_and(|tombstone| self.is_last_word(tombstone) && tombstone.is_after(place) == Some(true))
     }
 
-    /// Whether a tombstone tells of a delete: not if it follows a delete, and not while a connector that
-    /// restarted sends old changes again and has not come to the newest.
-    fn tombstone_is_delete(&self) -> bool {
+    /// Whether a tombstone tells of a delete that stands: not if it follows a delete, and not if anything
+    /// that was streamed follows it.
+    ///
+    /// An older change after the newest one means that a connector which restarted is sending old changes
+    /// again, tombstones too, and will come to the newest. What a snapshot read does not come again: then a
+    /// tombstone counts unless an older change follows it.
+    fn is_last_word(&self, tombstone: &Place) -> bool {
         let Some(newest) = self.streamed.as_ref().map(History::newest) else { return true };
-        let is_repeating = self.overtaken.as_ref().and_then(|place| place.is_after(&newest.place));
-        !newest.is_delete && is_repeating != Some(true)
+        if newest.is_delete || tombstone.is_after(&newest.place) != Some(true) {
+            return false;
+        }
+        match &self.overtaken {
+            Some(older) if older.place.is_after(&newest.place) == Some(true) => {
+                newest.is_read && !older.is_delete && tombstone.is_after(&older.place) == Some(true)
+            }
+            _ => true,
+        }
     }
 
     fn standing(&self) -> Option<Standing<'_>> {
@@ -348,7 +372,7 @@ struct Stored {
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
     tombstone: Option<Place>,
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    overtaken: Option<Place>,
+    overtaken: Option<Overtaken>,
     #[serde(rename = "a", default, skip_serializing_if = "std::ops::Not::not")]
     is_contested: bool,
     #[serde(rename = "g", default, skip_serializing_if = "BTreeSet::is_empty")]

@@ -68,6 +68,8 @@ pub struct SourceVersion {
     pub is_sequenced: bool,
     /// Whether this version is the end of the row.
     pub is_delete: bool,
+    /// Whether a snapshot read it, so that the log does not tell of it again.
+    pub is_read: bool,
     /// Where the record stands in Kafka.
     pub place: Place,
 }
@@ -84,22 +86,20 @@ impl SourceVersion {
             .then_with(|| self.place.cmp(&other.place))
     }
 
-    /// Compares two reads of incremental snapshots: by last commit, position, and place.
+    /// Compares two reads of incremental snapshots: by the connector's clock, last commit and position. Of one
+    /// read that was written twice the first record counts, because nothing was read for the second.
     #[must_use]
     pub fn cmp_incremental(&self, other: &Self) -> Ordering {
-        (self.last_commit, self.position, self.ts_ms, &self.place).cmp(&(
-            other.last_commit,
-            other.position,
-            other.ts_ms,
-            &other.place,
-        ))
+        self.cmp_history(other).then_with(|| other.place.cmp(&self.place))
     }
 
     /// Compares a version that is not of an incremental snapshot with a read of one, unless nothing tells
     /// them apart.
     ///
-    /// The clock of such a read is that of a connector that may lag behind, so it only proves what is
-    /// later. What is not later is compared by the position that the connector had reached.
+    /// The clock of such a read is that of a connector that may lag behind, so it only proves that what was
+    /// committed later is newer. A read that was written after the last record of a change has seen it,
+    /// because reads leave out what changes while they are under way. What is left is compared by the
+    /// position that the connector had reached: a change that is older is one that was sent again.
     #[must_use]
     pub fn cmp_with_incremental(&self, read: &Self) -> Option<Ordering> {
         if let (Some(committed), Some(read)) = (self.ts_ms, read.ts_ms)
@@ -107,14 +107,16 @@ impl SourceVersion {
         {
             return Some(Ordering::Greater);
         }
+        if read.place.is_after(&self.place) == Some(true) {
+            return Some(Ordering::Less);
+        }
         if self.is_sequenced && read.is_sequenced {
             let order = (self.last_commit, self.position).cmp(&(read.last_commit, read.position));
             if order.is_ne() {
                 return Some(order);
             }
         }
-        let is_after = self.place.is_after(&read.place)?;
-        Some(if is_after { Ordering::Greater } else { Ordering::Less })
+        (self.place.is_after(&read.place) == Some(true)).then_some(Ordering::Greater)
     }
 
     /// Whether both messages tell of the same change: a connector that restarts sends old ones again, with
@@ -175,19 +177,20 @@ struct Packed(Option<i64>, Option<u64>, Option<u64>, u8, Place);
 
 const SEQUENCED: u8 = 1;
 const DELETE: u8 = 2;
+const READ: u8 = 4;
 
 impl From<Packed> for SourceVersion {
     fn from(Packed(ts_ms, last_commit, position, flags, place): Packed) -> Self {
-        let is_sequenced = flags & SEQUENCED != 0;
-        let is_delete = flags & DELETE != 0;
-        Self { ts_ms, last_commit, position, is_sequenced, is_delete, place }
+        let has = |flag| flags & flag != 0;
+        let (is_sequenced, is_delete, is_read) = (has(SEQUENCED), has(DELETE), has(READ));
+        Self { ts_ms, last_commit, position, is_sequenced, is_delete, is_read, place }
     }
 }
 
 impl From<SourceVersion> for Packed {
     fn from(version: SourceVersion) -> Self {
-        let flags =
-            if version.is_sequenced { SEQUENCED } else { 0 } | if version.is_delete { DELETE } else { 0 };
+        let flags = [(version.is_sequenced, SEQUENCED), (version.is_delete, DELETE), (version.is_read, READ)];
+        let flags = flags.into_iter().filter(|(is_set, _)| *is_set).fold(0, |all, (_, flag)| all | flag);
         Self(version.ts_ms, version.last_commit, version.position, flags, version.place)
     }
 }

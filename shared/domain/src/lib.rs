@@ -5,7 +5,6 @@
 
 mod account;
 mod amount;
-mod close;
 mod date;
 pub mod decide;
 mod distribution;
@@ -15,7 +14,9 @@ pub mod log;
 mod order;
 mod policy;
 mod posting;
+pub mod proof;
 mod rows;
+pub mod snapshot;
 mod talent;
 mod unlock;
 mod versions;
@@ -27,7 +28,6 @@ pub use account::{
     AccountSequence, InvalidAccount, InvalidRegionCode, Owner, RegionCode, SystemAccount, SystemAccountKind,
 };
 pub use amount::{Amount, AmountOverflow, InvalidNumber, Rate, Ratio};
-pub use close::{Activation, CloseStep, Closing, LateAmount, ratio_remainder};
 pub use date::{BusinessDate, InvalidDate, Term};
 pub use distribution::{
     Adoption, Ancestor, Distribution, InvalidLeg, Leg, LegType, Recipient, Slot, Unallocated, distribute,

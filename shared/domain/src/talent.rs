@@ -224,8 +224,13 @@ impl TalentRow {
     }
 }
 
-/// The descendants of an account, as its direct referrals reported them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The descendants of an account, as its direct referrals reported them. The stored form leaves out zeros at the
+/// end.
+///
+/// On a ring, where accounts refer each other in a circle, reports come round to where they began. Then an account
+/// is reported to itself, and others repeatedly; [`on_ring`](Self::on_ring) takes that off.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "TeamAsStored", into = "TeamAsStored")]
 pub struct Team {
     /// The number of descendants at each level below, direct referrals first.
     pub people: [u64; TALENT_DEPTH],
@@ -265,6 +270,31 @@ impl Team {
     pub fn direct_at_level(&self, level: TalentLevel) -> u64 {
         let below = usize::from(level.0).saturating_sub(1);
         self.levels.iter().skip(below).sum()
+    }
+
+    /// Returns the team of an account that is on a ring of `length` accounts, each descendant counted once and the
+    /// account itself not at all.
+    ///
+    /// Each walk up of `length` more steps comes back to the same account. So those that arrive after some number of
+    /// steps have arrived before, unless they arrive for the first time; the account itself arrived at first.
+    #[must_use]
+    pub fn on_ring(&self, length: usize, is_active: bool) -> Self {
+        let mut team = self.clone();
+        if length == 0 || length > TALENT_DEPTH {
+            return team;
+        }
+        let arrived_before = |counts: &[u64; TALENT_DEPTH], own: bool, depth: usize| match depth + 1 - length
+        {
+            0 => u64::from(own),
+            steps => counts[steps - 1],
+        };
+        for depth in length - 1..TALENT_DEPTH {
+            let people = arrived_before(&self.people, true, depth);
+            team.people[depth] = self.people[depth].saturating_sub(people);
+            let active = arrived_before(&self.active, is_active, depth);
+            team.active[depth] = self.active[depth].saturating_sub(active);
+        }
+        team
     }
 
     /// Returns the report of the account with this team to its referrer: the account itself, its team one
@@ -312,6 +342,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Returns the level that the report states.
+    #[must_use]
+    pub fn level(&self) -> TalentLevel {
+        self.level
+    }
+
     /// Returns whether the report says that its account was active lately.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -380,33 +416,54 @@ impl TeamChange {
 #[derive(Serialize, Deserialize)]
 struct ReportAsStored {
     people: Vec<u64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     active: Vec<u64>,
-    #[serde(default)]
     level: TalentLevel,
 }
 
 impl From<Report> for ReportAsStored {
     fn from(report: Report) -> Self {
-        let trimmed = |counts: [u64; TALENT_DEPTH]| {
-            let length = counts.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
-            counts[..length].to_vec()
-        };
-        Self { people: trimmed(report.people), active: trimmed(report.active), level: report.level }
+        Self { people: trimmed(&report.people), active: trimmed(&report.active), level: report.level }
     }
 }
 
 impl From<ReportAsStored> for Report {
     fn from(stored: ReportAsStored) -> Self {
-        let padded = |counts: Vec<u64>| {
-            let mut padded = [0; TALENT_DEPTH];
-            for (slot, count) in padded.iter_mut().zip(counts) {
-                *slot = count;
-            }
-            padded
-        };
-        Self { people: padded(stored.people), active: padded(stored.active), level: stored.level }
+        Self { people: padded(&stored.people), active: padded(&stored.active), level: stored.level }
     }
+}
+
+#[derive(Serialize, Deserialize)]
+struct TeamAsStored {
+    people: Vec<u64>,
+    active: Vec<u64>,
+    levels: Vec<u64>,
+}
+
+impl From<Team> for TeamAsStored {
+    fn from(team: Team) -> Self {
+        let levels = trimmed(&team.levels);
+        Self { people: trimmed(&team.people), active: trimmed(&team.active), levels }
+    }
+}
+
+impl From<TeamAsStored> for Team {
+    fn from(stored: TeamAsStored) -> Self {
+        Self { people: padded(&stored.people), active: padded(&stored.active), levels: stored.levels }
+    }
+}
+
+/// Returns the counts without the zeros at their end.
+fn trimmed(counts: &[u64]) -> Vec<u64> {
+    let length = counts.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+    counts[..length].to_vec()
+}
+
+fn padded(counts: &[u64]) -> [u64; TALENT_DEPTH] {
+    let mut padded = [0; TALENT_DEPTH];
+    for (slot, count) in padded.iter_mut().zip(counts) {
+        *slot = *count;
+    }
+    padded
 }
 
 /// A table that contradicts itself. Each message says what to change.
@@ -592,6 +649,39 @@ mod tests {
         deepest.people[TALENT_DEPTH - 1] = 7;
         let report = deepest.report(TalentLevel::NONE, false);
         assert_eq!(report, Team::default().report(TalentLevel::NONE, false));
+    }
+
+    #[test]
+    fn reports_that_come_round_a_ring_count_each_account_once() {
+        // Three accounts refer each other in a circle, and a fourth hangs below the first.
+        let referrer = [1_usize, 2, 0, 0];
+        let mut teams = vec![Team::default(); 4];
+        for _ in 0..TALENT_DEPTH {
+            let reports: Vec<Report> =
+                teams.iter().map(|team| team.report(TalentLevel::NONE, true)).collect();
+            teams = vec![Team::default(); 4];
+            for (account, report) in reports.iter().enumerate() {
+                let change = report.since(&Report::default());
+                teams[referrer[account]] = teams[referrer[account]].changed_by(&change).expect("a sum");
+            }
+        }
+        let counts = |account: usize| {
+            let team = teams[account].on_ring(3, true);
+            (team.direct_count(), team.promotion_count(), team.active_promotion_count())
+        };
+        assert_eq!([counts(0), counts(1), counts(2)], [(2, 3, 3), (1, 3, 3), (1, 3, 3)]);
+        assert_eq!(teams[3], Team::default());
+        assert_eq!(teams[0].on_ring(0, true), teams[0], "who is on no ring has the team as reported");
+    }
+
+    #[test]
+    fn stored_teams_and_reports_come_back_as_they_were() {
+        let mut team = team(3, 70_000);
+        team.levels = vec![0, 2];
+        let report = team.report(TalentLevel::new(2), true);
+        let bytes = postcard::to_stdvec(&(&team, &report)).expect("an encoding");
+        assert_eq!(postcard::from_bytes(&bytes), Ok((team, report)));
+        assert!(bytes.len() < 24, "zeros at the end take no room: {}", bytes.len());
     }
 
     #[test]

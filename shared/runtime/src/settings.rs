@@ -8,6 +8,7 @@ use std::time::Duration;
 use cdc::{InvalidProfile, Profile};
 use chrono::NaiveDate;
 use domain::Policy;
+use domain::proof::Secret;
 
 pub use names::{QueueUrls, TableNames};
 pub use variables::Variables;
@@ -35,8 +36,35 @@ pub struct Settings {
     /// In how many parts accounts are projected (`ACCOUNT_SHARDS`, 1 to 256, default 16). It stays what it is
     /// for as long as the tables live.
     pub account_shards: u32,
+    /// What a member sees of other members (`MEMBERS_SEE`: `masked` or `accounts`, default `masked`).
+    pub members_see: MembersSee,
     /// The name of this deployment among others of one account (`STAGE`).
     pub stage: Option<String>,
+    /// What the salts of proofs are made with (`PROOF_SECRET`, any text). It stays what it is: proofs of closed dates
+    /// need it. Where it is not set, shares can be guessed from proofs, and a warning says so.
+    pub proof_secret: Option<Secret>,
+}
+
+/// What a member sees of other members.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MembersSee {
+    /// That they are there, with the middle of their accounts hidden, and no amounts.
+    #[default]
+    Masked,
+    /// Their accounts, and what they have unlocked. Amounts stay hidden.
+    Accounts,
+}
+
+impl std::str::FromStr for MembersSee {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "masked" => Ok(Self::Masked),
+            "accounts" => Ok(Self::Accounts),
+            _ => Err(()),
+        }
+    }
 }
 
 /// When the decider waits, and how much it does at once.
@@ -84,7 +112,9 @@ impl Default for Settings {
             source_name: None,
             orders_partitions: None,
             account_shards: 16,
+            members_see: MembersSee::Masked,
             stage: None,
+            proof_secret: None,
         }
     }
 }
@@ -107,7 +137,9 @@ impl Settings {
             source_name: variables.get("SOURCE_NAME"),
             orders_partitions: variables.in_range("ORDERS_PARTITIONS", 1..=10_000)?,
             account_shards: variables.in_range("ACCOUNT_SHARDS", 1..=256)?.unwrap_or(default.account_shards),
+            members_see: variables.parsed("MEMBERS_SEE", "masked or accounts")?.unwrap_or_default(),
             stage: variables.get("STAGE"),
+            proof_secret: variables.get("PROOF_SECRET").map(Secret::new),
         })
     }
 }

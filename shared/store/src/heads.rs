@@ -134,14 +134,16 @@ async fn read_heads<N: Ord + Clone, T: Default + serde::de::DeserializeOwned>(
 /// Returns the head of an account that an item holds: for tools that scan the table.
 pub fn account_of(item: &Item) -> Result<Option<(Owner, AccountHead)>, StoreError> {
     let Some(name) = item.key.partition.strip_prefix("ACCOUNT#") else { return Ok(None) };
-    let owner = name.parse().map_err(|_| crate::codec::unreadable(item, "its key names no account".to_owned()))?;
+    let owner =
+        name.parse().map_err(|_| crate::codec::unreadable(item, "its key names no account".to_owned()))?;
     Ok(Some((owner, decode(item)?)))
 }
 
 /// Returns the head of an adoption that an item holds: for tools that scan the table.
 pub fn adoption_of(item: &Item) -> Result<Option<(OrderId, AdoptionHead)>, StoreError> {
     let Some(name) = item.key.partition.strip_prefix("ADOPTION#") else { return Ok(None) };
-    let order = name.parse().map_err(|_| crate::codec::unreadable(item, "its key names no order".to_owned()))?;
+    let order =
+        name.parse().map_err(|_| crate::codec::unreadable(item, "its key names no order".to_owned()))?;
     Ok(Some((order, decode(item)?)))
 }
 

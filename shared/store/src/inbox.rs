@@ -20,8 +20,15 @@ pub enum Announcement {
     Rows(Vec<(RowTable, RowKey)>),
     /// An operator asked for something, under this idempotency key.
     Command(String),
-    /// A table was emptied at the source.
-    Truncated(RowTable),
+    /// A table was truncated at the source.
+    Truncated {
+        /// The table.
+        table: RowTable,
+        /// Where it stands in the source: topic, partition and offset.
+        at: String,
+        /// When the source committed it, in milliseconds since 1970.
+        committed_ms: i64,
+    },
 }
 
 /// An announcement that the decider has not taken in.

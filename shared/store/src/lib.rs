@@ -7,6 +7,7 @@
 //! The feature `engine-tests` adds `engine_tests`, which every engine passes.
 
 mod codec;
+pub mod dates;
 mod engine;
 #[cfg(any(test, feature = "engine-tests"))]
 pub mod engine_tests;
@@ -17,11 +18,14 @@ pub mod lists;
 pub mod log;
 pub mod marks;
 mod memory;
+pub mod needs;
 pub mod network;
 pub mod progress;
 pub mod quarantine;
 pub mod rows;
 mod shard;
+pub mod snapshots;
+pub mod talent;
 pub mod users;
 
 pub use engine::{BoxFuture, Engine, StoreError};

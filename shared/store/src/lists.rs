@@ -4,9 +4,10 @@
 //! |---|---|
 //! | adoptions held, by order | `HELD#<shard>` / `<order>` |
 //! | what operators did, in order | `OPERATIONS` / `<position>#<entry>` |
+//! | system accounts that have lines | `SYSTEM_ACCOUNTS` / `<account>` |
 
-use domain::OrderId;
 use domain::log::{Command, CommandOutcome, HoldReason, Position};
+use domain::{OrderId, SystemAccount};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{decode, encode};
@@ -141,5 +142,33 @@ pub fn operations(
             ..Query::partition(Table::Ledger, "OPERATIONS")
         };
         engine.query(query).await?.items.iter().map(decode).collect()
+    })
+}
+
+/// Returns the write that adds a system account to the list. Repeating it changes nothing.
+#[must_use]
+pub fn put_system_account(account: &SystemAccount) -> Write {
+    let key = Key::new(Table::Ledger, "SYSTEM_ACCOUNTS", account.to_string());
+    Write::put(Item::new(key, 1, Vec::new()), Condition::None)
+}
+
+/// Returns every system account that has lines, by name.
+pub fn system_accounts(engine: &dyn Engine) -> BoxFuture<'_, Result<Vec<SystemAccount>, StoreError>> {
+    Box::pin(async move {
+        let mut query = Query::partition(Table::Ledger, "SYSTEM_ACCOUNTS");
+        let mut accounts = Vec::new();
+        loop {
+            let page = engine.query(query.clone()).await?;
+            for item in &page.items {
+                let account = item.key.sort.parse();
+                accounts.push(account.map_err(|_| {
+                    crate::codec::unreadable(item, "its sort key is not a system account".to_owned())
+                })?);
+            }
+            match page.next {
+                Some(next) => query.after = Some(next.sort),
+                None => return Ok(accounts),
+            }
+        }
     })
 }

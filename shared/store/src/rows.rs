@@ -1,6 +1,7 @@
 //! The source's rows: `Source` `ROW#<table>#<key>` / `ROW`. The revision counts the changes of a row.
 //!
-//! A row is its primary key. What is stored of it is the business of the decoder; this module does not read it.
+//! A row is its primary key. What is stored of it is the business of the decoder, whose form describes itself: it is kept
+//! as JSON, and this module does not read it.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use domain::RowKey;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{decode, encode};
+use crate::codec::unreadable;
 use crate::engine::{BoxFuture, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Table, Write};
 
@@ -26,7 +27,9 @@ pub enum RowTable {
 }
 
 impl RowTable {
-    fn name(self) -> &'static str {
+    /// Returns the table's name in keys and on every wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Users => "USER",
             Self::Referrals => "REFERRAL",
@@ -61,7 +64,9 @@ pub fn read<T: DeserializeOwned + Send>(
             .iter()
             .map(|item| {
                 let name = keys.get(&item.key).expect("the engine answers what it was asked").clone();
-                Ok((name, StoredRow { row: decode(item)?, revision: item.revision }))
+                let row = serde_json::from_slice(&item.body)
+                    .map_err(|error| unreadable(item, error.to_string()))?;
+                Ok((name, StoredRow { row, revision: item.revision }))
             })
             .collect()
     })
@@ -71,5 +76,6 @@ pub fn read<T: DeserializeOwned + Send>(
 #[must_use]
 pub fn put<T: Serialize>(table: RowTable, name: &RowKey, row: &T, before: u64) -> Write {
     let condition = if before == 0 { Condition::Absent } else { Condition::Revision(before) };
-    Write::put(Item::new(key(table, name), before + 1, encode(row)), condition)
+    let body = serde_json::to_vec(row).expect("what is kept of a row can be written as JSON");
+    Write::put(Item::new(key(table, name), before + 1, body), condition)
 }

@@ -14,9 +14,12 @@ use crate::error::QueueError;
 use crate::service::QueueService;
 
 /// Performs the action of this name on a request in JSON, and returns the answer in JSON.
+///
+/// `trace_header` is what the request says about the trace it belongs to.
 pub(crate) async fn perform(
     service: &QueueService,
     action: &str,
+    trace_header: Option<&str>,
     request: &[u8],
 ) -> Result<Vec<u8>, QueueError> {
     match action {
@@ -34,7 +37,9 @@ pub(crate) async fn perform(
         "ListQueues" => run(service, request, queue_actions::list_queues),
         "PurgeQueue" => run(service, request, queue_actions::purge_queue),
         "ReceiveMessage" => Ok(write(&message_actions::receive_message(service, read(request)?).await?)),
-        "SendMessage" => run(service, request, message_actions::send_message),
+        "SendMessage" => run(service, request, |service, request| {
+            message_actions::send_message(service, request, trace_header)
+        }),
         "SendMessageBatch" => run(service, request, message_actions::send_message_batch),
         "SetQueueAttributes" => run(service, request, queue_actions::set_queue_attributes),
         "StartMessageMoveTask" => run(service, request, move_task_actions::start_message_move_task),

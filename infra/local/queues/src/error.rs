@@ -107,6 +107,14 @@ pub enum QueueError {
         /// The parameter that names the queue.
         parameter: &'static str,
     },
+    /// A queue was purged less than a minute ago.
+    #[error("Only one PurgeQueue operation is allowed every 60 seconds.")]
+    PurgeQueueInProgress,
+    /// A queue of this name was deleted less than a minute ago.
+    #[error(
+        "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+    )]
+    QueueDeletedRecently,
     /// This endpoint does not emulate the action.
     #[error("The action {action} is not valid for this endpoint.")]
     UnknownAction {
@@ -166,6 +174,12 @@ impl QueueError {
                 ("BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong")
             }
             Self::ResourceNotFound { .. } => ("ResourceNotFoundException", "ResourceNotFoundException"),
+            Self::PurgeQueueInProgress => {
+                ("PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress")
+            }
+            Self::QueueDeletedRecently => {
+                ("QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently")
+            }
             Self::UnknownAction { .. } => ("UnknownOperationException", "InvalidAction"),
             Self::MalformedRequest { .. } => ("SerializationException", "MalformedInput"),
         }

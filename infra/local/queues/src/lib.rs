@@ -1,6 +1,8 @@
-//! An SQS endpoint inside the process, for the unmodified AWS SDKs.
+//! SQS queues in memory: for this process as [`LocalQueues`], and with the feature `http` as an endpoint for
+//! the unmodified AWS SDKs.
 //!
 //! ```no_run
+//! # #[cfg(feature = "http")]
 //! # async fn start() -> std::io::Result<()> {
 //! use local_queues::{QueueService, serve};
 //!
@@ -24,10 +26,12 @@
 //!   `ChangeMessageVisibility`, and the batches of all but receive. Limits are those of SQS: 1 MiB
 //!   per message and per batch, ten entries per batch.
 //! - **FIFO order**: a group's messages are received in the order they were sent. While one of them
-//!   is in flight, none of the group's others is received, but one receive may take several from
-//!   the front of a group.
+//!   is in flight, none behind it is received, but one receive may take several from the front of a
+//!   group, and one that comes back is received again although those behind it are still in flight: then
+//!   two receivers have messages of one group. A group whose message comes back goes behind the groups
+//!   that wait.
 //! - **Deduplication**: by id or by content, per queue or per group, for five minutes from the
-//!   first send, even if the message is deleted before that.
+//!   first send, even if the message is deleted before that. A purge forgets it.
 //! - **Time**: visibility timeouts, delays (per message on standard queues only), retention
 //!   periods.
 //! - **Dead letters**: a receive that would exceed `maxReceiveCount` moves the message instead. It
@@ -45,8 +49,7 @@
 //! - **It trusts everyone.** Signatures are not checked; policies, encryption settings and
 //!   `RedriveAllowPolicy` are kept and shown without effect. Permissions and tags are not there at
 //!   all.
-//! - **It has no quotas**: neither on throughput nor on messages in flight. A purge or a queue's
-//!   deletion may be followed by the next at once.
+//! - **It has no quotas**: neither on throughput nor on messages in flight.
 //! - **A move task is over when it was started**, at whatever rate it was asked for, so none can be
 //!   cancelled. Messages that are in flight, and those behind them in their group, stay in the
 //!   dead-letter queue.
@@ -59,14 +62,21 @@
 //! and the waiting of long polls around it, and [`serve`] puts HTTP around that.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that fails by panicking says where"))]
+#![cfg_attr(
+    not(feature = "http"),
+    allow(dead_code, reason = "the process itself needs fewer actions than a client may ask for")
+)]
 
+#[cfg(feature = "http")]
 mod actions;
 mod clock;
 mod deduplication;
 mod digest;
 mod error;
+#[cfg(feature = "http")]
 mod http;
 mod id_source;
+mod local;
 mod message;
 mod message_store;
 mod move_task;
@@ -79,5 +89,8 @@ mod settings;
 
 pub use clock::{Clock, ManualClock};
 pub use error::QueueError;
+#[cfg(feature = "http")]
+pub use http::{serve, serve_until};
+pub use local::{LocalQueues, ReceivedMessage};
 pub use message_store::MessageCounts;
-pub use service::{QueueService, QueueSummary, serve};
+pub use service::{QueueService, QueueSummary};

@@ -121,7 +121,7 @@ impl MessageAttribute {
         };
         let lower_case_name = name.to_ascii_lowercase();
         let well_formed = (1..=256).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+            && name.chars().all(|letter| letter.is_alphanumeric() || "_-.".contains(letter))
             && !name.starts_with('.')
             && !name.ends_with('.')
             && !name.contains("..")
@@ -136,6 +136,9 @@ impl MessageAttribute {
         let logical_type = self.data_type.split('.').next().unwrap_or_default();
         match (logical_type, &self.value) {
             _ if self.value.as_bytes().is_empty() => invalid("", "The value must not be empty."),
+            (_, AttributeValue::Text(text)) if !text.chars().all(is_allowed_in_a_body) => {
+                invalid("", "The value has characters that are not allowed.")
+            }
             ("String", AttributeValue::Text(_)) | ("Binary", AttributeValue::Binary(_)) => Ok(()),
             ("Number", AttributeValue::Text(text)) => match text.parse::<f64>() {
                 Ok(number) if number.is_finite() => Ok(()),
@@ -250,6 +253,7 @@ mod tests {
             with_attribute("a.b-c_1", "String.label", text("x")),
             with_attribute("n", "Number.int", text("-1.5e3")),
             with_attribute("b", "Binary", binary.clone()),
+            with_attribute("attr.1øßä", "String", text("x")),
         ] {
             assert_eq!(accepted.check(&standard()), Ok(()));
         }
@@ -258,6 +262,7 @@ mod tests {
             with_attribute(".x", "String", text("x")),
             with_attribute("x y", "String", text("x")),
             with_attribute("x", "String", text("")),
+            with_attribute("x", "String", text("a\u{8}")),
             with_attribute("x", "Number", text("one")),
             with_attribute("x", "Number", text("inf")),
             with_attribute("x", "String", binary),

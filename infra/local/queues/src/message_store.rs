@@ -61,15 +61,17 @@ pub(crate) enum State {
 /// The messages of one queue.
 ///
 /// Every message stands in a lane: a FIFO message in its group's, a standard message in one of its
-/// own. A lane is open while none of its messages is in flight and its first message is visible.
-/// Only the first message of an open lane can be received, together with those right behind it.
+/// own. A lane is open while its first message is visible, even if a later one is still in flight. Only
+/// the first message of an open lane can be received, together with those right behind it. Lanes take
+/// turns: one that opens again goes behind those that are open.
 #[derive(Debug, Default)]
 pub(crate) struct MessageStore {
     entries: BTreeMap<Position, Entry>,
     next_position: Position,
     lanes: HashMap<Lane, LaneMessages>,
-    /// The first message of every open lane.
-    open: BTreeSet<Position>,
+    /// The first message of every open lane, in the order in which the lanes opened.
+    open: BTreeSet<(Turn, Position)>,
+    next_turn: Turn,
     /// Messages by the time their delay ends.
     delayed: BTreeSet<(u64, Position)>,
     /// Messages by the time their visibility timeout ends.
@@ -77,6 +79,9 @@ pub(crate) struct MessageStore {
     /// Messages by the time their retention period began.
     by_age: BTreeSet<(u64, Position)>,
 }
+
+/// A place in the line of open lanes.
+type Turn = u64;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Lane {
@@ -87,9 +92,8 @@ enum Lane {
 #[derive(Debug, Default)]
 struct LaneMessages {
     positions: BTreeSet<Position>,
-    in_flight: usize,
     /// What stands for this lane in `MessageStore::open`.
-    open_at: Option<Position>,
+    open_at: Option<(Turn, Position)>,
 }
 
 /// How many messages are in which state.
@@ -131,7 +135,7 @@ impl MessageStore {
 
     /// The message to receive next.
     pub(crate) fn first_open(&self) -> Option<Position> {
-        self.open.first().copied()
+        self.open.first().map(|(_, position)| *position)
     }
 
     /// The message right behind this one in its lane, if it is visible too.
@@ -169,7 +173,6 @@ impl MessageStore {
             }
             State::InFlight { until_ms, .. } => {
                 self.in_flight.insert((until_ms, position));
-                self.lanes.get_mut(&lane_name).expect("every message has a lane").in_flight += 1;
             }
         }
         self.reopen(&lane_name);
@@ -190,7 +193,7 @@ impl MessageStore {
 
     /// Takes all messages out; positions are not used again.
     pub(crate) fn clear(&mut self) {
-        *self = Self { next_position: self.next_position, ..Self::default() };
+        *self = Self { next_position: self.next_position, next_turn: self.next_turn, ..Self::default() };
     }
 
     /// Ends the delays and visibility timeouts that end by now.
@@ -245,7 +248,6 @@ impl MessageStore {
             }
             State::InFlight { until_ms, .. } => {
                 self.in_flight.remove(&(until_ms, position));
-                self.lanes.get_mut(&entry.lane).expect("every message has a lane").in_flight -= 1;
             }
         }
     }
@@ -254,11 +256,16 @@ impl MessageStore {
     fn reopen(&mut self, name: &Lane) {
         let lane = self.lanes.get_mut(name).expect("a lane lasts until it is empty");
         let first = lane.positions.first().copied();
-        let open_at =
-            first.filter(|first| lane.in_flight == 0 && self.entries[first].state == State::Visible);
+        let receivable = first.filter(|first| self.entries[first].state == State::Visible);
+        let open_at = receivable.map(|position| {
+            // A lane keeps its place for as long as it stays open.
+            let turn = lane.open_at.map_or(self.next_turn, |(turn, _)| turn);
+            self.next_turn = self.next_turn.max(turn + 1);
+            (turn, position)
+        });
         if lane.open_at != open_at {
-            if let Some(position) = lane.open_at {
-                self.open.remove(&position);
+            if let Some(place) = lane.open_at {
+                self.open.remove(&place);
             }
             self.open.extend(open_at);
             lane.open_at = open_at;

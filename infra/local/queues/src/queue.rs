@@ -3,6 +3,7 @@
 //! Nothing in here reads a clock. Every call says what time it is, and what has become due until
 //! then happens first.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -12,8 +13,12 @@ use crate::digest::content_deduplication_id;
 use crate::error::QueueError;
 use crate::message::NewMessage;
 use crate::message_store::{Message, MessageCounts, MessageStore, Position, State};
+use crate::queue_name::ACCOUNT_ID;
 use crate::receipt_handle::ReceiptHandle;
 use crate::settings::{FifoSettings, QueueSettings};
+
+/// The system attribute that names the trace a message belongs to.
+pub(crate) const TRACE_HEADER: &str = "AWSTraceHeader";
 
 /// A queue and its messages.
 #[derive(Debug)]
@@ -23,6 +28,7 @@ pub(crate) struct Queue {
     settings: QueueSettings,
     created_at_ms: u64,
     modified_at_ms: u64,
+    purged_at_ms: Option<u64>,
     messages: MessageStore,
     deduplication: Deduplication,
 }
@@ -43,6 +49,27 @@ pub(crate) struct Delivery {
     pub(crate) receipt_handle: ReceiptHandle,
 }
 
+impl Delivery {
+    /// What the service says about the message, by name.
+    pub(crate) fn system_attributes(&self) -> BTreeMap<&'static str, String> {
+        let message = &self.message;
+        [
+            ("SenderId", Some(ACCOUNT_ID.to_owned())),
+            ("SentTimestamp", Some(message.sent_at_ms.to_string())),
+            ("ApproximateReceiveCount", Some(message.receive_count.to_string())),
+            ("ApproximateFirstReceiveTimestamp", message.first_received_at_ms.map(|at_ms| at_ms.to_string())),
+            ("SequenceNumber", self.sequence_number.clone()),
+            ("MessageGroupId", message.content.group_id.clone()),
+            ("MessageDeduplicationId", message.content.deduplication_id.clone()),
+            (TRACE_HEADER, message.content.trace_header.clone()),
+            ("DeadLetterQueueSourceArn", message.dead_letter_source_arn.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+}
+
 /// What one receive took.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
@@ -58,6 +85,7 @@ impl Queue {
             settings,
             created_at_ms: now_ms,
             modified_at_ms: now_ms,
+            purged_at_ms: None,
             messages: MessageStore::default(),
             deduplication: Deduplication::default(),
         }
@@ -166,6 +194,9 @@ impl Queue {
     }
 
     /// Lets this delivery's visibility timeout end so many seconds from now.
+    ///
+    /// A standard queue also takes the handle of an earlier delivery, and one whose timeout has ended: the
+    /// message is then hidden once more. A FIFO queue refuses both.
     pub(crate) fn change_visibility(
         &mut self,
         now_ms: u64,
@@ -181,11 +212,14 @@ impl Queue {
                 "Message does not exist or is not available for visibility timeout change.",
             ));
         };
-        if entry.deliveries != handle.delivery {
+        let is_fifo = self.settings.fifo.is_some();
+        if is_fifo && entry.deliveries != handle.delivery {
             return Err(expired(handle));
         }
-        let State::InFlight { delivered_at_ms, .. } = entry.state else {
-            return Err(QueueError::MessageNotInflight);
+        let delivered_at_ms = match entry.state {
+            State::InFlight { delivered_at_ms, .. } => delivered_at_ms,
+            _ if is_fifo => return Err(QueueError::MessageNotInflight),
+            _ => now_ms,
         };
         let until_ms = now_ms + milliseconds(visibility_timeout_seconds);
         if until_ms - delivered_at_ms > LONGEST_FLIGHT_MS {
@@ -201,9 +235,21 @@ impl Queue {
         Ok(())
     }
 
-    /// Deletes every message, delayed and in flight ones too. What was accepted stays known as such.
-    pub(crate) fn purge(&mut self) {
+    /// Deletes every message, delayed and in flight ones too, and forgets which were accepted.
+    pub(crate) fn clear(&mut self) {
         self.messages.clear();
+        self.deduplication = Deduplication::default();
+    }
+
+    /// Clears the queue, unless it was purged within the last minute.
+    pub(crate) fn purge(&mut self, now_ms: u64) -> Result<(), QueueError> {
+        const BETWEEN_PURGES_MS: u64 = 60_000;
+        if self.purged_at_ms.is_some_and(|purged_at_ms| now_ms < purged_at_ms + BETWEEN_PURGES_MS) {
+            return Err(QueueError::PurgeQueueInProgress);
+        }
+        self.purged_at_ms = Some(now_ms);
+        self.clear();
+        Ok(())
     }
 
     /// Replaces the settings.

@@ -34,10 +34,13 @@ impl QueueName {
         }
     }
 
-    /// The queue that a URL names, on whatever host: a client may reach this endpoint through another.
+    /// The queue that a URL names, on whatever host: a client may reach this endpoint through another. A bare
+    /// name counts as a URL.
     pub(crate) fn from_url(url: &str) -> Result<Self, QueueError> {
         let invalid = || QueueError::InvalidAddress { url: url.to_owned() };
-        let (_, address) = url.split_once("://").ok_or_else(invalid)?;
+        let Some((_, address)) = url.split_once("://") else {
+            return Self::parse(url).map_err(|_| invalid());
+        };
         let mut segments = address.split('/');
         match (segments.next(), segments.next(), segments.next(), segments.next()) {
             (Some(_host), Some(ACCOUNT_ID), Some(name), None) => {
@@ -105,7 +108,10 @@ mod tests {
             QueueName::from_url("http://queues/111111111111/orders"),
             Err(QueueError::QueueDoesNotExist)
         );
-        assert!(matches!(QueueName::from_url("orders"), Err(QueueError::InvalidAddress { .. })));
+        assert_eq!(QueueName::from_url("orders"), QueueName::parse("orders"));
+        for url in ["", "not a name", "http://queues"] {
+            assert!(matches!(QueueName::from_url(url), Err(QueueError::InvalidAddress { .. })), "{url}");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Queues {
     region: String,
     ids: IdSource,
     by_name: BTreeMap<QueueName, Queue>,
+    /// When queues were deleted: their names are free again a minute later.
+    deleted_at_ms: BTreeMap<QueueName, u64>,
     /// The move tasks, the latest last.
     move_tasks: Vec<MoveTask>,
     /// The queues whose waiting receivers have to look again.
@@ -41,6 +43,7 @@ impl Queues {
             region: region.to_owned(),
             ids: IdSource::new(seed),
             by_name: BTreeMap::new(),
+            deleted_at_ms: BTreeMap::new(),
             move_tasks: Vec::new(),
             stirred: BTreeSet::new(),
         }
@@ -62,7 +65,8 @@ impl Queues {
         attributes: &Attributes,
     ) -> Result<(), QueueError> {
         let defaults = if name.is_fifo() { QueueSettings::fifo() } else { QueueSettings::standard() };
-        let asks_for_fifo = attributes.get("FifoQueue").is_some_and(|value| value == "true");
+        let asks_for_fifo =
+            attributes.get("FifoQueue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         if asks_for_fifo != name.is_fifo() {
             return Err(QueueName::invalid(name.as_str()));
         }
@@ -74,14 +78,16 @@ impl Queues {
                 None => Ok(()),
             };
         }
+        self.check_name_is_free_again(now_ms, name)?;
         self.check_redrive_policy(name, &settings)?;
         self.by_name.insert(name.clone(), Queue::new(self.ids.next(), settings, now_ms));
         Ok(())
     }
 
     /// Deletes a queue with its messages.
-    pub(crate) fn delete(&mut self, name: &QueueName) -> Result<(), QueueError> {
+    pub(crate) fn delete(&mut self, now_ms: u64, name: &QueueName) -> Result<(), QueueError> {
         self.by_name.remove(name).ok_or(QueueError::QueueDoesNotExist)?;
+        self.deleted_at_ms.insert(name.clone(), now_ms);
         self.stirred.insert(name.clone());
         Ok(())
     }
@@ -136,9 +142,36 @@ impl Queues {
         Ok(())
     }
 
+    /// Deletes all messages of a queue, at most once a minute.
+    pub(crate) fn purge(&mut self, now_ms: u64, name: &QueueName) -> Result<(), QueueError> {
+        self.get_mut(name)?.purge(now_ms)
+    }
+
     /// Deletes all messages of a queue.
-    pub(crate) fn purge(&mut self, name: &QueueName) -> Result<(), QueueError> {
-        self.get_mut(name)?.purge();
+    pub(crate) fn clear(&mut self, name: &QueueName) -> Result<(), QueueError> {
+        self.get_mut(name)?.clear();
+        Ok(())
+    }
+
+    /// Checks what a batch as a whole needs: on a FIFO queue, a group and an id for each of its messages.
+    pub(crate) fn check_batch<'a>(
+        &self,
+        name: &QueueName,
+        messages: impl IntoIterator<Item = &'a NewMessage>,
+    ) -> Result<(), QueueError> {
+        let Some(fifo) = self.get(name)?.settings().fifo else { return Ok(()) };
+        for message in messages {
+            if message.group_id.is_none() {
+                return Err(QueueError::InvalidParameterValue {
+                    name: "MessageGroupId".to_owned(),
+                    value: String::new(),
+                    reason: "The request must contain the parameter MessageGroupId.".to_owned(),
+                });
+            }
+            if message.deduplication_id.is_none() && !fifo.content_based_deduplication {
+                return Err(QueueError::DeduplicationIdRequired);
+            }
+        }
         Ok(())
     }
 
@@ -300,6 +333,16 @@ impl Queues {
             self.stir(target)?.accept(now_ms, Message::new(id, message.content, now_ms));
         }
         Ok(())
+    }
+
+    fn check_name_is_free_again(&self, now_ms: u64, name: &QueueName) -> Result<(), QueueError> {
+        const UNTIL_FREE_MS: u64 = 60_000;
+        match self.deleted_at_ms.get(name) {
+            Some(deleted_at_ms) if now_ms < deleted_at_ms + UNTIL_FREE_MS => {
+                Err(QueueError::QueueDeletedRecently)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_redrive_policy(&self, name: &QueueName, settings: &QueueSettings) -> Result<(), QueueError> {

@@ -5,13 +5,11 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::error::QueueError;
-use crate::http;
 use crate::message_store::MessageCounts;
 use crate::queue::Delivery;
 use crate::queue_name::QueueName;
@@ -38,29 +36,17 @@ pub struct QueueSummary {
     pub counts: MessageCounts,
 }
 
-/// Answers SQS requests on this listener, for as long as the future is polled.
-///
-/// Connections that were accepted until then stay open until their clients close them.
-pub async fn serve(listener: TcpListener, service: QueueService) {
-    use axum::serve::ListenerExt;
-    // Answers are small, and a client that waits for one should not wait for the next acknowledgement too.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its small packets back");
-        }
-    });
-    if let Err(error) = axum::serve(listener, service.router()).await {
-        tracing::error!(%error, "the queue endpoint has stopped");
-    }
-}
-
 impl QueueService {
     /// No queues yet, in `us-east-1`, with the machine's clock.
     ///
     /// The address is where clients reach the service; it is part of every queue URL.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
-        let state = State { queues: Queues::new("us-east-1", Uuid::new_v4()), waiting: HashMap::new() };
+        let state = State {
+            queues: Queues::new("us-east-1", Uuid::new_v4()),
+            waiting: HashMap::new(),
+            closed: false,
+        };
         Self { address, clock: Clock::machine(), state: Arc::new(Mutex::new(state)) }
     }
 
@@ -78,8 +64,22 @@ impl QueueService {
     }
 
     /// The HTTP interface of these queues.
+    #[cfg(feature = "http")]
     pub fn router(self) -> axum::Router {
-        http::router(self)
+        crate::http::router(self)
+    }
+
+    /// Ends every long poll, without messages, and lets no further receive take any.
+    pub fn close(&self) {
+        let mut state = self.state.lock().expect("nothing panics while it holds the queues");
+        state.closed = true;
+        for waiting in state.waiting.values() {
+            waiting.notify_waiters();
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.state.lock().expect("nothing panics while it holds the queues").closed
     }
 
     /// Creates a queue, or confirms that there is one with these attributes; returns its URL.
@@ -143,6 +143,9 @@ impl QueueService {
             let changed = self.change_of(name);
             let mut changed = pin!(changed.notified());
             changed.as_mut().enable();
+            if self.is_closed() {
+                return Ok(Vec::new());
+            }
             let (deliveries, now_ms, look_again_at_ms) = self.with_queues(|queues, now_ms| {
                 let deliveries = queues.receive(now_ms, name, request)?;
                 Ok((deliveries, now_ms, queues.get(name)?.next_change_at_ms()))
@@ -170,4 +173,6 @@ struct State {
     queues: Queues,
     /// Who waits for a change to which queue's messages.
     waiting: HashMap<QueueName, Arc<Notify>>,
+    /// Whether the queues have been closed.
+    closed: bool,
 }

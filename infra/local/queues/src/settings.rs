@@ -128,6 +128,9 @@ impl QueueSettings {
             put("DeduplicationScope", scope.to_owned());
             put("FifoThroughputLimit", limit.to_owned());
         }
+        // Messages are encrypted by the service itself unless the queue says otherwise, or by whose key.
+        let own_key = self.without_effect.contains_key("KmsMasterKeyId");
+        put("SqsManagedSseEnabled", (!own_key).to_string());
         for (name, value) in &self.without_effect {
             put(name, value.clone());
         }
@@ -148,7 +151,11 @@ impl QueueSettings {
             "RedrivePolicy" => self.redrive_policy = Some(RedrivePolicy::from_json(value)?),
             _ => {
                 if let Some(known) = Self::WITHOUT_EFFECT.iter().find(|known| **known == name) {
-                    self.without_effect.insert(known, value.to_owned());
+                    // An empty value takes the attribute away.
+                    self.without_effect.remove(known);
+                    if !value.is_empty() {
+                        self.without_effect.insert(known, value.to_owned());
+                    }
                 } else if let Some(fifo) = &mut self.fifo {
                     fifo.set(name, value)?;
                 } else {
@@ -162,12 +169,14 @@ impl QueueSettings {
 
 impl FifoSettings {
     fn set(&mut self, name: &str, value: &str) -> Result<(), QueueError> {
+        let truth = [true, false].into_iter().find(|truth| truth.to_string().eq_ignore_ascii_case(value));
         match (name, value) {
-            ("FifoQueue", "true") => {}
+            ("FifoQueue", _) if truth == Some(true) => {}
             ("FifoQueue", _) => return Err(invalid(name, "A FIFO queue cannot become a standard queue.")),
-            ("ContentBasedDeduplication", "true") => self.content_based_deduplication = true,
-            ("ContentBasedDeduplication", "false") => self.content_based_deduplication = false,
-            ("ContentBasedDeduplication", _) => return Err(invalid(name, "Must be true or false.")),
+            ("ContentBasedDeduplication", _) => {
+                self.content_based_deduplication =
+                    truth.ok_or_else(|| invalid(name, "Must be true or false."))?;
+            }
             ("DeduplicationScope", "queue") => self.deduplication_scope = DeduplicationScope::Queue,
             ("DeduplicationScope", "messageGroup") => {
                 self.deduplication_scope = DeduplicationScope::MessageGroup;
@@ -251,10 +260,23 @@ mod tests {
             ("Policy", "{}"),
             ("ReceiveMessageWaitTimeSeconds", "20"),
             ("RedrivePolicy", r#"{"deadLetterTargetArn":"arn:x","maxReceiveCount":3}"#),
+            ("SqsManagedSseEnabled", "false"),
             ("VisibilityTimeout", "43200"),
         ]);
         let settings = QueueSettings::fifo().with(&set).unwrap();
         assert_eq!(settings.attributes(), set);
+    }
+
+    #[test]
+    fn truths_are_read_in_either_case_and_an_empty_policy_is_none() {
+        let set = attributes(&[("FifoQueue", "True"), ("ContentBasedDeduplication", "TRUE"), ("Policy", "")]);
+        let shown = QueueSettings::fifo().with(&set).unwrap().attributes();
+        assert_eq!(shown.get("FifoQueue").map(String::as_str), Some("true"));
+        assert_eq!(shown.get("ContentBasedDeduplication").map(String::as_str), Some("true"));
+        assert_eq!(shown.get("Policy"), None);
+        assert_eq!(shown.get("SqsManagedSseEnabled").map(String::as_str), Some("true"));
+        let refused = attributes(&[("ContentBasedDeduplication", "yes")]);
+        assert!(QueueSettings::fifo().with(&refused).is_err());
     }
 
     #[test]

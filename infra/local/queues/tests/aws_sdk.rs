@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
@@ -15,7 +17,9 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
     QueueAttributeName, SendMessageBatchRequestEntry,
 };
-use local_queues::{ManualClock, MessageCounts, QueueService, serve};
+use local_queues::{ManualClock, MessageCounts, QueueService, serve, serve_until};
+use runtime::aws::SqsQueues;
+use runtime::{Queue, QueueUrls, Queues, SystemClock, Variables};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -24,8 +28,18 @@ type TestResult = Result<(), Box<dyn Error>>;
 /// A served endpoint with a client of it.
 struct Endpoint {
     client: Client,
+    sdk: SdkConfig,
     service: QueueService,
     clock: ManualClock,
+}
+
+async fn sdk_of(address: SocketAddr) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(format!("http://{address}"))
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+        .load()
+        .await
 }
 
 impl Endpoint {
@@ -35,13 +49,8 @@ impl Endpoint {
         let clock = ManualClock::starting_at(1_700_000_000_000);
         let service = QueueService::new(address).with_clock(clock.clone()).with_region("eu-west-1");
         tokio::spawn(serve(listener, service.clone()));
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .endpoint_url(format!("http://{address}"))
-            .region(Region::new("eu-west-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-            .load()
-            .await;
-        Ok(Self { client: Client::new(&config), service, clock })
+        let sdk = sdk_of(address).await;
+        Ok(Self { client: Client::new(&sdk), sdk, service, clock })
     }
 
     fn create(&self, name: &str, attributes: &[(&str, &str)]) -> Result<String, Box<dyn Error>> {
@@ -402,17 +411,74 @@ async fn a_standard_message_comes_back_after_its_timeout_and_dies_of_too_many_re
     endpoint.clock.advance(Duration::from_secs(59));
     assert!(endpoint.receive(&source, 1).await?.is_empty());
     endpoint.clock.advance(Duration::from_secs(1));
-    let too_late = endpoint
-        .client
-        .change_message_visibility()
-        .queue_url(&source)
-        .receipt_handle(&receipt_handle)
-        .visibility_timeout(60)
-        .send()
-        .await;
-    assert!(too_late.expect_err("a refusal").into_service_error().is_message_not_inflight());
     assert!(endpoint.receive(&source, 1).await?.is_empty(), "it was received once, and that was too often");
     assert_eq!(bodies(&endpoint.receive(&dead, 1).await?), ["m"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_trace_that_a_request_belongs_to_arrives_with_its_message() -> TestResult {
+    const TRACE: &str = "Root=1-3152b799-8954dae64eda91bc9a23a7e8;Parent=7fa8c0f79203be72;Sampled=1";
+    let endpoint = Endpoint::start().await?;
+    endpoint.create("q", &[])?;
+    // A bare name does for a URL.
+    let request = endpoint.send("q", "m").customize();
+    let request = request.mutate_request(|request| {
+        request.headers_mut().insert("X-Amzn-Trace-Id", TRACE);
+    });
+    request.send().await?;
+    let message = endpoint.receive("q", 1).await?.remove(0);
+    assert_eq!(attribute(&message, &MessageSystemAttributeName::AwsTraceHeader), Some(TRACE));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_the_long_polls_without_messages() -> TestResult {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let service = QueueService::new(address);
+    let url = service.create_queue("q", [])?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(serve_until(listener, service.clone(), async {
+        let _ = stopped.await;
+    }));
+    let client = Client::new(&sdk_of(address).await);
+    let poll = client.receive_message().queue_url(&url).wait_time_seconds(20).send();
+    let poll = tokio::spawn(poll);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!poll.is_finished());
+    stop.send(()).map_err(|()| "the server waits for it")?;
+    let received = tokio::time::timeout(Duration::from_secs(5), poll).await???;
+    assert!(received.messages().is_empty());
+    tokio::time::timeout(Duration::from_secs(5), server).await??;
+    Ok(())
+}
+
+/// The ledger's own way to SQS, which tries again what the service does not take.
+#[tokio::test]
+async fn the_ledgers_queues_send_and_give_back() -> TestResult {
+    let endpoint = Endpoint::start().await?;
+    let url = endpoint.create("decisions.fifo", &[])?;
+    let variables = Variables::new(move |name| (name == "DECISIONS_QUEUE_URL").then(|| url.clone()));
+    let urls = QueueUrls::read(&variables);
+    let queues = SqsQueues::new(&endpoint.sdk, urls, Arc::new(SystemClock));
+    let message = |number: usize| runtime::Message {
+        body: format!("m{number}"),
+        group: Some(("g".to_owned(), number.to_string())),
+        delay_s: None,
+    };
+    queues.send(Queue::Decisions, (0..12).map(message).collect()).await?;
+    assert_eq!(endpoint.counts("decisions.fifo"), (12, 0, 0));
+    let url = endpoint.service.queues()[0].url.clone();
+    let received = endpoint.receive(&url, 2).await?;
+    assert_eq!(bodies(&received), ["m0", "m1"]);
+    let handle = received[1].receipt_handle.clone().ok_or("a handle")?;
+    queues.change_visibility(Queue::Decisions, handle, 0).await?;
+    assert_eq!(endpoint.counts("decisions.fifo"), (11, 1, 0));
+    let unknown = queues.change_visibility(Queue::Decisions, "no handle".to_owned(), 0).await;
+    assert!(unknown.expect_err("a refusal").message.contains("ReceiptHandleIsInvalid"));
+    let without_url = queues.send(Queue::Talent, vec![message(1)]).await;
+    assert!(without_url.expect_err("a refusal").message.contains("TALENT_QUEUE_URL"));
     Ok(())
 }
 
@@ -426,8 +492,22 @@ async fn batches_answer_for_each_entry() -> TestResult {
             .message_body(id.to_string())
             .message_deduplication_id(id.to_string())
     };
-    let entries =
-        (0..10).map(|id| send_entry(id).set_message_group_id((id != 3).then(|| "g".to_owned())).build());
+    let without_group = endpoint
+        .client
+        .send_message_batch()
+        .queue_url(&url)
+        .entries(send_entry(0).message_group_id("g").build()?)
+        .entries(send_entry(1).build()?)
+        .send()
+        .await;
+    assert_eq!(
+        without_group.expect_err("a refusal").code(),
+        Some("InvalidParameterValue"),
+        "what lacks a group takes the whole batch with it"
+    );
+    assert_eq!(endpoint.counts("q.fifo"), (0, 0, 0));
+    let entries = (0..10)
+        .map(|id| send_entry(id).message_group_id("g").set_delay_seconds((id == 3).then_some(5)).build());
     let sent = endpoint
         .client
         .send_message_batch()
@@ -436,7 +516,7 @@ async fn batches_answer_for_each_entry() -> TestResult {
         .send()
         .await?;
     assert_eq!(sent.successful().len(), 9);
-    assert_eq!((sent.failed()[0].id(), sent.failed()[0].code()), ("3", "MissingParameter"));
+    assert_eq!((sent.failed()[0].id(), sent.failed()[0].code()), ("3", "InvalidParameterValue"));
 
     let messages = endpoint.receive(&url, 10).await?;
     assert_eq!(bodies(&messages), ["0", "1", "2", "4", "5", "6", "7", "8", "9"]);

@@ -48,7 +48,7 @@ impl Page {
     }
 }
 
-/// The hash of a page's bytes (SHA-256).
+/// A SHA-256, mostly of a page's bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PageHash([u8; 32]);
 
@@ -57,6 +57,18 @@ impl PageHash {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// Returns the hash with these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// Returns the hash with this text: 64 hexadecimal digits.

@@ -15,8 +15,12 @@ use futures::future::{self, Either};
 
 use crate::Clock;
 
-/// For how long one call is tried again, pauses and attempts that were never answered together.
-const TRY_FOR: Duration = Duration::from_secs(2);
+/// For how long the pauses of one call last together.
+const PAUSE_FOR: Duration = Duration::from_secs(2);
+
+/// How long to wait for an answer: at first, after one answer that did not come, and after two. A third that
+/// does not come is the end.
+pub(super) type Limits = [Duration; 3];
 /// The first pause; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause.
@@ -42,6 +46,17 @@ const NOT_NOW_CODES: [&str; 13] = [
 /// Answers of the service that ask to try again, and do not say what was done.
 const UNKNOWN_CODES: [&str; 5] =
     ["InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "SlowDown"];
+
+/// Limits for a call that takes some 8 ms, and 16 in the slowest of a hundred.
+pub(super) const SMALL: Limits = milliseconds([500, 1_000, 2_000]);
+/// Limits for a call with up to a megabyte, or many parts.
+pub(super) const LARGE: Limits = milliseconds([1_000, 2_000, 4_000]);
+/// Limits for a call whose answer may have 16 MB, and mostly has little.
+pub(super) const HUGE: Limits = milliseconds([1_000, 4_000, 16_000]);
+
+const fn milliseconds([first, second, third]: [u64; 3]) -> Limits {
+    [Duration::from_millis(first), Duration::from_millis(second), Duration::from_millis(third)]
+}
 
 /// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,8 +155,9 @@ fn throttling_reasons<'a>(error: &'a (dyn Error + 'static)) -> &'a [ThrottlingRe
 /// The attempts of one call.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    left: Duration,
+    pauses_left: Duration,
     pause: Duration,
+    unanswered: usize,
     /// Whether an earlier attempt may have taken effect although it failed.
     pub(super) may_have_taken_effect: bool,
 }
@@ -149,21 +165,21 @@ pub(super) struct Attempts {
 impl Attempts {
     /// Returns the attempts of a call that was not made yet.
     pub(super) fn new() -> Self {
-        Self { left: TRY_FOR, pause: FIRST_PAUSE, may_have_taken_effect: false }
+        Self { pauses_left: PAUSE_FOR, pause: FIRST_PAUSE, unanswered: 0, may_have_taken_effect: false }
     }
 
-    /// Makes an attempt, which gives up after `limit`.
+    /// Makes an attempt.
     pub(super) async fn make<T, E>(
         &mut self,
         clock: &dyn Clock,
-        limit: Duration,
+        limits: Limits,
         call: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> Result<T, Attempted<E>> {
-        match future::select(pin!(call), clock.sleep(limit)).await {
+        match future::select(pin!(call), clock.sleep(limits[self.unanswered])).await {
             Either::Left((Ok(answer), _)) => Ok(answer),
             Either::Left((Err(error), _)) => Err(Attempted::Failed(Box::new(error))),
             Either::Right(((), _)) => {
-                self.left = self.left.saturating_sub(limit);
+                self.unanswered += 1;
                 Err(Attempted::NotAnswered)
             }
         }
@@ -172,12 +188,13 @@ impl Attempts {
     /// Waits before the next attempt, or returns the failure if there is to be none.
     pub(super) async fn again(&mut self, clock: &dyn Clock, failure: Failure) -> Result<(), Failure> {
         self.may_have_taken_effect |= failure.kind == FailureKind::Unknown;
-        if failure.kind == FailureKind::Refused || self.left.is_zero() {
+        let is_over = self.pauses_left.is_zero() || self.unanswered == Limits::default().len();
+        if failure.kind == FailureKind::Refused || is_over {
             return Err(failure);
         }
         // Callers that failed together come back apart.
         let pause = self.pause.mul_f64(random_from_half_to_one());
-        self.left = self.left.saturating_sub(pause);
+        self.pauses_left = self.pauses_left.saturating_sub(pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         clock.sleep(pause).await;
         Ok(())
@@ -213,7 +230,7 @@ impl<E: ProvideErrorMetadata + Error + 'static> Attempted<E> {
 /// Calls a service until it answers: for calls that change nothing, or change the same when repeated.
 pub(super) async fn repeat<T, E, F>(
     clock: &dyn Clock,
-    limit: Duration,
+    limits: Limits,
     call: impl Fn() -> F,
 ) -> Result<T, Failure>
 where
@@ -222,7 +239,7 @@ where
 {
     let mut attempts = Attempts::new();
     loop {
-        match attempts.make(clock, limit, call()).await {
+        match attempts.make(clock, limits, call()).await {
             Ok(answer) => return Ok(answer),
             Err(attempted) => attempts.again(clock, attempted.failure()).await?,
         }

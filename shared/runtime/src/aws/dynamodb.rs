@@ -16,8 +16,9 @@ use crate::{Clock, TableNames};
 
 /// The ledger's tables in DynamoDB.
 ///
-/// Throttles, conflicts and lost answers are tried again within a call, for about two seconds. A write that
-/// is repeated because its answer was lost is done if what stands at its key is what it put.
+/// Throttles, conflicts and errors are tried again within a call, with pauses of two seconds together, and an
+/// answer that does not come after half a second is asked for again, twice. A write that is repeated because
+/// its answer was lost is done if what stands at its key is what it put.
 #[derive(Clone)]
 pub struct DynamoEngine {
     client: Client,

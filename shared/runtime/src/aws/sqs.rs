@@ -1,22 +1,19 @@
 //! The queues of SQS.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry as Entry;
 use store::BoxFuture;
 
-use super::call::{Attempts, Failure, FailureKind, repeat};
+use super::call::{Attempts, Failure, FailureKind, SMALL, repeat};
 use crate::{Clock, Message, Queue, QueueError, QueueUrls, Queues};
 
 /// Messages in one batch (a limit of SQS).
 const BATCH_MESSAGES_MAX: usize = 10;
 /// Bytes of the bodies in one batch (a limit of SQS).
 const BATCH_BYTES_MAX: usize = 1_048_576;
-/// How long an attempt may take.
-const LIMIT: Duration = Duration::from_secs(1);
 
 /// The ledger's queues in SQS.
 #[derive(Clone)]
@@ -54,7 +51,7 @@ impl SqsQueues {
         loop {
             let request = self.client.send_message_batch().queue_url(url);
             let call = request.set_entries(Some(entries.clone())).send();
-            let failure = match attempts.make(clock, LIMIT, call).await {
+            let failure = match attempts.make(clock, SMALL, call).await {
                 Err(attempted) => attempted.failure(),
                 Ok(answer) => {
                     let Some(first) = answer.failed.first() else { return Ok(()) };
@@ -85,7 +82,7 @@ impl SqsQueues {
                 .visibility_timeout(seconds)
                 .send()
         };
-        repeat(self.clock.as_ref(), LIMIT, call)
+        repeat(self.clock.as_ref(), SMALL, call)
             .await
             .map(drop)
             .map_err(|failure| QueueError { queue, message: failure.message })

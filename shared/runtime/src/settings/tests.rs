@@ -48,6 +48,7 @@ fn every_setting_is_read_from_its_variable() {
         ("DECIDE_FOR_MS", "1000"),
         ("FIRST_CLOSE_DATE", "2026-02-01"),
         ("ACCOUNT_SHARDS", "4"),
+        ("MEMBERS_SEE", "accounts"),
         ("STAGE", "test"),
     ]))
     .unwrap();
@@ -66,6 +67,7 @@ fn every_setting_is_read_from_its_variable() {
     );
     assert_eq!(settings.first_close_date, NaiveDate::from_ymd_opt(2026, 2, 1));
     assert_eq!(settings.account_shards, 4);
+    assert_eq!(settings.members_see, MembersSee::Accounts);
     assert_eq!(settings.stage.as_deref(), Some("test"));
 }
 
@@ -86,6 +88,7 @@ fn a_value_that_cannot_be_names_its_variable_and_what_to_set() {
         ("DECIDE_FOR_MS", "4 s"),
         ("FIRST_CLOSE_DATE", "1.2.2026"),
         ("GUARD_FACTOR", "-1"),
+        ("MEMBERS_SEE", "everything"),
         ("PAGE_BYTES_MAX", "400000"),
         ("REORDER_WINDOW_MS", "1e3"),
         ("SETTLE_SECONDS", "-1"),

@@ -60,7 +60,11 @@ pub(crate) fn for_each_entry<Entry, Success>(
     Ok(answer)
 }
 
-fn check<'a>(kind: &'static str, ids: impl ExactSizeIterator<Item = &'a str>) -> Result<(), QueueError> {
+/// Checks the number of a batch's entries and their ids.
+pub(super) fn check<'a>(
+    kind: &'static str,
+    ids: impl ExactSizeIterator<Item = &'a str>,
+) -> Result<(), QueueError> {
     match ids.len() {
         0 => return Err(QueueError::EmptyBatchRequest { entries: kind }),
         1..=MAXIMUM_ENTRIES => {}

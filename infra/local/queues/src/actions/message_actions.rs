@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::batch::{BatchAnswer, DoneEntry, for_each_entry};
+use super::batch::{self, BatchAnswer, DoneEntry, for_each_entry};
 use super::message_shapes::{Digests, MessageToSend, ReceivedShape, SentShape, Wanted};
 use super::parameters::{in_range, queue_of, required, visibility_timeout_seconds};
 use crate::error::QueueError;
@@ -19,13 +19,16 @@ pub(crate) struct SendMessageRequest {
     message: MessageToSend,
 }
 
+/// Sends a message. `trace_header` is that of the request, for a message without one of its own.
 pub(crate) fn send_message(
     service: &QueueService,
     request: SendMessageRequest,
+    trace_header: Option<&str>,
 ) -> Result<SentShape, QueueError> {
     let name = queue_of(request.queue_url)?;
-    let message = request.message.read()?;
+    let mut message = request.message.read()?;
     let digests = Digests::of(&message);
+    message.trace_header = message.trace_header.or_else(|| trace_header.map(ToOwned::to_owned));
     let sent = service.with_queues(|queues, now_ms| queues.send(now_ms, &name, message))?;
     Ok(SentShape::new(sent, digests))
 }
@@ -69,11 +72,14 @@ pub(crate) fn send_message_batch(
     if sent_bytes > MAXIMUM_REQUEST_BYTES {
         return Err(QueueError::BatchRequestTooLong { limit_bytes: MAXIMUM_REQUEST_BYTES, sent_bytes });
     }
+    let kind = "SendMessageBatchRequestEntry";
+    batch::check(kind, messages.iter().map(|(id, _)| id.as_str()))?;
     // One hold of the queues for the whole batch, so that nobody receives or adds something in its middle.
     service.with_queues(|queues, now_ms| {
-        queues.get(&name)?;
+        let readable = messages.iter().filter_map(|(_, read)| Some(&read.as_ref().ok()?.1));
+        queues.check_batch(&name, readable)?;
         for_each_entry(
-            "SendMessageBatchRequestEntry",
+            kind,
             messages,
             |(id, _)| id,
             |(id, read)| {
@@ -124,7 +130,7 @@ pub(crate) async fn receive_message(
         system_attributes: [request.attribute_names, request.message_system_attribute_names].concat(),
         message_attributes: request.message_attribute_names,
     };
-    let messages = deliveries.into_iter().map(|delivery| ReceivedShape::new(delivery, &wanted)).collect();
+    let messages = deliveries.iter().map(|delivery| ReceivedShape::new(delivery, &wanted)).collect();
     Ok(ReceiveMessageAnswer { messages })
 }
 

@@ -10,10 +10,7 @@ use super::parameters::{in_range, required};
 use crate::digest::{md5_of_attributes, md5_of_body};
 use crate::error::QueueError;
 use crate::message::{AttributeValue, MessageAttribute, NewMessage};
-use crate::queue::{Delivery, Sent};
-use crate::queue_name::ACCOUNT_ID;
-
-const TRACE_HEADER: &str = "AWSTraceHeader";
+use crate::queue::{Delivery, Sent, TRACE_HEADER};
 
 /// A message to be sent.
 #[derive(Debug, Deserialize)]
@@ -120,7 +117,7 @@ pub(crate) struct Wanted {
 }
 
 impl ReceivedShape {
-    pub(crate) fn new(delivery: Delivery, wanted: &Wanted) -> Self {
+    pub(crate) fn new(delivery: &Delivery, wanted: &Wanted) -> Self {
         let content = &delivery.message.content;
         let wanted_attributes =
             || by_name(&content.attributes).filter(|(name, _)| wanted.message_attribute(name));
@@ -133,9 +130,9 @@ impl ReceivedShape {
             message_attributes: wanted_attributes()
                 .map(|(name, attribute)| (name.to_owned(), AttributeShape::write(attribute)))
                 .collect(),
-            attributes: system_attributes(delivery)
+            attributes: delivery
+                .system_attributes()
                 .into_iter()
-                .filter_map(|(name, value)| Some((name, value?)))
                 .filter(|(name, _)| wanted.system_attribute(name))
                 .collect(),
         }
@@ -149,26 +146,10 @@ impl Wanted {
 
     fn message_attribute(&self, name: &str) -> bool {
         self.message_attributes.iter().any(|wanted| match wanted.strip_suffix(".*") {
-            Some("") => true,
-            Some(prefix) => name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')),
-            None => wanted == "All" || wanted == name,
+            Some(prefix) => name.starts_with(prefix),
+            None => wanted == "All" || wanted == "*" || wanted == name,
         })
     }
-}
-
-fn system_attributes(delivery: Delivery) -> [(&'static str, Option<String>); 9] {
-    let message = delivery.message;
-    [
-        ("SenderId", Some(ACCOUNT_ID.to_owned())),
-        ("SentTimestamp", Some(message.sent_at_ms.to_string())),
-        ("ApproximateReceiveCount", Some(message.receive_count.to_string())),
-        ("ApproximateFirstReceiveTimestamp", message.first_received_at_ms.map(|time_ms| time_ms.to_string())),
-        ("SequenceNumber", delivery.sequence_number),
-        ("MessageGroupId", message.content.group_id.clone()),
-        ("MessageDeduplicationId", message.content.deduplication_id.clone()),
-        (TRACE_HEADER, message.content.trace_header.clone()),
-        ("DeadLetterQueueSourceArn", message.dead_letter_source_arn),
-    ]
 }
 
 /// A message attribute: text, or bytes in base 64.
@@ -252,8 +233,10 @@ mod tests {
             ("color", "colors", false),
             ("All", "color", true),
             (".*", "color", true),
+            ("*", "color", true),
             ("shop.*", "shop.color", true),
-            ("shop.*", "shopping", false),
+            ("shop.*", "shopping", true),
+            ("shop.*", "store", false),
         ] {
             let filter =
                 Wanted { system_attributes: Vec::new(), message_attributes: vec![wanted.to_owned()] };

@@ -154,12 +154,12 @@ pub(crate) fn set_queue_attributes(
 
 pub(crate) fn delete_queue(service: &QueueService, request: QueueRequest) -> Result<Value, QueueError> {
     let name = request.queue()?;
-    service.with_queues(|queues, _| queues.delete(&name))?;
+    service.with_queues(|queues, now_ms| queues.delete(now_ms, &name))?;
     Ok(json!({}))
 }
 
 pub(crate) fn purge_queue(service: &QueueService, request: QueueRequest) -> Result<Value, QueueError> {
     let name = request.queue()?;
-    service.with_queues(|queues, _| queues.purge(&name))?;
+    service.with_queues(|queues, now_ms| queues.purge(now_ms, &name))?;
     Ok(json!({}))
 }

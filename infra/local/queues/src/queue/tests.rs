@@ -103,7 +103,7 @@ fn a_group_is_blocked_while_any_of_its_messages_is_in_flight() {
 }
 
 #[test]
-fn a_message_given_back_waits_for_the_rest_of_its_group_in_flight() {
+fn a_message_given_back_waits_for_those_before_it_and_not_for_those_behind_it() {
     let mut bench = Bench::fifo(&[]);
     for body in ["a1", "a2", "a3"] {
         bench.send_to_group("a", body);
@@ -112,7 +112,33 @@ fn a_message_given_back_waits_for_the_rest_of_its_group_in_flight() {
     bench.change_visibility(&first_two[1], 0).unwrap();
     assert!(bench.receive_bodies(10).is_empty());
     bench.change_visibility(&first_two[0], 0).unwrap();
-    assert_eq!(bench.receive_bodies(10), ["a1", "a2", "a3"]);
+    let all = bench.receive(10, 30);
+    assert_eq!(bodies(&all), ["a1", "a2", "a3"]);
+    bench.change_visibility(&all[0], 0).unwrap();
+    assert_eq!(bench.receive_bodies(10), ["a1"], "two receivers have messages of one group");
+}
+
+#[test]
+fn messages_whose_timeout_has_ended_come_again_while_a_later_one_is_prolonged() {
+    let mut bench = Bench::fifo(&[]);
+    for body in ["a1", "a2", "a3", "a4"] {
+        bench.send_to_group("a", body);
+    }
+    let three = bench.receive(3, 1);
+    bench.change_visibility(&three[2], 6).unwrap();
+    bench.wait_ms(2_000);
+    assert_eq!(bench.receive_bodies(10), ["a1", "a2"]);
+}
+
+#[test]
+fn a_group_whose_message_comes_back_goes_behind_the_groups_that_wait() {
+    let mut bench = Bench::fifo(&[]);
+    for body in ["a1", "a2", "b1", "c1"] {
+        bench.send_to_group(&body[..1], body);
+    }
+    assert_eq!(bodies(&bench.receive(1, 1)), ["a1"]);
+    bench.wait_ms(1_000);
+    assert_eq!(bench.receive_bodies(10), ["b1", "c1", "a1", "a2"]);
 }
 
 #[test]
@@ -138,18 +164,32 @@ fn a_standard_queue_ignores_a_handle_from_before_the_last_delivery() {
     let second = bench.receive(1, 1).remove(0);
     assert_eq!(bench.delete(&first), Ok(()));
     assert_eq!(bench.counts(), (0, 1, 0));
-    assert!(matches!(bench.change_visibility(&first, 0), Err(QueueError::InvalidParameterValue { .. })));
     assert_eq!(bench.delete(&second), Ok(()));
     assert_eq!(bench.counts(), (0, 0, 0));
 }
 
 #[test]
-fn a_standard_queue_accepts_a_handle_after_its_timeout_until_the_next_delivery() {
+fn a_standard_queue_changes_visibility_by_any_handle_of_a_message_that_is_there() {
+    let mut bench = Bench::standard(&[]);
+    bench.send_standard("m", None);
+    let first = bench.receive(1, 1).remove(0);
+    bench.wait_ms(1_000);
+    assert_eq!(bench.change_visibility(&first, 5), Ok(()), "its timeout has ended");
+    assert!(bench.receive_bodies(1).is_empty(), "it is hidden once more");
+    bench.wait_ms(5_000);
+    let second = bench.receive(1, 30).remove(0);
+    assert_eq!(bench.change_visibility(&first, 0), Ok(()), "it was delivered again since");
+    assert_eq!(bench.counts(), (1, 0, 0));
+    assert_eq!(bench.delete(&second), Ok(()));
+    assert!(matches!(bench.change_visibility(&second, 0), Err(QueueError::InvalidParameterValue { .. })));
+}
+
+#[test]
+fn a_standard_queue_deletes_by_a_handle_after_its_timeout_until_the_next_delivery() {
     let mut bench = Bench::standard(&[]);
     bench.send_standard("m", None);
     let delivery = bench.receive(1, 1).remove(0);
     bench.wait_ms(1_000);
-    assert_eq!(bench.change_visibility(&delivery, 5), Err(QueueError::MessageNotInflight));
     assert_eq!(bench.delete(&delivery), Ok(()));
     assert_eq!(bench.counts(), (0, 0, 0));
 }
@@ -161,7 +201,9 @@ fn a_fifo_queue_refuses_a_handle_after_its_timeout() {
     let delivery = bench.receive(1, 1).remove(0);
     bench.wait_ms(1_000);
     assert!(matches!(bench.delete(&delivery), Err(QueueError::InvalidParameterValue { .. })));
+    assert_eq!(bench.change_visibility(&delivery, 5), Err(QueueError::MessageNotInflight));
     assert_eq!(bench.receive_bodies(1), ["m"]);
+    assert!(matches!(bench.change_visibility(&delivery, 5), Err(QueueError::InvalidParameterValue { .. })));
 }
 
 #[test]
@@ -302,17 +344,20 @@ fn a_message_received_too_often_is_taken_out_and_its_group_goes_on() {
 }
 
 #[test]
-fn a_purge_deletes_everything_but_the_memory_of_what_was_accepted() {
+fn a_purge_deletes_everything_and_forgets_what_was_accepted_and_is_allowed_once_a_minute() {
     let mut bench = Bench::fifo(&[]);
     let original = bench.send_to_group("a", "1");
     bench.send_to_group("a", "2");
     bench.receive(1, 30);
-    bench.queue.purge();
+    assert_eq!(bench.queue.purge(bench.now_ms), Ok(()));
     assert_eq!(bench.counts(), (0, 0, 0));
-    assert_eq!(bench.send_to_group("a", "1"), original);
-    let next = bench.send_to_group("a", "3");
-    assert!(next.sequence_number > original.sequence_number);
-    assert_eq!(bench.receive_bodies(10), ["3"]);
+    let again = bench.send_to_group("a", "1");
+    assert!(again.sequence_number > original.sequence_number);
+    assert_eq!(bench.receive_bodies(10), ["1"]);
+    bench.wait_ms(59_999);
+    assert_eq!(bench.queue.purge(bench.now_ms), Err(QueueError::PurgeQueueInProgress));
+    bench.wait_ms(1);
+    assert_eq!(bench.queue.purge(bench.now_ms), Ok(()));
 }
 
 #[test]

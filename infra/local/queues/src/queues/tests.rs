@@ -53,6 +53,35 @@ fn a_queue_is_created_again_only_with_the_attributes_it_has() {
 }
 
 #[test]
+fn a_name_is_free_again_a_minute_after_its_queue_was_deleted() {
+    let mut queues = queues();
+    let create = |queues: &mut Queues, now_ms| queues.create(now_ms, &name("q"), &Attributes::new());
+    assert_eq!(create(&mut queues, NOW_MS), Ok(()));
+    queues.delete(NOW_MS, &name("q")).unwrap();
+    assert_eq!(create(&mut queues, NOW_MS + 59_999), Err(QueueError::QueueDeletedRecently));
+    assert_eq!(create(&mut queues, NOW_MS + 60_000), Ok(()));
+}
+
+#[test]
+fn a_fifo_batch_needs_a_group_and_an_id_for_each_of_its_messages() {
+    let mut queues = queues();
+    queues.create(NOW_MS, &name("f.fifo"), &attributes(&[("FifoQueue", "true")])).unwrap();
+    let whole = NewMessage {
+        body: "m".to_owned(),
+        group_id: Some("g".to_owned()),
+        deduplication_id: Some("d".to_owned()),
+        ..NewMessage::default()
+    };
+    let without_group = NewMessage { group_id: None, ..whole.clone() };
+    let without_id = NewMessage { deduplication_id: None, ..whole.clone() };
+    let check = |messages: &[&NewMessage]| queues.check_batch(&name("f.fifo"), messages.iter().copied());
+    assert_eq!(check(&[&whole]), Ok(()));
+    assert_eq!(check(&[&whole, &without_id]), Err(QueueError::DeduplicationIdRequired));
+    let refused = check(&[&whole, &without_group]).unwrap_err();
+    assert_eq!(refused.query_code(), "InvalidParameterValue");
+}
+
+#[test]
 fn a_queue_is_fifo_exactly_if_its_name_says_so() {
     let mut create = {
         let mut queues = queues();
@@ -90,7 +119,7 @@ fn a_dead_letter_keeps_its_id_its_age_and_its_receive_count() {
 #[test]
 fn without_its_dead_letter_queue_a_message_stays() {
     let mut queues = with_dead_letters();
-    queues.delete(&name("dead")).unwrap();
+    queues.delete(NOW_MS, &name("dead")).unwrap();
     send(&mut queues, "source", "m");
     for second in 0..5 {
         assert_eq!(receive(&mut queues, NOW_MS + second * 1_000, "source").len(), 1);

@@ -9,8 +9,6 @@
 //! one by one, 32 at a time (dev profile; `measure_writes_in_batches_and_one_by_one` in `tests/aws`).
 //! Functions need the permissions `dynamodb:PartiQLInsert`, `PartiQLUpdate` and `PartiQLDelete`.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
     BatchStatementResponse, ReturnValuesOnConditionCheckFailure,
@@ -21,14 +19,12 @@ use store::{Change, Condition, Item, Key, StoreError, Write, Written};
 use super::attributes::{bytes, number, text};
 use super::write::{present_item, write as write_alone, write_again};
 use super::{DynamoEngine, unavailable_or_refused};
-use crate::aws::call::{Attempts, Failure, FailureKind};
+use crate::aws::call::{Attempts, Failure, FailureKind, LARGE};
 
 /// Statements in one batch (a limit of DynamoDB).
 const STATEMENTS_MAX: usize = 25;
 /// Calls under way at a time.
 const CALLS_MAX: usize = 32;
-/// How long an attempt may take.
-const LIMIT: Duration = Duration::from_secs(2);
 
 type Outcome = Result<Written, StoreError>;
 
@@ -77,7 +73,7 @@ async fn execute(engine: &DynamoEngine, writes: Vec<Write>) -> Vec<Outcome> {
     let statements = writes.iter().map(|write| statement(engine, write)).collect();
     let call = engine.client.batch_execute_statement().set_statements(Some(statements)).send();
     let results: Vec<Result<Written, Open>> =
-        match Attempts::new().make(engine.clock.as_ref(), LIMIT, call).await {
+        match Attempts::new().make(engine.clock.as_ref(), LARGE, call).await {
             Ok(answer) => {
                 let mut responses = answer.responses.unwrap_or_default().into_iter();
                 writes.iter().map(|write| read(write.key(), responses.next())).collect()

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::ops::Bound;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -10,12 +9,8 @@ use store::{Item, Key, Page, Query, Segment, StoreError, Table};
 
 use super::attributes::{self, Attributes, of_key, text};
 use super::{DynamoEngine, unavailable_or_refused};
-use crate::aws::call::{Attempts, Failure, FailureKind, repeat};
+use crate::aws::call::{Attempts, Failure, FailureKind, HUGE, LARGE, SMALL, repeat};
 
-/// How long one item may take.
-const SMALL_LIMIT: Duration = Duration::from_secs(1);
-/// How long up to 16 MB may take.
-const LARGE_LIMIT: Duration = Duration::from_secs(3);
 /// Keys in one batch (a limit of DynamoDB).
 const BATCH_KEYS_MAX: usize = 100;
 /// Batches under way at a time.
@@ -31,7 +26,7 @@ pub(super) async fn get(engine: &DynamoEngine, key: Key) -> Result<Option<Item>,
             .consistent_read(true)
             .send()
     };
-    let answer = repeat(engine.clock.as_ref(), SMALL_LIMIT, call).await.map_err(unavailable_or_refused)?;
+    let answer = repeat(engine.clock.as_ref(), SMALL, call).await.map_err(unavailable_or_refused)?;
     answer.item.map(|item| attributes::item(key.table, item)).transpose()
 }
 
@@ -56,7 +51,7 @@ async fn get_batch(engine: &DynamoEngine, keys: Vec<Key>) -> Result<Vec<Item>, S
     let mut attempts = Attempts::new();
     while !wanted.is_empty() {
         let call = engine.client.batch_get_item().set_request_items(Some(wanted.clone())).send();
-        let failure = match attempts.make(clock, LARGE_LIMIT, call).await {
+        let failure = match attempts.make(clock, HUGE, call).await {
             Ok(answer) => {
                 let before = found.len();
                 for (name, items) in answer.responses.unwrap_or_default() {
@@ -131,7 +126,7 @@ pub(super) async fn query(engine: &DynamoEngine, query: Query) -> Result<Page, S
             .set_exclusive_start_key(start.clone())
             .send()
     };
-    let answer = repeat(engine.clock.as_ref(), LARGE_LIMIT, call).await.map_err(unavailable_or_refused)?;
+    let answer = repeat(engine.clock.as_ref(), LARGE, call).await.map_err(unavailable_or_refused)?;
     page(query.table, answer.items, answer.last_evaluated_key)
 }
 
@@ -153,7 +148,7 @@ pub(super) async fn scan(
             .set_exclusive_start_key(start.as_ref().map(of_key))
             .send()
     };
-    let answer = repeat(engine.clock.as_ref(), LARGE_LIMIT, call).await.map_err(unavailable_or_refused)?;
+    let answer = repeat(engine.clock.as_ref(), LARGE, call).await.map_err(unavailable_or_refused)?;
     page(table, answer.items, answer.last_evaluated_key)
 }
 

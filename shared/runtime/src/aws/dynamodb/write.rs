@@ -1,7 +1,5 @@
 //! Writes of one item.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
@@ -9,10 +7,7 @@ use store::{Change, Condition, Item, Key, StoreError, Write, Written};
 
 use super::attributes::{self, Attributes, number, of_item, of_key};
 use super::{DynamoEngine, unavailable_or_refused};
-use crate::aws::call::{Attempts, Failure};
-
-/// How long an attempt may take.
-const LIMIT: Duration = Duration::from_secs(1);
+use crate::aws::call::{Attempts, Failure, SMALL};
 
 pub(super) async fn write(engine: &DynamoEngine, write: Write) -> Result<Written, StoreError> {
     write_again(engine, write, Attempts::new()).await
@@ -77,7 +72,7 @@ async fn attempt(
                 .set_expression_attribute_values(values)
                 .return_values_on_condition_check_failure(old_item)
                 .send();
-            match attempts.make(clock, LIMIT, call).await {
+            match attempts.make(clock, SMALL, call).await {
                 Ok(_) => return Ok(Attempt::Done),
                 Err(attempted) => match attempted.service_error() {
                     Some(PutItemError::ConditionalCheckFailedException(exception)) => exception.item.clone(),
@@ -95,7 +90,7 @@ async fn attempt(
                 .set_expression_attribute_values(values)
                 .return_values_on_condition_check_failure(old_item)
                 .send();
-            match attempts.make(clock, LIMIT, call).await {
+            match attempts.make(clock, SMALL, call).await {
                 Ok(_) => return Ok(Attempt::Done),
                 Err(attempted) => match attempted.service_error() {
                     Some(DeleteItemError::ConditionalCheckFailedException(exception)) => {

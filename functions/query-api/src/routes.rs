@@ -1,0 +1,86 @@
+//! The routes, one file each, in the order of the contract.
+
+mod account;
+mod account_adoptions;
+mod account_referrals;
+mod account_snapshots;
+mod account_upline;
+mod accounts;
+mod adoption;
+mod balance;
+mod commands;
+mod explain;
+mod health;
+mod held;
+mod network;
+mod openapi;
+mod operations;
+mod quarantine;
+mod records;
+mod simulate;
+mod snapshot_restated;
+mod snapshot_rows;
+mod snapshots;
+mod statement;
+mod status;
+mod sync_status;
+mod system_accounts;
+mod talent;
+mod team;
+mod unallocated;
+mod waiting;
+
+use crate::route::Route;
+
+/// Every route. Where several paths match a request, the first one counts.
+pub(crate) const ALL: &[Route] = &[
+    openapi::ROUTE,
+    health::ROUTE,
+    status::ROUTE,
+    accounts::ROUTE,
+    account::ROUTE,
+    records::OF_ACCOUNT,
+    unallocated::ROUTE,
+    statement::ROUTE,
+    balance::ROUTE,
+    account_snapshots::ROUTE,
+    team::ROUTE,
+    talent::ROUTE,
+    account_adoptions::ROUTE,
+    account_upline::ROUTE,
+    account_referrals::ROUTE,
+    adoption::ROUTE,
+    explain::ROUTE,
+    network::ROUTE,
+    snapshots::LIST,
+    snapshots::LATEST,
+    snapshots::ONE,
+    snapshots::MANIFEST,
+    snapshot_rows::ROWS,
+    snapshot_rows::EXPORT,
+    snapshot_restated::ROUTE,
+    system_accounts::ROUTE,
+    records::OF_SYSTEM_ACCOUNT,
+    sync_status::ROUTE,
+    quarantine::ROUTE,
+    held::ROUTE,
+    waiting::ROUTE,
+    operations::ROUTE,
+    simulate::ROUTE,
+    commands::SEND,
+    commands::READ,
+];
+
+/// A route's method, and its path as the contract writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteName {
+    /// The method.
+    pub method: &'static str,
+    /// The path.
+    pub path: &'static str,
+}
+
+/// Returns the method and the path of every route.
+pub fn route_names() -> impl Iterator<Item = RouteName> {
+    ALL.iter().map(|route| RouteName { method: route.method.name(), path: route.path })
+}

@@ -1,0 +1,106 @@
+//! `GET /v1/accounts/{account}/upline`: the accounts above, the referrer first, with what each has unlocked.
+
+use std::collections::BTreeSet;
+
+use domain::{AccountSequence, Link, Owner};
+use serde::Serialize;
+
+use crate::access::Access;
+use crate::account;
+use crate::answer::Answer;
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::route::{Method, Route};
+
+pub(crate) const ROUTE: Route = Route {
+    method: Method::Get,
+    path: "/v1/accounts/{account}/upline",
+    access: Access::Account,
+    parameters: &["cursor", "limit"],
+    answer: |request| Box::pin(answer(request)),
+};
+
+#[derive(Debug, Serialize)]
+struct UplineView {
+    ancestors: Vec<AncestorView>,
+    /// How the way up ends: `ROOT`, `MISSING` (no referral row), `CYCLE`, or `MORE`.
+    end: &'static str,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct AncestorView {
+    level: u32,
+    /// The ancestor, as the caller may see it.
+    account: String,
+    has_adopted: Option<bool>,
+    unlocked_level_depth: Option<u8>,
+    unlocked_bonus_tiers: Option<u8>,
+}
+
+async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
+    let account: AccountSequence = request.path("account")?;
+    let limit = request.limit()?;
+    let after = request.place::<Place>()?;
+    // A member's own cursor would name an ancestor, so that a member reads what decides the own legs, at once.
+    let limit = if request.member().is_some() { limit.min(20) } else { limit };
+    account::known(request, &Owner::User(account.clone())).await?;
+    let network = request.network().await?;
+    let policy = request.policy_today(&network);
+    let (mut current, mut level) = match after {
+        Some(place) if request.member().is_none() => (place.account, place.level),
+        Some(_) => return Err(Problem::InvalidCursor),
+        None => (account.clone(), 0),
+    };
+    let mut seen = BTreeSet::from([current.clone()]);
+    let mut ancestors = Vec::new();
+    let mut head = account::head(request, &Owner::User(current.clone())).await?.head;
+    let end = loop {
+        let referrer = match head.node.link() {
+            Link::Root => break "ROOT",
+            Link::Missing => break "MISSING",
+            Link::Under(referrer) => referrer,
+        };
+        if !seen.insert(referrer.clone()) || referrer == account {
+            break "CYCLE";
+        }
+        if ancestors.len() == limit {
+            break "MORE";
+        }
+        level += 1;
+        head = account::head(request, &Owner::User(referrer.clone())).await?.head;
+        let unlock = request.sees_others().then(|| head.node.facts.latest(policy));
+        ancestors.push(AncestorView {
+            level,
+            account: request.name(&referrer),
+            has_adopted: unlock.map(|unlock| unlock.has_adopted),
+            unlocked_level_depth: unlock.map(|unlock| unlock.level_depth),
+            unlocked_bonus_tiers: unlock.map(|unlock| unlock.bonus_tiers),
+        });
+        current = referrer;
+    };
+    let more = end == "MORE" && request.member().is_none();
+    let next_cursor = more.then(|| request.cursor(Place { level, account: current }));
+    Ok(Answer::json(&UplineView { ancestors, end, next_cursor }))
+}
+
+/// The last ancestor of an answer.
+struct Place {
+    level: u32,
+    account: AccountSequence,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}.{}", self.level, self.account)
+    }
+}
+
+impl std::str::FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (level, account) = text.split_once('.').ok_or(())?;
+        Ok(Self { level: level.parse().map_err(drop)?, account: account.parse().map_err(drop)? })
+    }
+}

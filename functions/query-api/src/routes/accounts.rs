@@ -1,0 +1,60 @@
+//! `GET /v1/accounts?ids=`: what up to 100 accounts have, in one answer.
+
+use domain::Owner;
+use serde::Serialize;
+use store::{heads, snapshots};
+
+use super::account::AccountView;
+use crate::access::Access;
+use crate::answer::Answer;
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::route::{Method, Route};
+
+pub(crate) const ROUTE: Route = Route {
+    method: Method::Get,
+    path: "/v1/accounts",
+    access: Access::Operator,
+    parameters: &["ids"],
+    answer: |request| Box::pin(answer(request)),
+};
+
+/// How many accounts one answer has at most.
+const ACCOUNTS_MAX: usize = 100;
+
+#[derive(Debug, Serialize)]
+struct AccountsView {
+    accounts: Vec<AccountView>,
+    /// Those of which no head is known.
+    unknown: Vec<Owner>,
+}
+
+async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
+    let expected =
+        || Problem::invalid("ids", format!("1 to {ACCOUNTS_MAX} accounts with commas between them"));
+    let ids: String = request.required("ids")?;
+    let owners: Vec<Owner> =
+        ids.split(',').map(|id| id.trim().parse().map_err(|_| expected())).collect::<Result<_, _>>()?;
+    if owners.is_empty() || owners.len() > ACCOUNTS_MAX {
+        return Err(expected());
+    }
+    let mut heads = heads::accounts(request.engine(), owners.clone()).await?;
+    let latest = snapshots::latest(request.engine()).await?.map(|manifest| manifest.date);
+    let mut view = AccountsView { accounts: Vec::new(), unknown: Vec::new() };
+    for owner in owners {
+        match heads.remove(&owner) {
+            Some(at) if at.position > 0 => {
+                let on_date = match latest {
+                    Some(date) => snapshots::account(request.engine(), date, &owner).await?,
+                    None => None,
+                };
+                view.accounts.push(AccountView::new(request, owner, &at.head, on_date).await?);
+            }
+            Some(_) => view.unknown.push(owner),
+            // Named twice: it is in the answer already.
+            None => {}
+        }
+    }
+    // Heads of different shards stand at different positions; all include the lowest mark.
+    Ok(Answer::json(&view))
+}

@@ -1,0 +1,152 @@
+//! `POST /v1/commands`: what an operator asks for. `GET /v1/commands/{key}`: what became of it.
+//!
+//! A command is stored under its idempotency key and announced. The decider carries it out or refuses it, and
+//! either way it stands in the log. Sending it again under the same key answers what became of the first one.
+
+use std::time::Duration;
+
+use domain::log::{CommandOutcome, Position};
+use runtime::{Message, Queue};
+use serde::{Deserialize, Serialize};
+use store::inbox::{self, StoredCommand};
+
+use crate::access::{Access, Caller, Operator};
+use crate::answer::Answer;
+use crate::command::{CommandBody, CommandView};
+use crate::problem::{Problem, Subject};
+use crate::request::Request;
+use crate::route::{Method, Route};
+
+pub(crate) const SEND: Route = Route {
+    method: Method::Post,
+    path: "/v1/commands",
+    access: Access::Command,
+    parameters: &[],
+    answer: |request| Box::pin(send(request)),
+};
+
+pub(crate) const READ: Route = Route {
+    method: Method::Get,
+    path: "/v1/commands/{key}",
+    access: Access::Operator,
+    parameters: &[],
+    answer: |request| Box::pin(read(request)),
+};
+
+const KEY_HEADER: &str = "idempotency-key";
+/// For how long a caller is kept waiting for the decider.
+const WAIT: Duration = Duration::from_millis(4_000);
+/// After which time its answer is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendBody {
+    reason: String,
+    command: CommandBody,
+}
+
+#[derive(Debug, Serialize)]
+struct SentView {
+    idempotency_key: String,
+    by: String,
+    reason: String,
+    command: CommandView,
+    /// `DONE`, `REFUSED`, or `PENDING` while the decider has not taken it in.
+    outcome: &'static str,
+    refusal: Option<String>,
+    /// The page of the log in which it stands.
+    page: Option<Position>,
+}
+
+async fn send(request: &Request<'_>) -> Result<Answer, Problem> {
+    let key = key(request)?;
+    let Some(Caller::Operator(operator)) = &request.caller else { return Err(Problem::Forbidden) };
+    let body: SendBody = request.body()?;
+    check_allowed(operator, &body.command)?;
+    if body.reason.trim().is_empty() || body.reason.chars().count() > 500 {
+        let message = "`reason` must say why, in 1 to 500 characters".to_owned();
+        return Err(Problem::InvalidBody { message });
+    }
+    let invalid = |message| Problem::InvalidBody { message };
+    let command = body.command.into_command(&operator.name, &body.reason).map_err(invalid)?;
+    let stored = StoredCommand { by: operator.name.clone(), reason: body.reason, command, answer: None };
+    let present = inbox::ask(request.engine(), &key, &stored).await?;
+    if let Some(present) = &present
+        && (&present.by, &present.reason, &present.command) != (&stored.by, &stored.reason, &stored.command)
+    {
+        return Err(Problem::KeyUsed);
+    }
+    let is_repeated = present.is_some();
+    let mut known = present.unwrap_or(stored);
+    if known.answer.is_none() {
+        wake_decider(request, &key).await?;
+        known = answered(request, &key).await?.unwrap_or(known);
+    }
+    let answer = shown(key, known);
+    Ok(if is_repeated { answer.with_header("idempotency-hit", "true") } else { answer })
+}
+
+/// Returns the key under which the caller sends the command.
+fn key(request: &Request<'_>) -> Result<String, Problem> {
+    let key = request.header(KEY_HEADER).unwrap_or_default();
+    let is_usable = (8..=100).contains(&key.len())
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    if is_usable {
+        Ok(key.to_owned())
+    } else {
+        Err(Problem::invalid(
+            "Idempotency-Key",
+            "a header of 8 to 100 letters, digits, '-', '_', '.' or ':', new for every command",
+        ))
+    }
+}
+
+fn check_allowed(operator: &Operator, command: &CommandBody) -> Result<(), Problem> {
+    let is_allowed = if command.needs_approval() { operator.may_approve } else { operator.may_operate };
+    if is_allowed { Ok(()) } else { Err(Problem::Forbidden) }
+}
+
+async fn wake_decider(request: &Request<'_>, key: &str) -> Result<(), Problem> {
+    let id = format!("command-{key}-{}", request.context.request_id);
+    let body = serde_json::json!({ "cause": "command" }).to_string();
+    let message = Message { body, group: Some(("decisions".to_owned(), id)), delay_s: None };
+    Ok(request.context.queues.send(Queue::Decisions, vec![message]).await?)
+}
+
+/// Returns what is stored under the key once the decider has answered; after a while, whether or not.
+async fn answered(request: &Request<'_>, key: &str) -> Result<Option<StoredCommand>, Problem> {
+    let clock = &request.context.clock;
+    let until = clock.now() + WAIT;
+    loop {
+        let stored = inbox::command(request.engine(), key).await?;
+        if stored.as_ref().is_some_and(|stored| stored.answer.is_some()) || clock.now() >= until {
+            return Ok(stored);
+        }
+        clock.sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn read(request: &Request<'_>) -> Result<Answer, Problem> {
+    let key: String = request.path("key")?;
+    let stored = inbox::command(request.engine(), &key).await?;
+    Ok(shown(key.clone(), stored.ok_or(Problem::Unknown(Subject::Command, key))?))
+}
+
+fn shown(idempotency_key: String, stored: StoredCommand) -> Answer {
+    let (status, outcome, refusal, page) = match stored.answer {
+        None => (202, "PENDING", None, None),
+        Some((CommandOutcome::Done, page)) => (200, "DONE", None, Some(page)),
+        Some((CommandOutcome::Refused { reason }, page)) => (200, "REFUSED", Some(reason), Some(page)),
+    };
+    let view = SentView {
+        idempotency_key,
+        by: stored.by,
+        reason: stored.reason,
+        command: CommandView::from(&stored.command),
+        outcome,
+        refusal,
+        page,
+    };
+    Answer::momentary_json(&view).with_status(status)
+}

@@ -1,0 +1,96 @@
+//! `GET /v1/status`: whether all is well; if not, what is the matter, since when, and what to do.
+
+use chrono::{DateTime, Utc};
+use domain::BusinessDate;
+use domain::heads::Network;
+use domain::log::Position;
+use serde::Serialize;
+use store::progress;
+
+use super::sync_status::is_braking;
+use crate::access::Access;
+use crate::answer::Answer;
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::route::{Method, Route};
+use crate::thresholds::Thresholds;
+use crate::verdict::{self, Known, TroubleView, Verdict};
+use crate::view::instant;
+
+pub(crate) const ROUTE: Route = Route {
+    method: Method::Get,
+    path: "/v1/status",
+    access: Access::Operator,
+    parameters: &[],
+    answer: |request| Box::pin(answer(request)),
+};
+
+#[derive(Debug, Serialize)]
+struct StatusView {
+    verdict: Verdict,
+    /// What a command that says the verdict exits with.
+    exit_code: u8,
+    problems: Vec<TroubleView>,
+    read_at: DateTime<Utc>,
+    business_time_zone: String,
+    business_date: BusinessDate,
+    log_end: Position,
+    decided_at: Option<DateTime<Utc>>,
+    last_closed_date: Option<BusinessDate>,
+    posted: u64,
+    held: u64,
+    unpriced: usize,
+    waiting: u64,
+    corrections_under_way: usize,
+    /// Through which commit the slowest partition of the source was read.
+    read_through: Option<DateTime<Utc>>,
+}
+
+async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
+    let progress = progress::read(request.engine()).await?;
+    let network = request.network().await?;
+    let known = Known {
+        now: request.now(),
+        unclosed_since: unclosed_since(request, &network),
+        network: &network,
+        projected: request.position(),
+        progress: &progress,
+        is_braking: is_braking(request, &network),
+    };
+    let troubles = verdict::troubles(&known, Thresholds::get());
+    let verdict = troubles.iter().map(verdict::Trouble::severity).max().unwrap_or(Verdict::Well);
+    let counts = &network.counts;
+    Ok(Answer::momentary_json(&StatusView {
+        verdict,
+        exit_code: verdict.exit_code(),
+        problems: troubles.iter().map(|trouble| trouble.view(request.language)).collect(),
+        read_at: known.now,
+        business_time_zone: request.zone().name().to_owned(),
+        business_date: request.today(),
+        log_end: network.position,
+        decided_at: (network.position > 0).then(|| instant(network.time_ms)),
+        last_closed_date: network.closed.as_ref().map(|closed| closed.terms.date),
+        posted: counts.posted,
+        held: counts.held.values().sum(),
+        unpriced: network.unpriced.len(),
+        waiting: counts.orders_waiting + counts.uplines_waiting,
+        corrections_under_way: network.walks.len(),
+        read_through: progress
+            .iter()
+            .map(|partition| partition.read_through_ms().map(instant))
+            .min()
+            .flatten(),
+    }))
+}
+
+/// Returns when the oldest date began that should be closed and is not.
+fn unclosed_since(request: &Request<'_>, network: &Network) -> Option<DateTime<Utc>> {
+    let date = match &network.closed {
+        Some(closed) => closed.terms.date.next(),
+        None => {
+            let first = request.settings().first_close_date.and_then(|date| date.try_into().ok());
+            first.or(network.counts.effective_first)?
+        }
+    };
+    (date <= request.today()).then(|| date.begins_at(request.zone()))
+}

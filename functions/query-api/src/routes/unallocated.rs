@@ -1,0 +1,87 @@
+//! `GET /v1/accounts/{account}/unallocated`: what an account would have received, and why it did not.
+
+use domain::{AccountSequence, Amount, BusinessDate, Owner, Slot, UnlockFacts, Versions};
+use serde::Serialize;
+
+use crate::access::Access;
+use crate::account;
+use crate::answer::Answer;
+use crate::missed::{self, Missed, Place};
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::route::{Method, Route};
+use crate::view::{MissingView, missing_for, order_text};
+
+pub(crate) const ROUTE: Route = Route {
+    method: Method::Get,
+    path: "/v1/accounts/{account}/unallocated",
+    access: Access::Account,
+    parameters: &["cursor", "limit"],
+    answer: |request| Box::pin(answer(request)),
+};
+
+#[derive(Debug, Serialize)]
+struct UnallocatedView {
+    records: Vec<MissedView>,
+    /// The sum of the records of this answer.
+    sum: Amount,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct MissedView {
+    order_id: String,
+    /// Whose adoption it is, as the caller may see it.
+    adopter: String,
+    r#type: String,
+    index: Option<u8>,
+    amount: Amount,
+    reason: &'static str,
+    /// What the account lacked as of the order.
+    missing: Vec<MissingView>,
+    effective_date: BusinessDate,
+    expire_date: Option<BusinessDate>,
+}
+
+async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
+    let account: AccountSequence = request.path("account")?;
+    let (limit, after) = (request.limit()?, request.place::<Place>()?);
+    let (head, position) = account::known(request, &Owner::User(account.clone())).await?;
+    let network = request.network().await?;
+    let (found, next) = missed::find(request, &network.versions, &account, after, limit).await?;
+    let facts = &head.node.facts;
+    let records = found.iter().map(|missed| view(request, &network.versions, facts, missed));
+    let records = records.collect::<Result<Vec<_>, _>>()?;
+    let sum = Amount::sum(found.iter().map(|missed| missed.leg.amount))?;
+    let next_cursor = next.map(|place| request.cursor(place));
+    Ok(Answer::json(&UnallocatedView { records, sum, next_cursor }).at(position))
+}
+
+fn view(
+    request: &Request<'_>,
+    versions: &Versions,
+    facts: &UnlockFacts,
+    Missed { order, posting, leg }: &Missed,
+) -> Result<MissedView, Problem> {
+    let policy = super::adoption::policy_of(versions, posting)?;
+    let term = posting.term(policy);
+    let slot: Slot = leg.slot;
+    let missing = if facts.needs_refill(policy) {
+        Vec::new()
+    } else {
+        missing_for(slot, facts.as_of(*order, policy), policy)
+    };
+    // An unallocated leg belongs to HEADQUARTERS, and its term is that of its owner.
+    let never_expires = policy.never_expires(domain::SystemAccountKind::Headquarters);
+    Ok(MissedView {
+        order_id: order_text(*order),
+        adopter: request.name(&posting.account),
+        r#type: leg.type_name().into_owned(),
+        index: leg.index(),
+        amount: leg.amount,
+        reason: "LOCKED",
+        missing,
+        effective_date: term.effective_date,
+        expire_date: (!never_expires).then_some(term.expire_date),
+    })
+}

@@ -1,0 +1,238 @@
+//! Whether all is well; if not, what is the matter, since when, and what to do.
+
+mod text;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::BusinessDate;
+use domain::heads::Network;
+use domain::log::{PauseScope, Position};
+use serde::Serialize;
+use store::progress::Progress;
+
+use crate::language::Language;
+use crate::thresholds::Thresholds;
+use crate::view::instant;
+
+/// What is known of a ledger when it is judged.
+pub(crate) struct Known<'a> {
+    /// The time.
+    pub(crate) now: DateTime<Utc>,
+    /// When the oldest date that is not closed began, if one should be.
+    pub(crate) unclosed_since: Option<DateTime<Utc>>,
+    /// The log's network.
+    pub(crate) network: &'a Network,
+    /// The last page that every projection includes.
+    pub(crate) projected: Position,
+    /// How far the source was read.
+    pub(crate) progress: &'a [Progress],
+    /// Whether the brake holds withdrawals back.
+    pub(crate) is_braking: bool,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Verdict {
+    /// All is well.
+    Well,
+    /// An operator should look at something.
+    Attention,
+    /// Something stands still, or is not right.
+    Broken,
+}
+
+impl Verdict {
+    /// Returns the exit code of a command that says it.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::Attention => 1,
+            Self::Broken => 2,
+        }
+    }
+}
+
+/// Something that is the matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// A partition is not known to be read to the present.
+    SourceBehind { partition: String, read_through: Option<DateTime<Utc>> },
+    /// The source's snapshot is being read.
+    SnapshotGoesOn { partitions: usize },
+    /// A date should be closed and is not.
+    CloseOverdue { since: DateTime<Utc>, waits_for: Vec<String> },
+    /// The guard stops a close.
+    CloseSuspicious { date: BusinessDate, message: String },
+    /// The brake holds withdrawals back.
+    Brake { waiting: u64 },
+    /// The source truncated tables.
+    Truncated { tables: usize },
+    /// A kind of work is stopped by hand.
+    Paused { scope: PauseScope, since: DateTime<Utc>, is_long: bool },
+    /// The projections are behind the log.
+    ProjectionsBehind { pages: u64 },
+    /// A correction goes on for long.
+    CorrectionGoesOn { since: DateTime<Utc> },
+    /// Adoptions are held for a reason that only people can take away.
+    Held { reason: String, count: u64 },
+    /// Records were refused.
+    Quarantined { count: u64 },
+    /// Records could not be told to be newer or older.
+    Ambiguous { count: u64 },
+}
+
+/// Something that is the matter, as an answer shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct TroubleView {
+    code: &'static str,
+    severity: Verdict,
+    what: String,
+    since: Option<DateTime<Utc>>,
+    next: &'static str,
+}
+
+impl Trouble {
+    /// Returns how bad it is.
+    pub(crate) fn severity(&self) -> Verdict {
+        match self {
+            Self::CloseOverdue { .. } | Self::ProjectionsBehind { .. } => Verdict::Broken,
+            Self::Held { reason, .. } if reason == "ACCOUNT_UNREADABLE" => Verdict::Broken,
+            Self::SourceBehind { .. } => Verdict::Broken,
+            Self::SnapshotGoesOn { .. } => Verdict::Well,
+            Self::Paused { is_long, .. } => {
+                if *is_long {
+                    Verdict::Broken
+                } else {
+                    Verdict::Attention
+                }
+            }
+            Self::CloseSuspicious { .. }
+            | Self::Truncated { .. }
+            | Self::Brake { .. }
+            | Self::CorrectionGoesOn { .. }
+            | Self::Held { .. }
+            | Self::Quarantined { .. }
+            | Self::Ambiguous { .. } => Verdict::Attention,
+        }
+    }
+
+    /// Returns it as an answer shows it.
+    pub(crate) fn view(&self, language: Language) -> TroubleView {
+        TroubleView {
+            code: self.code(),
+            severity: self.severity(),
+            what: self.what(language),
+            since: self.since(),
+            next: self.next(language),
+        }
+    }
+
+    fn since(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::SourceBehind { read_through, .. } => *read_through,
+            Self::CloseOverdue { since, .. }
+            | Self::Paused { since, .. }
+            | Self::CorrectionGoesOn { since } => Some(*since),
+            _ => None,
+        }
+    }
+}
+
+/// Returns everything that is the matter, the worst first.
+pub(crate) fn troubles(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble> {
+    let mut troubles = Vec::new();
+    troubles.extend(of_source(known, thresholds));
+    troubles.extend(of_close(known, thresholds));
+    troubles.extend(of_work(known, thresholds));
+    troubles.extend(of_records(known));
+    troubles.sort_by_key(|trouble| std::cmp::Reverse(trouble.severity()));
+    troubles
+}
+
+fn of_source(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble> {
+    let in_use = |partition: &&Progress| !known.network.retired_sources.contains(&partition.name.source);
+    let in_use: Vec<&Progress> = known.progress.iter().filter(in_use).collect();
+    let in_snapshot = in_use.iter().filter(|partition| partition.in_snapshot).count();
+    let mut troubles = Vec::new();
+    if in_snapshot > 0 {
+        troubles.push(Trouble::SnapshotGoesOn { partitions: in_snapshot });
+    }
+    for partition in in_use.iter().filter(|partition| !partition.in_snapshot) {
+        let read_through = partition.read_through_ms().map(instant);
+        let lag = read_through.map(|read_through| (known.now - read_through).num_seconds());
+        if lag.is_none_or(|lag_s| lag_s > thresholds.source_lag_seconds) {
+            let name = &partition.name;
+            let partition = format!("{} {}-{}", name.source, name.topic, name.partition);
+            troubles.push(Trouble::SourceBehind { partition, read_through });
+        }
+    }
+    troubles
+}
+
+fn of_close(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble> {
+    let network = known.network;
+    let mut troubles = Vec::new();
+    let waits = network.close_waits.as_ref();
+    if let Some((date, reasons)) = waits
+        && let Some(message) = reasons.iter().find_map(|reason| reason.strip_prefix("SUSPICIOUS: "))
+    {
+        troubles.push(Trouble::CloseSuspicious { date: *date, message: message.to_owned() });
+    }
+    if let Some(since) = known.unclosed_since
+        && (known.now - since).num_minutes() > thresholds.close_overdue_minutes
+    {
+        let waits_for = waits.map(|(_, reasons)| reasons.clone()).unwrap_or_default();
+        troubles.push(Trouble::CloseOverdue { since, waits_for });
+    }
+    troubles
+}
+
+fn of_work(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble> {
+    let network = known.network;
+    let minutes_since = |since: DateTime<Utc>| (known.now - since).num_minutes();
+    let mut troubles = Vec::new();
+    if known.is_braking {
+        let counts = &network.counts;
+        troubles.push(Trouble::Brake { waiting: counts.orders_waiting + counts.adoptions_below_waiting });
+    }
+    if !network.truncates.is_empty() {
+        troubles.push(Trouble::Truncated { tables: network.truncates.len() });
+    }
+    for (scope, since_ms) in &network.paused {
+        let since = instant(*since_ms);
+        let is_long = minutes_since(since) > thresholds.pause_minutes;
+        troubles.push(Trouble::Paused { scope: *scope, since, is_long });
+    }
+    let pages = network.position.saturating_sub(known.projected);
+    if pages > thresholds.projections_behind_pages {
+        troubles.push(Trouble::ProjectionsBehind { pages });
+    }
+    if let Some(began_ms) = network.walks.values().map(|walk| walk.began_ms).min()
+        && minutes_since(instant(began_ms)) > thresholds.correction_minutes
+    {
+        troubles.push(Trouble::CorrectionGoesOn { since: instant(began_ms) });
+    }
+    troubles
+}
+
+fn of_records(known: &Known<'_>) -> Vec<Trouble> {
+    let held: &BTreeMap<String, u64> = &known.network.counts.held;
+    let for_people = ["INVALID_TERMS", "NO_REFERRAL", "REFERRAL_CYCLE", "ACCOUNT_UNREADABLE"];
+    let held = for_people.into_iter().filter_map(|reason| Some((reason, *held.get(reason)?)));
+    let mut troubles: Vec<Trouble> = held
+        .filter(|(_, count)| *count > 0)
+        .map(|(reason, count)| Trouble::Held { reason: reason.to_owned(), count })
+        .collect();
+    let sum = |count: fn(&Progress) -> u64| known.progress.iter().map(count).sum::<u64>();
+    let quarantined = sum(|partition| partition.counts.quarantined);
+    if quarantined > 0 {
+        troubles.push(Trouble::Quarantined { count: quarantined });
+    }
+    let ambiguous = sum(|partition| partition.counts.ambiguous);
+    if ambiguous > 0 {
+        troubles.push(Trouble::Ambiguous { count: ambiguous });
+    }
+    troubles
+}

@@ -1,0 +1,173 @@
+//! What is the matter, in words.
+
+use domain::log::PauseScope;
+
+use super::Trouble;
+use crate::language::Language;
+
+impl Trouble {
+    /// Returns its name on every wire.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::SourceBehind { .. } => "SOURCE_BEHIND",
+            Self::SnapshotGoesOn { .. } => "SNAPSHOT_GOES_ON",
+            Self::CloseOverdue { .. } => "CLOSE_OVERDUE",
+            Self::CloseSuspicious { .. } => "CLOSE_SUSPICIOUS",
+            Self::Brake { .. } => "BRAKE",
+            Self::Truncated { .. } => "TRUNCATED",
+            Self::Paused { .. } => "PAUSED",
+            Self::ProjectionsBehind { .. } => "PROJECTIONS_BEHIND",
+            Self::CorrectionGoesOn { .. } => "CORRECTION_GOES_ON",
+            Self::Held { .. } => "HELD",
+            Self::Quarantined { .. } => "QUARANTINED",
+            Self::Ambiguous { .. } => "AMBIGUOUS",
+        }
+    }
+
+    /// Returns what is the matter.
+    pub(super) fn what(&self, language: Language) -> String {
+        match self {
+            Self::SourceBehind { partition, .. } => language.choose(
+                format!("{partition} is not known to be read to the present"),
+                format!("{partition} 尚未读到最新"),
+            ),
+            Self::SnapshotGoesOn { partitions } => language.choose(
+                format!("the source's snapshot is being read in {partitions} partitions"),
+                format!("正在读取来源快照({partitions} 个分区)"),
+            ),
+            Self::CloseOverdue { waits_for, .. } => {
+                let reasons = waits_for.join("; ");
+                if reasons.is_empty() {
+                    language.choose("a date is not closed", "有日期尚未关账").to_owned()
+                } else {
+                    language.choose(
+                        format!("a date is not closed; it waits for {reasons}"),
+                        format!("有日期尚未关账,正在等待:{reasons}"),
+                    )
+                }
+            }
+            Self::CloseSuspicious { date, message } => language.choose(
+                format!("the guard stops the close of {date}: {message}"),
+                format!("{date} 的关账被警戒拦下:{message}"),
+            ),
+            Self::Brake { waiting } => language.choose(
+                format!("the brake holds back changes of {waiting} adoptions"),
+                format!("刹车拦下了 {waiting} 笔认种的变更"),
+            ),
+            Self::Truncated { tables } => language.choose(
+                format!("the source truncated tables: {tables}"),
+                format!("来源清空了 {tables} 张表"),
+            ),
+            Self::Paused { scope, .. } => language.choose(
+                format!("{} is stopped by hand", scope_name(*scope, Language::English)),
+                format!("{}已被人工暂停", scope_name(*scope, Language::Chinese)),
+            ),
+            Self::ProjectionsBehind { pages } => language.choose(
+                format!("the projections are {pages} pages behind the log"),
+                format!("投影落后日志 {pages} 页"),
+            ),
+            Self::CorrectionGoesOn { .. } => {
+                language.choose("a correction goes on for long", "更正进行已久").to_owned()
+            }
+            Self::Held { reason, count } => language.choose(
+                format!("{count} adoptions are held: {reason}"),
+                format!("{count} 笔认种暂挂:{reason}"),
+            ),
+            Self::Quarantined { count } => language
+                .choose(format!("{count} records are in quarantine"), format!("隔离区有 {count} 条记录")),
+            Self::Ambiguous { count } => language.choose(
+                format!("{count} records could not be told to be newer or older"),
+                format!("{count} 条记录无法判断新旧"),
+            ),
+        }
+    }
+
+    /// Returns what to do.
+    pub(super) fn next(&self, language: Language) -> &'static str {
+        match self {
+            Self::SourceBehind { .. } => language.choose(
+                "Look at the connector and the trigger; retire the source if it was replaced.",
+                "请检查连接器和触发器;若来源已更换,请退役旧来源。",
+            ),
+            Self::SnapshotGoesOn { .. } => {
+                language.choose("Nothing: prices and closes wait for it.", "无需处理:定价和关账会等待。")
+            }
+            Self::CloseOverdue { .. } => language.choose(
+                "Take away what the close waits for; it goes on by itself.",
+                "排除关账等待的原因后会自动继续。",
+            ),
+            Self::CloseSuspicious { .. } => language.choose(
+                "Compare with the source; let the close go, or correct the source.",
+                "请与来源核对;放行关账,或改正来源。",
+            ),
+            Self::Brake { .. } => language.choose(
+                "See what waits; let it go, or restore the rows at the source.",
+                "请查看等待的变更;放行,或在来源恢复数据。",
+            ),
+            Self::Truncated { .. } => language.choose(
+                "See what waits; let it go, or restore the table at the source.",
+                "请查看等待项;放行,或在来源恢复该表。",
+            ),
+            Self::Paused { .. } => {
+                language.choose("Resume it when the reason is gone.", "原因消除后请恢复。")
+            }
+            Self::ProjectionsBehind { .. } => {
+                language.choose("Look at the errors of ledger-stream.", "请查看 ledger-stream 的错误日志。")
+            }
+            Self::CorrectionGoesOn { .. } => {
+                language.choose("See how far it is; posting goes on meanwhile.", "请查看进度;期间照常分配。")
+            }
+            Self::Held { .. } => language
+                .choose("Open the list; each entry says what would help.", "请打开列表;每笔都写明如何处理。"),
+            Self::Quarantined { .. } => language
+                .choose("Open the list; each reason says what to do.", "请打开列表;每个原因都写明如何处理。"),
+            Self::Ambiguous { .. } => {
+                language.choose("Reconcile with the source's tables.", "请与来源的表核对。")
+            }
+        }
+    }
+}
+
+fn scope_name(scope: PauseScope, language: Language) -> &'static str {
+    match scope {
+        PauseScope::Posting => language.choose("posting", "分配"),
+        PauseScope::Closing => language.choose("closing", "关账"),
+        PauseScope::Corrections => language.choose("correcting", "更正"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::instant;
+
+    #[test]
+    fn every_trouble_says_what_to_do_in_both_languages() {
+        let date = domain::BusinessDate::new(2026, 2, 1).expect("a date");
+        let since = instant(0);
+        let troubles = [
+            Trouble::SourceBehind { partition: "kafka orders-0".to_owned(), read_through: None },
+            Trouble::SnapshotGoesOn { partitions: 1 },
+            Trouble::CloseOverdue { since, waits_for: Vec::new() },
+            Trouble::CloseOverdue { since, waits_for: vec!["PAUSED".to_owned()] },
+            Trouble::CloseSuspicious { date, message: String::new() },
+            Trouble::Brake { waiting: 1 },
+            Trouble::Truncated { tables: 1 },
+            Trouble::Paused { scope: PauseScope::Posting, since, is_long: false },
+            Trouble::Paused { scope: PauseScope::Closing, since, is_long: true },
+            Trouble::Paused { scope: PauseScope::Corrections, since, is_long: true },
+            Trouble::ProjectionsBehind { pages: 1 },
+            Trouble::CorrectionGoesOn { since },
+            Trouble::Held { reason: "NO_REFERRAL".to_owned(), count: 1 },
+            Trouble::Quarantined { count: 1 },
+            Trouble::Ambiguous { count: 1 },
+        ];
+        let is_chinese = |text: &str| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
+        for trouble in troubles {
+            let (english, chinese) = (trouble.what(Language::English), trouble.what(Language::Chinese));
+            assert!(!is_chinese(&english) && is_chinese(&chinese), "{english} / {chinese}");
+            assert!(!is_chinese(trouble.next(Language::English)), "{english}");
+            assert!(is_chinese(trouble.next(Language::Chinese)), "{english}");
+        }
+    }
+}

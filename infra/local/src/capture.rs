@@ -1,0 +1,91 @@
+//! Captures: files of Kafka records, one per line.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use cdc::CapturedRecord;
+use sha2::{Digest, Sha256};
+
+/// A capture: records in the order they arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// What the source is called where progress is kept: the file's name and a fingerprint of its records.
+    /// Positions repeat across captures, so each is a source of its own; the same content is the same source again.
+    pub source: String,
+    /// The records.
+    pub records: Vec<CapturedRecord>,
+}
+
+impl Capture {
+    /// Reads a capture from a file, or from standard input where the path is `-`.
+    pub fn read(path: &Path) -> Result<Self> {
+        if path == Path::new("-") {
+            return Self::parse("standard-input", io::stdin().lock()).context("cannot read standard input");
+        }
+        let name = path.file_stem().map_or_else(|| "capture".into(), |stem| stem.to_string_lossy());
+        let file = File::open(path)
+            .with_context(|| format!("cannot open the capture {}{}", path.display(), similar_file(path)))?;
+        Self::parse(&name, file).with_context(|| format!("cannot read the capture {}", path.display()))
+    }
+
+    /// Reads a capture from bytes.
+    pub fn parse(name: &str, content: impl Read) -> Result<Self> {
+        let mut records = Vec::new();
+        let mut digest = Sha256::new();
+        let mut reader = BufReader::new(content);
+        let mut line = String::new();
+        for number in 1_usize.. {
+            line.clear();
+            let read = reader.read_line(&mut line);
+            if read.with_context(|| format!("line {number} is not UTF-8 text"))? == 0 {
+                break;
+            }
+            let record = CapturedRecord::from_line(&line).with_context(|| format!("line {number}"))?;
+            if let Some(record) = record {
+                digest.update(line.trim().as_bytes());
+                records.push(record);
+            }
+        }
+        let digest = digest.finalize();
+        let fingerprint = digest.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        Ok(Self { source: format!("{name}-{fingerprint:08x}"), records })
+    }
+}
+
+/// Returns `; did you mean X?` where the directory has a file with a name close to that of `path`.
+fn similar_file(path: &Path) -> String {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else { return String::new() };
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    crate::suggestion(&name, names.iter().map(String::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_records_are_the_same_source_and_others_are_another() {
+        let line = |offset| {
+            format!(
+                r#"{{"topic":"t","partition":0,"offset":{offset},"timestamp":5,"key":null,"value":null}}"#
+            )
+        };
+        let parse = |lines: &[String]| Capture::parse("c", lines.join("\n").as_bytes()).unwrap();
+        let capture = parse(&[line(1), String::new(), line(2)]);
+        assert_eq!(capture.records.len(), 2);
+        assert_eq!(capture.source, parse(&[line(1), line(2)]).source);
+        assert_ne!(capture.source, parse(&[line(1), line(3)]).source);
+    }
+
+    #[test]
+    fn a_line_that_is_no_record_is_named_by_its_number_and_says_what_is_missing() {
+        let error = Capture::parse("c", "\n{\"topic\":\"t\",\"partition\":0,\"value\":null}\n".as_bytes())
+            .unwrap_err();
+        let message = format!("{error:#}");
+        assert!(message.contains("line 2") && message.contains("`offset`"), "{message}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Closes business dates when an operator asks for it.
+
+use std::fmt;
+
+use anyhow::{Result, bail, ensure};
+use domain::BusinessDate;
+use domain::heads::Network;
+use domain::log::{Command, CommandOutcome};
+use store::inbox::{self, StoredCommand};
+
+use crate::stack::Stack;
+
+/// What was closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Business dates closed by this call.
+    pub dates: u32,
+    /// The last closed date; `None` while none is closed.
+    pub last: Option<BusinessDate>,
+    /// The first date on which anything is effective, where no date is closed.
+    pub first: Option<BusinessDate>,
+}
+
+/// Checks that dates up to `until` can be closed, before anything else is done.
+///
+/// # Errors
+///
+/// It says why not: the date has not begun, or a later one is closed already.
+pub async fn check(stack: &Stack, until: BusinessDate) -> Result<()> {
+    let zone = stack.settings.policy.business_time_zone();
+    if let Some(today) = BusinessDate::at(stack.shared.clock.now(), zone) {
+        ensure!(until <= today, "{until} cannot be closed: it has not begun, today is {today} in {zone}");
+    }
+    let closed = closed(network(stack).await?.as_ref());
+    if let Some(last) = closed.filter(|last| *last > until) {
+        bail!(
+            "the ledger as of {until} cannot be shown: dates up to {last} are closed, and closes are not undone. \
+             Replay into an empty directory with --as-of {until}"
+        );
+    }
+    Ok(())
+}
+
+/// Closes every date up to this one that is not closed yet, and waits until all that follows is done.
+///
+/// The source counts as complete: what was read is all there is.
+pub async fn close_until(stack: &Stack, until: BusinessDate, reason: &str) -> Result<Closed> {
+    check(stack, until).await?;
+    let before = closed(network(stack).await?.as_ref());
+    let command = StoredCommand {
+        by: "contribution".to_owned(),
+        reason: reason.to_owned(),
+        command: Command::Close { until, source_is_complete: true },
+        answer: None,
+    };
+    let key = format!("close-{until}-{}", stack.shared.next_id());
+    inbox::ask(stack.engine(), &key, &command).await?;
+    stack.settle().await?;
+    if let Some(StoredCommand { answer: Some((CommandOutcome::Refused { reason }, _)), .. }) =
+        inbox::command(stack.engine(), &key).await?
+    {
+        bail!("the close of {until} was refused: {reason}");
+    }
+    let network = network(stack).await?;
+    let last = closed(network.as_ref());
+    let first = network.as_ref().and_then(|network| network.counts.effective_first);
+    if let Some((date, reasons)) = network.and_then(|network| network.close_waits) {
+        bail!("the close of {date} waits: {}", reasons.join("; "));
+    }
+    let since = before.or(first.map(BusinessDate::previous));
+    let dates = last.zip(since).map_or(0, |(last, since)| last.days_since_epoch() - since.days_since_epoch());
+    Ok(Closed { dates, last, first })
+}
+
+async fn network(stack: &Stack) -> Result<Option<Network>> {
+    Ok(store::network::read(stack.engine()).await?)
+}
+
+fn closed(network: Option<&Network>) -> Option<BusinessDate> {
+    Some(network?.closed.as_ref()?.terms.date)
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "business dates")?;
+        match (self.last, self.first) {
+            (Some(last), _) => writeln!(formatter, "  closed       {:>12}   up to {last}", self.dates),
+            (None, Some(first)) => {
+                writeln!(
+                    formatter,
+                    "  none closed: what is posted becomes effective on {first} at the earliest"
+                )
+            }
+            (None, None) => writeln!(formatter, "  none closed: no adoption is posted"),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What each command does.
+
+mod replay;
+mod run;
+mod status;
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use chrono::Utc;
+use domain::BusinessDate;
+
+use crate::arguments::{Arguments, Close, Command, Export, Run, Token};
+use crate::close;
+use crate::export::ExportFile;
+use crate::stack::Stack;
+use crate::token::{DevelopmentKey, Grant};
+
+/// Carries out a command, until it is done or Ctrl-C is pressed.
+pub async fn carry_out(arguments: Arguments) -> Result<()> {
+    let command =
+        arguments.command.unwrap_or(Command::Run(Run { captures: Vec::new(), options: arguments.run }));
+    match command {
+        Command::Run(run) => run::run(run).await,
+        Command::Replay(replay) => replay::replay(replay).await,
+        Command::Export(export) => write_export(export).await,
+        Command::Close(close) => close_dates(close).await,
+        Command::Status(status) => status::show_status(status).await,
+        Command::Token(token) => print_token(&token),
+    }
+}
+
+async fn write_export(arguments: Export) -> Result<()> {
+    let file = ExportFile::open(&arguments.file)?;
+    let stack = Stack::start(&arguments.kept.options()?)?;
+    unless_stopped(Some(&arguments.kept.data), async {
+        stack.settle().await?;
+        file.write(&stack).await
+    })
+    .await
+}
+
+async fn close_dates(arguments: Close) -> Result<()> {
+    let stack = Stack::start(&arguments.kept.options()?)?;
+    let zone = stack.settings.policy.business_time_zone();
+    let today =
+        BusinessDate::at(stack.shared.clock.now(), zone).context("the clock shows no business date")?;
+    let until = arguments.date.unwrap_or(today);
+    unless_stopped(Some(&arguments.kept.data), async {
+        close::check(&stack, until).await?;
+        stack.settle().await?;
+        show(&close::close_until(&stack, until, &arguments.reason).await?)
+    })
+    .await
+}
+
+fn print_token(arguments: &Token) -> Result<()> {
+    let grant = arguments.account.clone().map_or(Grant::Operate, Grant::Account);
+    show(&DevelopmentKey::kept_in(arguments.data.as_deref())?.issue(&grant, Utc::now()))
+}
+
+/// Does the work unless Ctrl-C is pressed first; then it says what is kept.
+async fn unless_stopped(data: Option<&Path>, work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::select! {
+        done = work => done,
+        stopped = tokio::signal::ctrl_c() => {
+            stopped?;
+            match data {
+                Some(directory) => anyhow::bail!(
+                    "stopped; what was done so far is kept in {}, and the same command goes on from there",
+                    directory.display()
+                ),
+                None => anyhow::bail!("stopped; nothing is kept, because the ledger was in memory (see --data)"),
+            }
+        }
+    }
+}
+
+/// Prints text that a reader such as `head` may stop reading, which is no failure.
+fn show(text: &impl Display) -> Result<()> {
+    match writeln!(std::io::stdout().lock(), "{}", text.to_string().trim_end()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

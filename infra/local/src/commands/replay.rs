@@ -1,0 +1,35 @@
+//! `contribution replay`.
+
+use anyhow::Result;
+
+use super::{show, unless_stopped};
+use crate::arguments::Replay;
+use crate::export::ExportFile;
+use crate::stack::Stack;
+use crate::summary::{Summary, posted};
+use crate::{close, replay};
+
+/// Replays captures, shows a summary, and writes what was asked for.
+pub(super) async fn replay(arguments: Replay) -> Result<()> {
+    // What cannot be read or written is said before any work.
+    let export = arguments.export.as_deref().map(ExportFile::open).transpose()?;
+    let captures = replay::captures(&arguments.captures)?;
+    let partitions = replay::orders_partitions(&captures, &arguments.ledger.profile()?);
+    let stack = Stack::start(&arguments.ledger.options(partitions.unsigned_abs())?)?;
+    if let Some(date) = arguments.as_of {
+        close::check(&stack, date).await?;
+    }
+    unless_stopped(arguments.ledger.data.as_deref(), async {
+        let before = posted(&stack).await?;
+        let elapsed = replay::replay(&stack, &captures).await?;
+        show(&Summary::read(&stack, before, elapsed).await?)?;
+        if let Some(date) = arguments.as_of {
+            show(&close::close_until(&stack, date, "replay --as-of").await?)?;
+        }
+        match export {
+            Some(file) => file.write(&stack).await,
+            None => Ok(()),
+        }
+    })
+    .await
+}

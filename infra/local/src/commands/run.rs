@@ -1,0 +1,67 @@
+//! `contribution run`.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::show;
+use crate::arguments::Run;
+use crate::gateway::Gateway;
+use crate::stack::Stack;
+use crate::summary::{Incident, Summary, posted};
+use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
+use crate::{close, http, replay};
+
+/// Replays captures if the ledger is empty, and serves it until Ctrl-C.
+pub(super) async fn run(arguments: Run) -> Result<()> {
+    // Unreadable input and a port in use are errors before anything starts.
+    let captures = replay::captures(&arguments.captures)?;
+    let options = &arguments.options;
+    let (listener, address) = http::listen(options.port).await?;
+    let partitions = replay::orders_partitions(&captures, &options.ledger.profile()?);
+    let mut stack = Stack::start(&options.ledger.options(partitions.unsigned_abs())?)?;
+    let key = DevelopmentKey::kept_in(options.ledger.data.as_deref())?;
+    let gateway = Gateway {
+        routes: stack.routes.clone(),
+        authorizer: Authorizer::new(key.clone(), ISSUER, AUDIENCE),
+        shared: Arc::clone(&stack.shared),
+    };
+    let server = http::serve(listener, Arc::new(gateway));
+    let work = async {
+        if store::progress::read(stack.engine()).await?.is_empty() {
+            let before = posted(&stack).await?;
+            let elapsed = replay::replay(&stack, &captures).await?;
+            show(&Summary::read(&stack, before, elapsed).await?)?;
+        } else {
+            eprintln!("the ledger is not empty: nothing is replayed, and the work goes on");
+            stack.settle().await?;
+        }
+        if let Some(date) = options.as_of {
+            show(&close::close_until(&stack, date, "run --as-of").await?)?;
+        }
+        if let Some(incident) = Incident::read(&stack).await? {
+            show(&incident)?;
+        }
+        stack.start_schedules();
+        let token = key.issue(&Grant::Operate, stack.shared.clock.now());
+        eprintln!("the operators' console, for the next twelve hours:\n  http://{address}/#token={token}");
+        eprintln!("the API is at http://{address}, its contract at http://{address}/openapi.json");
+        eprintln!("up; press Ctrl-C to stop");
+        loop {
+            stack.idle().await?;
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        ended = server => ended,
+        worked = work => worked,
+        stopped = tokio::signal::ctrl_c() => {
+            stopped?;
+            match &options.ledger.data {
+                Some(directory) => eprintln!("stopped; the ledger is kept in {}", directory.display()),
+                None => eprintln!("stopped; nothing is kept, because the ledger was in memory (see --data)"),
+            }
+            Ok(())
+        }
+    }
+}

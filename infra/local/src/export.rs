@@ -1,0 +1,231 @@
+//! The ledger's state as one JSON document, all amounts as text of scale 10. The form is that of the golden captures'
+//! expected states.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use domain::heads::{AdoptionHead, AdoptionState, Network};
+use domain::{AccountSequence, Amount, BusinessDate, OrderId, Owner, Posting, SystemAccount, Versions};
+use serde::Serialize;
+use store::heads::AccountHead;
+use store::{Engine, Key, Segment, StoreError, Table, heads, users};
+
+use crate::stack::Stack;
+
+/// The ledger's state.
+#[derive(Debug, Serialize)]
+pub struct Export {
+    /// How many adoptions are posted.
+    pub orders: usize,
+    /// Adoptions that do not take part, with the reason, by order.
+    pub held: Vec<(u64, &'static str)>,
+    /// The sum of what is posted.
+    pub distributed_total: Amount,
+    /// Every account with a user or referral row.
+    pub accounts: BTreeMap<AccountSequence, ExportedAccount>,
+    /// Every system account that has anything.
+    pub system: BTreeMap<SystemAccount, Amount>,
+    /// Every posted adoption, as the net of all its entries.
+    pub distributions: BTreeMap<OrderId, ExportedDistribution>,
+}
+
+/// An account.
+#[derive(Debug, Serialize)]
+pub struct ExportedAccount {
+    personal: Amount,
+    team_level: Amount,
+    team_bonus: Amount,
+    total: Amount,
+    has_adopted: bool,
+    direct_referral_adopted_count: u32,
+    unlocked_level_depth: u8,
+    unlocked_bonus_tiers: u8,
+}
+
+/// A posted adoption.
+#[derive(Debug, Serialize)]
+pub struct ExportedDistribution {
+    account: AccountSequence,
+    total: Amount,
+    effective_date: BusinessDate,
+    expire_date: BusinessDate,
+    legs: Vec<ExportedLeg>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExportedLeg {
+    amount: Amount,
+    index: Option<u8>,
+    owner: Owner,
+    r#type: String,
+    would_be: Option<AccountSequence>,
+}
+
+/// A file that an export goes to. It is opened before the work whose outcome it is to hold.
+#[derive(Debug)]
+pub struct ExportFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl ExportFile {
+    /// Opens the file without changing what is in it.
+    ///
+    /// # Errors
+    ///
+    /// It names the file where it cannot be written.
+    pub fn open(path: &Path) -> Result<Self> {
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        let file = opened.with_context(|| format!("cannot write the export to {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Puts the ledger's state in the place of what is in the file.
+    pub async fn write(self, stack: &Stack) -> Result<()> {
+        let export = export(stack).await?;
+        let written = || {
+            self.file.set_len(0)?;
+            let mut writer = BufWriter::new(&self.file);
+            serde_json::to_writer_pretty(&mut writer, &export)?;
+            writer.write_all(b"\n")?;
+            anyhow::Ok(writer.flush()?)
+        };
+        written().with_context(|| format!("cannot write the export to {}", self.path.display()))?;
+        eprintln!("the ledger's state is in {}", self.path.display());
+        Ok(())
+    }
+}
+
+/// Reads the whole ledger.
+pub async fn export(stack: &Stack) -> Result<Export> {
+    let engine = stack.engine();
+    let network = store::network::read(engine).await?;
+    let versions = match &network {
+        Some(Network { versions, .. }) => versions.clone(),
+        None => Versions::starting(&stack.settings.policy_json)?,
+    };
+    let heads = read_heads(engine).await?;
+    let with_user = accounts_with_user(engine).await?;
+
+    let mut held = Vec::new();
+    let mut distributions = BTreeMap::new();
+    for (order, head) in &heads.adoptions {
+        match &head.state {
+            AdoptionState::Held(reason) => held.push((order.get(), reason.name())),
+            AdoptionState::Posted(posting) => {
+                distributions.insert(*order, distribution(posting, &versions)?);
+            }
+            AdoptionState::Absent | AdoptionState::Unpriced => {}
+        }
+    }
+    let distributed_total = Amount::sum(distributions.values().map(|distribution| distribution.total))?;
+    let mut export = Export {
+        orders: distributions.len(),
+        held,
+        distributed_total,
+        accounts: BTreeMap::new(),
+        system: BTreeMap::new(),
+        distributions,
+    };
+    let today = BusinessDate::at(stack.shared.clock.now(), stack.settings.policy.business_time_zone());
+    let policy = &versions.in_force(today.context("the clock shows no business date")?).policy;
+    for account in &with_user {
+        let nothing = AccountHead::default();
+        let stored = heads.accounts.get(&Owner::User(account.clone())).unwrap_or(&nothing);
+        export.accounts.insert(account.clone(), exported_account(stored, policy)?);
+    }
+    for (owner, head) in heads.accounts {
+        match owner {
+            Owner::User(account) if !head.node.rows.is_empty() => {
+                export.accounts.insert(account, exported_account(&head, policy)?);
+            }
+            Owner::User(_) => {}
+            Owner::System(account) => {
+                let total = head.money.totals.total()?;
+                // An account whose every leg was taken back is as if it had never had one.
+                if !total.is_zero() {
+                    export.system.insert(account, total);
+                }
+            }
+        }
+    }
+    Ok(export)
+}
+
+fn exported_account(head: &AccountHead, policy: &domain::Policy) -> Result<ExportedAccount> {
+    let totals = head.money.totals;
+    let unlock = head.node.facts.latest(policy);
+    Ok(ExportedAccount {
+        personal: totals.personal,
+        team_level: totals.team_level,
+        team_bonus: totals.team_bonus,
+        total: totals.total()?,
+        has_adopted: unlock.has_adopted,
+        direct_referral_adopted_count: head.node.facts.direct_adopter_count(),
+        unlocked_level_depth: unlock.level_depth,
+        unlocked_bonus_tiers: unlock.bonus_tiers,
+    })
+}
+
+fn distribution(posting: &Posting, versions: &Versions) -> Result<ExportedDistribution> {
+    let version = versions.numbered(posting.version);
+    let policy =
+        &version.with_context(|| format!("version {} of the rules is not known", posting.version))?.policy;
+    let term = posting.term(policy);
+    let legs = posting.legs(policy).into_iter().map(|leg| ExportedLeg {
+        amount: leg.amount,
+        index: leg.index(),
+        owner: leg.recipient.owner(),
+        r#type: leg.type_name().into_owned(),
+        would_be: leg.recipient.would_be().cloned(),
+    });
+    Ok(ExportedDistribution {
+        account: posting.account.clone(),
+        total: posting.total,
+        effective_date: term.effective_date,
+        expire_date: term.expire_date,
+        legs: legs.collect(),
+    })
+}
+
+#[derive(Default)]
+struct Heads {
+    accounts: BTreeMap<Owner, AccountHead>,
+    adoptions: BTreeMap<OrderId, AdoptionHead>,
+}
+
+async fn read_heads(engine: &dyn Engine) -> Result<Heads, StoreError> {
+    let mut all = Heads::default();
+    let mut start: Option<Key> = None;
+    loop {
+        let page = engine.scan(Table::Ledger, Segment::WHOLE, start).await?;
+        for item in &page.items {
+            if let Some((owner, head)) = heads::account_of(item)? {
+                all.accounts.insert(owner, head);
+            } else if let Some((order, head)) = heads::adoption_of(item)? {
+                all.adoptions.insert(order, head);
+            }
+        }
+        match page.next {
+            Some(next) => start = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+async fn accounts_with_user(engine: &dyn Engine) -> Result<BTreeSet<AccountSequence>, StoreError> {
+    let mut accounts = BTreeSet::new();
+    let mut start: Option<Key> = None;
+    loop {
+        let (page, next) = users::scan(engine, Segment::WHOLE, start).await?;
+        let with_row = page.into_iter().filter(|(_, rows)| rows.user().is_some());
+        accounts.extend(with_row.map(|(account, _)| account));
+        match next {
+            Some(next) => start = Some(next),
+            None => return Ok(accounts),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The functions, by the names of their crates. A new one is one line here.
+
+use runtime::Builder;
+
+/// Every function, with what builds it.
+pub const BUILDERS: &[(&str, Builder)] = &[
+    ("adoption-distribution", adoption_distribution::build),
+    ("cdc-ingest", cdc_ingest::build),
+    ("ledger-stream", ledger_stream::build),
+    ("query-api", query_api::build),
+];
+
+/// Returns what builds the function of this crate, if it is here.
+#[must_use]
+pub fn builder(crate_name: &str) -> Option<Builder> {
+    BUILDERS.iter().find(|(name, _)| *name == crate_name).map(|(_, builder)| *builder)
+}

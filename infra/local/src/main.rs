@@ -1,0 +1,29 @@
+//! The `contribution` command.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use contribution::arguments::Arguments;
+use contribution::commands;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    runtime::telemetry::init_for_terminal("error");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => {
+            let done = runtime.block_on(commands::carry_out(arguments));
+            // What is under way in another thread must not keep the process from ending.
+            runtime.shutdown_background();
+            done
+        }
+        Err(error) => Err(error.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The proof of one row, and its verification.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::secret::{Salt, Secret};
+use super::shape::{carries_sum, way_up};
+use super::tree::{Leaf, Node, Tree, joined, sealed, with_sum};
+use crate::account::text_form;
+use crate::log::PageHash;
+use crate::snapshot::Row;
+use crate::{Amount, AmountOverflow, BusinessDate, Owner, Ratio, SystemAccount};
+
+/// Proves that a row is in the snapshot of a date.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowProof {
+    /// The date.
+    pub date: BusinessDate,
+    /// The account.
+    pub account: Owner,
+    /// What it had.
+    pub effective: Amount,
+    /// Which part of the network that was.
+    pub ratio: Ratio,
+    /// What its leaf is hashed with.
+    pub salt: Salt,
+    /// The number of its leaf, from 0.
+    pub index: u64,
+    /// How many rows the snapshot has.
+    pub rows: u64,
+    /// The sum of all rows.
+    pub network_total: Amount,
+    /// The way from the leaf to the top.
+    pub path: Vec<Step>,
+}
+
+impl RowProof {
+    /// Returns the proof of the row whose leaf is `index` of the tree, given the leaves of its block.
+    pub fn of(
+        row: &Row,
+        date: BusinessDate,
+        secret: &Secret,
+        tree: &Tree,
+        index: u64,
+        block: &[Leaf],
+    ) -> Result<Self, AmountOverflow> {
+        Ok(Self {
+            date,
+            account: row.owner.clone(),
+            effective: row.effective,
+            ratio: row.ratio,
+            salt: secret.salt(date, &row.owner),
+            index,
+            rows: tree.rows(),
+            network_total: tree.sum()?,
+            path: tree.steps(index, block)?,
+        })
+    }
+
+    /// Verifies that the row is in the snapshot whose root is `root`.
+    pub fn verify(&self, root: PageHash) -> Result<(), InvalidProof> {
+        let is_part = Amount::ZERO <= self.effective && self.effective <= self.network_total;
+        if self.index >= self.rows || !is_part {
+            return Err(InvalidProof::Row);
+        }
+        let is_of_rest = self.account == Owner::System(SystemAccount::Headquarters);
+        if !is_of_rest && self.effective.ratio_of(self.network_total) != self.ratio {
+            return Err(InvalidProof::Row);
+        }
+        let row = Row { owner: self.account.clone(), effective: self.effective, ratio: self.ratio };
+        let mut hash = Leaf::of(&row, self.date, &self.salt).hash;
+        // The sum of what is below, once a node carries one.
+        let mut sum = (self.rows == 1).then_some(self.effective);
+        let way = way_up(self.rows, self.index);
+        if way.len() != self.path.len() {
+            return Err(InvalidProof::Path);
+        }
+        for (turn, step) in way.into_iter().zip(&self.path) {
+            if step.sibling_sum.is_some() != carries_sum(turn.sibling_leaves) {
+                return Err(InvalidProof::Path);
+            }
+            let sibling =
+                step.sibling_sum.map_or(step.sibling, |sibling_sum| with_sum(sibling_sum, step.sibling));
+            hash = if turn.is_right { joined(sibling, hash) } else { joined(hash, sibling) };
+            if carries_sum(turn.leaves) {
+                let above = self.sum_above(sum, step)?;
+                hash = with_sum(above, hash);
+                sum = Some(above);
+            } else if step.sum.is_some() {
+                return Err(InvalidProof::Path);
+            }
+        }
+        if sum.is_some_and(|sum| sum != self.network_total) {
+            return Err(InvalidProof::Sum);
+        }
+        if sealed(self.date, self.rows, self.network_total, hash) == root {
+            Ok(())
+        } else {
+            Err(InvalidProof::Root)
+        }
+    }
+
+    /// Returns the sum of a node: that of both sides where both carry one, and otherwise the one that is stated.
+    fn sum_above(&self, own: Option<Amount>, step: &Step) -> Result<Amount, InvalidProof> {
+        let sibling = step.sibling_sum.unwrap_or_default();
+        let least = own.unwrap_or(self.effective).checked_add(sibling).map_err(|_| InvalidProof::Sum)?;
+        let is_known = own.is_some() && step.sibling_sum.is_some();
+        match step.sum {
+            None if is_known && sibling >= Amount::ZERO => Ok(least),
+            Some(sum) if !is_known && sibling >= Amount::ZERO && sum >= least => Ok(sum),
+            _ => Err(InvalidProof::Sum),
+        }
+    }
+}
+
+/// A step from a node to the one above it.
+///
+/// Written as the hash of the node on the other side, in base64, then ` +` and the sum of that node where it carries
+/// one, then ` =` and the sum of the node above where it carries one that does not follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Step {
+    /// The hash of the node on the other side, without its sum.
+    sibling: PageHash,
+    /// The sum of the node on the other side.
+    sibling_sum: Option<Amount>,
+    /// The sum of the node above.
+    sum: Option<Amount>,
+}
+
+impl Step {
+    pub(super) fn new(sibling: Node, above: Node, both_carry_sums: bool) -> Self {
+        Self {
+            sibling: sibling.inner,
+            sibling_sum: sibling.carries_sum.then_some(sibling.sum),
+            sum: (above.carries_sum && !both_carry_sums).then_some(above.sum),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&URL_SAFE_NO_PAD.encode(self.sibling.bytes()))?;
+        if let Some(sum) = self.sibling_sum {
+            write!(formatter, " +{sum}")?;
+        }
+        if let Some(sum) = self.sum {
+            write!(formatter, " ={sum}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Step {
+    type Err = InvalidStep;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStep> {
+        let mut parts = text.split(' ');
+        let hash = URL_SAFE_NO_PAD.decode(parts.next().unwrap_or_default()).map_err(|_| InvalidStep)?;
+        let sibling = PageHash::from_bytes(hash.try_into().map_err(|_| InvalidStep)?);
+        let mut step = Self { sibling, sibling_sum: None, sum: None };
+        for part in parts {
+            let sum = part.get(1..).unwrap_or_default().parse().map_err(|_| InvalidStep)?;
+            match part.as_bytes().first() {
+                Some(b'+') if step.sibling_sum.is_none() && step.sum.is_none() => {
+                    step.sibling_sum = Some(sum)
+                }
+                Some(b'=') if step.sum.is_none() => step.sum = Some(sum),
+                _ => return Err(InvalidStep),
+            }
+        }
+        Ok(step)
+    }
+}
+
+text_form!(Step);
+
+/// Text that is not a step of a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a step of a proof: a hash in base64, perhaps ` +` and a sum, perhaps ` =` and a sum")]
+pub struct InvalidStep;
+
+/// A proof that proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidProof {
+    /// The row contradicts itself.
+    #[error("the row's amount, ratio and number do not fit each other")]
+    Row,
+    /// The way up is not that of a row with this number.
+    #[error("the path is not that of this row among so many")]
+    Path,
+    /// The sums on the way up contradict each other.
+    #[error("the sums on the path do not lead to the network's total")]
+    Sum,
+    /// The way up leads elsewhere.
+    #[error("the path does not lead to the published root")]
+    Root,
+}

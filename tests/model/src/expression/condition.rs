@@ -1,0 +1,224 @@
+//! Conditions and how they are evaluated against an item.
+
+use std::cmp::Ordering;
+
+use super::path::Path;
+use crate::value::{AttributeValue, Item, Number};
+
+/// A condition on one item, or a filter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// Both hold.
+    And(Box<Condition>, Box<Condition>),
+    /// One of them holds.
+    Or(Box<Condition>, Box<Condition>),
+    /// It does not hold.
+    Not(Box<Condition>),
+    /// A comparison of two operands.
+    Compare(Operand, Comparator, Operand),
+    /// An operand lies between two others, both included.
+    Between(Operand, Operand, Operand),
+    /// An operand equals one of others.
+    In(Operand, Vec<Operand>),
+    /// There is a value at the path.
+    Exists(Path),
+    /// There is no value at the path.
+    NotExists(Path),
+    /// The value at the path is of the named type.
+    HasType(Path, Operand),
+    /// A text or bytes begin with others.
+    BeginsWith(Operand, Operand),
+    /// A text contains a text; a set or list contains an element.
+    Contains(Operand, Operand),
+}
+
+/// How two operands are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparator {
+    /// `=`
+    Equal,
+    /// `<>`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// A side of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operand {
+    /// The value at a path.
+    Path(Path),
+    /// A given value.
+    Value(AttributeValue),
+    /// The size of the value at a path.
+    Size(Box<Operand>),
+}
+
+impl Condition {
+    /// Tells whether the condition holds for an item; a missing item is an empty one.
+    #[must_use]
+    pub fn holds(&self, item: &Item) -> bool {
+        match self {
+            Self::And(left, right) => left.holds(item) && right.holds(item),
+            Self::Or(left, right) => left.holds(item) || right.holds(item),
+            Self::Not(inner) => !inner.holds(item),
+            Self::Compare(left, comparator, right) => {
+                comparator.holds(left.resolve(item).as_ref(), right.resolve(item).as_ref())
+            }
+            Self::Between(value, low, high) => {
+                let value = value.resolve(item);
+                Comparator::GreaterOrEqual.holds(value.as_ref(), low.resolve(item).as_ref())
+                    && Comparator::LessOrEqual.holds(value.as_ref(), high.resolve(item).as_ref())
+            }
+            Self::In(value, candidates) => {
+                let value = value.resolve(item);
+                candidates.iter().any(|candidate| {
+                    Comparator::Equal.holds(value.as_ref(), candidate.resolve(item).as_ref())
+                })
+            }
+            Self::Exists(path) => path.find(item).is_some(),
+            Self::NotExists(path) => path.find(item).is_none(),
+            Self::HasType(path, name) => path.find(item).is_some_and(|value| {
+                name.resolve(item).is_some_and(|name| name.as_text() == Some(value.type_name()))
+            }),
+            Self::BeginsWith(value, prefix) => match (value.resolve(item), prefix.resolve(item)) {
+                (Some(AttributeValue::S(value)), Some(AttributeValue::S(prefix))) => {
+                    value.starts_with(&prefix)
+                }
+                (Some(AttributeValue::B(value)), Some(AttributeValue::B(prefix))) => {
+                    value.starts_with(&prefix)
+                }
+                _ => false,
+            },
+            Self::Contains(value, part) => match (value.resolve(item), part.resolve(item)) {
+                (Some(value), Some(part)) => contains(&value, &part),
+                _ => false,
+            },
+        }
+    }
+
+    /// Calls `visit` for each path that the condition reads.
+    pub fn visit_paths(&self, visit: &mut impl FnMut(&Path)) {
+        match self {
+            Self::And(left, right) | Self::Or(left, right) => {
+                left.visit_paths(visit);
+                right.visit_paths(visit);
+            }
+            Self::Not(inner) => inner.visit_paths(visit),
+            Self::Compare(left, _, right) | Self::BeginsWith(left, right) | Self::Contains(left, right) => {
+                left.visit_paths(visit);
+                right.visit_paths(visit);
+            }
+            Self::Between(value, low, high) => {
+                for operand in [value, low, high] {
+                    operand.visit_paths(visit);
+                }
+            }
+            Self::In(value, candidates) => {
+                value.visit_paths(visit);
+                for candidate in candidates {
+                    candidate.visit_paths(visit);
+                }
+            }
+            Self::Exists(path) | Self::NotExists(path) | Self::HasType(path, _) => visit(path),
+        }
+    }
+
+    /// Returns the parts of a conjunction, from left to right.
+    #[must_use]
+    pub fn into_conjuncts(self) -> Vec<Condition> {
+        match self {
+            Self::And(left, right) => {
+                let mut conjuncts = left.into_conjuncts();
+                conjuncts.extend(right.into_conjuncts());
+                conjuncts
+            }
+            other => vec![other],
+        }
+    }
+
+    /// Returns the conjunction of conditions; none where there are none.
+    #[must_use]
+    pub fn all(conditions: Vec<Condition>) -> Option<Condition> {
+        conditions.into_iter().reduce(|left, right| Self::And(Box::new(left), Box::new(right)))
+    }
+}
+
+impl Operand {
+    fn resolve(&self, item: &Item) -> Option<AttributeValue> {
+        match self {
+            Self::Path(path) => path.find(item).cloned(),
+            Self::Value(value) => Some(value.clone()),
+            Self::Size(inner) => size(&inner.resolve(item)?),
+        }
+    }
+
+    fn visit_paths(&self, visit: &mut impl FnMut(&Path)) {
+        match self {
+            Self::Path(path) => visit(path),
+            Self::Value(_) => {}
+            Self::Size(inner) => inner.visit_paths(visit),
+        }
+    }
+}
+
+impl Comparator {
+    /// Tells whether the comparison holds; of a missing value only "not equal" does.
+    fn holds(self, left: Option<&AttributeValue>, right: Option<&AttributeValue>) -> bool {
+        let (Some(left), Some(right)) = (left, right) else {
+            return self == Self::NotEqual && left.is_some() != right.is_some();
+        };
+        match self {
+            Self::Equal => left == right,
+            Self::NotEqual => left != right,
+            Self::Less => order(left, right) == Some(Ordering::Less),
+            Self::LessOrEqual => order(left, right).is_some_and(Ordering::is_le),
+            Self::Greater => order(left, right) == Some(Ordering::Greater),
+            Self::GreaterOrEqual => order(left, right).is_some_and(Ordering::is_ge),
+        }
+    }
+}
+
+/// Returns the order of two values that have one: numbers, texts and bytes, each among themselves.
+fn order(left: &AttributeValue, right: &AttributeValue) -> Option<Ordering> {
+    match (left, right) {
+        (AttributeValue::N(left), AttributeValue::N(right)) => Some(left.cmp(right)),
+        (AttributeValue::S(left), AttributeValue::S(right)) => Some(left.cmp(right)),
+        (AttributeValue::B(left), AttributeValue::B(right)) => Some(left.cmp(right)),
+        _ => None,
+    }
+}
+
+fn contains(value: &AttributeValue, part: &AttributeValue) -> bool {
+    match (value, part) {
+        (AttributeValue::S(value), AttributeValue::S(part)) => value.contains(part.as_str()),
+        (AttributeValue::B(value), AttributeValue::B(part)) => {
+            part.is_empty() || value.windows(part.len()).any(|window| window == part)
+        }
+        (AttributeValue::Ss(members), AttributeValue::S(part)) => members.contains(part),
+        (AttributeValue::Ns(members), AttributeValue::N(part)) => members.contains(part),
+        (AttributeValue::Bs(members), AttributeValue::B(part)) => members.contains(part),
+        (AttributeValue::L(elements), part) => elements.contains(part),
+        _ => false,
+    }
+}
+
+fn size(value: &AttributeValue) -> Option<AttributeValue> {
+    let count = match value {
+        AttributeValue::S(text) => text.chars().count(),
+        AttributeValue::B(bytes) => bytes.len(),
+        AttributeValue::L(elements) => elements.len(),
+        AttributeValue::M(members) => members.len(),
+        AttributeValue::Ss(members) => members.len(),
+        AttributeValue::Ns(members) => members.len(),
+        AttributeValue::Bs(members) => members.len(),
+        AttributeValue::N(_) | AttributeValue::Bool(_) | AttributeValue::Null => return None,
+    };
+    Some(AttributeValue::N(Number::from(i64::try_from(count).ok()?)))
+}

@@ -1,0 +1,175 @@
+//! Key conditions: one partition, and a range of its sort keys.
+
+use super::condition::{Comparator, Condition, Operand};
+use super::path::Path;
+use crate::error::ServiceError;
+use crate::value::AttributeValue;
+
+/// Which items a query reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyCondition {
+    /// The value of the partition key.
+    pub partition: String,
+    /// The range of sort keys; all without.
+    pub sort: Option<SortCondition>,
+}
+
+/// A range of sort keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SortCondition {
+    /// Exactly this one.
+    Equal(String),
+    /// Those below.
+    Less(String),
+    /// Those up to and including.
+    LessOrEqual(String),
+    /// Those above.
+    Greater(String),
+    /// Those from, included.
+    GreaterOrEqual(String),
+    /// Those between, both included.
+    Between(String, String),
+    /// Those that begin so.
+    BeginsWith(String),
+}
+
+impl KeyCondition {
+    /// Reads a condition on a table's key attributes.
+    pub fn from_condition(
+        condition: Condition,
+        partition_name: &str,
+        sort_name: Option<&str>,
+    ) -> Result<Self, ServiceError> {
+        let mut partition = None;
+        let mut sort = None;
+        for part in condition.into_conjuncts() {
+            let (name, range) = range(part)?;
+            if name == partition_name {
+                let SortCondition::Equal(value) = range else {
+                    return Err(ServiceError::validation("Query key condition not supported"));
+                };
+                if partition.replace(value).is_some() {
+                    return Err(only_one_condition());
+                }
+            } else if Some(name.as_str()) == sort_name {
+                if sort.replace(range).is_some() {
+                    return Err(only_one_condition());
+                }
+            } else {
+                return Err(missed_key(partition_name));
+            }
+        }
+        Ok(Self { partition: partition.ok_or_else(|| missed_key(partition_name))?, sort })
+    }
+}
+
+impl SortCondition {
+    /// Tells whether a sort key lies in the range.
+    #[must_use]
+    pub fn contains(&self, sort: &str) -> bool {
+        match self {
+            Self::Equal(value) => sort == value,
+            Self::Less(value) => sort < value.as_str(),
+            Self::LessOrEqual(value) => sort <= value.as_str(),
+            Self::Greater(value) => sort > value.as_str(),
+            Self::GreaterOrEqual(value) => sort >= value.as_str(),
+            Self::Between(low, high) => (low.as_str()..=high.as_str()).contains(&sort),
+            Self::BeginsWith(prefix) => sort.starts_with(prefix.as_str()),
+        }
+    }
+
+    /// Returns the smallest sort key that can lie in the range.
+    #[must_use]
+    pub fn lower_bound(&self) -> &str {
+        match self {
+            Self::Less(_) | Self::LessOrEqual(_) => "",
+            Self::Equal(value) | Self::Greater(value) | Self::GreaterOrEqual(value) => value,
+            Self::Between(low, _) => low,
+            Self::BeginsWith(prefix) => prefix,
+        }
+    }
+
+    /// Tells whether all sort keys from this one on lie above the range.
+    #[must_use]
+    pub fn ends_before(&self, sort: &str) -> bool {
+        match self {
+            Self::Equal(value) | Self::LessOrEqual(value) => sort > value.as_str(),
+            Self::Less(value) => sort >= value.as_str(),
+            Self::Greater(_) | Self::GreaterOrEqual(_) => false,
+            Self::Between(_, high) => sort > high.as_str(),
+            Self::BeginsWith(prefix) => sort > prefix.as_str() && !sort.starts_with(prefix.as_str()),
+        }
+    }
+}
+
+fn range(condition: Condition) -> Result<(String, SortCondition), ServiceError> {
+    match condition {
+        Condition::Compare(Operand::Path(path), comparator, Operand::Value(value)) => {
+            let value = key_text(value)?;
+            Ok((name(path)?, compared(comparator, value)?))
+        }
+        Condition::Compare(Operand::Value(value), comparator, Operand::Path(path)) => {
+            let value = key_text(value)?;
+            Ok((name(path)?, compared(mirrored(comparator), value)?))
+        }
+        Condition::Between(Operand::Path(path), Operand::Value(low), Operand::Value(high)) => {
+            let (low, high) = (key_text(low)?, key_text(high)?);
+            if low > high {
+                return Err(ServiceError::validation(
+                    "The BETWEEN operator requires upper bound to be greater than or equal to lower bound",
+                ));
+            }
+            Ok((name(path)?, SortCondition::Between(low, high)))
+        }
+        Condition::BeginsWith(Operand::Path(path), Operand::Value(prefix)) => {
+            Ok((name(path)?, SortCondition::BeginsWith(key_text(prefix)?)))
+        }
+        _ => Err(ServiceError::validation("Invalid operator used in KeyConditionExpression")),
+    }
+}
+
+fn compared(comparator: Comparator, value: String) -> Result<SortCondition, ServiceError> {
+    Ok(match comparator {
+        Comparator::Equal => SortCondition::Equal(value),
+        Comparator::Less => SortCondition::Less(value),
+        Comparator::LessOrEqual => SortCondition::LessOrEqual(value),
+        Comparator::Greater => SortCondition::Greater(value),
+        Comparator::GreaterOrEqual => SortCondition::GreaterOrEqual(value),
+        Comparator::NotEqual => {
+            return Err(ServiceError::validation("Invalid operator used in KeyConditionExpression: <>"));
+        }
+    })
+}
+
+fn mirrored(comparator: Comparator) -> Comparator {
+    match comparator {
+        Comparator::Less => Comparator::Greater,
+        Comparator::LessOrEqual => Comparator::GreaterOrEqual,
+        Comparator::Greater => Comparator::Less,
+        Comparator::GreaterOrEqual => Comparator::LessOrEqual,
+        same => same,
+    }
+}
+
+fn name(path: Path) -> Result<String, ServiceError> {
+    if path.steps.is_empty() {
+        Ok(path.root)
+    } else {
+        Err(ServiceError::validation("Invalid KeyConditionExpression: nested attributes are not keys"))
+    }
+}
+
+fn key_text(value: AttributeValue) -> Result<String, ServiceError> {
+    match value {
+        AttributeValue::S(text) => Ok(text),
+        _ => Err(ServiceError::validation("Condition parameter type does not match schema type")),
+    }
+}
+
+fn only_one_condition() -> ServiceError {
+    ServiceError::validation("KeyConditionExpressions must only contain one condition per key")
+}
+
+fn missed_key(partition_name: &str) -> ServiceError {
+    ServiceError::validation(format!("Query condition missed key schema element: {partition_name}"))
+}

@@ -1,0 +1,128 @@
+//! Invocations: what a function is called with, by whom, and how it ends.
+
+use super::function::Environment;
+use super::record::{KafkaRecord, Record};
+use crate::clock::Millis;
+use crate::queue::Delivered;
+use crate::table::StreamRecord;
+
+/// A call of a function.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Its number among all invocations.
+    pub number: u64,
+    /// The function.
+    pub function: String,
+    /// Where it runs.
+    pub environment: Environment,
+    /// When its handler begins.
+    pub begins_ms: Millis,
+    /// Who asked for it.
+    pub origin: Origin,
+    /// What it is called with.
+    pub payload: Payload,
+}
+
+/// Who asked for an invocation and gets its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client that waits for the answer to this call.
+    Call(u64),
+    /// The queue of asynchronous invocations, for this entry.
+    Asynchronous(u64),
+    /// A batch of a queue's trigger.
+    Queue {
+        /// The mapping.
+        mapping: usize,
+        /// The batch.
+        batch: u64,
+    },
+    /// A feeder of a topic's or a stream's trigger.
+    Feeder {
+        /// The mapping.
+        mapping: usize,
+        /// The poller or the lane.
+        feeder: usize,
+    },
+}
+
+/// What a function is called with.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// A text, by a client.
+    Direct(String),
+    /// A tick of a schedule.
+    Tick,
+    /// Messages of a queue.
+    Messages {
+        /// The queue.
+        queue: String,
+        /// The messages.
+        messages: Vec<Delivered>,
+    },
+    /// Records of a topic.
+    TopicRecords(Vec<KafkaRecord>),
+    /// Records of a table's stream.
+    StreamRecords {
+        /// The table.
+        table: String,
+        /// The records.
+        records: Vec<StreamRecord>,
+    },
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With an answer.
+    Succeeded(Option<String>),
+    /// With a list of records that failed, by their positions in the event.
+    Partial(Vec<usize>),
+    /// With an error.
+    Failed(String),
+    /// It was stopped because it ran too long.
+    TimedOut,
+    /// Its environment died.
+    Killed,
+}
+
+impl Payload {
+    /// Returns the texts of the records, in their order.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Direct(text) => vec![text.clone()],
+            Self::Tick => vec!["tick".to_owned()],
+            Self::Messages { messages, .. } => {
+                messages.iter().map(|delivered| delivered.message.body.clone()).collect()
+            }
+            Self::TopicRecords(records) => records.iter().map(Record::text).collect(),
+            Self::StreamRecords { records, .. } => records.iter().map(Record::text).collect(),
+        }
+    }
+
+    /// Returns how often each message was received.
+    #[must_use]
+    pub fn receive_counts(&self) -> Vec<u32> {
+        match self {
+            Self::Messages { messages, .. } => {
+                messages.iter().map(|delivered| delivered.message.receive_count).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Outcome {
+    /// Tells whether the environment survives.
+    #[must_use]
+    pub fn environment_survives(&self) -> bool {
+        !matches!(self, Self::TimedOut | Self::Killed)
+    }
+
+    /// Tells whether the invocation as a whole is an error.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::TimedOut | Self::Killed)
+    }
+}

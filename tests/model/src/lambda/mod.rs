@@ -1,0 +1,19 @@
+//! Functions and what calls them: state machines without time of their own, which the world drives.
+
+mod feeder;
+mod function;
+mod invocation;
+mod mapping;
+mod record;
+mod schedule;
+mod sqs_trigger;
+mod topic;
+
+pub use feeder::{Directive, Feeder, FeederRules, Finished, Then};
+pub use function::{Environment, Function, FunctionOptions, Functions};
+pub use invocation::{Invocation, Origin, Outcome, Payload};
+pub use mapping::{MappingOptions, Source, StartingPosition};
+pub use record::{KafkaRecord, Record};
+pub use schedule::{Schedule, parse_rate};
+pub use sqs_trigger::{SqsBatch, SqsTrigger};
+pub use topic::Topic;

@@ -1,0 +1,352 @@
+//! All queues together: the one entry for requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ThroughputScope;
+use super::attributes::QueueAttributes;
+use super::message::{Message, Receipt};
+use super::receive::Delivered;
+use super::request::{
+    BatchResult, Entry, FailedEntry, QueueReply, QueueRequest, QueueResponse, ReceiveOptions, Sent, receipt,
+};
+use super::store::Queue;
+use super::throughput::Action;
+use crate::clock::Millis;
+use crate::error::{ErrorKind, ServiceError};
+
+const MAX_BATCH: usize = 10;
+const MAX_BATCH_BYTES: usize = 1_024 * 1_024;
+const MAX_VISIBILITY_SECONDS: u64 = 43_200;
+const MAX_WAIT_SECONDS: u64 = 20;
+const PURGE_PAUSE_MS: Millis = 60_000;
+const ATTEMPT_MEMORY_MS: Millis = 5 * 60 * 1_000;
+
+/// The queues, and what happened in them that the triggers must know.
+#[derive(Debug, Default)]
+pub struct Queues {
+    queues: BTreeMap<String, Queue>,
+    /// Queues in which something became visible, or was deleted, since this was last asked.
+    touched: BTreeSet<String>,
+}
+
+impl Queues {
+    /// Makes a queue.
+    pub fn create(
+        &mut self,
+        name: &str,
+        attributes: BTreeMap<String, String>,
+    ) -> Result<&mut Queue, ServiceError> {
+        let attributes = QueueAttributes::parse(name, attributes)?;
+        Ok(self.queues.entry(name.to_owned()).or_insert_with(|| Queue::new(name, attributes)))
+    }
+
+    /// Returns a queue.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Queue> {
+        self.queues.get(name)
+    }
+
+    /// Returns a queue that is to be changed; whatever is done to it, the triggers look at it afterwards.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Queue> {
+        let queue = self.queues.get_mut(name)?;
+        self.touched.insert(name.to_owned());
+        Some(queue)
+    }
+
+    /// Returns all queues by name.
+    #[must_use]
+    pub fn all(&self) -> &BTreeMap<String, Queue> {
+        &self.queues
+    }
+
+    /// Returns the queues that something was done to since the last time.
+    pub fn take_touched(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Says that nothing was done to a queue that has to be looked at.
+    pub fn untouch(&mut self, name: &str) {
+        self.touched.remove(name);
+    }
+
+    /// Tells whether a message of a queue became visible since this was last asked.
+    pub fn take_became_visible(&mut self, name: &str) -> bool {
+        self.queues.get_mut(name).is_some_and(Queue::take_became_visible)
+    }
+
+    /// Evaluates a request now.
+    pub fn execute(&mut self, now_ms: Millis, name: &str, request: QueueRequest) -> QueueReply {
+        let Some(queue) = self.get_mut(name) else {
+            let error = ErrorKind::QueueDoesNotExist.because("The specified queue does not exist.");
+            return QueueReply::Now(Err(error));
+        };
+        queue.advance(now_ms);
+        QueueReply::Now(match request {
+            QueueRequest::Receive(options) => return self.receive_call(now_ms, name, &options),
+            QueueRequest::Send(entry) => send(queue, now_ms, entry).map(QueueResponse::Sent),
+            QueueRequest::SendBatch(entries) => {
+                send_batch(queue, now_ms, entries).map(QueueResponse::SentBatch)
+            }
+            QueueRequest::Delete(handle) => throttle(queue, now_ms, Action::Delete)
+                .and_then(|()| receipt(&handle))
+                .map(|receipt| _ = queue.delete(receipt))
+                .map(|()| QueueResponse::Done),
+            QueueRequest::DeleteBatch(entries) => throttle(queue, now_ms, Action::Delete)
+                .and_then(|()| {
+                    batch(entries, |handle| receipt(&handle).map(|receipt| _ = queue.delete(receipt)))
+                })
+                .map(QueueResponse::Batch),
+            QueueRequest::ChangeVisibility(handle, seconds) => {
+                change_visibility(queue, now_ms, &handle, seconds).map(|()| QueueResponse::Done)
+            }
+            QueueRequest::ChangeVisibilityBatch(entries) => {
+                let entries =
+                    entries.into_iter().map(|(id, handle, seconds)| (id, (handle, seconds))).collect();
+                batch(entries, |(handle, seconds)| change_visibility(queue, now_ms, &handle, seconds))
+                    .map(QueueResponse::Batch)
+            }
+            QueueRequest::GetAttributes => Ok(QueueResponse::Attributes(described(queue))),
+            QueueRequest::SetAttributes(changes) => {
+                let mut given = queue.attributes.given.clone();
+                given.extend(changes);
+                QueueAttributes::parse(name, given).map(|attributes| {
+                    queue.attributes = attributes;
+                    QueueResponse::Done
+                })
+            }
+            QueueRequest::GetUrl => Ok(QueueResponse::Url(url(name))),
+            QueueRequest::Purge => purge(queue, now_ms).map(|()| QueueResponse::Done),
+        })
+    }
+
+    /// Receives up to `max` messages for the queue's own visibility timeout or another; dead ones move on.
+    pub fn receive(
+        &mut self,
+        now_ms: Millis,
+        name: &str,
+        max: usize,
+        visibility_ms: Option<Millis>,
+    ) -> Vec<Delivered> {
+        let Some(queue) = self.get_mut(name) else { return Vec::new() };
+        queue.advance(now_ms);
+        let visibility_ms = visibility_ms.unwrap_or(queue.attributes.visibility_ms);
+        let received = queue.receive(now_ms, max, visibility_ms);
+        let dead_letter_queue =
+            queue.attributes.redrive.as_ref().map(|redrive| redrive.dead_letter_queue.clone());
+        if let Some(target) = dead_letter_queue {
+            self.bury(now_ms, &target, received.dead);
+        }
+        received.delivered
+    }
+
+    /// Puts a message that no client sent into a queue: an on-failure destination's.
+    pub fn deposit(&mut self, now_ms: Millis, name: &str, body: String) {
+        if let Some(queue) = self.get_mut(name) {
+            let group = queue.is_fifo().then(|| "destination".to_owned());
+            let deduplication_id = queue.is_fifo().then(|| format!("{}-{}", now_ms, queue.last_sequence));
+            queue.send(now_ms, Entry { body, group, deduplication_id, ..Entry::default() });
+        }
+    }
+
+    fn receive_call(&mut self, now_ms: Millis, name: &str, options: &ReceiveOptions) -> QueueReply {
+        let queue = self.queues.get_mut(name).expect("the queue was found before");
+        if let Err(error) = check_receive(queue, now_ms, options) {
+            return QueueReply::Now(Err(error));
+        }
+        let wait_ms = options.wait_seconds.map_or(queue.attributes.wait_ms, |seconds| seconds * 1_000);
+        if !queue.is_fifo() && wait_ms == 0 && queue.in_flight() >= queue.in_flight_limit {
+            return QueueReply::Now(Err(ErrorKind::OverLimit.because("Too many messages are in flight.")));
+        }
+        let messages = self.receive_options(now_ms, name, options);
+        if messages.is_empty() && wait_ms > 0 {
+            return QueueReply::Waits { wait_ms };
+        }
+        QueueReply::Now(Ok(QueueResponse::Received(messages)))
+    }
+
+    /// Receives as a call asked for it, for the first time or after it waited.
+    pub fn receive_options(
+        &mut self,
+        now_ms: Millis,
+        name: &str,
+        options: &ReceiveOptions,
+    ) -> Vec<Delivered> {
+        let visibility_ms = options.visibility_seconds.map(|seconds| seconds * 1_000);
+        if let (Some(attempt_id), Some(queue)) = (&options.attempt_id, self.queues.get_mut(name)) {
+            let visibility_ms = visibility_ms.unwrap_or(queue.attributes.visibility_ms);
+            if let Some(repeated) = queue.repeated(now_ms, attempt_id, visibility_ms) {
+                return repeated;
+            }
+        }
+        let max = usize::try_from(options.max_messages.unwrap_or(1)).expect("at most ten");
+        let delivered = self.receive(now_ms, name, max, visibility_ms);
+        if let (Some(attempt_id), Some(queue)) = (&options.attempt_id, self.queues.get_mut(name)) {
+            let receipts: Vec<Receipt> = delivered.iter().map(|delivered| delivered.receipt).collect();
+            queue.attempts.insert(attempt_id.clone(), (now_ms + ATTEMPT_MEMORY_MS, receipts));
+        }
+        delivered
+    }
+
+    fn bury(&mut self, now_ms: Millis, target: &str, dead: Vec<Message>) {
+        for message in dead {
+            if let Some(queue) = self.get_mut(target) {
+                queue.take_in(now_ms, message);
+            }
+        }
+    }
+}
+
+fn throttle(queue: &mut Queue, now_ms: Millis, action: Action) -> Result<(), ServiceError> {
+    let limited = queue.is_fifo() && queue.attributes.throughput == ThroughputScope::Queue;
+    if limited && !queue.throughput.take(now_ms, action, "") { Err(throttled()) } else { Ok(()) }
+}
+
+fn throttled() -> ServiceError {
+    ErrorKind::RequestThrottled.because("Rate exceeded")
+}
+
+fn send(queue: &mut Queue, now_ms: Millis, entry: Entry) -> Result<Sent, ServiceError> {
+    queue.check_entry(&entry)?;
+    if queue.throttled_sends(now_ms, &[entry.group.as_deref().unwrap_or_default()])[0] {
+        return Err(throttled());
+    }
+    Ok(queue.send(now_ms, entry))
+}
+
+fn send_batch(
+    queue: &mut Queue,
+    now_ms: Millis,
+    entries: Vec<(String, Entry)>,
+) -> Result<BatchResult<Sent>, ServiceError> {
+    check_batch(entries.iter().map(|(id, _)| id.as_str()))?;
+    if entries.iter().map(|(_, entry)| entry.body.len()).sum::<usize>() > MAX_BATCH_BYTES {
+        return Err(
+            ErrorKind::BatchRequestTooLong.because("Batch requests cannot be longer than 1048576 bytes.")
+        );
+    }
+    let groups: Vec<&str> =
+        entries.iter().map(|(_, entry)| entry.group.as_deref().unwrap_or_default()).collect();
+    let over = queue.throttled_sends(now_ms, &groups);
+    if over.iter().all(|over| *over) {
+        return Err(throttled());
+    }
+    let mut result = BatchResult { successful: Vec::new(), failed: Vec::new() };
+    for ((id, entry), over) in entries.into_iter().zip(over) {
+        match if over { Err(throttled()) } else { queue.check_entry(&entry) } {
+            Ok(()) => {
+                let sent = queue.send(now_ms, entry);
+                result.successful.push((id, sent));
+            }
+            Err(error) => result.failed.push(FailedEntry { id, error }),
+        }
+    }
+    Ok(result)
+}
+
+fn batch<T, R>(
+    entries: Vec<(String, T)>,
+    mut each: impl FnMut(T) -> Result<R, ServiceError>,
+) -> Result<BatchResult<R>, ServiceError> {
+    check_batch(entries.iter().map(|(id, _)| id.as_str()))?;
+    let mut successful = Vec::new();
+    let mut failed = Vec::new();
+    for (id, entry) in entries {
+        match each(entry) {
+            Ok(done) => successful.push((id, done)),
+            Err(error) => failed.push(FailedEntry { id, error }),
+        }
+    }
+    Ok(BatchResult { successful, failed })
+}
+
+fn check_batch<'id>(ids: impl Iterator<Item = &'id str>) -> Result<(), ServiceError> {
+    let ids: Vec<&str> = ids.collect();
+    let valid = |id: &&str| {
+        !id.is_empty()
+            && id.len() <= 80
+            && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    if ids.is_empty() {
+        return Err(
+            ErrorKind::EmptyBatchRequest.because("There should be at least one entry in the request.")
+        );
+    }
+    if ids.len() > MAX_BATCH {
+        return Err(
+            ErrorKind::TooManyEntriesInBatchRequest.because("Maximum number of entries per request are 10.")
+        );
+    }
+    if !ids.iter().all(valid) {
+        return Err(ErrorKind::InvalidBatchEntryId.because("A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long."));
+    }
+    if ids.iter().collect::<BTreeSet<_>>().len() < ids.len() {
+        return Err(
+            ErrorKind::BatchEntryIdsNotDistinct.because("Two or more batch entries have the same id.")
+        );
+    }
+    Ok(())
+}
+
+fn change_visibility(
+    queue: &mut Queue,
+    now_ms: Millis,
+    handle: &str,
+    seconds: u64,
+) -> Result<(), ServiceError> {
+    if seconds > MAX_VISIBILITY_SECONDS {
+        return Err(ErrorKind::InvalidParameterValue.because("VisibilityTimeout must be from 0 to 43200."));
+    }
+    let receipt = receipt(handle)?;
+    if queue.change_visibility(now_ms, receipt, seconds * 1_000) {
+        return Ok(());
+    }
+    Err(ErrorKind::MessageNotInflight.because("The message referred to is not in flight."))
+}
+
+fn check_receive(queue: &mut Queue, now_ms: Millis, options: &ReceiveOptions) -> Result<(), ServiceError> {
+    let invalid = |name: &str| {
+        Err(ErrorKind::InvalidParameterValue.because(format!("Value for parameter {name} is invalid.")))
+    };
+    if options.max_messages.is_some_and(|max| !(1..=10).contains(&max)) {
+        return invalid("MaxNumberOfMessages");
+    }
+    if options.visibility_seconds.is_some_and(|seconds| seconds > MAX_VISIBILITY_SECONDS) {
+        return invalid("VisibilityTimeout");
+    }
+    if options.wait_seconds.is_some_and(|seconds| seconds > MAX_WAIT_SECONDS) {
+        return invalid("WaitTimeSeconds");
+    }
+    throttle(queue, now_ms, Action::Receive)
+}
+
+fn purge(queue: &mut Queue, now_ms: Millis) -> Result<(), ServiceError> {
+    if queue.last_purge_ms.is_some_and(|last_ms| now_ms < last_ms + PURGE_PAUSE_MS) {
+        return Err(ErrorKind::PurgeQueueInProgress
+            .because("Only one PurgeQueue operation is allowed every 60 seconds."));
+    }
+    queue.last_purge_ms = Some(now_ms);
+    queue.clear();
+    Ok(())
+}
+
+fn described(queue: &Queue) -> BTreeMap<String, String> {
+    let mut described = queue.attributes.given.clone();
+    let seconds = |ms: Millis| (ms / 1_000).to_string();
+    described.insert("VisibilityTimeout".to_owned(), seconds(queue.attributes.visibility_ms));
+    described.insert("DelaySeconds".to_owned(), seconds(queue.attributes.delay_ms));
+    described.insert("ReceiveMessageWaitTimeSeconds".to_owned(), seconds(queue.attributes.wait_ms));
+    described.insert("MessageRetentionPeriod".to_owned(), seconds(queue.attributes.retention_ms));
+    described.insert("MaximumMessageSize".to_owned(), queue.attributes.max_message_bytes.to_string());
+    described.insert("QueueArn".to_owned(), format!("arn:aws:sqs:us-east-1:000000000000:{}", queue.name));
+    described.insert("ApproximateNumberOfMessages".to_owned(), queue.visible().to_string());
+    described.insert("ApproximateNumberOfMessagesNotVisible".to_owned(), queue.in_flight().to_string());
+    described.insert("ApproximateNumberOfMessagesDelayed".to_owned(), queue.delayed().to_string());
+    if queue.is_fifo() {
+        described.insert("FifoQueue".to_owned(), "true".to_owned());
+    }
+    described
+}
+
+fn url(name: &str) -> String {
+    format!("http://sqs/000000000000/{name}")
+}

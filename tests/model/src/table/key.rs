@@ -1,0 +1,87 @@
+//! Primary keys and which attributes make them up.
+
+use crate::error::ServiceError;
+use crate::value::{AttributeValue, Item};
+
+const MAX_PARTITION_BYTES: usize = 2_048;
+const MAX_SORT_BYTES: usize = 1_024;
+
+/// The primary key of an item. A table without a sort key has an empty one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// The value of the partition key.
+    pub partition: String,
+    /// The value of the sort key.
+    pub sort: String,
+}
+
+/// The names of a table's key attributes; their values are texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// The partition key's attribute.
+    pub partition: String,
+    /// The sort key's attribute.
+    pub sort: Option<String>,
+}
+
+impl Schema {
+    /// Tells whether an attribute is part of the key.
+    #[must_use]
+    pub fn contains(&self, attribute: &str) -> bool {
+        self.partition == attribute || self.sort.as_deref() == Some(attribute)
+    }
+
+    /// Returns the key of a whole item.
+    pub fn key_of(&self, item: &Item) -> Result<Key, ServiceError> {
+        let partition = key_text(item, &self.partition, MAX_PARTITION_BYTES)?;
+        let sort = match &self.sort {
+            Some(name) => key_text(item, name, MAX_SORT_BYTES)?,
+            None => String::new(),
+        };
+        Ok(Key { partition, sort })
+    }
+
+    /// Returns the key that consists of exactly the key attributes.
+    pub fn exact_key(&self, attributes: &Item) -> Result<Key, ServiceError> {
+        if attributes.len() != 1 + usize::from(self.sort.is_some()) {
+            return Err(ServiceError::validation("The provided key element does not match the schema"));
+        }
+        self.key_of(attributes)
+    }
+
+    /// Returns a key's attributes.
+    #[must_use]
+    pub fn attributes_of(&self, key: &Key) -> Item {
+        let mut attributes = Item::from([(self.partition.clone(), AttributeValue::S(key.partition.clone()))]);
+        if let Some(sort) = &self.sort {
+            attributes.insert(sort.clone(), AttributeValue::S(key.sort.clone()));
+        }
+        attributes
+    }
+
+    /// Returns a key in the form `partition/sort`.
+    #[must_use]
+    pub fn text_of(&self, key: &Key) -> String {
+        match self.sort {
+            Some(_) => format!("{}/{}", key.partition, key.sort),
+            None => key.partition.clone(),
+        }
+    }
+}
+
+fn key_text(item: &Item, name: &str, max_bytes: usize) -> Result<String, ServiceError> {
+    let value = item.get(name).ok_or_else(|| {
+        ServiceError::validation(format!("One of the required keys was not given a value: {name}"))
+    })?;
+    let text = value.as_text().ok_or_else(|| {
+        ServiceError::validation(format!(
+            "One or more parameter values were invalid: Type mismatch for key {name}"
+        ))
+    })?;
+    if text.is_empty() || text.len() > max_bytes {
+        return Err(ServiceError::validation(format!(
+            "One or more parameter values are not valid. Size of key {name} must be from 1 to {max_bytes} bytes"
+        )));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,297 @@
+//! Calls of the table service.
+
+use serde_json::Value;
+
+use super::input::{Input, missing};
+use crate::error::ServiceError;
+use crate::expression::{Condition, Path, Placeholders, parse_condition, parse_projection, parse_update};
+use crate::partiql::Statement;
+use crate::table::{
+    BatchGet, BatchPart, BatchStatement, BatchWrite, Effect, Get, PageOptions, Query, Request as Plain,
+    ReturnValues, Scan, TransactWrite, Write,
+};
+use crate::value::{item_from_json, value_from_json};
+use crate::world::{Request, TableRequest};
+
+/// Reads what a write does.
+type ReadEffect = fn(Input<'_>, &mut Placeholders) -> Result<Effect, ServiceError>;
+
+/// Parameters of the older interface, which the model does not have.
+const LEGACY: [&str; 8] = [
+    "AttributesToGet",
+    "AttributeUpdates",
+    "ConditionalOperator",
+    "Expected",
+    "KeyConditions",
+    "QueryFilter",
+    "ScanFilter",
+    "IndexName",
+];
+
+/// Reads a call; nothing where the service has none of this name.
+pub(super) fn decode(call: &str, json: &Value) -> Option<Request> {
+    let input = Input::new(json);
+    let request = match call {
+        "GetItem" => TableRequest::Plain(get(input).map(Plain::Get)),
+        "PutItem" => TableRequest::Plain(single_write(input, put).map(Plain::Write)),
+        "UpdateItem" => TableRequest::Plain(single_write(input, update).map(Plain::Write)),
+        "DeleteItem" => TableRequest::Plain(single_write(input, delete).map(Plain::Write)),
+        "Query" => TableRequest::Plain(query(input).map(Plain::Query)),
+        "Scan" => TableRequest::Plain(scan(input).map(Plain::Scan)),
+        "BatchGetItem" => TableRequest::Plain(batch_get(input).map(Plain::BatchGet)),
+        "BatchWriteItem" => TableRequest::Plain(batch_write(input).map(Plain::BatchWrite)),
+        "BatchExecuteStatement" => TableRequest::Plain(statements(input).map(Plain::BatchStatements)),
+        "TransactWriteItems" => TableRequest::TransactWrite(transact_write(input)),
+        "TransactGetItems" => TableRequest::TransactGet(transact_get(input)),
+        _ => return None,
+    };
+    let actions = match call {
+        "TransactWriteItems" | "TransactGetItems" => input.list("TransactItems").len(),
+        "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" => 1,
+        _ => 2,
+    };
+    Some(Request::Table { request, actions })
+}
+
+fn get(input: Input<'_>) -> Result<Get, ServiceError> {
+    refuse_legacy(input)?;
+    let mut placeholders = input.placeholders()?;
+    let get = Get {
+        table: table_name(input.required_text("TableName")?),
+        key: input.item("Key")?,
+        consistent: input.flag("ConsistentRead"),
+        projection: projection(input, &mut placeholders)?,
+    };
+    placeholders.all_used()?;
+    Ok(get)
+}
+
+/// Reads a write of one item; `effect` reads what it does and names the return values that it may ask for.
+fn single_write(input: Input<'_>, effect: ReadEffect) -> Result<Write, ServiceError> {
+    refuse_legacy(input)?;
+    let mut write = write(input, effect)?;
+    let updates = matches!(write.effect, Effect::Update(..));
+    write.return_values = match input.text("ReturnValues") {
+        None | Some("NONE") => ReturnValues::None,
+        Some("ALL_OLD") => ReturnValues::AllOld,
+        Some("ALL_NEW") if updates => ReturnValues::AllNew,
+        Some("UPDATED_OLD") if updates => ReturnValues::UpdatedOld,
+        Some("UPDATED_NEW") if updates => ReturnValues::UpdatedNew,
+        Some(_) => return Err(ServiceError::validation("ReturnValues set to invalid value")),
+    };
+    Ok(write)
+}
+
+fn write(input: Input<'_>, effect: ReadEffect) -> Result<Write, ServiceError> {
+    let mut placeholders = input.placeholders()?;
+    let effect = effect(input, &mut placeholders)?;
+    let condition = condition(input, "ConditionExpression", &mut placeholders)?;
+    placeholders.all_used()?;
+    Ok(Write {
+        table: table_name(input.required_text("TableName")?),
+        effect,
+        condition,
+        item_on_failure: item_on_failure(input)?,
+        return_values: ReturnValues::None,
+    })
+}
+
+fn put(input: Input<'_>, _: &mut Placeholders) -> Result<Effect, ServiceError> {
+    input.item("Item").map(Effect::Put)
+}
+
+fn update(input: Input<'_>, placeholders: &mut Placeholders) -> Result<Effect, ServiceError> {
+    let key = input.item("Key")?;
+    let update = match input.text("UpdateExpression") {
+        Some(text) => parse_update(text, placeholders)?,
+        None => crate::expression::Update::default(),
+    };
+    Ok(Effect::Update(key, update))
+}
+
+fn delete(input: Input<'_>, _: &mut Placeholders) -> Result<Effect, ServiceError> {
+    input.item("Key").map(Effect::Delete)
+}
+
+fn check(input: Input<'_>, _: &mut Placeholders) -> Result<Effect, ServiceError> {
+    input.required_text("ConditionExpression")?;
+    input.item("Key").map(Effect::Check)
+}
+
+fn query(input: Input<'_>) -> Result<Query, ServiceError> {
+    refuse_legacy(input)?;
+    let mut placeholders = input.placeholders()?;
+    let condition = parse_condition(input.required_text("KeyConditionExpression")?, &mut placeholders)?;
+    let query = Query {
+        table: table_name(input.required_text("TableName")?),
+        condition,
+        filter: self::condition(input, "FilterExpression", &mut placeholders)?,
+        page: page(input, &mut placeholders)?,
+        forward: input.member("ScanIndexForward").and_then(Value::as_bool).unwrap_or(true),
+    };
+    placeholders.all_used()?;
+    Ok(query)
+}
+
+fn scan(input: Input<'_>) -> Result<Scan, ServiceError> {
+    refuse_legacy(input)?;
+    let mut placeholders = input.placeholders()?;
+    let number = |name| input.member(name).and_then(Value::as_u64);
+    let segment = match (number("Segment"), number("TotalSegments")) {
+        (None, None) => None,
+        (Some(segment), Some(total)) if segment < total => Some((segment, total)),
+        _ => {
+            return Err(ServiceError::validation(
+                "Segment must be less than TotalSegments, and both be given",
+            ));
+        }
+    };
+    let scan = Scan {
+        table: table_name(input.required_text("TableName")?),
+        filter: condition(input, "FilterExpression", &mut placeholders)?,
+        page: page(input, &mut placeholders)?,
+        segment,
+    };
+    placeholders.all_used()?;
+    Ok(scan)
+}
+
+fn page(input: Input<'_>, placeholders: &mut Placeholders) -> Result<PageOptions, ServiceError> {
+    let limit =
+        match input.member("Limit").map(|limit| limit.as_u64().and_then(|limit| usize::try_from(limit).ok()))
+        {
+            None => None,
+            Some(Some(limit)) if limit > 0 => Some(limit),
+            Some(_) => return Err(ServiceError::validation("Limit must be at least 1")),
+        };
+    let projection = projection(input, placeholders)?;
+    let count_only = match input.text("Select") {
+        None | Some("ALL_ATTRIBUTES") if projection.is_none() => false,
+        None | Some("SPECIFIC_ATTRIBUTES") if projection.is_some() => false,
+        Some("COUNT") if projection.is_none() => true,
+        _ => return Err(ServiceError::validation("Select does not fit the other parameters")),
+    };
+    let start = input.member("ExclusiveStartKey").map(item_from_json).transpose()?;
+    Ok(PageOptions { consistent: input.flag("ConsistentRead"), limit, start, projection, count_only })
+}
+
+fn batch_get(input: Input<'_>) -> Result<Vec<BatchGet>, ServiceError> {
+    let tables = input.object("RequestItems").ok_or_else(|| missing("RequestItems"))?;
+    let request = |(table, json): (&String, &Value)| {
+        let input = Input::new(json);
+        refuse_legacy(input)?;
+        let mut placeholders = input.placeholders()?;
+        let request = BatchGet {
+            table: table_name(table),
+            keys: input.list("Keys").iter().map(item_from_json).collect::<Result<_, _>>()?,
+            consistent: input.flag("ConsistentRead"),
+            projection: projection(input, &mut placeholders)?,
+            projection_source: input
+                .text("ProjectionExpression")
+                .map(|text| (text.to_owned(), input.texts_by_name("ExpressionAttributeNames"))),
+        };
+        placeholders.all_used()?;
+        Ok(request)
+    };
+    tables.iter().map(request).collect()
+}
+
+fn batch_write(input: Input<'_>) -> Result<Vec<BatchWrite>, ServiceError> {
+    let tables = input.object("RequestItems").ok_or_else(|| missing("RequestItems"))?;
+    let mut writes = Vec::new();
+    for (table, requests) in tables {
+        for request in requests.as_array().ok_or_else(|| missing("RequestItems"))? {
+            let input = Input::new(request);
+            let part = match (input.member("PutRequest"), input.member("DeleteRequest")) {
+                (Some(put), None) => BatchPart::Put(Input::new(put).item("Item")?),
+                (None, Some(delete)) => BatchPart::Delete(Input::new(delete).item("Key")?),
+                _ => {
+                    return Err(ServiceError::validation(
+                        "Supplied WriteRequest must contain exactly one of PutRequest and DeleteRequest",
+                    ));
+                }
+            };
+            writes.push(BatchWrite { table: table_name(table), part });
+        }
+    }
+    Ok(writes)
+}
+
+fn statements(input: Input<'_>) -> Result<Vec<BatchStatement>, ServiceError> {
+    let statement = |json: &Value| {
+        let input = Input::new(json);
+        let text = input.required_text("Statement")?;
+        let parameters = input.list("Parameters").iter().map(value_from_json).collect::<Result<_, _>>()?;
+        Ok(BatchStatement {
+            statement: Statement::parse(text, parameters),
+            consistent: input.flag("ConsistentRead"),
+            item_on_failure: item_on_failure(input)?,
+        })
+    };
+    input.list("Statements").iter().map(statement).collect()
+}
+
+fn transact_write(input: Input<'_>) -> Result<TransactWrite, ServiceError> {
+    let items = input.member("TransactItems").ok_or_else(|| missing("TransactItems"))?;
+    let action = |json: &Value| {
+        let input = Input::new(json);
+        let kinds: [(&str, ReadEffect); 4] =
+            [("Put", put), ("Update", update), ("Delete", delete), ("ConditionCheck", check)];
+        let mut given = kinds.into_iter().filter_map(|(name, effect)| Some((input.member(name)?, effect)));
+        match (given.next(), given.next()) {
+            (Some((json, effect)), None) => write(Input::new(json), effect),
+            _ => Err(ServiceError::validation(
+                "TransactItems can only contain one of Check, Put, Update or Delete",
+            )),
+        }
+    };
+    Ok(TransactWrite {
+        actions: input.list("TransactItems").iter().map(action).collect::<Result<_, _>>()?,
+        token: input.text("ClientRequestToken").map(str::to_owned),
+        fingerprint: items.to_string(),
+    })
+}
+
+fn transact_get(input: Input<'_>) -> Result<Vec<Get>, ServiceError> {
+    input
+        .list("TransactItems")
+        .iter()
+        .map(|json| {
+            let mut get = get(Input::new(json.get("Get").ok_or_else(|| missing("Get"))?))?;
+            get.consistent = true;
+            Ok(get)
+        })
+        .collect()
+}
+
+fn condition(
+    input: Input<'_>,
+    name: &str,
+    placeholders: &mut Placeholders,
+) -> Result<Option<Condition>, ServiceError> {
+    input.text(name).map(|text| parse_condition(text, placeholders)).transpose()
+}
+
+fn projection(input: Input<'_>, placeholders: &mut Placeholders) -> Result<Option<Vec<Path>>, ServiceError> {
+    input.text("ProjectionExpression").map(|text| parse_projection(text, placeholders)).transpose()
+}
+
+fn item_on_failure(input: Input<'_>) -> Result<bool, ServiceError> {
+    match input.text("ReturnValuesOnConditionCheckFailure") {
+        None | Some("NONE") => Ok(false),
+        Some("ALL_OLD") => Ok(true),
+        Some(_) => Err(ServiceError::validation("ReturnValuesOnConditionCheckFailure set to invalid value")),
+    }
+}
+
+fn refuse_legacy(input: Input<'_>) -> Result<(), ServiceError> {
+    match LEGACY.into_iter().find(|name| input.member(name).is_some()) {
+        None => Ok(()),
+        Some(name) => Err(ServiceError::validation(format!("The model does not have the parameter {name}"))),
+    }
+}
+
+/// A table may be named by its ARN.
+fn table_name(name: &str) -> String {
+    name.rsplit('/').next().unwrap_or(name).to_owned()
+}

@@ -1,0 +1,88 @@
+//! Asynchronous invocations, which are tried again, and the schedules that ask for them.
+
+use super::{Event, World};
+use crate::clock::Millis;
+use crate::lambda::{Origin, Outcome, Payload, Schedule};
+
+const FIRST_RETRY_MS: Millis = 60_000;
+const LATER_RETRY_MS: Millis = 120_000;
+const MAX_THROTTLE_PAUSE_MS: Millis = 300_000;
+/// How long an invocation is tried before it is given up.
+const MAX_AGE_MS: Millis = 6 * 60 * 60 * 1_000;
+
+/// An invocation that nothing waits for.
+pub(super) struct AsyncInvocation {
+    function: String,
+    payload: Payload,
+    accepted_ms: Millis,
+    retries: u32,
+    throttles: u32,
+}
+
+impl World {
+    /// Makes a schedule that calls its function now and from then on.
+    pub fn add_schedule(&mut self, schedule: Schedule) {
+        let on = schedule.on;
+        self.schedules.push(schedule);
+        if on {
+            self.after(0, Event::ScheduleFires { schedule: self.schedules.len() - 1 });
+        }
+    }
+
+    pub(super) fn fire_schedule(&mut self, schedule: usize) {
+        let Schedule { every_ms, function, .. } = self.schedules[schedule].clone();
+        let delay_ms = self.latencies.schedule_ms();
+        self.plan_asynchronous(&function, Payload::Tick, delay_ms);
+        self.after(every_ms, Event::ScheduleFires { schedule });
+    }
+
+    pub(super) fn invoke_asynchronously(&mut self, function: &str, payload: Payload) {
+        self.plan_asynchronous(function, payload, 0);
+    }
+
+    fn plan_asynchronous(&mut self, function: &str, payload: Payload, delay_ms: Millis) {
+        self.last_asynchronous += 1;
+        let entry = self.last_asynchronous;
+        let invocation = AsyncInvocation {
+            function: function.to_owned(),
+            payload,
+            accepted_ms: self.now_ms,
+            retries: 0,
+            throttles: 0,
+        };
+        self.asynchronous.insert(entry, invocation);
+        let delay_ms = delay_ms + self.latencies.async_ms();
+        self.after(delay_ms, Event::AsyncAsk { entry });
+    }
+
+    pub(super) fn ask_asynchronously(&mut self, entry: u64) {
+        let invocation = &self.asynchronous[&entry];
+        if self.now_ms - invocation.accepted_ms > MAX_AGE_MS {
+            self.asynchronous.remove(&entry);
+            return;
+        }
+        let (function, payload) = (invocation.function.clone(), invocation.payload.clone());
+        let begun = self.ask(&function, Origin::Asynchronous(entry), payload);
+        let invocation = self.asynchronous.get_mut(&entry).expect("it was found before");
+        if begun {
+            invocation.throttles = 0;
+            return;
+        }
+        let pause_ms = 1_000_u64.saturating_mul(1 << invocation.throttles.min(16)).min(MAX_THROTTLE_PAUSE_MS);
+        invocation.throttles += 1;
+        self.after(pause_ms, Event::AsyncAsk { entry });
+    }
+
+    pub(super) fn asynchronous_result(&mut self, entry: u64, outcome: &Outcome) {
+        let invocation = self.asynchronous.get_mut(&entry).expect("it ends once");
+        let allowed =
+            self.functions.get(&invocation.function).map_or(0, |function| function.options.async_retries);
+        if !outcome.is_error() || invocation.retries >= allowed {
+            self.asynchronous.remove(&entry);
+            return;
+        }
+        let pause_ms = if invocation.retries == 0 { FIRST_RETRY_MS } else { LATER_RETRY_MS };
+        invocation.retries += 1;
+        self.after(pause_ms, Event::AsyncAsk { entry });
+    }
+}

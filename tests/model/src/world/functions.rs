@@ -1,0 +1,103 @@
+//! Invocations: asked for, begun, ended, and their results told.
+
+use super::{Event, LambdaRequest, Notice, Output, World};
+use crate::clock::Millis;
+use crate::error::{ErrorKind, ServiceError};
+use crate::lambda::{Invocation, Origin, Outcome, Payload};
+
+impl World {
+    /// Returns the function of an invocation that runs.
+    #[must_use]
+    pub fn function_of(&self, invocation: u64) -> Option<String> {
+        self.invocations.get(&invocation).map(|invocation| invocation.function.clone())
+    }
+
+    /// Ends an invocation now.
+    pub fn end_invocation(&mut self, invocation: u64, outcome: Outcome) {
+        self.at(self.now_ms, Event::End { invocation, outcome });
+    }
+
+    /// Ends an invocation at a later time.
+    pub fn end_invocation_at(&mut self, at_ms: Millis, invocation: u64, outcome: Outcome) {
+        self.at(at_ms, Event::End { invocation, outcome });
+    }
+
+    /// Asks for a function; tells whether it was begun or throttled.
+    pub(super) fn ask(&mut self, function: &str, origin: Origin, payload: Payload) -> bool {
+        let Some(environment) = self.functions.take_environment(function) else { return false };
+        let begins_ms = self.now_ms + self.latencies.begin_ms(environment.cold);
+        self.last_invocation += 1;
+        let number = self.last_invocation;
+        let invocation =
+            Invocation { number, function: function.to_owned(), environment, begins_ms, origin, payload };
+        self.invocations.insert(number, invocation);
+        self.at(begins_ms, Event::Begin { invocation: number });
+        true
+    }
+
+    pub(super) fn begin(&mut self, invocation: u64) {
+        let begun = self.invocations[&invocation].clone();
+        self.notices.push_back(Notice::Begins(begun));
+    }
+
+    pub(super) fn end(&mut self, invocation: u64, outcome: Outcome) {
+        let Some(ended) = self.invocations.remove(&invocation) else { return };
+        self.functions.return_environment(&ended.function, ended.environment, outcome.environment_survives());
+        let result_ms = self.latencies.result_ms();
+        self.after(result_ms, Event::Result { invocation: Box::new(ended), outcome });
+    }
+
+    pub(super) fn result(&mut self, invocation: &Invocation, outcome: &Outcome) {
+        match invocation.origin {
+            Origin::Call(call) => {
+                let payload = match outcome {
+                    Outcome::Succeeded(payload) => payload.clone(),
+                    Outcome::Failed(message) => Some(message.clone()),
+                    Outcome::Partial(_) | Outcome::TimedOut | Outcome::Killed => None,
+                };
+                let output = Output::Function { payload, failed: outcome.is_error() };
+                let now_ms = self.now_ms;
+                self.finish_at(call, Ok(output), now_ms);
+            }
+            Origin::Asynchronous(entry) => self.asynchronous_result(entry, outcome),
+            Origin::Queue { mapping, batch } => self.queue_batch_result(mapping, batch, outcome),
+            Origin::Feeder { mapping, feeder } => self.feeder_result(mapping, feeder, outcome),
+        }
+    }
+
+    pub(super) fn evaluate_lambda(&mut self, call: u64, request: LambdaRequest) {
+        match request {
+            LambdaRequest::CreateMapping(input) => {
+                let result = self.create_mapping(&input).map(Output::Mapping);
+                self.finish(call, result);
+            }
+            LambdaRequest::UpdateMapping(input) => {
+                let result = self.update_mapping(&input).map(Output::Mapping);
+                self.finish(call, result);
+            }
+            LambdaRequest::Invoke { function, .. }
+            | LambdaRequest::InvokeAsynchronously { function, .. }
+            | LambdaRequest::DryRun { function }
+                if self.functions.get(&function).is_none() =>
+            {
+                self.finish(call, Err(function_not_found(&function)));
+            }
+            LambdaRequest::Invoke { function, payload } => {
+                if !self.ask(&function, Origin::Call(call), Payload::Direct(payload)) {
+                    let error = ErrorKind::TooManyRequestsException.because("Rate Exceeded.");
+                    self.finish(call, Err(error));
+                }
+            }
+            LambdaRequest::InvokeAsynchronously { function, payload } => {
+                self.invoke_asynchronously(&function, Payload::Direct(payload));
+                self.finish(call, Ok(Output::Done));
+            }
+            LambdaRequest::DryRun { .. } => self.finish(call, Ok(Output::Done)),
+        }
+    }
+}
+
+pub(super) fn function_not_found(function: &str) -> ServiceError {
+    ErrorKind::ResourceNotFoundException
+        .because(format!("Function not found: arn:aws:lambda:us-east-1:000000000000:function:{function}"))
+}

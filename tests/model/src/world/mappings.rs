@@ -1,0 +1,191 @@
+//! Triggers: how they are made and changed.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::World;
+use super::functions::function_not_found;
+use crate::clock::Millis;
+use crate::error::{ErrorKind, ServiceError};
+use crate::lambda::{Feeder, KafkaRecord, MappingOptions, Source, SqsTrigger, StartingPosition};
+use crate::table::{Key, StreamRecord};
+
+/// A trigger with what it has in work.
+#[derive(Debug)]
+pub struct Mapping {
+    pub(super) options: MappingOptions,
+    pub(super) work: Work,
+    input: Value,
+}
+
+/// What a trigger has in work.
+#[derive(Debug)]
+pub(super) enum Work {
+    Queue(SqsTrigger),
+    Topic(TopicWork),
+    Stream(StreamWork),
+}
+
+#[derive(Debug)]
+pub(super) struct TopicWork {
+    pub(super) topic: String,
+    pub(super) pollers: Vec<Feeder<KafkaRecord>>,
+    /// The next offset to fetch of each partition.
+    pub(super) fetched: Vec<u64>,
+    /// The next offset to read again of each partition.
+    pub(super) committed: Vec<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct StreamWork {
+    pub(super) table: String,
+    pub(super) lanes: Vec<Feeder<StreamRecord>>,
+    /// The lane of each item that has appeared.
+    pub(super) lane_of: BTreeMap<Key, usize>,
+    /// The next position to read.
+    pub(super) position: u64,
+    /// When the next poll is planned.
+    pub(super) poll_ms: Option<Millis>,
+}
+
+impl World {
+    /// Makes a trigger without asking whether the service would.
+    pub fn preset_mapping(&mut self, input: &Value) -> Result<(), ServiceError> {
+        let uuid = input["UUID"].as_str().map_or_else(|| self.new_uuid(), str::to_owned);
+        let options = MappingOptions::parse(input, &uuid)?;
+        self.add_mapping(options, input)
+    }
+
+    pub(super) fn create_mapping(&mut self, input: &Value) -> Result<Value, ServiceError> {
+        let uuid = self.new_uuid();
+        let options = MappingOptions::parse(input, &uuid)?;
+        self.check_mapping(&options)?;
+        if !matches!(options.source, Source::Queue(_)) && input["StartingPosition"].is_null() {
+            return Err(ErrorKind::InvalidParameterValueException.because("StartingPosition is missing"));
+        }
+        let same = |mapping: &&Mapping| {
+            mapping.options.source == options.source && mapping.options.function == options.function
+        };
+        if let Some(other) = self.mappings.iter().find(same) {
+            return Err(ErrorKind::ResourceConflictException.because(format!(
+                "An event source mapping with this source and function already exists: {}",
+                other.options.uuid
+            )));
+        }
+        let described = described(&options, "Creating");
+        self.add_mapping(options, input)?;
+        Ok(described)
+    }
+
+    pub(super) fn update_mapping(&mut self, input: &Value) -> Result<Value, ServiceError> {
+        let uuid = input["UUID"].as_str().unwrap_or_default();
+        let position =
+            self.mappings.iter().position(|mapping| mapping.options.uuid == uuid).ok_or_else(|| {
+                ErrorKind::ResourceNotFoundException.because("The resource you requested does not exist.")
+            })?;
+        let mapping = &self.mappings[position];
+        let (options, merged) = mapping.options.updated(&mapping.input, input)?;
+        self.check_mapping(&options)?;
+        let was_enabled = self.mappings[position].options.enabled;
+        let state = match (was_enabled, options.enabled) {
+            (false, true) => "Enabling",
+            (true, false) => "Disabling",
+            _ => "Updating",
+        };
+        let described = described(&options, state);
+        let is_enabled = options.enabled;
+        self.mappings[position].options = options;
+        self.mappings[position].input = merged;
+        if is_enabled && !was_enabled {
+            self.start_mapping(position);
+        }
+        Ok(described)
+    }
+
+    fn new_uuid(&self) -> String {
+        format!("00000000-0000-4000-8000-{:012}", self.mappings.len() + 1)
+    }
+
+    fn check_mapping(&self, options: &MappingOptions) -> Result<(), ServiceError> {
+        let function =
+            self.functions.get(&options.function).ok_or_else(|| function_not_found(&options.function))?;
+        let visibility_ms = match &options.source {
+            Source::Queue(queue) => self.queues.get(queue).map(|queue| queue.attributes.visibility_ms),
+            Source::Topic(_) | Source::Stream(_) => None,
+        };
+        options.check(function.options.timeout_ms, visibility_ms)
+    }
+
+    fn add_mapping(&mut self, options: MappingOptions, input: &Value) -> Result<(), ServiceError> {
+        let work = match &options.source {
+            Source::Queue(_) => Work::Queue(SqsTrigger::default()),
+            Source::Topic(topic) => Work::Topic(self.topic_work(topic, &options)?),
+            Source::Stream(table) => {
+                let lanes = (0..options.lanes.max(1)).map(|_| Feeder::new()).collect();
+                let stream = self.database.table(table)?.stream_mut();
+                let stream = stream.ok_or_else(|| {
+                    ErrorKind::InvalidParameterValueException.because("The table has no stream")
+                })?;
+                let position = match options.starting {
+                    StartingPosition::TrimHorizon => 0,
+                    StartingPosition::Latest => stream.end(),
+                    StartingPosition::AtTimestamp { .. } => {
+                        return Err(ErrorKind::InvalidParameterValueException
+                            .because("AT_TIMESTAMP is not supported for the streams of tables"));
+                    }
+                };
+                let (table, lane_of) = (table.clone(), BTreeMap::new());
+                Work::Stream(StreamWork { table, lanes, lane_of, position, poll_ms: None })
+            }
+        };
+        let enabled = options.enabled;
+        self.mappings.push(Mapping { options, work, input: input.clone() });
+        if enabled {
+            self.start_mapping(self.mappings.len() - 1);
+        }
+        Ok(())
+    }
+
+    fn topic_work(&self, topic: &str, options: &MappingOptions) -> Result<TopicWork, ServiceError> {
+        let log = self.topics.get(topic).ok_or_else(|| {
+            ErrorKind::InvalidParameterValueException.because(format!("There is no topic {topic}"))
+        })?;
+        let begin = |partition: u32| match options.starting {
+            StartingPosition::TrimHorizon => 0,
+            StartingPosition::Latest => log.end(partition),
+            StartingPosition::AtTimestamp { at_ms } => {
+                log.read_from(partition, 0).iter().take_while(|record| record.at_ms < at_ms).count() as u64
+            }
+        };
+        let committed: Vec<u64> = (0..log.partitions()).map(begin).collect();
+        let pollers = options.pollers.clamp(1, log.partitions().max(1));
+        Ok(TopicWork {
+            topic: topic.to_owned(),
+            pollers: (0..pollers).map(|_| Feeder::new()).collect(),
+            fetched: committed.clone(),
+            committed,
+        })
+    }
+
+    fn start_mapping(&mut self, mapping: usize) {
+        match &self.mappings[mapping].options.source {
+            Source::Queue(_) => self.plan_queue_poll(mapping),
+            Source::Topic(topic) => {
+                let topic = topic.clone();
+                self.fetch_topic(&topic);
+            }
+            Source::Stream(_) => self.plan_stream_poll(mapping),
+        }
+    }
+}
+
+fn described(options: &MappingOptions, state: &str) -> Value {
+    json!({
+        "UUID": options.uuid,
+        "BatchSize": options.batch_size,
+        "MaximumBatchingWindowInSeconds": options.window_ms / 1_000,
+        "FunctionArn": format!("arn:aws:lambda:us-east-1:000000000000:function:{}", options.function),
+        "State": state,
+    })
+}
