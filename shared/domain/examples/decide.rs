@@ -99,14 +99,14 @@ fn decide(decider: &mut Decider, inputs: Inputs, spent: &mut Spent) {
     loop {
         let began = processor_time();
         let step = decider.step();
-        spent.deciding += processor_time() - began;
+        spent.deciding += processor_time().saturating_sub(began);
         match step {
             Step::Load(needs) => {
                 let position = decider.network().position;
                 let loaded = needs.into_iter().map(|need| loaded(need, position)).collect();
                 let began = processor_time();
                 decider.provide(loaded);
-                spent.loading += processor_time() - began;
+                spent.loading += processor_time().saturating_sub(began);
             }
             Step::Put(page) => {
                 spent.pages += 1;
