@@ -20,13 +20,16 @@ use crate::functions;
 use crate::queues::LocalQueues;
 use crate::streamed::StreamedEngine;
 use crate::template::{FunctionSpec, Route, Template, Trigger};
-use crate::token::{AUDIENCE, ISSUER};
+use crate::token::{AUDIENCE, DevelopmentKey, ISSUER};
 use crate::triggers::{self, Schedules};
 
 /// How often a stack that works is asked whether its disk still takes writes.
 const LOOK_AT_DISK: Duration = Duration::from_millis(200);
 /// How often the scheduler is called before work that never ends is taken for a fault.
 const ROUNDS_MAX: usize = 1_000;
+
+/// A ledger in memory shows its proofs to this machine only.
+const SECRET_IN_MEMORY: &str = "the secret of a ledger in memory, which is gone with it";
 
 /// How to run the stack.
 #[derive(Debug, Clone, Default)]
@@ -121,11 +124,15 @@ impl Stack {
         let template = Template::load(&all)?;
         let shared = Arc::new(share(options, &template)?);
         let specs = template.functions()?;
-        let settings = settings(specs.first().context("the template has no functions")?)?;
+        let secret = match &options.data {
+            None => SECRET_IN_MEMORY.to_owned(),
+            Some(directory) => DevelopmentKey::kept_in(Some(directory))?.derived("proofs"),
+        };
+        let settings = settings(specs.first().context("the template has no functions")?, &secret)?;
         let mut functions = Vec::new();
         for spec in specs {
             if let Some(build) = functions::builder(&spec.crate_name) {
-                let function = build(&self::settings(&spec)?)
+                let function = build(&self::settings(&spec, &secret)?)
                     .with_context(|| format!("{} cannot start", spec.crate_name))?;
                 let timeout = TimeDelta::seconds(i64::from(spec.timeout_s));
                 functions.push((spec, Arc::new(RunningFunction { function, timeout })));
@@ -251,7 +258,11 @@ fn share(options: &Options, template: &Template) -> Result<Shared> {
     })
 }
 
-fn settings(spec: &FunctionSpec) -> Result<Settings> {
-    let variables = spec.variables.clone();
+/// Returns the settings of a function. What its variables take from the secrets manager is `secret` here.
+fn settings(spec: &FunctionSpec, secret: &str) -> Result<Settings> {
+    let mut variables = spec.variables.clone();
+    for value in variables.values_mut().filter(|value| value.starts_with("{{resolve:secretsmanager:")) {
+        secret.clone_into(value);
+    }
     Ok(Settings::read(&Variables::new(move |name| variables.get(name).cloned()))?)
 }
