@@ -1,7 +1,10 @@
 //! The functions together, in one process and without a service: what tests drive.
 
+mod faulty_engine;
 mod harness;
 mod ledger;
+pub mod source;
 
-pub use harness::{Harness, Options, Shuffle};
-pub use ledger::{ledger, price_book};
+pub use faulty_engine::{Afterwards, Fault, FaultyEngine};
+pub use harness::{Harness, Options, Shuffle, kafka_event};
+pub use ledger::{everything, ledger, price_book};
