@@ -21,7 +21,7 @@ use crate::queues::LocalQueues;
 use crate::streamed::StreamedEngine;
 use crate::template::{FunctionSpec, Route, Template, Trigger};
 use crate::token::{AUDIENCE, DevelopmentKey, ISSUER};
-use crate::triggers::{self, Schedules};
+use crate::triggers::{self, Closing, Schedules};
 
 /// How often a stack that works is asked whether its disk still takes writes.
 const LOOK_AT_DISK: Duration = Duration::from_millis(200);
@@ -191,14 +191,9 @@ impl Stack {
         &*self.shared.engine
     }
 
-    /// Has the scheduler call each minute from now on.
-    pub fn start_schedules(&mut self) {
-        self.triggers.spawn(Arc::clone(&self.schedules).run(Arc::clone(&self.shared)));
-    }
-
-    /// Calls everything that the scheduler calls, once.
-    pub async fn call_schedules(&self) {
-        self.schedules.call(&self.shared).await;
+    /// Has the scheduler call now, and each minute from now on.
+    pub fn start_schedules(&mut self, closing: Closing) {
+        self.triggers.spawn(Arc::clone(&self.schedules).run(Arc::clone(&self.shared), closing));
     }
 
     /// Waits until nothing is being worked on and nothing waits for more than a delay.
@@ -216,14 +211,14 @@ impl Stack {
     }
 
     /// Works until there is nothing left to do: delays are skipped, and the scheduler calls until a round of calls
-    /// has written nothing.
+    /// has written nothing. No close is asked for.
     pub async fn settle(&self) -> Result<()> {
         for _ in 0..ROUNDS_MAX {
             self.idle().await?;
             let before = self.shared.engine.writes();
             self.shared.queues.skip_delays();
             self.idle().await?;
-            self.call_schedules().await;
+            self.schedules.call(&self.shared, Closing::WhenAskedFor).await;
             self.idle().await?;
             if self.shared.engine.writes() == before && !self.shared.queues.skip_delays() {
                 return Ok(());
