@@ -18,6 +18,7 @@ mod operations;
 mod quarantine;
 mod records;
 mod simulate;
+mod snapshot_proof;
 mod snapshot_restated;
 mod snapshot_rows;
 mod snapshots;
@@ -59,6 +60,7 @@ pub(crate) const ALL: &[Route] = &[
     snapshot_rows::ROWS,
     snapshot_rows::EXPORT,
     snapshot_restated::ROUTE,
+    snapshot_proof::ROUTE,
     system_accounts::ROUTE,
     records::OF_SYSTEM_ACCOUNT,
     sync_status::ROUTE,
