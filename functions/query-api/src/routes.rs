@@ -9,6 +9,7 @@ mod accounts;
 mod adoption;
 mod balance;
 mod commands;
+mod console;
 mod explain;
 mod health;
 mod held;
@@ -35,6 +36,8 @@ use crate::route::Route;
 
 /// Every route. Where several paths match a request, the first one counts.
 pub(crate) const ALL: &[Route] = &[
+    console::PAGE,
+    console::FILE,
     openapi::ROUTE,
     health::ROUTE,
     status::ROUTE,
