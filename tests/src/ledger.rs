@@ -116,7 +116,12 @@ pub async fn price_book(engine: &dyn Engine) -> BTreeMap<oracle::rows::OrderId, 
     places.map(|(order, before)| (oracle::rows::OrderId::new(order).expect("positive"), before)).collect()
 }
 
-async fn everything(engine: &dyn Engine) -> Vec<Item> {
+/// Returns every item of the ledger's table, in the order of keys.
+///
+/// # Panics
+///
+/// If the table does not answer.
+pub async fn everything(engine: &dyn Engine) -> Vec<Item> {
     let mut items = Vec::new();
     let mut start = None;
     loop {

@@ -57,10 +57,7 @@ impl From<&Manifest> for ManifestView {
 }
 
 /// Returns the manifest of a date, or the latest one.
-pub(crate) async fn closed(
-    request: &Request<'_>,
-    date: Option<BusinessDate>,
-) -> Result<Manifest, Problem> {
+pub(crate) async fn closed(request: &Request<'_>, date: Option<BusinessDate>) -> Result<Manifest, Problem> {
     let found = match date {
         None => snapshots::latest(request.engine()).await?,
         Some(date) => snapshots::manifest(request.engine(), date).await?,

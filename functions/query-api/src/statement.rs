@@ -81,9 +81,9 @@ pub(crate) fn statement(lines: Vec<Line>, period: &Period) -> Result<Statement, 
         statement.entries.extend(expiry(&line, amount, entry.date, period.to));
         statement.entries.push(entry);
     }
-    statement.entries.sort_by_key(|entry| {
-        (entry.date, entry.line.position, entry.line.index, entry.movement)
-    });
+    statement
+        .entries
+        .sort_by_key(|entry| (entry.date, entry.line.position, entry.line.index, entry.movement));
     let moved = statement.entries.iter().map(|entry| entry.amount);
     statement.closing = Amount::sum(std::iter::once(statement.opening).chain(moved))?;
     Ok(statement)
@@ -206,7 +206,10 @@ mod tests {
     fn what_was_over_before_it_came_moves_nothing_but_is_shown() {
         let statement = statement(vec![line(95, 4, Some(6), 7)], &period(8, 12)).expect("small");
         assert_eq!(statement.entries.len(), 2);
-        assert_eq!((statement.entries[0].movement, statement.entries[1].movement), (Movement::Late, Movement::Expired));
+        assert_eq!(
+            (statement.entries[0].movement, statement.entries[1].movement),
+            (Movement::Late, Movement::Expired)
+        );
         assert_eq!(statement.entries[0].missed, Some((date(4), date(5))));
         assert!(statement.closing.is_zero());
     }

@@ -56,7 +56,9 @@ async fn every_route_refuses_whom_it_must() {
         let name = format!("{} {}", route.method, route.path);
         let is_public = !route.path.starts_with("/v1/");
         let of_account = route.path.contains("{account}");
-        let ask = async |client: &Client<'_>, account: &str| status(client, route.method, route.path, account).await;
+        let ask = async |client: &Client<'_>, account: &str| {
+            status(client, route.method, route.path, account).await
+        };
         if is_public {
             assert_eq!(ask(&Client::nobody(harness), OWN).await, 200, "{name}");
             continue;

@@ -28,8 +28,12 @@ async fn a_hundred_accounts_come_in_one_answer() {
     let client = operator(harness);
     let ids = "D25122700018,D25122700019,HEADQUARTERS,D99999999999";
     let batch = client.get(&format!("/v1/accounts?ids={ids}")).await.good();
-    let names: Vec<&str> =
-        batch["accounts"].as_array().expect("accounts").iter().filter_map(|one| one["account"].as_str()).collect();
+    let names: Vec<&str> = batch["accounts"]
+        .as_array()
+        .expect("accounts")
+        .iter()
+        .filter_map(|one| one["account"].as_str())
+        .collect();
     assert_eq!(names, ["D25122700018", "D25122700019", "HEADQUARTERS"]);
     assert_eq!(batch["unknown"], json!(["D99999999999"]));
     let single = client.get("/v1/accounts/D25122700018").await.good();

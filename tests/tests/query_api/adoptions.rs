@@ -17,7 +17,9 @@ async fn an_adoption_shows_all_its_legs_and_why_each_is_where_it_is() {
     assert_eq!(distribution["chain"][0], "D25122700018");
     let explained = client.get("/v1/adoptions/57/explain").await.good();
     let legs = explained["explanation"]["legs"].as_array().expect("legs").clone();
-    let level = |index: u64| legs.iter().find(|leg| leg["index"] == index && leg["type"] != "TEAM_BONUS").expect("a leg");
+    let level = |index: u64| {
+        legs.iter().find(|leg| leg["index"] == index && leg["type"] != "TEAM_BONUS").expect("a leg")
+    };
     assert_eq!(level(1)["because"]["code"], "UNLOCKED");
     assert_eq!(level(3)["because"]["code"], "LOCKED");
     assert!(legs.iter().all(|leg| leg["outdated"] == false));
@@ -95,7 +97,9 @@ async fn a_cancelled_order_is_held_and_says_what_would_help() {
     assert_eq!(adoption["hold"]["reason"], "STATUS");
     let account = adoption["source"]["account"].as_str().expect("an account");
     let own = client.get(&format!("/v1/accounts/{account}/adoptions")).await.good();
-    assert!(own["adoptions"].as_array().expect("adoptions").iter().any(|one| one["hold"]["reason"] == "STATUS"));
+    assert!(
+        own["adoptions"].as_array().expect("adoptions").iter().any(|one| one["hold"]["reason"] == "STATUS")
+    );
     let filtered = client.get("/v1/held?reason=NO_REFERRAL").await.good();
     assert_eq!(filtered["held"], serde_json::json!([]));
     assert_eq!(client.get("/v1/held?reason=WEATHER").await.status, 400);

@@ -28,7 +28,10 @@ async fn a_command_leaves_one_entry_however_often_it_is_sent() {
     let log = client.get("/v1/operations").await.good();
     let entries = log["operations"].as_array().expect("operations");
     assert_eq!(entries.len(), 1, "{entries:?}");
-    assert_eq!((entries[0]["by"].as_str(), entries[0]["reason"].as_str()), (Some("anna"), Some("inspection")));
+    assert_eq!(
+        (entries[0]["by"].as_str(), entries[0]["reason"].as_str()),
+        (Some("anna"), Some("inspection"))
+    );
     let status = client.get("/v1/status").await.good();
     let problems = status["problems"].as_array().expect("problems");
     assert!(problems.iter().any(|problem| problem["code"] == "PAUSED"), "{problems:?}");
@@ -68,7 +71,9 @@ async fn an_adjustment_moves_an_amount_and_shows_in_a_column_of_its_own() {
     assert_eq!(before["adjusted"], "0.0000000000");
     assert_eq!(after["adjusted"], "10.5000000000");
     let records = client.get("/v1/accounts/D2/records?type=PERSONAL").await.good();
-    assert!(records["records"].as_array().expect("records").iter().all(|record| record["kind"] != "ADJUSTED"));
+    assert!(
+        records["records"].as_array().expect("records").iter().all(|record| record["kind"] != "ADJUSTED")
+    );
 }
 
 #[tokio::test]

@@ -15,7 +15,11 @@ async fn pages_of_any_size_in_either_direction_are_the_same_records() {
         let sum: i128 = whole.iter().map(|record| units(&record["amount"])).sum();
         assert_eq!(sum, units(&total["total"]), "{account}");
         for limit in [1, 3, 7, 50] {
-            assert_eq!(all(&client, "records", &format!("{path}?limit={limit}")).await, whole, "{account} {limit}");
+            assert_eq!(
+                all(&client, "records", &format!("{path}?limit={limit}")).await,
+                whole,
+                "{account} {limit}"
+            );
             let mut reversed =
                 all(&client, "records", &format!("{path}?limit={limit}&direction=descending")).await;
             reversed.reverse();
@@ -80,7 +84,9 @@ async fn forged_cursors_are_refused_and_nothing_breaks() {
             let reply = client.get(&format!("{path}?cursor={cursor}")).await;
             assert_eq!(reply.status, 400, "{path} {cursor} {}", reply.text);
         }
-        for place in ["", "0", "-1", "4294967295.4294967295.4294967295", "9.9.9@9", "18446744073709551615", "a#b\nc"] {
+        for place in
+            ["", "0", "-1", "4294967295.4294967295.4294967295", "9.9.9@9", "18446744073709551615", "a#b\nc"]
+        {
             let reply = client.get(&format!("{path}?cursor={}", forged(path, place))).await;
             assert!([200, 400].contains(&reply.status), "{path} {place} {} {}", reply.status, reply.text);
         }

@@ -17,11 +17,13 @@ fn comparable(legs: &Value) -> Vec<(String, String, String, String)> {
 /// Returns the ledger of the incident without this order, and with it.
 async fn without_and_with(order: &str) -> (Harness, &'static Harness) {
     let names_it = |record: &cdc::CapturedRecord| {
-        record.topic.contains("orders") && record.value.as_ref().is_some_and(|value| {
-            let value: Value = serde_json::from_str(value).unwrap_or_default();
-            let after = value.pointer("/payload/after").or_else(|| value.pointer("/after")).unwrap_or(&value);
-            after["id"].to_string() == order || after["order_id"].to_string() == order
-        })
+        record.topic.contains("orders")
+            && record.value.as_ref().is_some_and(|value| {
+                let value: Value = serde_json::from_str(value).unwrap_or_default();
+                let after =
+                    value.pointer("/payload/after").or_else(|| value.pointer("/after")).unwrap_or(&value);
+                after["id"].to_string() == order || after["order_id"].to_string() == order
+            })
     };
     let all = records(CAPTURE);
     let (of_order, others): (Vec<_>, Vec<_>) = all.into_iter().partition(names_it);

@@ -9,9 +9,7 @@ use crate::support::{SCHEDULE, Stage, account, posted, posting};
 async fn network(stage: &Stage) {
     let name = |number: u64| format!("D{number}");
     let mut orders = 0;
-    for (day, accounts) in
-        [("2026-01-02", 0..600_u64), ("2026-01-03", 600..710), ("2026-01-04", 710..711)]
-    {
+    for (day, accounts) in [("2026-01-02", 0..600_u64), ("2026-01-03", 600..710), ("2026-01-04", 710..711)] {
         for start in accounts.clone().step_by(100) {
             let mut entries = Vec::new();
             for number in start..(start + 100).min(accounts.end) {

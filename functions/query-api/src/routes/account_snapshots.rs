@@ -42,7 +42,8 @@ struct SnapshotView {
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let owner: Owner = request.path("account")?;
     let page = DatePage::of(request, DATES_MAX).await?;
-    let dates = page.manifests.iter().map(|manifest| snapshots::account(request.engine(), manifest.date, &owner));
+    let dates =
+        page.manifests.iter().map(|manifest| snapshots::account(request.engine(), manifest.date, &owner));
     let found = try_join_all(dates).await?;
     let snapshots = page.manifests.iter().zip(found).map(|(manifest, found)| {
         let row = found.and_then(|found| found.row);

@@ -164,11 +164,7 @@ async fn causes(
     Ok(causes)
 }
 
-fn line_view(
-    request: &Request<'_>,
-    entry: &Entry,
-    causes: &BTreeMap<(Position, u32), Cause>,
-) -> LineView {
+fn line_view(request: &Request<'_>, entry: &Entry, causes: &BTreeMap<(Position, u32), Cause>) -> LineView {
     let line: &Line = &entry.line;
     let cause = causes.get(&(line.position, line.index));
     let cause = cause.map(|cause| CauseView::for_caller(cause, request));

@@ -54,8 +54,10 @@ impl Trouble {
                 format!("the brake holds back changes of {waiting} adoptions"),
                 format!("刹车拦下了 {waiting} 笔认种的变更"),
             ),
-            Self::Truncated { tables } => language
-                .choose(format!("the source truncated tables: {tables}"), format!("来源清空了 {tables} 张表")),
+            Self::Truncated { tables } => language.choose(
+                format!("the source truncated tables: {tables}"),
+                format!("来源清空了 {tables} 张表"),
+            ),
             Self::Paused { scope, .. } => language.choose(
                 format!("{} is stopped by hand", scope_name(*scope, Language::English)),
                 format!("{}已被人工暂停", scope_name(*scope, Language::Chinese)),
