@@ -7,4 +7,4 @@ pub mod source;
 
 pub use faulty_engine::{Afterwards, Fault, FaultyEngine};
 pub use harness::{Harness, Options, Shuffle, kafka_event};
-pub use ledger::{everything, ledger, price_book};
+pub use ledger::{everything, everything_in, ledger, price_book};
