@@ -142,6 +142,8 @@ async fn what_a_snapshot_read_earlier_does_not_take_back_what_was_streamed_since
     // A batch that was taken for lost comes again.
     source.records = vec![again];
     read(&harness, &mut source).await;
+    let progress = store::progress::read(harness.engine()).await.expect("readable");
+    assert!(progress.iter().all(|progress| !progress.in_snapshot), "{progress:?}");
     let later = unpriced(&mut source, 25, 1).at_ms(FIRST_CHANGE_MS + 50_000);
     source.write(&later);
     read(&harness, &mut source).await;
