@@ -73,6 +73,7 @@ struct Functions {
     ingest: Arc<dyn Function>,
     decider: Arc<dyn Function>,
     stream: Arc<dyn Function>,
+    api: Arc<dyn Function>,
 }
 
 impl Functions {
@@ -82,6 +83,7 @@ impl Functions {
             ingest: build(cdc_ingest::build),
             decider: build(adoption_distribution::build),
             stream: build(ledger_stream::build),
+            api: build(query_api::build),
         }
     }
 }
@@ -223,6 +225,15 @@ impl Harness {
                 return;
             }
         }
+    }
+
+    /// Returns what the API answers to a request, as the gateway delivers it.
+    ///
+    /// # Panics
+    ///
+    /// If the function fails, which it does only for what is no request.
+    pub async fn ask(&self, request: Value) -> Value {
+        self.invoke(&self.functions.api, request).await.expect("the API answers every request")
     }
 
     /// Returns the position of the decider's last page.

@@ -49,13 +49,10 @@ impl Function for LedgerStream {
                 message: format!("the log could not be projected further: {error}"),
             })?;
             if projected.has_closed {
-                let wake_up =
-                    Message { body: json!({ "cause": "closed" }).to_string(), group: None, delay_s: None };
-                context
-                    .queues
-                    .send(Queue::Closings, vec![wake_up])
-                    .await
-                    .map_err(|error| FunctionError { message: error.to_string() })?;
+                wake(context, Queue::Closings, &json!({ "cause": "closed" })).await?;
+            }
+            if projected.concerns_talent {
+                wake(context, Queue::Talent, &json!("log")).await?;
             }
             runtime::telemetry::Metrics::of(self.name())
                 .count("PagesProjected", projected.pages)
@@ -64,6 +61,12 @@ impl Function for LedgerStream {
             Ok(if projected.has_more { not_done(&event) } else { json!({ "batchItemFailures": [] }) })
         })
     }
+}
+
+async fn wake(context: &Context, queue: Queue, body: &Value) -> Result<(), FunctionError> {
+    let message = Message { body: body.to_string(), group: None, delay_s: None };
+    let sent = context.queues.send(queue, vec![message]).await;
+    sent.map_err(|error| FunctionError { message: error.to_string() })
 }
 
 /// Returns the answer by which the stream delivers its records again at once: pages are left that nothing else may

@@ -32,6 +32,8 @@ pub struct Projected {
     pub accounts: u64,
     /// Whether a date was closed in one of the pages.
     pub has_closed: bool,
+    /// Whether an account hangs elsewhere, or a version of the rules was introduced, in one of the pages.
+    pub concerns_talent: bool,
     /// Whether pages are left for which the time of the invocation was too short.
     pub has_more: bool,
 }
@@ -67,6 +69,10 @@ impl Projector {
                     projected.accounts += written;
                     let closes = |page: &Page| matches!(page.entries.last(), Some(Entry::Close(_)));
                     projected.has_closed |= pages.iter().any(closes);
+                    let concerns_talent =
+                        |entry: &Entry| matches!(entry, Entry::Upline(_) | Entry::VersionIntroduced(_));
+                    projected.concerns_talent |=
+                        pages.iter().flat_map(|page| &page.entries).any(concerns_talent);
                 }
                 None => tracing::debug!("another projector is further; this one goes on where that one is"),
             }

@@ -3,21 +3,30 @@
 mod account;
 mod account_adoptions;
 mod account_referrals;
+mod account_snapshots;
 mod account_upline;
 mod accounts;
 mod adoption;
+mod balance;
 mod commands;
 mod explain;
 mod health;
 mod held;
+mod network;
 mod openapi;
 mod operations;
 mod quarantine;
 mod records;
 mod simulate;
+mod snapshot_restated;
+mod snapshot_rows;
+mod snapshots;
+mod statement;
 mod status;
 mod sync_status;
 mod system_accounts;
+mod talent;
+mod team;
 mod unallocated;
 mod waiting;
 
@@ -32,11 +41,24 @@ pub(crate) const ALL: &[Route] = &[
     account::ROUTE,
     records::OF_ACCOUNT,
     unallocated::ROUTE,
+    statement::ROUTE,
+    balance::ROUTE,
+    account_snapshots::ROUTE,
+    team::ROUTE,
+    talent::ROUTE,
     account_adoptions::ROUTE,
     account_upline::ROUTE,
     account_referrals::ROUTE,
     adoption::ROUTE,
     explain::ROUTE,
+    network::ROUTE,
+    snapshots::LIST,
+    snapshots::LATEST,
+    snapshots::ONE,
+    snapshots::MANIFEST,
+    snapshot_rows::ROWS,
+    snapshot_rows::EXPORT,
+    snapshot_restated::ROUTE,
     system_accounts::ROUTE,
     records::OF_SYSTEM_ACCOUNT,
     sync_status::ROUTE,

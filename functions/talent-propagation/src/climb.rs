@@ -51,7 +51,7 @@ impl Climber<'_> {
         mut work: Work,
         climbed: &mut Climbed,
     ) -> Result<Forest, PropagationError> {
-        let mut ring_marks: Vec<Mark> = Vec::new();
+        let mut guards: Vec<Mark> = Vec::new();
         for pass in 0..PASSES_MAX {
             if (self.context.deadline - self.context.clock.now()).num_milliseconds() < PASS_TAKES_MS {
                 return Err(PropagationError::OutOfTime);
@@ -60,7 +60,7 @@ impl Climber<'_> {
                 self.context.clock.sleep(Duration::from_millis(5 << pass.min(6))).await;
             }
             let (forest, settled) = self.settle(&mut work).await?;
-            ring_marks.extend(self.mark_rings(&forest, &settled).await?);
+            guards.extend(self.guard_rings(&forest, &settled).await?);
             let all_written = self.write(&forest, &settled, &mut work, climbed).await?;
             let looks_again = !settled.untidy.is_empty()
                 || !settled.on_rings.is_empty()
@@ -74,7 +74,7 @@ impl Climber<'_> {
             work.ring_starts.extend(settled.on_rings.into_iter().map(cause));
             work.starts.extend(settled.begin_to_wait.into_iter().map(cause));
             if all_written && !looks_again {
-                talent::clear(&*self.context.engine, ring_marks).await?;
+                talent::clear(&*self.context.engine, guards).await?;
                 return Ok(forest);
             }
         }
@@ -151,11 +151,11 @@ impl Climber<'_> {
     /// Raises a mark before accounts of a ring are written. On a ring no account is the highest, so that a difference
     /// need not be left where the next attempt begins; and two attempts at once may each leave a level that only holds
     /// itself. So the ring is settled as a whole until nothing is left to do.
-    async fn mark_rings(&self, forest: &Forest, settled: &Settled) -> Result<Vec<Mark>, StoreError> {
+    async fn guard_rings(&self, forest: &Forest, settled: &Settled) -> Result<Vec<Mark>, StoreError> {
         let circles = circle_among(forest, &settled.changed);
         let mark = |account: &AccountSequence| Mark {
             account: account.clone(),
-            kind: MarkKind::Rings,
+            kind: MarkKind::Guard,
             raised_by: self.unique.next(self.context),
             cause: TalentCause::ReferralChanged { account: account.clone() },
         };

@@ -65,6 +65,8 @@ pub fn run() -> std::process::ExitCode {
 pub enum Request {
     /// Carry up what is marked on these accounts, and publish their levels if their users have arrived.
     Accounts(BTreeSet<AccountSequence>),
+    /// Read the log.
+    Log,
     /// Read the log, and carry up everything that is marked.
     Everything,
 }
@@ -146,16 +148,14 @@ impl Propagation {
     ) -> Result<Value, PropagationError> {
         let records = event["Records"].as_array();
         let is_from_queue = |record: &Value| record["eventSource"] == "aws:sqs";
-        match records.filter(|records| records.iter().any(is_from_queue)) {
-            Some(messages) => Ok(self.carry_up_from_messages(messages, context, climbed).await),
-            None => {
-                self.read_log(context, climbed).await?;
-                if records.is_none() {
-                    self.sweep(context, climbed).await?;
-                }
-                Ok(json!({ "batchItemFailures": [] }))
-            }
+        if let Some(messages) = records.filter(|records| records.iter().any(is_from_queue)) {
+            return Ok(self.carry_up_from_messages(messages, context, climbed).await);
         }
+        self.read_log(context, climbed).await?;
+        if records.is_none() {
+            self.sweep(context, climbed).await?;
+        }
+        Ok(json!({ "batchItemFailures": [] }))
     }
 
     /// Does what messages ask for: together, so that who is above several accounts is settled once. If that fails,
@@ -180,7 +180,7 @@ impl Propagation {
         }
         let accounts = |request: &Request| match request {
             Request::Accounts(accounts) => accounts.clone(),
-            Request::Everything => BTreeSet::new(),
+            Request::Log | Request::Everything => BTreeSet::new(),
         };
         let together: BTreeSet<AccountSequence> =
             requests.iter().flat_map(|(_, request)| accounts(request)).collect();
@@ -193,10 +193,12 @@ impl Propagation {
                 }
             }
         }
-        if let Some((id, _)) = requests.iter().find(|(_, request)| *request == Request::Everything) {
+        // One look does for all messages that ask for it; the most that is asked for is done.
+        let looks = requests.iter().filter(|(_, request)| *request != Request::Accounts(accounts(request)));
+        if let Some((id, request)) = looks.max_by_key(|(_, request)| *request == Request::Everything) {
             let outcome = match self.read_log(context, climbed).await {
-                Ok(()) => self.sweep(context, climbed).await,
-                Err(error) => Err(error),
+                Ok(()) if *request == Request::Everything => self.sweep(context, climbed).await,
+                outcome => outcome,
             };
             if let Err(error) = outcome {
                 tracing::error!(message_id = id, %error, "not everything was carried up; the message comes again");
@@ -215,7 +217,7 @@ impl Propagation {
         climbed: &mut Climbed,
     ) -> Result<(), PropagationError> {
         let accounts: Vec<AccountSequence> = accounts.into_iter().collect();
-        let marks = talent::raised_on(&*context.engine, accounts.clone()).await?;
+        let marks = talent::raised_on(&*context.engine, &accounts).await?;
         let awaiting = talent::awaiting_of(&*context.engine, accounts).await?;
         self.carry_up_marks(marks, awaiting, context, climbed).await
     }
@@ -237,7 +239,9 @@ impl Propagation {
             work.starts.insert(mark.account.clone(), mark.cause.clone());
             match mark.kind {
                 MarkKind::Report => {}
-                MarkKind::Rings => drop(work.ring_starts.insert(mark.account.clone(), mark.cause.clone())),
+                MarkKind::Rings | MarkKind::Guard => {
+                    work.ring_starts.insert(mark.account.clone(), mark.cause.clone());
+                }
                 MarkKind::User => drop(work.users.insert(mark.account.clone())),
             }
         }
@@ -258,13 +262,13 @@ impl Propagation {
     ) -> Result<forest::Forest, PropagationError> {
         loop {
             let standards = self.standards(context).await?;
-            let climber = Climber {
+            let by_table = Climber {
                 context,
                 unique: &self.unique,
                 table: standards.table(),
                 knows_activity: self.knows_activity,
             };
-            let forest = climber.climb(work.clone(), climbed).await?;
+            let forest = by_table.climb(work.clone(), climbed).await?;
             if standards.are_in_force(context).await? {
                 return Ok(forest);
             }

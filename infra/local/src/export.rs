@@ -134,8 +134,8 @@ pub async fn export(stack: &Stack) -> Result<Export> {
     let policy = &versions.in_force(today.context("the clock shows no business date")?).policy;
     for account in &with_user {
         let nothing = AccountHead::default();
-        let head = heads.accounts.get(&Owner::User(account.clone())).unwrap_or(&nothing);
-        export.accounts.insert(account.clone(), exported_account(head, policy)?);
+        let stored = heads.accounts.get(&Owner::User(account.clone())).unwrap_or(&nothing);
+        export.accounts.insert(account.clone(), exported_account(stored, policy)?);
     }
     for (owner, head) in heads.accounts {
         match owner {

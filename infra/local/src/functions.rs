@@ -7,6 +7,7 @@ pub const BUILDERS: &[(&str, Builder)] = &[
     ("adoption-distribution", adoption_distribution::build),
     ("cdc-ingest", cdc_ingest::build),
     ("ledger-stream", ledger_stream::build),
+    ("query-api", query_api::build),
 ];
 
 /// Returns what builds the function of this crate, if it is here.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cdc::{InvalidProfile, Profile};
 use chrono::NaiveDate;
 use domain::Policy;
+use domain::proof::Secret;
 
 pub use names::{QueueUrls, TableNames};
 pub use variables::Variables;
@@ -39,6 +40,9 @@ pub struct Settings {
     pub members_see: MembersSee,
     /// The name of this deployment among others of one account (`STAGE`).
     pub stage: Option<String>,
+    /// What the salts of proofs are made with (`PROOF_SECRET`, any text). It stays what it is: proofs of closed dates
+    /// need it. Where it is not set, shares can be guessed from proofs, and a warning says so.
+    pub proof_secret: Option<Secret>,
 }
 
 /// What a member sees of other members.
@@ -110,6 +114,7 @@ impl Default for Settings {
             account_shards: 16,
             members_see: MembersSee::Masked,
             stage: None,
+            proof_secret: None,
         }
     }
 }
@@ -134,6 +139,7 @@ impl Settings {
             account_shards: variables.in_range("ACCOUNT_SHARDS", 1..=256)?.unwrap_or(default.account_shards),
             members_see: variables.parsed("MEMBERS_SEE", "masked or accounts")?.unwrap_or_default(),
             stage: variables.get("STAGE"),
+            proof_secret: variables.get("PROOF_SECRET").map(Secret::new),
         })
     }
 }

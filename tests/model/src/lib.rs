@@ -1,5 +1,6 @@
 //! A model of the service in virtual time: tables, queues, triggers and functions, deterministic by seed.
 
+pub mod bench;
 pub mod clock;
 pub mod conformance;
 pub mod error;

@@ -55,6 +55,7 @@ impl Forest {
             rings: BTreeSet::new(),
             visits: BTreeMap::new(),
             fenced: BTreeSet::new(),
+            reported: BTreeSet::new(),
             settled: Settled::default(),
         };
         run.look_for_rings();
@@ -80,6 +81,8 @@ struct Run<'a> {
     visits: BTreeMap<AccountSequence, usize>,
     /// Referrers that were left and are written for that reason, with who left.
     fenced: BTreeSet<(AccountSequence, AccountSequence)>,
+    /// Accounts whose report was compared with what stands above.
+    reported: BTreeSet<AccountSequence>,
     settled: Settled,
 }
 
@@ -115,7 +118,7 @@ impl Run<'_> {
     fn carry_up(&mut self) -> Result<(), AccountSequence> {
         loop {
             while let Some((account, cause)) = self.pending.pop_first() {
-                self.visit(&account, cause)?;
+                self.visit(&account, &cause)?;
             }
             if !self.solve_rings() {
                 return Ok(());
@@ -124,7 +127,7 @@ impl Run<'_> {
     }
 
     /// Compares an account's level and report with what stands.
-    fn visit(&mut self, account: &AccountSequence, cause: TalentCause) -> Result<(), AccountSequence> {
+    fn visit(&mut self, account: &AccountSequence, cause: &TalentCause) -> Result<(), AccountSequence> {
         let visits = self.visits.entry(account.clone()).or_default();
         *visits += 1;
         if *visits > VISITS_MAX + 2 * self.work.starts.len() {
@@ -139,12 +142,17 @@ impl Run<'_> {
         self.assess(account);
         self.causes.insert(account.clone(), cause.clone());
         if !self.work.goes_on && !self.work.starts.contains_key(account) {
+            self.forest.now_mut(account).expect("it is loaded").may_be_unreported = true;
             return Ok(());
         }
+        self.reported.insert(account.clone());
         referrers.extend(self.work.left.get(account).into_iter().flatten().cloned());
         referrers.remove(account);
         for referrer in referrers {
-            if self.report(account, &referrer)? {
+            let changes = self.report(account, &referrer)?;
+            let is_unreported = |talent: &Talent| talent.may_be_unreported && self.work.goes_on;
+            let goes_on = changes || self.forest.now(&referrer).is_some_and(is_unreported);
+            if goes_on && (changes || !self.reported.contains(&referrer)) {
                 self.pending.insert(referrer, cause.clone());
             }
         }
@@ -261,6 +269,13 @@ impl Run<'_> {
     }
 
     fn finish(mut self) -> Settled {
+        for account in &self.reported {
+            // Who is written for another reason says that nothing is left above. That alone is not worth a write.
+            let Some(standing) = self.forest.accounts.get_mut(account) else { continue };
+            if standing.now != standing.read.talent {
+                standing.now.may_be_unreported = false;
+            }
+        }
         let changed =
             self.forest.accounts.iter().filter(|(_, standing)| standing.now != standing.read.talent);
         self.settled.changed = changed.map(|(account, _)| account.clone()).collect();

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::task::{Context as Task, Waker};
 
+use domain::Link;
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Running, queue_event, schedule, stream};
+use crate::support::{Bench, Running, queue_event, schedule, stream, under, user};
 
-/// How many histories are tried.
-const HISTORIES: u64 = 400;
+/// How many histories are tried, unless the variable `HISTORIES` says otherwise. `FIRST_SEED` is that of the first one.
+const HISTORIES: u64 = 60;
 
 /// A small generator of numbers (splitmix64).
 struct Random(u64);
@@ -44,23 +45,21 @@ fn policies() -> [Value; 3] {
 /// Moves some accounts, mostly a few and sometimes many, among so few that rings are common.
 async fn change_something(bench: &mut Bench, random: &mut Random, accounts: usize) {
     let name = |number: usize| format!("A{number:02}");
-    let mut moves: Vec<(String, Option<Option<String>>)> = Vec::new();
+    let mut moves: Vec<(String, Link)> = Vec::new();
     for _ in 0..=random.below(4) {
-        let row = match random.below(10) {
-            0 => None,
-            1 => Some(None),
-            _ => Some(Some(name(random.below(accounts)))),
+        let link = match random.below(10) {
+            0 => Link::Missing,
+            1 => Link::Root,
+            _ => under(&name(random.below(accounts))),
         };
-        moves.push((name(random.below(accounts)), row));
+        moves.push((name(random.below(accounts)), link));
     }
-    let moves: Vec<(&str, Option<Option<&str>>)> = moves
-        .iter()
-        .map(|(account, row)| (account.as_str(), row.as_ref().map(|referrer| referrer.as_deref())))
-        .collect();
+    let moves: Vec<(&str, Link)> =
+        moves.iter().map(|(account, link)| (account.as_str(), link.clone())).collect();
     bench.move_accounts(&moves).await;
     if random.below(2) == 0 {
-        let user = (random.below(6) > 0).then_some(None);
-        bench.set_user(&name(random.below(accounts)), user).await;
+        let row = (random.below(6) > 0).then_some(user(None));
+        bench.set_user(&name(random.below(accounts)), row).await;
     }
 }
 
@@ -132,8 +131,9 @@ async fn history(seed: u64) {
 
 #[tokio::test]
 async fn whatever_interleaves_or_ends_every_level_is_right_in_the_end() {
-    let first = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    for seed in first.map_or(0..HISTORIES, |seed: u64| seed..seed + 1) {
+    let variable = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    let first = variable("FIRST_SEED").unwrap_or_default();
+    for seed in first..first + variable("HISTORIES").unwrap_or(HISTORIES) {
         history(seed).await;
     }
 }

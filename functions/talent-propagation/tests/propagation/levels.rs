@@ -1,8 +1,9 @@
 //! Levels and counts, one step after the other.
 
+use domain::Link;
 use serde_json::{Value, json};
 
-use crate::support::{Bench, queue_event, schedule, stream};
+use crate::support::{Bench, queue_event, schedule, stream, under, user};
 
 /// Level 1: one direct referral. Level 2: one direct referral of level 1 or more.
 fn levels_on_levels() -> Value {
@@ -20,24 +21,24 @@ fn self_supporting() -> Value {
     ] } })
 }
 
-fn under(referrer: &str) -> Option<Option<&str>> {
-    Some(Some(referrer))
-}
-
 async fn chain(bench: &mut Bench, length: usize) {
     for number in 0..length {
         let name = format!("A{number:02}");
         let above = number.checked_sub(1).map(|above| format!("A{above:02}"));
-        bench.move_accounts(&[(&name, Some(above.as_deref()))]).await;
-        bench.set_user(&name, Some(None)).await;
+        let link = above.map_or(Link::Root, |above| under(&above));
+        bench.move_accounts(&[(&name, link)]).await;
+        bench.set_user(&name, Some(user(None))).await;
     }
 }
 
 #[tokio::test]
 async fn the_referrer_is_updated_in_the_invocation_that_reads_the_log_and_the_others_by_a_message() {
     let mut bench = Bench::new(&json!({}));
-    chain(&mut bench, 3).await;
+    chain(&mut bench, 2).await;
     bench.invoke(stream()).await;
+    bench.take_messages().await;
+    bench.move_accounts(&[("A02", under("A01"))]).await;
+    bench.invoke(queue_event(&["\"log\"".to_owned()])).await;
     assert_eq!(bench.talent("A01").await.0, 1);
     assert_eq!(bench.talent("A00").await.1, 1, "its grandchild has not come up");
     assert_eq!(bench.take_messages().await, 1);
@@ -65,7 +66,7 @@ async fn a_promotion_below_promotes_above_and_goes_with_it() {
     bench.invoke(schedule()).await;
     assert_eq!(bench.talent("A00").await, (1, 3, 2, 2));
     assert_eq!(bench.talent("A02").await, (1, 1, 1, 1));
-    bench.move_accounts(&[("A03", None)]).await;
+    bench.move_accounts(&[("A03", Link::Missing)]).await;
     bench.invoke(schedule()).await;
     assert_eq!(bench.talent("A00").await, (1, 2, 2, 2));
     assert_eq!(bench.talent("A01").await, (1, 1, 1, 1));
@@ -80,7 +81,7 @@ async fn a_promotion_below_promotes_above_and_goes_with_it() {
 async fn a_subtree_that_moves_takes_its_counts_with_it() {
     let mut bench = Bench::new(&json!({}));
     chain(&mut bench, 10).await;
-    bench.move_accounts(&[("B", Some(None)), ("C", under("B"))]).await;
+    bench.move_accounts(&[("B", Link::Root), ("C", under("B"))]).await;
     bench.invoke(schedule()).await;
     bench.move_accounts(&[("A03", under("C"))]).await;
     bench.invoke(schedule()).await;
@@ -101,7 +102,7 @@ async fn who_is_on_a_ring_is_never_its_own_descendant() {
     bench.move_accounts(&[("A00", under("A04"))]).await;
     bench.invoke(schedule()).await;
     bench.assert_judged("a ring of five").await;
-    bench.move_accounts(&[("A00", Some(None))]).await;
+    bench.move_accounts(&[("A00", Link::Root)]).await;
     bench.invoke(schedule()).await;
     bench.assert_judged("no ring").await;
 }
@@ -114,7 +115,7 @@ async fn levels_of_a_ring_that_only_hold_each_other_fall() {
     bench.invoke(schedule()).await;
     bench.assert_judged("a ring held up by a fourth account").await;
     assert_eq!(bench.talent("A00").await.2, 1);
-    bench.move_accounts(&[("D", None)]).await;
+    bench.move_accounts(&[("D", Link::Missing)]).await;
     bench.invoke(schedule()).await;
     bench.assert_judged("a ring that nothing holds up").await;
     assert_eq!(bench.talent("A00").await.2, 0);
@@ -127,7 +128,7 @@ async fn a_ring_longer_than_twenty_has_the_least_levels_as_well() {
     bench.move_accounts(&[("A00", under("A29")), ("D", under("A11"))]).await;
     bench.invoke(schedule()).await;
     bench.assert_judged("a long ring held up").await;
-    bench.move_accounts(&[("D", None)]).await;
+    bench.move_accounts(&[("D", Link::Missing)]).await;
     bench.invoke(schedule()).await;
     bench.assert_judged("a long ring that nothing holds up").await;
 }
@@ -135,7 +136,7 @@ async fn a_ring_longer_than_twenty_has_the_least_levels_as_well() {
 #[tokio::test]
 async fn an_account_with_very_many_direct_referrals_has_a_small_record() {
     let mut bench = Bench::new(&json!({}));
-    bench.move_accounts(&[("A", Some(None))]).await;
+    bench.move_accounts(&[("A", Link::Root)]).await;
     for part in 0..5 {
         let names: Vec<String> = (0..60).map(|number| format!("D{part}{number:02}")).collect();
         let moves: Vec<_> = names.iter().map(|name| (name.as_str(), under("A"))).collect();
@@ -145,7 +146,7 @@ async fn an_account_with_very_many_direct_referrals_has_a_small_record() {
     let stored = store::talent::read(&*bench.engine, &crate::support::account("A")).await.unwrap();
     assert!(stored.talent.taken_in.len() <= 16, "{}", stored.talent.taken_in.len());
     bench.assert_judged("three hundred referrals").await;
-    bench.move_accounts(&[("B", Some(None))]).await;
+    bench.move_accounts(&[("B", Link::Root)]).await;
     let names: Vec<String> = (0..60).map(|number| format!("D0{number:02}")).collect();
     let moves: Vec<_> = names.iter().map(|name| (name.as_str(), under("B"))).collect();
     bench.move_accounts(&moves).await;

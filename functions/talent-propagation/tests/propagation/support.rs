@@ -20,6 +20,16 @@ use store::{BoxFuture, Engine, Item, Key, MemoryEngine, Query, Segment, StoreErr
 /// Noon of 10 February 2026 in Shanghai.
 const NOON_MS: i64 = 1_770_696_000_000;
 
+/// Returns the link of who is below `referrer`.
+pub(crate) fn under(referrer: &str) -> Link {
+    Link::Under(account(referrer))
+}
+
+/// Returns a user who was last seen at this time.
+pub(crate) fn user(last_activity_ms: Option<i64>) -> User {
+    User { status: None, created_at_ms: None, last_activity_ms }
+}
+
 pub(crate) fn account(text: &str) -> AccountSequence {
     text.parse().expect("an account")
 }
@@ -192,15 +202,10 @@ impl Bench {
     }
 
     /// Puts a page that moves these accounts.
-    pub(crate) async fn move_accounts(&mut self, moves: &[(&str, Option<Option<&str>>)]) {
+    pub(crate) async fn move_accounts(&mut self, moves: &[(&str, Link)]) {
         let mut entries = Vec::new();
-        for (name, row) in moves {
-            let after = match row {
-                None => Link::Missing,
-                Some(None) => Link::Root,
-                Some(Some(referrer)) => Link::Under(account(referrer)),
-            };
-            let before = self.links.insert((*name).to_owned(), after.clone()).unwrap_or_default();
+        for (name, after) in moves.iter().cloned() {
+            let before = self.links.insert(name.to_owned(), after.clone()).unwrap_or_default();
             if before != after {
                 entries.push(Entry::Upline(UplineChange {
                     account: account(name),
@@ -232,12 +237,11 @@ impl Bench {
     }
 
     /// Has the user's row arrive, or go.
-    pub(crate) async fn set_user(&mut self, name: &str, user: Option<Option<i64>>) {
+    pub(crate) async fn set_user(&mut self, name: &str, user: Option<User>) {
         let known =
             store::users::read(&self.engine.tables, vec![account(name)]).await.expect("it is readable");
         let mut rows = known.get(&account(name)).cloned().unwrap_or_default();
         let revision = rows.revision;
-        let user = user.map(|last_activity_ms| User { status: None, created_at_ms: None, last_activity_ms });
         if !rows.see(&RowKey::new(name), revision + 1, user) {
             return;
         }

@@ -151,8 +151,18 @@ impl DayChanges {
         self.late.runs()
     }
 
-    /// Takes what `other` would have changed on closed dates.
-    pub fn add_late_of(&mut self, other: Self) -> Result<(), AmountOverflow> {
-        self.late.merge(other.late)
+    /// Adds what further pages change.
+    pub fn extend(&mut self, more: Self) -> Result<(), AmountOverflow> {
+        for (owner, amount) in more.amounts {
+            let sum = self.amounts.entry(owner).or_default();
+            *sum = sum.checked_add(amount)?;
+        }
+        for (account, change) in more.trees {
+            let sum = self.trees.entry(account).or_default();
+            sum.trees += change.trees;
+            sum.adoptions += change.adoptions;
+        }
+        self.links.extend(more.links);
+        self.late.merge(more.late)
     }
 }

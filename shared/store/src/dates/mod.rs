@@ -125,18 +125,38 @@ pub fn latest_close(engine: &dyn Engine) -> BoxFuture<'_, Result<Option<DateClos
     Box::pin(async move { engine.query(query).await?.items.first().map(decode).transpose() })
 }
 
-/// Returns all versions of the rules that stand in the projected log; `first` has version 1.
-pub fn versions(engine: &dyn Engine, first: Versions) -> BoxFuture<'_, Result<Versions, StoreError>> {
-    Box::pin(async move {
-        let mut versions = first;
-        let page = engine.query(Query::partition(Table::Ledger, VERSIONS)).await?;
-        for item in &page.items {
-            let terms: VersionTerms = decode(item)?;
-            if versions.numbered(terms.number).is_none() {
-                versions.introduce(terms).map_err(|error| unreadable(item, error.to_string()))?;
-            }
+/// The versions of the rules that stand in the projected log, each with the page that introduced it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownVersions {
+    first: Versions,
+    later: Vec<(Position, VersionTerms)>,
+}
+
+impl KnownVersions {
+    /// Returns the versions that the log has up to `position`.
+    #[must_use]
+    pub fn up_to(&self, position: Position) -> Versions {
+        let mut versions = self.first.clone();
+        for (_, terms) in self.later.iter().filter(|(introduced, _)| *introduced <= position) {
+            versions.introduce(terms.clone()).expect("each was introduced by the log, in this order");
         }
-        Ok(versions)
+        versions
+    }
+
+    /// Returns all of them.
+    #[must_use]
+    pub fn all(&self) -> Versions {
+        self.up_to(Position::MAX)
+    }
+}
+
+/// Returns the versions of the rules that stand in the projected log; `first` has version 1.
+pub fn versions(engine: &dyn Engine, first: Versions) -> BoxFuture<'_, Result<KnownVersions, StoreError>> {
+    Box::pin(async move {
+        let page = engine.query(Query::partition(Table::Ledger, VERSIONS)).await?;
+        let later = page.items.iter().map(|item| Ok((item.revision, decode(item)?)));
+        let known = KnownVersions { first, later: later.collect::<Result<_, StoreError>>()? };
+        Ok(known)
     })
 }
 

@@ -41,7 +41,7 @@ pub fn project(engine: &dyn Engine, first: Versions) -> BoxFuture<'_, Result<Pro
         let Some(last) = pages.last().map(|page| page.position) else {
             return Ok(Projected { position: mark, pages: 0, is_at_end: true, has_closed: false });
         };
-        let mut known = versions(engine, first).await?;
+        let mut known = versions(engine, first).await?.all();
         let run = Run::over(&pages, &mut known);
         let has_closed = run.has_closed;
         if !run.write(engine).await? {

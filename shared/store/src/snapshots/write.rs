@@ -60,18 +60,29 @@ pub fn manifest_item(manifest: &Manifest) -> Item {
 
 /// Puts items of a closed date. Those that are there already must be the same.
 ///
-/// Returns how many were there already.
-pub fn put(engine: &dyn Engine, items: Vec<Item>) -> BoxFuture<'_, Result<usize, StoreError>> {
+/// Returns how many were there already. With `read_first` they are read before, which costs less where most of them
+/// are there.
+pub fn put(
+    engine: &dyn Engine,
+    mut items: Vec<Item>,
+    read_first: bool,
+) -> BoxFuture<'_, Result<usize, StoreError>> {
     Box::pin(async move {
-        let writes = items.iter().map(|item| Write::put(item.clone(), Condition::Absent)).collect();
         let mut present = 0;
+        if read_first {
+            let there = engine.get_many(items.iter().map(|item| item.key.clone()).collect()).await?;
+            for there in &there {
+                let own = items.iter().position(|item| item.key == there.key);
+                let own = items.swap_remove(own.expect("the engine answers what it was asked"));
+                check_same(&own, Some(there))?;
+            }
+            present += there.len();
+        }
+        let writes = items.iter().map(|item| Write::put(item.clone(), Condition::Absent)).collect();
         for (written, item) in engine.write_many(writes).await.into_iter().zip(&items) {
-            match written? {
-                Written::Done => {}
-                Written::ConditionFailed(there) => {
-                    present += 1;
-                    check_same(item, there.as_ref())?;
-                }
+            if let Written::ConditionFailed(there) = written? {
+                check_same(item, there.as_ref())?;
+                present += 1;
             }
         }
         Ok(present)

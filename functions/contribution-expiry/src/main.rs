@@ -1,0 +1,5 @@
+//! The binary of the function `contribution-expiry`.
+
+fn main() -> std::process::ExitCode {
+    contribution_expiry::run()
+}
