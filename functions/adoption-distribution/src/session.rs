@@ -35,6 +35,10 @@ pub(crate) struct Ended {
     pub(crate) entries: u64,
     /// Pages that another decider put first.
     pub(crate) lost: u64,
+    /// Whether so many withdrawals wait that an operator has to look.
+    pub(crate) is_braking: bool,
+    /// Whether the guard stops a close until an operator lets it go.
+    pub(crate) is_suspicious: bool,
     /// Whether something is left to do at once, for which the time was too short.
     pub(crate) has_more: bool,
 }
@@ -131,6 +135,8 @@ impl Session {
             }
         }
         self.put_checkpoint(engine).await?;
+        ended.is_braking = self.decider.is_braking();
+        ended.is_suspicious = self.decider.is_suspicious();
         if self.decider.heads_in_memory() > HEADS_KEPT_MAX {
             self.decider.forget_heads();
         }
