@@ -68,6 +68,13 @@ impl fmt::Display for WaitReason {
 }
 
 impl Decider {
+    /// Returns whether the guard stops a close until an operator lets it go.
+    #[must_use]
+    pub fn is_suspicious(&self) -> bool {
+        let waits = self.state.network.close_waits.as_ref();
+        waits.is_some_and(|(_, reasons)| reasons.iter().any(|reason| reason.starts_with("SUSPICIOUS")))
+    }
+
     /// Closes the next date if one was asked for and nothing is in the way.
     pub(super) fn close_next(&mut self) -> bool {
         let Some(date) = self.date_to_close() else { return false };
