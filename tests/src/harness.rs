@@ -1,15 +1,17 @@
 //! Feeds records to the functions through the events that their triggers deliver, until nothing is left to do.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cdc::CapturedRecord;
 use chrono::{DateTime, TimeDelta, Utc};
-use runtime::{Clock, Context, DecisionSettings, Function, Message, Queue, QueueError, Queues, Settings};
+use runtime::{
+    Clock, Context, DecisionSettings, Function, FunctionError, Message, Queue, QueueError, Queues, Settings,
+};
 use serde_json::{Value, json};
 use store::progress::PartitionName;
 use store::{BoxFuture, Engine, MemoryEngine};
@@ -19,6 +21,8 @@ use store::{BoxFuture, Engine, MemoryEngine};
 pub struct Options {
     /// Records of one event.
     pub records_per_event: usize,
+    /// How long an invocation may take, in milliseconds.
+    pub invocations_take_ms: i64,
     /// Settings of the functions.
     pub settings: Settings,
 }
@@ -32,7 +36,11 @@ impl Default for Options {
             guard_factor: None,
             ..DecisionSettings::default()
         };
-        Self { records_per_event: 100, settings: Settings { decisions, ..Settings::default() } }
+        Self {
+            records_per_event: 100,
+            invocations_take_ms: 60_000,
+            settings: Settings { decisions, ..Settings::default() },
+        }
     }
 }
 
@@ -52,14 +60,32 @@ pub enum Shuffle {
 
 /// The functions and what they run on.
 pub struct Harness {
-    engine: Arc<MemoryEngine>,
+    engine: Arc<dyn Engine>,
     queues: Arc<KeptQueues>,
     clock: Arc<SteppedClock>,
+    functions: Functions,
+    options: Options,
+    invocations: AtomicU64,
+}
+
+/// The functions of one process each.
+struct Functions {
     ingest: Arc<dyn Function>,
     decider: Arc<dyn Function>,
     stream: Arc<dyn Function>,
-    options: Options,
-    invocations: AtomicU64,
+    api: Arc<dyn Function>,
+}
+
+impl Functions {
+    fn start(settings: &Settings) -> Self {
+        let build = |builder: runtime::Builder| builder(settings).expect("valid settings");
+        Self {
+            ingest: build(cdc_ingest::build),
+            decider: build(adoption_distribution::build),
+            stream: build(ledger_stream::build),
+            api: build(query_api::build),
+        }
+    }
 }
 
 impl Harness {
@@ -70,17 +96,78 @@ impl Harness {
     /// If the settings are not valid.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let build = |builder: runtime::Builder| builder(&options.settings).expect("valid settings");
+        Self::over(Arc::new(MemoryEngine::default()), options)
+    }
+
+    /// Returns functions over these tables.
+    ///
+    /// # Panics
+    ///
+    /// If the settings are not valid.
+    #[must_use]
+    pub fn over(engine: Arc<dyn Engine>, options: Options) -> Self {
         Self {
-            engine: Arc::new(MemoryEngine::default()),
+            engine,
             queues: Arc::default(),
             clock: Arc::new(SteppedClock(Mutex::new("2026-12-01T00:00:00Z".parse().expect("a time")))),
-            ingest: build(cdc_ingest::build),
-            decider: build(adoption_distribution::build),
-            stream: build(ledger_stream::build),
+            functions: Functions::start(&options.settings),
             options,
             invocations: AtomicU64::new(0),
         }
+    }
+
+    /// Ends every process and starts it again: what they had in memory is gone.
+    pub fn restart(&mut self) {
+        self.functions = Functions::start(&self.options.settings);
+    }
+
+    /// Returns the time, in milliseconds since 1970. It goes on by a millisecond whenever anything asks for it.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now().timestamp_millis()
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: TimeDelta) {
+        self.clock.step(time);
+    }
+
+    /// Returns the messages that were sent since this was asked last.
+    #[must_use]
+    pub fn take_messages(&self) -> Vec<(Queue, Message)> {
+        std::mem::take(&mut *self.queues.lock())
+    }
+
+    /// Has sending messages fail from now on, or work again.
+    pub fn fail_queues(&self, fail: bool) {
+        self.queues.fail.store(fail, Ordering::Relaxed);
+    }
+
+    /// Invokes `cdc-ingest` with an event.
+    ///
+    /// # Errors
+    ///
+    /// What the function says.
+    pub async fn ingest(&self, event: Value) -> Result<Value, FunctionError> {
+        self.invoke(&self.functions.ingest, event).await
+    }
+
+    /// Invokes `adoption-distribution` with an event.
+    ///
+    /// # Errors
+    ///
+    /// What the function says.
+    pub async fn decide(&self, event: Value) -> Result<Value, FunctionError> {
+        self.invoke(&self.functions.decider, event).await
+    }
+
+    /// Invokes `ledger-stream` with an event.
+    ///
+    /// # Errors
+    ///
+    /// What the function says.
+    pub async fn project(&self, event: Value) -> Result<Value, FunctionError> {
+        self.invoke(&self.functions.stream, event).await
     }
 
     /// Returns the tables.
@@ -97,52 +184,78 @@ impl Harness {
     pub async fn feed(&self, records: &[CapturedRecord], shuffle: Shuffle) {
         let records = arranged(records, shuffle);
         for batch in records.chunks(self.options.records_per_event) {
-            let answer = self.invoke(&self.ingest, kafka_event(batch)).await;
-            assert_eq!(answer, json!({ "batchItemFailures": [] }), "no record fails");
+            let answer = self.ingest(kafka_event(batch)).await;
+            assert_eq!(answer, Ok(json!({ "batchItemFailures": [] })), "no record fails");
             self.settle().await;
         }
-        let mut ends: BTreeMap<(String, i32), ()> = BTreeMap::new();
-        for record in &records {
-            ends.insert((record.topic.clone(), record.partition), ());
-        }
-        let now_ms = self.clock.now().timestamp_millis();
-        for (topic, partition) in ends.into_keys() {
-            let name = PartitionName { source: "kafka".to_owned(), topic, partition };
-            store::progress::reached_end(self.engine(), name, None, now_ms, true)
-                .await
-                .expect("memory answers");
-        }
+        self.reach_ends(&records).await;
         self.settle().await;
     }
 
-    /// Runs the decider and the projections until the log no longer grows.
+    /// Records that everything there is of these records' partitions was read.
+    ///
+    /// # Panics
+    ///
+    /// If the tables do not answer.
+    pub async fn reach_ends(&self, records: &[CapturedRecord]) {
+        let partitions = records.iter().map(|record| (record.topic.clone(), record.partition));
+        let partitions: BTreeSet<(String, i32)> = partitions.collect();
+        let now_ms = self.now_ms();
+        for (topic, partition) in partitions {
+            let name = PartitionName { source: "kafka".to_owned(), topic, partition };
+            store::progress::reached_end(self.engine(), name, None, now_ms, true)
+                .await
+                .expect("the tables answer");
+        }
+    }
+
+    /// Runs the decider and the projections until the log no longer grows and nothing wakes the decider.
+    ///
+    /// # Panics
+    ///
+    /// If a function fails, which none does without faults.
     pub async fn settle(&self) {
         loop {
             let before = self.last_page().await;
-            self.invoke(&self.decider, json!({ "Records": [] })).await;
-            self.invoke(&self.stream, json!({ "Records": [] })).await;
-            self.queues.clear();
-            if self.last_page().await == before {
+            self.decide(json!({ "Records": [] })).await.expect("the decider works without faults");
+            let is_woken = self.take_messages().iter().any(|(queue, _)| *queue == Queue::Decisions);
+            self.project(json!({ "Records": [] })).await.expect("projections work without faults");
+            drop(self.take_messages());
+            if self.last_page().await == before && !is_woken {
                 return;
             }
         }
     }
 
-    async fn last_page(&self) -> u64 {
-        let network = store::network::read(self.engine()).await.expect("memory answers");
+    /// Returns what the API answers to a request, as the gateway delivers it.
+    ///
+    /// # Panics
+    ///
+    /// If the function fails, which it does only for what is no request.
+    pub async fn ask(&self, request: Value) -> Value {
+        self.invoke(&self.functions.api, request).await.expect("the API answers every request")
+    }
+
+    /// Returns the position of the decider's last page.
+    ///
+    /// # Panics
+    ///
+    /// If the tables do not answer.
+    pub async fn last_page(&self) -> u64 {
+        let network = store::network::read(self.engine()).await.expect("the tables answer");
         network.map_or(0, |network| network.position)
     }
 
-    async fn invoke(&self, function: &Arc<dyn Function>, event: Value) -> Value {
+    async fn invoke(&self, function: &Arc<dyn Function>, event: Value) -> Result<Value, FunctionError> {
         let invocation = self.invocations.fetch_add(1, Ordering::Relaxed);
         let context = Context {
             clock: self.clock.clone(),
-            deadline: self.clock.now() + TimeDelta::seconds(60),
+            deadline: self.clock.now() + TimeDelta::milliseconds(self.options.invocations_take_ms),
             engine: self.engine.clone(),
             queues: self.queues.clone(),
             request_id: format!("invocation-{invocation}"),
         };
-        runtime::invoke(&**function, event, &context).await.expect("no function fails without faults")
+        runtime::invoke(&**function, event, &context).await
     }
 }
 
@@ -165,7 +278,9 @@ fn arranged(records: &[CapturedRecord], shuffle: Shuffle) -> Vec<CapturedRecord>
     }
 }
 
-fn kafka_event(records: &[CapturedRecord]) -> Value {
+/// Returns the event by which the trigger of a Kafka cluster delivers these records.
+#[must_use]
+pub fn kafka_event(records: &[CapturedRecord]) -> Value {
     let mut partitions: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for record in records {
         let encoded = |bytes: Option<&String>| bytes.map(|bytes| STANDARD.encode(bytes));
@@ -207,22 +322,33 @@ impl Clock for SteppedClock {
 
 /// Queues whose messages only are kept: the harness wakes everything anyway.
 #[derive(Default)]
-struct KeptQueues(Mutex<Vec<(Queue, Message)>>);
+struct KeptQueues {
+    kept: Mutex<Vec<(Queue, Message)>>,
+    fail: AtomicBool,
+}
 
 impl KeptQueues {
-    fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    fn lock(&self) -> MutexGuard<'_, Vec<(Queue, Message)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, queue: Queue) -> Result<(), QueueError> {
+        let message = || "a test has this call fail".to_owned();
+        if self.fail.load(Ordering::Relaxed) { Err(QueueError { queue, message: message() }) } else { Ok(()) }
     }
 }
 
 impl Queues for KeptQueues {
     fn send(&self, queue: Queue, messages: Vec<Message>) -> BoxFuture<'_, Result<(), QueueError>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend(messages.into_iter().map(|message| (queue, message)));
-        Box::pin(async { Ok(()) })
+        let answer = self.answer(queue);
+        if answer.is_ok() {
+            self.lock().extend(messages.into_iter().map(|message| (queue, message)));
+        }
+        Box::pin(async { answer })
     }
 
-    fn change_visibility(&self, _: Queue, _: String, _: u32) -> BoxFuture<'_, Result<(), QueueError>> {
-        Box::pin(async { Ok(()) })
+    fn change_visibility(&self, queue: Queue, _: String, _: u32) -> BoxFuture<'_, Result<(), QueueError>> {
+        let answer = self.answer(queue);
+        Box::pin(async { answer })
     }
 }

@@ -104,11 +104,37 @@ pub async fn ledger(engine: &dyn Engine) -> Value {
     })
 }
 
-async fn everything(engine: &dyn Engine) -> Vec<Item> {
+/// Returns the places of the price book, as the oracle takes them.
+///
+/// # Panics
+///
+/// If an item cannot be read.
+pub async fn price_book(engine: &dyn Engine) -> BTreeMap<oracle::rows::OrderId, u64> {
+    let items = everything(engine).await;
+    let heads = items.iter().filter_map(|item| store::heads::adoption_of(item).expect("a head"));
+    let places = heads.filter_map(|(order, head)| Some((order.get(), head.trees_before?)));
+    places.map(|(order, before)| (oracle::rows::OrderId::new(order).expect("positive"), before)).collect()
+}
+
+/// Returns every item of the ledger's table, in the order of keys.
+///
+/// # Panics
+///
+/// If the table does not answer.
+pub async fn everything(engine: &dyn Engine) -> Vec<Item> {
+    everything_in(engine, Table::Ledger).await
+}
+
+/// Returns every item of a table, in the order of keys.
+///
+/// # Panics
+///
+/// If the table does not answer.
+pub async fn everything_in(engine: &dyn Engine, table: Table) -> Vec<Item> {
     let mut items = Vec::new();
     let mut start = None;
     loop {
-        let page = engine.scan(Table::Ledger, Segment::WHOLE, start).await.expect("memory answers");
+        let page = engine.scan(table, Segment::WHOLE, start).await.expect("memory answers");
         items.extend(page.items);
         match page.next {
             Some(next) => start = Some(next),

@@ -3,22 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cdc::{AdoptionImage, BusinessKey, Reading, ReferralImage, Referrer, RowImage, RowState};
-use domain::decide::{AdoptionInput, CommandInput, Inputs, Progress, ReferralInput};
+use domain::decide::{AdoptionInput, CommandInput, Decider, Inputs, Progress, ReferralInput};
 use domain::heads::Network;
 use domain::log::{CommandOutcome, PartitionProgress, Truncate};
 use domain::{AdoptionRow, Amount, Column, ReferralRow, RowKey};
+use runtime::Context;
 use store::inbox::{self, Announced, Announcement, StoredCommand};
 use store::rows::{self, RowTable};
 use store::{Engine, StoreError};
 
 /// How many announcements are taken in together.
 const ANNOUNCEMENTS_MAX: usize = 200;
+/// A commit that lies further ahead of the queue's clock than this is none that the source made.
+const CLOCKS_DIFFER_MAX_MS: i64 = 86_400_000;
 
 /// What was announced and is being taken in.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     announcements: BTreeSet<String>,
     commands: BTreeMap<String, StoredCommand>,
+    /// Rows of referrals by their key in the log.
+    referrals: BTreeMap<RowKey, RowKey>,
 }
 
 /// What was read.
@@ -38,6 +43,7 @@ pub(crate) async fn read(
     taken: &mut Taken,
     network: &Network,
     orders_partitions: Option<i32>,
+    now_ms: i64,
 ) -> Result<More, StoreError> {
     let progress = progress(engine, network, orders_partitions).await?;
     let (announced, is_all) = inbox::read(engine, ANNOUNCEMENTS_MAX).await?;
@@ -61,9 +67,11 @@ pub(crate) async fn read(
     for ((table, key), row) in stored {
         match table {
             RowTable::Referrals => {
-                inputs.referrals.insert(log_key(&key), referral_input(&row.row));
+                let log_key = log_key(&key);
+                inputs.referrals.insert(log_key.clone(), referral_input(&row.row));
+                taken.referrals.insert(log_key, key);
             }
-            RowTable::Adoptions => inputs.add_adoption(log_key(&key), adoption_input(&row.row)),
+            RowTable::Adoptions => inputs.add_adoption(log_key(&key), adoption_input(&row.row, now_ms)),
             RowTable::Users => {}
         }
     }
@@ -72,14 +80,25 @@ pub(crate) async fn read(
 }
 
 /// Removes the announcements that the log has taken in, and answers the commands among them.
+///
+/// Rows that wait until an account can be read are announced again: they are not in the log.
 pub(crate) async fn finish(
-    engine: &dyn Engine,
+    context: &Context,
     taken: &mut Taken,
-    network: &Network,
+    decider: &Decider,
 ) -> Result<(), StoreError> {
+    let engine = &*context.engine;
     let taken = std::mem::take(taken);
+    let waiting = decider.rows_set_aside().filter_map(|key| taken.referrals.get(key));
+    let waiting: Vec<_> = waiting.map(|key| (RowTable::Referrals, key.clone())).collect();
+    if !waiting.is_empty() {
+        tracing::warn!(rows = waiting.len(), "referrals wait until the accounts they concern can be read");
+        let now_ms = context.clock.now().timestamp_millis();
+        let key = format!("{now_ms:013}#{}#waiting", context.request_id);
+        inbox::announce(engine, key, &Announcement::Rows(waiting)).await?;
+    }
     for (key, command) in taken.commands {
-        if let Some(position) = network.commands.get(&key) {
+        if let Some(position) = decider.network().commands.get(&key) {
             let outcome = outcome_at(engine, &key, *position).await?;
             inbox::answer(
                 engine,
@@ -169,10 +188,12 @@ async fn progress(
     Ok(progress)
 }
 
-/// Returns the key of a row as the log has it: the primary key without its topic.
+/// Returns the key of a row as the log has it, whose order is that in which rows take precedence.
 fn log_key(key: &RowKey) -> RowKey {
-    let parsed = key.as_str().parse::<cdc::RowKey>();
-    RowKey::new(parsed.map_or_else(|_| key.as_str().to_owned(), |key| key.primary_key()))
+    match key.as_str().parse::<cdc::RowKey>() {
+        Ok(parsed) => RowKey::in_table(&parsed.primary_key(), parsed.topic()),
+        Err(_) => key.clone(),
+    }
 }
 
 fn referral_input(state: &RowState) -> ReferralInput {
@@ -198,7 +219,7 @@ fn referral_row(image: ReferralImage) -> Option<ReferralRow> {
     }
 }
 
-fn adoption_input(state: &RowState) -> AdoptionInput {
+fn adoption_input(state: &RowState, now_ms: i64) -> AdoptionInput {
     let row = match state.image() {
         Some(RowImage::Adoption(image)) => {
             image.order.value().copied().map(|order| (order, adoption_row(image)))
@@ -210,7 +231,11 @@ fn adoption_input(state: &RowState) -> AdoptionInput {
         BusinessKey::Order(order) => Some(order),
         BusinessKey::Account(_) => None,
     });
-    AdoptionInput { row, orders: orders.collect(), committed_ms: state.committed_ms().unwrap_or_default() }
+    // An impossible commit must not keep its order, and every later one, out of the price book for ever.
+    let committed_ms = state.committed_ms().unwrap_or_default();
+    let is_possible = committed_ms <= now_ms.saturating_add(CLOCKS_DIFFER_MAX_MS);
+    let committed_ms = if is_possible { committed_ms } else { now_ms };
+    AdoptionInput { row, orders: orders.collect(), committed_ms }
 }
 
 fn adoption_row(image: AdoptionImage) -> AdoptionRow {

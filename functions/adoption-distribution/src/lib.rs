@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Versions;
 use domain::decide::Parameters;
-use runtime::{Context, Function, FunctionError, Queue, Settings};
+use runtime::{Context, Function, FunctionError, Message, Queue, Settings};
 use serde_json::{Value, json};
 use store::BoxFuture;
 
@@ -77,13 +77,18 @@ impl Function for AdoptionDistribution {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Value, FunctionError>> {
         Box::pin(async move {
-            let decided = self.decide(&event, context).await;
+            let decided = match self.decide(&event, context).await {
+                Ok(ended) if ended.has_more => wake_again(context).await.map(|()| ended),
+                decided => decided.map_err(|error| error.to_string()),
+            };
             match decided {
                 Ok(ended) => {
                     runtime::telemetry::Metrics::of(self.name())
                         .count("PagesPut", ended.pages)
                         .count("EntriesDecided", ended.entries)
                         .count("PagesLost", ended.lost)
+                        .count("Braking", u64::from(ended.is_braking))
+                        .count("CloseSuspicious", u64::from(ended.is_suspicious))
                         .emit(context.clock.now());
                     Ok(json!({ "batchItemFailures": [] }))
                 }
@@ -110,6 +115,17 @@ impl AdoptionDistribution {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
         Ok(ended)
     }
+}
+
+/// Wakes the decider once more: what is left to do is not due later, the time of this invocation was too short.
+async fn wake_again(context: &Context) -> Result<(), String> {
+    let id = format!("{}#more", context.request_id);
+    let wake_up = Message {
+        body: json!({ "cause": "adoption-distribution", "invocation": context.request_id }).to_string(),
+        group: Some(("decider".to_owned(), id)),
+        delay_s: None,
+    };
+    context.queues.send(Queue::Decisions, vec![wake_up]).await.map_err(|error| error.to_string())
 }
 
 /// Makes the messages of a failed event visible again at once: nothing else would for the visibility timeout.

@@ -35,6 +35,12 @@ pub(crate) struct Ended {
     pub(crate) entries: u64,
     /// Pages that another decider put first.
     pub(crate) lost: u64,
+    /// Whether so many withdrawals wait that an operator has to look.
+    pub(crate) is_braking: bool,
+    /// Whether the guard stops a close until an operator lets it go.
+    pub(crate) is_suspicious: bool,
+    /// Whether something is left to do at once, for which the time was too short.
+    pub(crate) has_more: bool,
 }
 
 /// A decider and what belongs to it.
@@ -89,12 +95,19 @@ impl Session {
         self.catch_up(engine).await?;
         loop {
             self.keep_near_projections(context, end_ms).await?;
-            let more = inputs::read(engine, &mut taken, self.decider.network(), orders_partitions).await?;
+            let now_ms = time.now_ms(context);
+            let more =
+                inputs::read(engine, &mut taken, self.decider.network(), orders_partitions, now_ms).await?;
             let is_all = more.is_all;
             self.decider.begin(more.inputs, time.now_ms(context));
             let due_ms = match self.put_pages(context, end_ms, &mut ended).await? {
                 Outcome::Idle { due_ms } => due_ms,
-                Outcome::TimeIsOver => break,
+                Outcome::TimeIsOver => {
+                    ended.has_more = true;
+                    // Until this environment is invoked again, another one may take in newer rows.
+                    self.decider.forget_inputs();
+                    break;
+                }
                 Outcome::Lost => {
                     ended.lost += 1;
                     if ended.lost > LOST_PAGES_MAX {
@@ -108,8 +121,13 @@ impl Session {
                     continue;
                 }
             };
-            inputs::finish(engine, &mut taken, self.decider.network()).await?;
+            inputs::finish(context, &mut taken, &self.decider).await?;
+            self.decider.forget_inputs();
             if !is_all {
+                if is_over(context, end_ms) {
+                    ended.has_more = true;
+                    break;
+                }
                 continue;
             }
             if !self.wait_for_due(context, time, due_ms, end_ms).await {
@@ -117,6 +135,8 @@ impl Session {
             }
         }
         self.put_checkpoint(engine).await?;
+        ended.is_braking = self.decider.is_braking();
+        ended.is_suspicious = self.decider.is_suspicious();
         if self.decider.heads_in_memory() > HEADS_KEPT_MAX {
             self.decider.forget_heads();
         }
@@ -146,20 +166,32 @@ impl Session {
         ended: &mut Ended,
     ) -> Result<Outcome, StoreError> {
         let engine = &*context.engine;
+        // What one invocation loads is there for the next, so that each comes further, however short its time is.
+        let mut has_loaded = false;
         loop {
             match self.decider.step() {
+                Step::Load(_)
+                    if has_loaded && is_over(context, end_ms) && self.decider.is_between_pages() =>
+                {
+                    return Ok(Outcome::TimeIsOver);
+                }
                 Step::Load(needs) => {
+                    has_loaded = true;
                     let loaded = store::needs::load(engine, needs, &self.marks, self.shards).await?;
                     self.decider.provide(loaded);
+                    // A page that takes long to decide is put as far as it has come.
+                    if is_over(context, end_ms)
+                        && let Some(page) = self.decider.cut()
+                    {
+                        let is_put = put(engine, &page, ended).await?;
+                        return Ok(if is_put { Outcome::TimeIsOver } else { Outcome::Lost });
+                    }
                 }
                 Step::Put(page) => {
-                    if let Written::ConditionFailed(_) = store::log::put(engine, &page).await? {
+                    if !put(engine, &page, ended).await? {
                         return Ok(Outcome::Lost);
                     }
-                    ended.pages += 1;
-                    ended.entries += page.entries.len() as u64;
-                    log_close(&page);
-                    if context.clock.now().timestamp_millis() >= end_ms {
+                    if is_over(context, end_ms) {
                         return Ok(Outcome::TimeIsOver);
                     }
                     self.keep_near_projections(context, end_ms).await?;
@@ -177,8 +209,7 @@ impl Session {
         loop {
             self.marks = marks::read(&*context.engine).await?;
             self.decider.forget_tail_through(self.marks.heads(self.shards));
-            let is_over = context.clock.now().timestamp_millis() >= end_ms;
-            if self.decider.tail_pages() < TAIL_PAGES_MAX || is_over {
+            if self.decider.tail_pages() < TAIL_PAGES_MAX || is_over(context, end_ms) {
                 return Ok(());
             }
             context.clock.sleep(Duration::from_millis(PROJECTIONS_TAKE_MS)).await;
@@ -217,6 +248,21 @@ enum Outcome {
     Idle { due_ms: Option<i64> },
     TimeIsOver,
     Lost,
+}
+
+/// Puts a page. Returns whether its number was free.
+async fn put(engine: &dyn Engine, page: &Page, ended: &mut Ended) -> Result<bool, StoreError> {
+    if let Written::ConditionFailed(_) = store::log::put(engine, page).await? {
+        return Ok(false);
+    }
+    ended.pages += 1;
+    ended.entries += page.entries.len() as u64;
+    log_close(page);
+    Ok(true)
+}
+
+fn is_over(context: &Context, end_ms: i64) -> bool {
+    context.clock.now().timestamp_millis() >= end_ms
 }
 
 fn log_close(page: &Page) {

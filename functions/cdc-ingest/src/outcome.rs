@@ -104,7 +104,8 @@ pub(crate) fn report(function: &'static str, batch: &Batch, outcomes: &[Outcome]
         );
     }
     let now = context.clock.now();
-    let lag_ms = batch.latest_source_ts_ms().map_or(0, |source_ms| now.timestamp_millis() - source_ms);
+    let lag_ms =
+        batch.latest_source_ts_ms().map_or(0, |source_ms| now.timestamp_millis().saturating_sub(source_ms));
     Metrics::of(function)
         .count("RecordsApplied", counts.applied)
         .count("RecordsDuplicated", counts.duplicated)

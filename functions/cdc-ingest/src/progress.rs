@@ -12,13 +12,37 @@ use crate::batch::{Batch, Content};
 use crate::outcome::Outcome;
 use crate::rows::table_of;
 
+/// A commit that lies further ahead of this environment's clock than this says nothing about what was read.
+const CLOCKS_DIFFER_MAX_MS: i64 = 86_400_000;
+
 /// What a batch says of a partition.
 #[derive(Debug, Default)]
 struct Read {
     next_offset: i64,
     in_snapshot: Option<bool>,
+    /// When the snapshot read its rows that goes on at the end of the batch, in milliseconds since 1970.
+    snapshot_ms: Option<i64>,
     streamed_ms: Option<i64>,
     counts: Counts,
+}
+
+impl Read {
+    /// Adds what this batch says to what is known of the partition.
+    fn apply_to(&self, progress: &mut Progress, now_ms: i64) {
+        let is_further = progress.next_offset < Some(self.next_offset);
+        // A topic that was made anew begins with small offsets again, and its snapshot is a later one.
+        let is_later = self.snapshot_ms > progress.streamed_ms;
+        match self.in_snapshot {
+            // Old records of a snapshot that come again say nothing about what has been streamed since.
+            Some(true) if !is_further && !is_later => {}
+            Some(in_snapshot) => progress.in_snapshot = in_snapshot,
+            None => {}
+        }
+        progress.next_offset = progress.next_offset.max(Some(self.next_offset));
+        progress.streamed_ms = progress.streamed_ms.max(self.streamed_ms);
+        progress.read_at_ms = progress.read_at_ms.max(Some(now_ms));
+        progress.counts.add(self.counts);
+    }
 }
 
 /// Records the progress of every partition of the batch, up to its first record that failed.
@@ -29,6 +53,7 @@ pub(crate) async fn record(
     profile: &Profile,
     context: &Context,
 ) -> Result<(), StoreError> {
+    let now_ms = context.clock.now().timestamp_millis();
     let mut partitions: BTreeMap<&PartitionName, (Read, bool)> = BTreeMap::new();
     for (record, outcome) in batch.records.iter().zip(outcomes) {
         let (read, has_failed) = partitions.entry(&record.name).or_default();
@@ -36,30 +61,30 @@ pub(crate) async fn record(
         if *has_failed {
             continue;
         }
-        read.next_offset = record.offset + 1;
+        read.next_offset = record.offset.saturating_add(1);
         read.counts.add(outcome.counts());
         if let Content::Change(change) = &record.content {
             match change.snapshot {
-                SnapshotPhase::Reading => read.in_snapshot = Some(true),
+                SnapshotPhase::Reading => {
+                    read.in_snapshot = Some(true);
+                    read.snapshot_ms = change.source_ts_ms();
+                }
                 SnapshotPhase::LastOfCollection | SnapshotPhase::Last => read.in_snapshot = Some(false),
                 SnapshotPhase::Streaming => {
                     read.in_snapshot = Some(false);
-                    read.streamed_ms = read.streamed_ms.max(change.source_ts_ms());
+                    let committed_ms = change.source_ts_ms();
+                    let is_possible = |committed_ms: &i64| *committed_ms <= now_ms + CLOCKS_DIFFER_MAX_MS;
+                    read.streamed_ms = read.streamed_ms.max(committed_ms.filter(is_possible));
                 }
                 SnapshotPhase::Incremental | SnapshotPhase::Unknown => {}
             }
         }
     }
-    let now_ms = context.clock.now().timestamp_millis();
     let updates =
         partitions.into_iter().filter(|(_, (read, _))| read.next_offset > 0).map(|(name, (read, _))| {
             let table = table_of_topic(profile, &name.topic);
             progress::update(engine, name.clone(), table, move |progress: &mut Progress| {
-                progress.next_offset = progress.next_offset.max(Some(read.next_offset));
-                progress.in_snapshot = read.in_snapshot.unwrap_or(progress.in_snapshot);
-                progress.streamed_ms = progress.streamed_ms.max(read.streamed_ms);
-                progress.read_at_ms = progress.read_at_ms.max(Some(now_ms));
-                progress.counts.add(read.counts);
+                read.apply_to(progress, now_ms);
             })
         });
     futures::future::try_join_all(updates).await.map(|_| ())

@@ -32,6 +32,10 @@ pub struct Projected {
     pub accounts: u64,
     /// Whether a date was closed in one of the pages.
     pub has_closed: bool,
+    /// Whether an account hangs elsewhere, or a version of the rules was introduced, in one of the pages.
+    pub concerns_talent: bool,
+    /// Whether pages are left for which the time of the invocation was too short.
+    pub has_more: bool,
 }
 
 impl Projector {
@@ -49,42 +53,49 @@ impl Projector {
         let mut projected = Projected::default();
         let mut marks = marks::read(engine).await?;
         self.know_versions(engine).await?;
-        while (context.deadline - context.clock.now()).num_milliseconds() > RUN_TAKES_MS {
+        loop {
             let (mark, shards) = self.furthest_behind(&marks);
             let pages = store::log::read_after(engine, mark, PAGES_PER_RUN).await?;
-            if pages.is_empty() {
-                if self.are_level(&marks) {
-                    break;
-                }
-                // The log ends at this mark, so others cannot be ahead of it.
-                marks = marks::read(engine).await?;
-                continue;
+            if pages.is_empty() && self.are_level(&marks) {
+                return Ok(projected);
             }
-            let written = self.project(engine, &shards, &pages).await?;
-            projected.pages += pages.len() as u64;
-            projected.accounts += written;
-            let closes = |page: &Page| matches!(page.entries.last(), Some(Entry::Close(_)));
-            projected.has_closed |= pages.iter().any(closes);
+            if (context.deadline - context.clock.now()).num_milliseconds() <= RUN_TAKES_MS {
+                projected.has_more = true;
+                return Ok(projected);
+            }
+            match self.project(engine, &shards, &pages).await? {
+                Some(written) => {
+                    projected.pages += pages.len() as u64;
+                    projected.accounts += written;
+                    let closes = |page: &Page| matches!(page.entries.last(), Some(Entry::Close(_)));
+                    projected.has_closed |= pages.iter().any(closes);
+                    let concerns_talent =
+                        |entry: &Entry| matches!(entry, Entry::Upline(_) | Entry::VersionIntroduced(_));
+                    projected.concerns_talent |=
+                        pages.iter().flat_map(|page| &page.entries).any(concerns_talent);
+                }
+                None => tracing::debug!("another projector is further; this one goes on where that one is"),
+            }
+            // Where there was no page, the log ended at the lowest mark as it was read, and others were ahead of it.
             marks = marks::read(engine).await?;
         }
-        Ok(projected)
     }
 
     /// Projects these pages, which follow the mark of these shards, and moves the mark. Returns how many heads of
-    /// accounts were written.
+    /// accounts were written; `None` where another projector was further, so that the mark stays.
     pub async fn project(
         &self,
         engine: &dyn Engine,
         shards: &BTreeSet<Shard>,
         pages: &[Page],
-    ) -> Result<u64, StoreError> {
-        let Some(last) = pages.last() else { return Ok(0) };
+    ) -> Result<Option<u64>, StoreError> {
+        let Some(last) = pages.last() else { return Ok(Some(0)) };
         let versions = self.versions_with(pages);
         let run = Run::over(pages, shards, self.shards, &versions);
-        let written = run.write(engine).await?;
+        let Some(written) = run.write(engine).await? else { return Ok(None) };
         let projections = shards.iter().map(|shard| Projection::Heads(*shard)).collect();
         marks::advance(engine, projections, last.position).await?;
-        Ok(written)
+        Ok(Some(written))
     }
 
     fn furthest_behind(&self, marks: &Marks) -> (Position, BTreeSet<Shard>) {

@@ -95,15 +95,16 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// Writes everything. Returns how many heads of accounts were written.
+    /// Writes everything but the heads of accounts that cannot be read. Returns how many heads of accounts were written; `None` where another projector has moved
+    /// one of the heads, so that this run has to begin again.
     ///
     /// What can be repeated at will goes first, then the heads, then what follows from the heads.
-    pub(crate) async fn write(self, engine: &dyn Engine) -> Result<u64, StoreError> {
+    pub(crate) async fn write(self, engine: &dyn Engine) -> Result<Option<u64>, StoreError> {
         let owners = self.accounts.keys().cloned().collect();
         let orders = self.orders.keys().copied().collect();
         let sums = self.sums.keys().copied().collect();
-        let (accounts, adoptions, sum_nodes) = futures::try_join!(
-            heads::accounts(engine, owners),
+        let ((accounts, unreadable), adoptions, sum_nodes) = futures::try_join!(
+            heads::accounts_and_unreadable(engine, owners),
             heads::adoptions(engine, orders),
             heads::sums(engine, sums)
         )?;
@@ -111,7 +112,13 @@ impl<'a> Run<'a> {
             self.children.iter().map(|(referrer, child)| heads::put_child(referrer, child)).collect();
         repeatable.extend(self.operations.iter().map(lists::put_operation));
         let mut head_writes: Vec<Write> = Vec::new();
-        for (owner, touches) in self.accounts {
+        for owner in &unreadable {
+            // It stays as it is until it is rebuilt from the log; no decision reads it before.
+            let key = heads::account_key(owner);
+            tracing::error!(account = %owner, %key, "the account cannot be read: rebuild it from the log");
+        }
+        let readable = self.accounts.into_iter().filter(|(owner, _)| !unreadable.contains(owner));
+        for (owner, touches) in readable {
             let at = &accounts[&owner];
             head_writes.extend(fold_account(&owner, at, touches, &mut repeatable)?);
         }
@@ -149,13 +156,16 @@ impl<'a> Run<'a> {
                 held.push(lists::put_held(order, adoption.as_ref(), position, time_ms, self.shard_count));
             }
         }
-        all_done(engine.write_many(repeatable).await)?;
-        all_done(engine.write_many(head_writes).await)?;
+        // A head may only say that its lines were moved once the page of them is there.
+        if !all_done(engine.write_many(repeatable).await)? || !all_done(engine.write_many(head_writes).await)?
+        {
+            return Ok(None);
+        }
         for written in engine.write_many(held).await {
             let _ = written?;
         }
         tracing::debug!(pages = self.pages.len(), accounts = account_writes, "projected a run");
-        Ok(account_writes)
+        Ok(Some(account_writes))
     }
 }
 
@@ -237,12 +247,11 @@ fn operation(page: &Page, index: u32, entry: &Entry) -> Option<Operation> {
     })
 }
 
-/// Fails if any write did not take effect: another projector is further, and this one begins again.
-fn all_done(written: Vec<Result<Written, StoreError>>) -> Result<(), StoreError> {
+/// Returns whether every write took effect.
+fn all_done(written: Vec<Result<Written, StoreError>>) -> Result<bool, StoreError> {
+    let mut all = true;
     for one in written {
-        if let Written::ConditionFailed(_) = one? {
-            return Err(StoreError::Unavailable { message: "another projector is further".to_owned() });
-        }
+        all &= matches!(one?, Written::Done);
     }
-    Ok(())
+    Ok(all)
 }

@@ -3,7 +3,7 @@
 use domain::log::{AdjustmentTerms, Command, PauseScope, Paused};
 use domain::{Amount, BusinessDate, OrderId, Owner, VersionTerms};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use crate::view::order_text;
 
@@ -51,7 +51,7 @@ pub(crate) enum CommandBody {
         #[serde(default)]
         until: Option<BusinessDate>,
         /// Its policy.
-        policy: Box<RawValue>,
+        policy: Value,
     },
     /// Stop a kind of work.
     Pause {
@@ -69,6 +69,11 @@ pub(crate) enum CommandBody {
     LetGoClose {
         /// Its date.
         date: BusinessDate,
+    },
+    /// Let go a table that the source truncated.
+    LetGoTruncate {
+        /// Its key, as `/v1/waiting` names it.
+        key: String,
     },
     /// No longer wait for a source.
     RetireSource {
@@ -119,12 +124,13 @@ impl CommandBody {
                 until,
                 reason: reason.to_owned(),
                 introduced_by: by.to_owned(),
-                policy: policy.get().to_owned(),
+                policy: policy.to_string(),
             })),
             Self::Pause { what } => Command::Pause { scope: what },
             Self::Resume { what } => Command::Resume { scope: what },
             Self::LetGoBrake {} => Command::LetGo { what: Paused::Brake },
             Self::LetGoClose { date } => Command::LetGo { what: Paused::SuspiciousClose { date } },
+            Self::LetGoTruncate { key } => Command::LetGo { what: Paused::Truncate { key } },
             Self::RetireSource { source } => Command::RetireSource { source },
             Self::TakeOverPlaces { places } => Command::TakeOverPlaces {
                 places: places

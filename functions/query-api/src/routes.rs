@@ -3,21 +3,32 @@
 mod account;
 mod account_adoptions;
 mod account_referrals;
+mod account_snapshots;
 mod account_upline;
 mod accounts;
 mod adoption;
+mod balance;
 mod commands;
+mod console;
 mod explain;
 mod health;
 mod held;
+mod network;
 mod openapi;
 mod operations;
 mod quarantine;
 mod records;
 mod simulate;
+mod snapshot_proof;
+mod snapshot_restated;
+mod snapshot_rows;
+mod snapshots;
+mod statement;
 mod status;
 mod sync_status;
 mod system_accounts;
+mod talent;
+mod team;
 mod unallocated;
 mod waiting;
 
@@ -25,6 +36,8 @@ use crate::route::Route;
 
 /// Every route. Where several paths match a request, the first one counts.
 pub(crate) const ALL: &[Route] = &[
+    console::PAGE,
+    console::FILE,
     openapi::ROUTE,
     health::ROUTE,
     status::ROUTE,
@@ -32,11 +45,25 @@ pub(crate) const ALL: &[Route] = &[
     account::ROUTE,
     records::OF_ACCOUNT,
     unallocated::ROUTE,
+    statement::ROUTE,
+    balance::ROUTE,
+    account_snapshots::ROUTE,
+    team::ROUTE,
+    talent::ROUTE,
     account_adoptions::ROUTE,
     account_upline::ROUTE,
     account_referrals::ROUTE,
     adoption::ROUTE,
     explain::ROUTE,
+    network::ROUTE,
+    snapshots::LIST,
+    snapshots::LATEST,
+    snapshots::ONE,
+    snapshots::MANIFEST,
+    snapshot_rows::ROWS,
+    snapshot_rows::EXPORT,
+    snapshot_restated::ROUTE,
+    snapshot_proof::ROUTE,
     system_accounts::ROUTE,
     records::OF_SYSTEM_ACCOUNT,
     sync_status::ROUTE,

@@ -67,6 +67,8 @@ pub(crate) enum Trouble {
     CloseSuspicious { date: BusinessDate, message: String },
     /// The brake holds withdrawals back.
     Brake { waiting: u64 },
+    /// The source truncated tables.
+    Truncated { tables: usize },
     /// A kind of work is stopped by hand.
     Paused { scope: PauseScope, since: DateTime<Utc>, is_long: bool },
     /// The projections are behind the log.
@@ -107,6 +109,7 @@ impl Trouble {
                 }
             }
             Self::CloseSuspicious { .. }
+            | Self::Truncated { .. }
             | Self::Brake { .. }
             | Self::CorrectionGoesOn { .. }
             | Self::Held { .. }
@@ -193,6 +196,9 @@ fn of_work(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble> {
     if known.is_braking {
         let counts = &network.counts;
         troubles.push(Trouble::Brake { waiting: counts.orders_waiting + counts.adoptions_below_waiting });
+    }
+    if !network.truncates.is_empty() {
+        troubles.push(Trouble::Truncated { tables: network.truncates.len() });
     }
     for (scope, since_ms) in &network.paused {
         let since = instant(*since_ms);

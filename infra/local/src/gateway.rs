@@ -160,12 +160,11 @@ fn event(
         event["queryStringParameters"] = json!(joined(pairs.into_owned()));
     }
     if !request.body.is_empty() {
-        match std::str::from_utf8(&request.body) {
-            Ok(text) => event["body"] = text.into(),
-            Err(_) => {
-                event["body"] = STANDARD.encode(&request.body).into();
-                event["isBase64Encoded"] = true.into();
-            }
+        if let Ok(text) = std::str::from_utf8(&request.body) {
+            event["body"] = text.into();
+        } else {
+            event["body"] = STANDARD.encode(&request.body).into();
+            event["isBase64Encoded"] = true.into();
         }
     }
     if let Some(prefix) = route.path.strip_suffix(GREEDY) {

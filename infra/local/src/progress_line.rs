@@ -51,7 +51,7 @@ impl ProgressLine {
         let is_recent = self.shown.is_some_and(|shown| shown.elapsed() < RENEWED_EVERY);
         if self.is_terminal && !is_recent {
             self.shown = Some(Instant::now());
-            self.print(&format!("\r\x1b[2K{}", self.line(self.started.elapsed())));
+            Self::print(&format!("\r\x1b[2K{}", self.line(self.started.elapsed())));
         }
     }
 
@@ -63,13 +63,13 @@ impl ProgressLine {
     /// Ends the line: it vanishes from a terminal; elsewhere one plain line says what was done.
     pub fn finish(self) {
         if self.is_terminal {
-            self.print("\r\x1b[2K");
+            Self::print("\r\x1b[2K");
         } else {
-            self.print(&format!("{}: {} {}\n", self.name, self.done, self.unit));
+            Self::print(&format!("{}: {} {}\n", self.name, self.done, self.unit));
         }
     }
 
-    fn print(&self, text: &str) {
+    fn print(text: &str) {
         let mut stderr = std::io::stderr().lock();
         // Progress that cannot be shown is no reason to fail.
         let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());

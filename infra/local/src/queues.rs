@@ -84,7 +84,9 @@ impl LocalQueues {
         let sent_at = self.clock.now();
         let now = Instant::now();
         if let Some(queue) = self.lock().get_mut(queue) {
-            messages.into_iter().for_each(|message| queue.send(message, sent_at, now));
+            for message in messages {
+                queue.send(message, sent_at, now);
+            }
         }
         self.changed.notify_waiters();
     }

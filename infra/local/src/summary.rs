@@ -76,7 +76,7 @@ impl fmt::Display for Summary {
         writeln!(formatter, "  posted       {:>12}", self.network.posted)?;
         writeln!(formatter, "  total        {:>23}", self.network.posted_total.to_string())?;
         writeln!(formatter, "  held         {:>12}", self.network.held.values().sum::<u64>())?;
-        for (reason, count) in &self.network.held {
+        for (reason, count) in self.network.held.iter().filter(|(_, count)| **count > 0) {
             writeln!(formatter, "    {reason:<28} {count:>6}")?;
         }
         if self.network.corrections + self.network.withdrawals > 0 {

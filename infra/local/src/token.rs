@@ -17,6 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::AccountSequence;
 use hmac::{Hmac, KeyInit, Mac};
+use query_api::{ACCOUNT_CLAIM, APPROVE_SCOPE, OPERATE_SCOPE, READ_SCOPE};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
@@ -24,10 +25,6 @@ use sha2::Sha256;
 pub const ISSUER: &str = "https://contribution.localhost";
 /// Whom tokens are for here.
 pub const AUDIENCE: &str = "contribution-api";
-/// The claim that names the account of a member.
-const ACCOUNT_CLAIM: &str = "account_sequence";
-/// The scopes of an operator.
-const OPERATOR_SCOPES: &str = "contribution:read contribution:operate contribution:approve";
 /// How long a development token is good for.
 const LIFETIME: TimeDelta = TimeDelta::hours(12);
 const KEY_BYTES: usize = 32;
@@ -102,7 +99,7 @@ impl DevelopmentKey {
             }
             Grant::Operate => {
                 claims["sub"] = "operator".into();
-                claims["scope"] = OPERATOR_SCOPES.into();
+                claims["scope"] = [READ_SCOPE, OPERATE_SCOPE, APPROVE_SCOPE].join(" ").into();
             }
         }
         self.sign(&claims)
@@ -128,6 +125,13 @@ impl DevelopmentKey {
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         self.mac(signed).verify_slice(&signature).ok()?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+    }
+
+    /// Returns a secret for another purpose that only who has the key can know.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> String {
+        let bytes = self.mac(&format!("derived for {purpose}")).finalize().into_bytes();
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 
     fn mac(&self, signed: &str) -> Hmac<Sha256> {

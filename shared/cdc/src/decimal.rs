@@ -21,6 +21,12 @@ impl Price {
     /// Decimals of a price.
     pub const SCALE: u32 = domain::Amount::SCALE;
 
+    /// A price of so many 10⁻¹⁰ units.
+    #[must_use]
+    pub fn from_units(units: i128) -> Self {
+        Self(units)
+    }
+
     /// The price as a number of 10⁻¹⁰ units.
     #[must_use]
     pub fn units(self) -> i128 {
@@ -135,7 +141,8 @@ fn price_from_text(text: &str) -> Option<Price> {
 /// Reads the big-endian two's complement of an unscaled value.
 fn price_from_base64(text: &str, scale: i64) -> Option<Price> {
     let unscaled = unscaled(text)?;
-    let digits = Digits { is_negative: unscaled < 0, digits: unscaled.unsigned_abs().to_string(), scale };
+    let digits =
+        Digits { is_negative: unscaled < 0, significand: unscaled.unsigned_abs().to_string(), scale };
     digits.at_scale(Price::SCALE.into()).map(|(units, _)| Price(units))
 }
 
@@ -162,7 +169,7 @@ fn supposed_price(text: &str, scale: i64) -> Option<Price> {
 /// A decimal number: its digits, of which the last `scale` are decimals.
 struct Digits {
     is_negative: bool,
-    digits: String,
+    significand: String,
     scale: i64,
 }
 
@@ -180,13 +187,13 @@ impl Digits {
             return None;
         }
         let decimals = i64::try_from(fraction.len()).ok()?;
-        Some(Self { is_negative, digits: all, scale: decimals - i64::from(exponent) })
+        Some(Self { is_negative, significand: all, scale: decimals - i64::from(exponent) })
     }
 
     /// The number in units of 10^-scale, rounded towards zero, and whether rounding dropped anything;
     /// nothing where it has too many digits.
     fn at_scale(&self, scale: i64) -> Option<(i128, bool)> {
-        let digits = self.digits.trim_start_matches('0');
+        let digits = self.significand.trim_start_matches('0');
         let missing = scale - self.scale;
         let (kept, dropped, zeros) = if missing >= 0 {
             (digits, "", u32::try_from(missing).ok())

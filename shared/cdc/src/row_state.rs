@@ -220,7 +220,10 @@ impl RowState {
             let older = if is_newer { newest } else { version };
             let older = Overtaken { place: older.place.clone(), is_delete: older.is_delete };
             self.overtaken = self.overtaken.take().max(Some(older));
-            if version.has_no_position() && version.ties_with(newest) {
+            let ties = version.has_no_position()
+                && version.ties_with(newest)
+                && version.place.timestamp_ms == newest.place.timestamp_ms;
+            if ties {
                 self.is_contested |= !version.place.is_in_the_partition_of(&newest.place);
             } else if is_newer {
                 self.is_contested = false;

@@ -187,25 +187,29 @@ const UNAVAILABLE: &str = "__debezium_unavailable_value";
 mod tests {
     use super::*;
 
-    fn cell(column: Column, json: &str) -> Option<Cell> {
+    fn read(column: Column, json: &str) -> Option<Cell> {
         let raw: Box<RawValue> = serde_json::from_str(json).expect("JSON");
         let field = Field { name: Cow::Borrowed("column"), value: Scalar::of(&raw), schema: None };
         field.cell(column, &Encoding::default())
     }
 
-    fn value(text: &str) -> Option<Cell> {
-        Some(Cell::Value(text.to_owned()))
+    fn cell(column: Column, json: &str) -> Cell {
+        read(column, json).expect("a column that is named")
     }
 
-    fn unreadable(problem: Problem) -> Option<Cell> {
-        Some(Cell::Unreadable(Unreadable { column: "column".to_owned(), problem }))
+    fn value(text: &str) -> Cell {
+        Cell::Value(text.to_owned())
+    }
+
+    fn unreadable(problem: Problem) -> Cell {
+        Cell::Unreadable(Unreadable { column: "column".to_owned(), problem })
     }
 
     #[test]
     fn blanks_at_the_end_of_a_text_mean_nothing() {
         assert_eq!(cell(Column::Status, r#""PAID                ""#), value("PAID"));
         assert_eq!(cell(Column::Account, r#""D26010100004        ""#), value("D26010100004"));
-        assert_eq!(cell(Column::Referrer, r#""         ""#), Some(Cell::Null));
+        assert_eq!(cell(Column::Referrer, r#""         ""#), Cell::Null);
         assert_eq!(cell(Column::Province, r#""440000    ""#), value("440000"));
         assert_eq!(cell(Column::Status, r#""paid""#), value("paid"), "upper and lower case differ");
     }
@@ -217,7 +221,7 @@ mod tests {
         {
             assert_eq!(cell(Column::City, json), value(text));
         }
-        assert_eq!(cell(Column::City, "null"), Some(Cell::Null));
+        assert_eq!(cell(Column::City, "null"), Cell::Null);
         let long = format!("\"{}\"", "x".repeat(65));
         for json in [r#""""#, r#""   ""#, &long, "{}", "true"] {
             assert_eq!(cell(Column::City, json), unreadable(Problem::Region), "{json}");
@@ -248,7 +252,7 @@ mod tests {
     #[test]
     fn a_value_the_connector_does_not_know_is_left_out() {
         for column in [Column::Account, Column::ContributionPerTree, Column::Status, Column::City] {
-            assert_eq!(cell(column, r#""__debezium_unavailable_value""#), None);
+            assert_eq!(read(column, r#""__debezium_unavailable_value""#), None);
         }
     }
 }

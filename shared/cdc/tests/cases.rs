@@ -12,7 +12,9 @@ use common::{Dice, Rows, events, records};
 enum Outcome {
     /// The rows of the plain capture beside it.
     AsPlain,
-    /// The same, and records are refused by this name.
+    /// The same, rows that are held included: the plain capture is the table, read from the database.
+    AsTable,
+    /// As plain, and records are refused by this name.
     AsPlainRefusing(&'static str),
     /// The same, but order 11 stands with a column that cannot be read, and so is held.
     AsPlainHolding11,
@@ -63,6 +65,8 @@ const CASES: &[(&str, Outcome)] = &[
     ("ledger/27-referrer-blanks", Outcome::Read),
     ("ledger/29-event-ids", Outcome::Read),
     ("ledger/32-snowflake-shards", Outcome::Read),
+    ("recorded/enveloped", Outcome::AsTable),
+    ("recorded/flattened", Outcome::AsTable),
 ];
 
 fn profile(case: &str) -> Profile {
@@ -132,6 +136,10 @@ fn every_case_gives_its_outcome_in_order_shuffled_and_repeated() {
                 check_as_plain(case, &in_order, false);
                 assert_eq!(in_order.codes(), [*code], "{case}");
             }
+            Outcome::AsTable => {
+                let table = Rows::of(&profile, &capture(&format!("{case}.plain")));
+                assert_eq!(business(&in_order, true), business(&table, true), "{case}");
+            }
             Outcome::Read => {}
         }
         if !matches!(outcome, Outcome::AsPlainRefusing(_)) {
@@ -174,13 +182,13 @@ fn check_as_plain(case: &str, rows: &Rows, holds_11: bool) {
 
 #[test]
 fn every_capture_below_the_cases_is_in_the_table() {
-    let mut files: Vec<String> = ["cdc", "ledger"]
+    let mut files: Vec<String> = ["cdc", "ledger", "recorded"]
         .iter()
         .flat_map(|folder| {
             let entries = std::fs::read_dir(events("cases").join(folder)).expect("a folder of cases");
             entries.map(move |entry| format!("{folder}/{}", entry.expect("a file").file_name().display()))
         })
-        .filter(|file| file.ends_with(".jsonl") && !file.ends_with(".plain.jsonl"))
+        .filter(|file| file.split_once('.').is_some_and(|(_, extension)| extension == "jsonl"))
         .collect();
     files.sort();
     let mut listed: Vec<String> = CASES.iter().map(|(case, _)| format!("{case}.jsonl")).collect();

@@ -25,6 +25,7 @@ pub mod quarantine;
 pub mod rows;
 mod shard;
 pub mod snapshots;
+pub mod talent;
 pub mod users;
 
 pub use engine::{BoxFuture, Engine, StoreError};

@@ -1,8 +1,9 @@
 //! `GET /v1/accounts/{account}`: what an account has, and what it has unlocked.
 
-use domain::{Amount, Owner};
+use domain::{Amount, BusinessDate, Owner, Ratio};
 use serde::Serialize;
 use store::heads::AccountHead;
+use store::snapshots::{self, AccountOnDate};
 
 use crate::access::Access;
 use crate::account::{self, LinkView};
@@ -29,6 +30,10 @@ pub(super) struct AccountView {
     team_bonus: Amount,
     adjusted: Amount,
     total: Amount,
+    /// What was active on the last closed date, as of its cut; absent while no date is closed.
+    effective: Option<Amount>,
+    as_of: Option<BusinessDate>,
+    contribution_ratio: Option<Ratio>,
     record_count: u64,
     /// Orders that a row ever gave to the account.
     order_count: usize,
@@ -42,7 +47,11 @@ pub(super) struct AccountView {
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let owner: Owner = request.path("account")?;
     let (head, position) = account::known(request, &owner).await?;
-    let view = AccountView::new(request, owner, &head).await?;
+    let on_date = match snapshots::latest(request.engine()).await? {
+        Some(manifest) => snapshots::account(request.engine(), manifest.date, &owner).await?,
+        None => None,
+    };
+    let view = AccountView::new(request, owner, &head, on_date).await?;
     Ok(Answer::json(&view).at(position))
 }
 
@@ -52,6 +61,7 @@ impl AccountView {
         request: &Request<'_>,
         owner: Owner,
         head: &AccountHead,
+        on_date: Option<AccountOnDate>,
     ) -> Result<Self, Problem> {
         let network = request.network().await?;
         let version = network.versions.in_force(request.today());
@@ -64,6 +74,13 @@ impl AccountView {
             team_bonus: totals.team_bonus,
             adjusted: totals.adjusted,
             total: totals.total()?,
+            as_of: on_date.as_ref().map(|on_date| on_date.manifest.date),
+            // Below zero it has no row, and is said as it is.
+            effective: on_date.as_ref().map(|on_date| {
+                let row = on_date.row.as_ref().map(|row| row.effective);
+                row.or(on_date.carried.as_ref().map(|carried| carried.effective)).unwrap_or_default()
+            }),
+            contribution_ratio: on_date.map(|on_date| on_date.row.map_or(Ratio::ZERO, |row| row.ratio)),
             record_count: head.money.lines.count,
             order_count: head.node.orders.len(),
             link: is_user.then(|| LinkView::new(head, |account| request.name(account))),

@@ -2,7 +2,7 @@
 
 use domain::Owner;
 use serde::Serialize;
-use store::heads;
+use store::{heads, snapshots};
 
 use super::account::AccountView;
 use crate::access::Access;
@@ -39,11 +39,16 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         return Err(expected());
     }
     let mut heads = heads::accounts(request.engine(), owners.clone()).await?;
+    let latest = snapshots::latest(request.engine()).await?.map(|manifest| manifest.date);
     let mut view = AccountsView { accounts: Vec::new(), unknown: Vec::new() };
     for owner in owners {
         match heads.remove(&owner) {
             Some(at) if at.position > 0 => {
-                view.accounts.push(AccountView::new(request, owner, &at.head).await?);
+                let on_date = match latest {
+                    Some(date) => snapshots::account(request.engine(), date, &owner).await?,
+                    None => None,
+                };
+                view.accounts.push(AccountView::new(request, owner, &at.head, on_date).await?);
             }
             Some(_) => view.unknown.push(owner),
             // Named twice: it is in the answer already.

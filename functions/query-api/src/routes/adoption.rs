@@ -188,6 +188,14 @@ fn cause(entry: &Entry) -> Option<&Cause> {
     }
 }
 
+impl CauseView {
+    /// Returns the cause as the caller may see it: a member sees neither orders nor accounts of others.
+    pub(crate) fn for_caller(cause: &Cause, request: &Request<'_>) -> Self {
+        let view = Self::from(cause);
+        if request.member().is_some() { Self { order_id: None, account: None, ..view } } else { view }
+    }
+}
+
 impl From<&Cause> for CauseView {
     fn from(cause: &Cause) -> Self {
         let of = |kind| Self { kind, order_id: None, account: None, version: None };

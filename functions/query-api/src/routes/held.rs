@@ -25,8 +25,15 @@ pub(crate) const ROUTE: Route = Route {
 };
 
 /// The reasons by which the list can be filtered.
-const REASONS: [&str; 6] =
-    ["STATUS", "INVALID_TERMS", "NOT_YET", "NO_REFERRAL", "REFERRAL_CYCLE", "ACCOUNT_UNREADABLE"];
+const REASONS: [&str; 7] = [
+    "STATUS",
+    "INVALID_TERMS",
+    "NOT_YET",
+    "NO_REFERRAL",
+    "REFERRAL_CYCLE",
+    "ACCOUNT_UNREADABLE",
+    "POSTING_PAUSED",
+];
 /// How many held adoptions one answer looks at, at most, for those that a filter takes.
 const LOOKED_AT_MAX: usize = 2_000;
 

@@ -27,8 +27,18 @@ pub(crate) const ROUTE: Route = Route {
 #[derive(Debug, Serialize)]
 struct WaitingListView {
     is_braking: bool,
+    /// Tables that the source truncated; each waits for an operator.
+    truncates: Vec<TruncateView>,
     waiting: Vec<WaitingView>,
     next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct TruncateView {
+    /// The key under which it is let go.
+    key: String,
+    table: String,
+    committed_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,7 +67,17 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         waiting.extend(view(request, instant(until_ms), due).await?);
     }
     let next_cursor = more.then(|| request.cursor(end));
-    let view = WaitingListView { is_braking: is_braking(request, &network), waiting, next_cursor };
+    let truncates = network.truncates.values().map(|truncate| TruncateView {
+        key: truncate.key.clone(),
+        table: truncate.table.clone(),
+        committed_at: instant(truncate.committed_ms),
+    });
+    let view = WaitingListView {
+        is_braking: is_braking(request, &network),
+        truncates: truncates.collect(),
+        waiting,
+        next_cursor,
+    };
     Ok(Answer::momentary_json(&view))
 }
 

@@ -14,6 +14,7 @@ impl Trouble {
             Self::CloseOverdue { .. } => "CLOSE_OVERDUE",
             Self::CloseSuspicious { .. } => "CLOSE_SUSPICIOUS",
             Self::Brake { .. } => "BRAKE",
+            Self::Truncated { .. } => "TRUNCATED",
             Self::Paused { .. } => "PAUSED",
             Self::ProjectionsBehind { .. } => "PROJECTIONS_BEHIND",
             Self::CorrectionGoesOn { .. } => "CORRECTION_GOES_ON",
@@ -52,6 +53,10 @@ impl Trouble {
             Self::Brake { waiting } => language.choose(
                 format!("the brake holds back changes of {waiting} adoptions"),
                 format!("刹车拦下了 {waiting} 笔认种的变更"),
+            ),
+            Self::Truncated { tables } => language.choose(
+                format!("the source truncated tables: {tables}"),
+                format!("来源清空了 {tables} 张表"),
             ),
             Self::Paused { scope, .. } => language.choose(
                 format!("{} is stopped by hand", scope_name(*scope, Language::English)),
@@ -99,6 +104,10 @@ impl Trouble {
                 "See what waits; let it go, or restore the rows at the source.",
                 "请查看等待的变更;放行,或在来源恢复数据。",
             ),
+            Self::Truncated { .. } => language.choose(
+                "See what waits; let it go, or restore the table at the source.",
+                "请查看等待项;放行,或在来源恢复该表。",
+            ),
             Self::Paused { .. } => {
                 language.choose("Resume it when the reason is gone.", "原因消除后请恢复。")
             }
@@ -143,6 +152,7 @@ mod tests {
             Trouble::CloseOverdue { since, waits_for: vec!["PAUSED".to_owned()] },
             Trouble::CloseSuspicious { date, message: String::new() },
             Trouble::Brake { waiting: 1 },
+            Trouble::Truncated { tables: 1 },
             Trouble::Paused { scope: PauseScope::Posting, since, is_long: false },
             Trouble::Paused { scope: PauseScope::Closing, since, is_long: true },
             Trouble::Paused { scope: PauseScope::Corrections, since, is_long: true },

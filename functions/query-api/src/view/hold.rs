@@ -132,6 +132,7 @@ mod tests {
             HoldReason::InvalidTerms(TermsFault::OutOfBounds(TermsColumn::Trees)),
             HoldReason::InvalidTerms(TermsFault::TotalTooLarge),
             HoldReason::NotYet,
+            HoldReason::PostingPaused,
             HoldReason::NoReferral(account.clone()),
             HoldReason::ReferralCycle(account.clone()),
             HoldReason::AccountUnreadable(account),

@@ -39,7 +39,7 @@ struct Status {
 struct Partition {
     source: String,
     topic: String,
-    partition: i32,
+    number: i32,
     next_offset: Option<i64>,
     in_snapshot: bool,
     read_through_ms: Option<i64>,
@@ -67,7 +67,7 @@ async fn read(stack: &Stack) -> Result<Status> {
         read_through_ms: progress.read_through_ms(),
         source: progress.name.source,
         topic: progress.name.topic,
-        partition: progress.name.partition,
+        number: progress.name.partition,
         next_offset: progress.next_offset,
         in_snapshot: progress.in_snapshot,
         quarantined: progress.counts.quarantined,
@@ -122,7 +122,7 @@ impl fmt::Display for Status {
             let next =
                 partition.next_offset.map_or_else(|| "not begun".to_owned(), |next| format!("next {next}"));
             let snapshot = if partition.in_snapshot { ", in a snapshot" } else { "" };
-            writeln!(formatter, "  {}-{}: {next}{snapshot}", partition.topic, partition.partition)?;
+            writeln!(formatter, "  {}-{}: {next}{snapshot}", partition.topic, partition.number)?;
         }
         Ok(())
     }

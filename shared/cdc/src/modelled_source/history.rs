@@ -203,9 +203,9 @@ impl Run {
     fn reshape_topics(&mut self) {
         self.database.wait(1_000);
         if self.dice.once_in(2) {
-            self.connector.add_partition()
+            self.connector.add_partition();
         } else {
-            self.connector.recreate_topics()
+            self.connector.recreate_topics();
         }
         self.database.wait(1_000);
     }
@@ -236,9 +236,9 @@ impl Run {
     fn finish(mut self) -> History {
         for transaction in self.database.open_transactions() {
             if self.dice.once_in(2) {
-                self.database.commit(transaction)
+                self.database.commit(transaction);
             } else {
-                self.database.abort(transaction)
+                self.database.abort(transaction);
             }
         }
         if self.is_in_gap {

@@ -65,8 +65,9 @@ impl Rows {
 pub fn records(path: &str) -> Vec<CapturedRecord> {
     let path = events(path);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let read =
-        |line: &str| CapturedRecord::from_line(line).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let read = |line: &str| {
+        CapturedRecord::from_line(line).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
     text.lines().filter_map(read).collect()
 }
 

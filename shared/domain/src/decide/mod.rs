@@ -18,6 +18,7 @@ mod tail;
 mod take_in;
 mod take_in_referral;
 mod walk;
+mod word_map;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -206,6 +207,23 @@ impl Decider {
             && self.draft.is_empty()
     }
 
+    /// Forgets what was announced and is not in the log yet. It has to be announced still.
+    ///
+    /// A decider that rests must not keep rows: by the time it goes on, another one may have taken in newer
+    /// versions of them.
+    pub fn forget_inputs(&mut self) {
+        self.inputs = Inputs::default();
+        self.set_aside.clear();
+        self.to_compare.clear();
+        self.committed.clear();
+        self.gathered = false;
+    }
+
+    /// Returns the rows of referrals that wait until an account can be read. They are not in the log.
+    pub fn rows_set_aside(&self) -> impl Iterator<Item = &RowKey> {
+        self.set_aside.keys()
+    }
+
     /// Hands in what was asked for by [`Step::Load`].
     pub fn provide(&mut self, loaded: Vec<Loaded>) {
         for one in loaded {
@@ -215,8 +233,7 @@ impl Decider {
 
     /// Works on until something has to be loaded, a page is finished, or nothing is left to do.
     pub fn step(&mut self) -> Step {
-        loop {
-            let Err(needs) = self.work() else { break };
+        while let Err(needs) = self.work() {
             if let Err(needs) = self.resolve_in_memory(needs) {
                 return Step::Load(needs);
             }
@@ -244,7 +261,7 @@ impl Decider {
                 || self.look_at_due()?
                 || self.place_next()?
                 || self.walk_on()?
-                || self.close_next()?;
+                || self.close_next();
             if !progressed || self.draft.is_closed() {
                 break;
             }
@@ -268,6 +285,19 @@ impl Decider {
             self.push(Entry::TruncateWaits(truncate));
         }
         true
+    }
+
+    /// Returns the page as far as it has come, for a caller whose time is over while something is to be loaded.
+    ///
+    /// `None` where nothing is in it, or where what it has begun is not complete: then the caller loads on.
+    pub fn cut(&mut self) -> Option<Page> {
+        (self.begun.is_none() && !self.draft.is_empty()).then(|| self.finish_page())
+    }
+
+    /// Returns whether nothing is decided that is not in a finished page.
+    #[must_use]
+    pub fn is_between_pages(&self) -> bool {
+        self.draft.is_empty()
     }
 
     /// Completes what needs only heads that are in memory; returns what has to be loaded.

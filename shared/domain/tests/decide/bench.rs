@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::decide::{CommandInput, Decider, Inputs, Loaded, Need, Parameters, Progress, Step};
 use domain::heads::{AdoptionHead, Network, Node, StoredNetwork, SumNode, lines_of};
-use domain::log::{Command, CommandOutcome, Entry, Page, PartitionProgress, Position};
-use domain::{AccountSequence, Amount, OrderId, Owner, ReferralRow, RowKey, Versions};
+use domain::log::{Command, CommandOutcome, Entry, Page, PartitionProgress, Position, Truncate};
+use domain::{AccountSequence, Amount, OrderId, Owner, Versions};
 
 use crate::invariants::Invariants;
 use crate::random::Random;
@@ -28,6 +28,15 @@ pub(crate) struct Unkindness {
     pub(crate) unreadable: u64,
 }
 
+/// How far a decider came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// Nothing is left to do. Something is due then, in milliseconds since 1970.
+    UntilIdle { due_ms: Option<i64> },
+    /// It was lost on the way, and another one is there.
+    UntilLost,
+}
+
 /// A decider with everything around it.
 #[derive(Debug)]
 pub(crate) struct Bench {
@@ -36,6 +45,12 @@ pub(crate) struct Bench {
     pub(crate) now_ms: i64,
     pub(crate) unkindness: Unkindness,
     pub(crate) parameters: Parameters,
+    /// Accounts that cannot be read.
+    pub(crate) unreadable: BTreeSet<AccountSequence>,
+    /// Tables that the source truncated.
+    pub(crate) truncates: VecDeque<Truncate>,
+    /// How many items were loaded.
+    pub(crate) loaded: usize,
     start: Versions,
     decider: Decider,
     random: Random,
@@ -57,6 +72,9 @@ impl Bench {
             unkindness: Unkindness::default(),
             decider: Decider::new(Network::new(start.clone()), parameters.clone()),
             parameters,
+            unreadable: BTreeSet::new(),
+            truncates: VecDeque::new(),
+            loaded: 0,
             random: Random::new(seed),
             announced: BTreeSet::new(),
             commands: VecDeque::new(),
@@ -67,12 +85,24 @@ impl Bench {
         }
     }
 
+    pub(crate) fn forget_heads(&mut self) {
+        self.decider.forget_heads();
+    }
+
     pub(crate) fn network(&self) -> &Network {
         self.decider.network()
     }
 
     pub(crate) fn announce(&mut self, announced: Announced) {
         self.announced.insert(announced);
+    }
+
+    pub(crate) fn commands(&self) -> &VecDeque<CommandInput> {
+        &self.commands
+    }
+
+    pub(crate) fn hand_in(&mut self, command: CommandInput) {
+        self.commands.push_back(command);
     }
 
     /// Hands in a command.
@@ -92,7 +122,7 @@ impl Bench {
     pub(crate) fn run(&mut self) -> Option<i64> {
         let read_through_ms = self.now_ms + 3_600_000;
         loop {
-            if let Some(due_ms) = self.run_once(100, Some(read_through_ms)) {
+            if let Ran::UntilIdle { due_ms } = self.run_once(100, Some(read_through_ms)) {
                 return due_ms;
             }
         }
@@ -100,13 +130,16 @@ impl Bench {
 
     /// Has the decider take in about so many hundredths of what was announced.
     ///
-    /// Returns when something is due, if the decider was not lost on the way.
-    pub(crate) fn run_once(&mut self, percent: u64, read_through_ms: Option<i64>) -> Option<Option<i64>> {
+    pub(crate) fn run_once(&mut self, percent: u64, read_through_ms: Option<i64>) -> Ran {
         let random = &mut self.random;
         let chosen: BTreeSet<Announced> =
             self.announced.iter().filter(|_| random.percent(percent)).cloned().collect();
         let all = chosen.len() == self.announced.len();
-        let mut inputs = Inputs { commands: self.commands.clone(), ..Inputs::default() };
+        let mut inputs = Inputs {
+            commands: self.commands.clone(),
+            truncates: std::mem::take(&mut self.truncates),
+            ..Inputs::default()
+        };
         for announced in &chosen {
             match announced {
                 Announced::Referral(key) => {
@@ -120,27 +153,30 @@ impl Bench {
         inputs.progress = read_through_ms.filter(|_| all).map(progress);
         let given = self.commands.len();
         self.decider.begin(inputs, self.now_ms);
-        let due_ms = self.put_pages()?;
+        let ran = self.put_pages();
+        if ran == Ran::UntilLost {
+            return ran;
+        }
         if self.decider.is_done_with_inputs() {
             self.announced.retain(|announced| !chosen.contains(announced));
             self.commands.drain(..given);
         }
-        Some(due_ms)
+        ran
     }
 
-    fn put_pages(&mut self) -> Option<Option<i64>> {
+    fn put_pages(&mut self) -> Ran {
         for _ in 0..200_000 {
             match self.decider.step() {
                 Step::Load(needs) => self.load(needs),
                 Step::Put(page) => {
                     if self.random.percent(self.unkindness.lost) {
                         self.start_again();
-                        return None;
+                        return Ran::UntilLost;
                     }
                     self.put(*page);
                     if self.random.percent(self.unkindness.killed) {
                         self.start_again();
-                        return None;
+                        return Ran::UntilLost;
                     }
                     if self.random.percent(self.unkindness.forgotten) {
                         self.decider.forget_heads();
@@ -150,7 +186,7 @@ impl Bench {
                     if let Some(due_ms) = due_ms {
                         assert!(due_ms > self.decider.network().time_ms, "what is due is done");
                     }
-                    return Some(due_ms);
+                    return Ran::UntilIdle { due_ms };
                 }
             }
         }
@@ -204,6 +240,7 @@ impl Bench {
                 needs.swap_remove(usize::try_from(index).expect("an index"));
             }
         }
+        self.loaded += needs.len();
         let loaded = needs.into_iter().map(|need| self.loaded(need)).collect();
         self.decider.provide(loaded);
     }
@@ -213,7 +250,9 @@ impl Bench {
         let is_behind = self.random.percent(self.unkindness.behind);
         let position = if is_behind { self.mark + self.random.below(last - self.mark + 1) } else { last };
         match need {
-            Need::Node(account) if self.random.percent(self.unkindness.unreadable) => {
+            Need::Node(account)
+                if self.unreadable.contains(&account) || self.random.percent(self.unkindness.unreadable) =>
+            {
                 Loaded::Unreadable { account }
             }
             Need::Node(account) => {
@@ -325,15 +364,6 @@ fn domain_encoded(network: &StoredNetwork) -> StoredNetwork {
 fn progress(read_through_ms: i64) -> Progress {
     let partition = PartitionProgress { partition: "orders-0".to_owned(), offset: 1, read_through_ms };
     Progress { orders: vec![partition], unread: Vec::new() }
-}
-
-impl Bench {
-    /// Puts a referral, under the account's name as key.
-    pub(crate) fn refer(&mut self, account: &str, referrer: Option<&str>) {
-        let row = ReferralRow { account: user(account), referrer: referrer.map(user) };
-        let announced = self.source.put_referral(RowKey::new(account), Some(row));
-        self.announce(announced);
-    }
 }
 
 pub(crate) fn user(text: &str) -> AccountSequence {

@@ -215,9 +215,8 @@ fn error_matches(expected: &Value, error: &str) -> bool {
 }
 
 fn look_at_queue(name: &str, world: &mut World) -> Option<Value> {
-    let now_ms = world.now_ms();
-    let queue = world.queues.get_mut(name)?;
-    queue.advance(now_ms);
+    world.with_queue(name, |queue, now_ms| queue.advance(now_ms))?;
+    let queue = world.queues.get(name)?;
     let bodies: Vec<&str> = queue.messages().map(|message| message.body.as_str()).collect();
     Some(json!({
         "bodies": bodies,

@@ -13,6 +13,7 @@ use super::stub::Stub;
 use crate::clock::Millis;
 use crate::lambda::{FunctionOptions, Invocation, Outcome, Payload, Schedule, parse_rate};
 use crate::queue::Receipt;
+use crate::random::Random;
 use crate::table::{Billing, Schema, TableOptions, Throughput, Units, ViewType};
 use crate::value::item_from_json;
 use crate::wire;
@@ -64,7 +65,7 @@ impl<'script> Runner<'script> {
     fn new(script: &'script Script) -> anyhow::Result<Self> {
         let mut runner = Self {
             script,
-            world: World::new(Profile::Fixed, 0),
+            world: World::new(Profile::Fixed, Random::new(0)),
             stubs: BTreeMap::new(),
             alarms: Vec::new(),
             sent: BTreeMap::new(),
@@ -113,12 +114,11 @@ impl<'script> Runner<'script> {
     fn on_alarm(&mut self, token: u64) -> anyhow::Result<()> {
         match &self.alarms[usize::try_from(token)?] {
             Alarm::Release { queue, receipts } => {
-                let now_ms = self.world.now_ms();
-                if let Some(queue) = self.world.queues.get_mut(queue) {
+                self.world.with_queue(queue, |queue, now_ms| {
                     for receipt in receipts {
                         queue.change_visibility(now_ms, *receipt, 0);
                     }
-                }
+                });
                 Ok(())
             }
             Alarm::Send { step, repetition } => {
@@ -155,9 +155,9 @@ impl<'script> Runner<'script> {
         let json = expand(json, repetition, &self.answers)?;
         let name = json["queue"].as_str().context("it names no queue")?;
         let body = json["body"].as_str().context("it names no body")?;
-        let now_ms = self.world.now_ms();
-        let queue = self.world.queues.get_mut(name).with_context(|| format!("there is no queue {name}"))?;
-        queue.duplicate(now_ms, body);
+        self.world
+            .with_queue(name, |queue, now_ms| queue.duplicate(now_ms, body))
+            .with_context(|| format!("there is no queue {name}"))?;
         Ok(())
     }
 

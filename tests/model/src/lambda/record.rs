@@ -14,6 +14,8 @@ pub struct KafkaRecord {
     pub offset: u64,
     /// When it got into the log.
     pub at_ms: Millis,
+    /// When a poller can fetch it.
+    pub fetchable_ms: Millis,
     /// Its key.
     pub key: Option<String>,
     /// What it says; a tombstone says nothing.

@@ -23,18 +23,29 @@ impl Topic {
         u32::try_from(self.partitions.len()).expect("few partitions")
     }
 
-    /// Appends a record and returns its offset; nothing where there is no such partition.
+    /// Appends a record that can be fetched later, and not before those ahead of it. Returns its offset and when it
+    /// can be fetched; nothing where there is no such partition.
     pub fn append(
         &mut self,
         now_ms: Millis,
+        fetchable_ms: Millis,
         partition: u32,
         key: Option<String>,
         value: Option<String>,
-    ) -> Option<u64> {
+    ) -> Option<(u64, Millis)> {
         let log = self.partitions.get_mut(partition as usize)?;
         let offset = log.len() as u64;
-        log.push(KafkaRecord { topic: self.name.clone(), partition, offset, at_ms: now_ms, key, value });
-        Some(offset)
+        let fetchable_ms = log.last().map_or(fetchable_ms, |last| last.fetchable_ms.max(fetchable_ms));
+        log.push(KafkaRecord {
+            topic: self.name.clone(),
+            partition,
+            offset,
+            at_ms: now_ms,
+            fetchable_ms,
+            key,
+            value,
+        });
+        Some((offset, fetchable_ms))
     }
 
     /// Returns the records of a partition from an offset on.

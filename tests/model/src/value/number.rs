@@ -185,6 +185,14 @@ impl From<i64> for Number {
     }
 }
 
+impl From<u64> for Number {
+    fn from(value: u64) -> Self {
+        Self { negative: false, coefficient: u128::from(value), exponent: 0 }
+            .normalized()
+            .expect("a whole number of 64 bits has at most 20 digits")
+    }
+}
+
 impl fmt::Display for Number {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.negative { "-" } else { "" };

@@ -31,11 +31,16 @@ impl World {
 
     pub(super) fn fire_schedule(&mut self, schedule: usize) {
         let Schedule { every_ms, function, .. } = self.schedules[schedule].clone();
-        self.invoke_asynchronously(&function, Payload::Tick);
+        let delay_ms = self.latencies.schedule_ms();
+        self.plan_asynchronous(&function, Payload::Tick, delay_ms);
         self.after(every_ms, Event::ScheduleFires { schedule });
     }
 
     pub(super) fn invoke_asynchronously(&mut self, function: &str, payload: Payload) {
+        self.plan_asynchronous(function, payload, 0);
+    }
+
+    fn plan_asynchronous(&mut self, function: &str, payload: Payload, delay_ms: Millis) {
         self.last_asynchronous += 1;
         let entry = self.last_asynchronous;
         let invocation = AsyncInvocation {
@@ -46,7 +51,7 @@ impl World {
             throttles: 0,
         };
         self.asynchronous.insert(entry, invocation);
-        let delay_ms = self.latencies.async_ms();
+        let delay_ms = delay_ms + self.latencies.async_ms();
         self.after(delay_ms, Event::AsyncAsk { entry });
     }
 

@@ -100,6 +100,8 @@ pub enum Fault {
     LoseAnswer,
     /// The service fails before it does anything.
     ErrorBefore,
+    /// The service refuses the call because there were too many.
+    Throttle,
 }
 
 /// The answer to a call.
@@ -170,8 +172,14 @@ impl World {
             consumed: Vec::new(),
             read_set: None,
         };
-        if fault == Fault::ErrorBefore {
-            let error = ErrorKind::InternalServerError.because("The service failed before it did anything");
+        let refusal = match fault {
+            Fault::None | Fault::LoseAnswer => None,
+            Fault::ErrorBefore => {
+                Some(ErrorKind::InternalServerError.because("The service failed before it did anything"))
+            }
+            Fault::Throttle => Some(ErrorKind::ThrottlingException.because("The service has too much to do")),
+        };
+        if let Some(error) = refusal {
             pending.result = Some(Err(CallError::Service(error)));
             self.calls.insert(call, pending);
             self.after(EARLY_ERROR_MS, Event::Answer { call });

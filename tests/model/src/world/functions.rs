@@ -6,6 +6,12 @@ use crate::error::{ErrorKind, ServiceError};
 use crate::lambda::{Invocation, Origin, Outcome, Payload};
 
 impl World {
+    /// Returns the function of an invocation that runs.
+    #[must_use]
+    pub fn function_of(&self, invocation: u64) -> Option<String> {
+        self.invocations.get(&invocation).map(|invocation| invocation.function.clone())
+    }
+
     /// Ends an invocation now.
     pub fn end_invocation(&mut self, invocation: u64, outcome: Outcome) {
         self.at(self.now_ms, Event::End { invocation, outcome });

@@ -6,6 +6,7 @@ mod call;
 mod event;
 mod functions;
 mod mappings;
+mod measured;
 mod profile;
 mod queues;
 mod record_triggers;
@@ -71,7 +72,7 @@ pub enum Notice {
 impl World {
     /// Returns an empty world at time 0.
     #[must_use]
-    pub fn new(profile: Profile, seed: u64) -> Self {
+    pub fn new(profile: Profile, random: Random) -> Self {
         Self {
             now_ms: 0,
             agenda: Agenda::default(),
@@ -82,7 +83,7 @@ impl World {
             topics: BTreeMap::new(),
             mappings: Vec::new(),
             schedules: Vec::new(),
-            latencies: Latencies::new(profile, Random::new(seed)),
+            latencies: Latencies::new(profile, random),
             calls: BTreeMap::new(),
             last_call: 0,
             invocations: BTreeMap::new(),

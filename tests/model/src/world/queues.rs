@@ -2,7 +2,7 @@
 
 use super::{Event, Output, World};
 use crate::clock::Millis;
-use crate::queue::{QueueResponse, ReceiveOptions};
+use crate::queue::{Queue, QueueResponse, ReceiveOptions};
 
 /// A receive that waits for a message.
 pub(super) struct Waiter {
@@ -11,6 +11,14 @@ pub(super) struct Waiter {
 }
 
 impl World {
+    /// Does something to a queue, and sees to what follows from it.
+    pub fn with_queue<T>(&mut self, name: &str, work: impl FnOnce(&mut Queue, Millis) -> T) -> Option<T> {
+        let now_ms = self.now_ms;
+        let done = self.queues.get_mut(name).map(|queue| work(queue, now_ms));
+        self.settle_queues();
+        done
+    }
+
     /// Sees to every queue that something was done to.
     pub(super) fn settle_queues(&mut self) {
         loop {
@@ -74,7 +82,7 @@ impl World {
     }
 
     fn plan_queue_timer(&mut self, queue: &str) {
-        let due_ms = self.queues.get(queue).and_then(crate::queue::Queue::next_due_ms);
+        let due_ms = self.queues.get(queue).and_then(Queue::next_due_ms);
         let Some(due_ms) = due_ms else { return };
         if self.queue_timers.get(queue).is_none_or(|planned_ms| due_ms < *planned_ms) {
             self.queue_timers.insert(queue.to_owned(), due_ms);

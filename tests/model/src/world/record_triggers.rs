@@ -8,9 +8,6 @@ use crate::lambda::{
     Directive, FeederRules, Finished, KafkaRecord, Origin, Outcome, Payload, Record, Source, Then,
 };
 
-/// How often a stream's trigger polls.
-const STREAM_POLL_MS: Millis = 250;
-
 /// What has to be done after a feeder took in a result.
 struct Settled {
     /// Texts of records that were given up.
@@ -30,12 +27,13 @@ impl World {
         value: Option<String>,
     ) -> Result<u64, ServiceError> {
         let now_ms = self.now_ms;
-        let offset = self.topics.get_mut(topic).and_then(|log| log.append(now_ms, partition, key, value));
-        let offset = offset.ok_or_else(|| {
+        let fetchable_ms = now_ms + self.latencies.fetch_ms();
+        let log = self.topics.get_mut(topic);
+        let appended = log.and_then(|log| log.append(now_ms, fetchable_ms, partition, key, value));
+        let (offset, fetchable_ms) = appended.ok_or_else(|| {
             ErrorKind::ResourceNotFoundException.because(format!("There is no partition {topic}-{partition}"))
         })?;
-        let delay_ms = self.latencies.fetch_ms();
-        self.after(delay_ms, Event::Fetchable { topic: topic.to_owned() });
+        self.at(fetchable_ms, Event::Fetchable { topic: topic.to_owned() });
         Ok(offset)
     }
 
@@ -52,7 +50,7 @@ impl World {
 
     /// Fetches what can be fetched of a topic, for each of its triggers.
     pub(super) fn fetch_topic(&mut self, topic: &str) {
-        let fetch_ms = self.latencies.fetch_ms();
+        let now_ms = self.now_ms;
         for mapping in 0..self.mappings.len() {
             let Mappings { work: Work::Topic(work), enabled: true } = self.mapping_work(mapping) else {
                 continue;
@@ -65,16 +63,14 @@ impl World {
             let mut records: Vec<KafkaRecord> = Vec::new();
             for partition in 0..log.partitions() {
                 let fetched = &mut work.fetched[partition as usize];
-                let fetchable = log
-                    .read_from(partition, *fetched)
-                    .iter()
-                    .take_while(|record| record.at_ms + fetch_ms <= self.now_ms);
+                let unread = log.read_from(partition, *fetched).iter();
+                let fetchable = unread.take_while(|record| record.fetchable_ms <= now_ms);
                 for record in fetchable {
                     *fetched += 1;
                     records.push(record.clone());
                 }
             }
-            records.sort_by_key(|record| record.at_ms);
+            records.sort_by_key(|record| record.fetchable_ms);
             let pollers = work.pollers.len();
             for record in records {
                 work.pollers[record.partition as usize % pollers].offer(record);
@@ -98,7 +94,7 @@ impl World {
         if planned.is_some() || end.is_none_or(|end| end <= position) {
             return;
         }
-        let poll_ms = (self.now_ms / STREAM_POLL_MS + 1) * STREAM_POLL_MS;
+        let poll_ms = self.latencies.stream_poll_at_ms(self.now_ms);
         let Work::Stream(work) = &mut self.mappings[mapping].work else { return };
         work.poll_ms = Some(poll_ms);
         self.at(poll_ms, Event::StreamPoll { mapping });
@@ -271,7 +267,7 @@ impl World {
     /// A topic's trigger commits a little later; a stream's goes on at once.
     fn commit_delay_ms(&mut self, mapping: usize) -> Millis {
         match self.mappings[mapping].options.source {
-            Source::Topic(_) => self.latencies.settle_ms(),
+            Source::Topic(_) => self.latencies.commit_ms(),
             Source::Stream(_) | Source::Queue(_) => 0,
         }
     }

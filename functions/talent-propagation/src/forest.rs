@@ -1,0 +1,115 @@
+//! A part of the referral forest in memory, and what changes in it when everything is carried up.
+//!
+//! Nothing here reads or writes. What is missing is named, and the caller loads it and asks again.
+
+mod rings;
+mod settle;
+mod tidy;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{AccountSequence, TalentTable};
+use store::talent::{StoredTalent, Talent, TalentCause};
+
+pub(crate) use settle::{Settled, Unsettled};
+
+/// How many accounts a walk up looks at in search of a ring. What is further up is taken to be on none.
+pub(crate) const RING_LENGTH_MAX: usize = 2_000;
+
+/// By what levels are assessed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standards<'a> {
+    /// The table of levels in force.
+    pub(crate) table: &'a TalentTable,
+    /// Whether the source says when users were seen last.
+    pub(crate) knows_activity: bool,
+    /// The time, in milliseconds since 1970.
+    pub(crate) now_ms: i64,
+}
+
+/// What is to be compared and carried up.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Work {
+    /// Accounts whose level and report are compared with what stands.
+    pub(crate) starts: BTreeMap<AccountSequence, TalentCause>,
+    /// Accounts above which rings are looked for first.
+    pub(crate) ring_starts: BTreeMap<AccountSequence, TalentCause>,
+    /// Accounts whose user decides whether they are active.
+    pub(crate) users: BTreeSet<AccountSequence>,
+    /// Referrers that an account had, from which its report is taken back.
+    pub(crate) left: BTreeMap<AccountSequence, BTreeSet<AccountSequence>>,
+    /// Accounts whose reports taken in are to be made fewer.
+    pub(crate) untidy: BTreeSet<AccountSequence>,
+    /// Whether changes go on above the first referrer.
+    pub(crate) goes_on: bool,
+}
+
+/// What must be loaded before the work can be finished.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Teams and levels.
+    pub(crate) accounts: BTreeSet<AccountSequence>,
+    /// Users.
+    pub(crate) users: BTreeSet<AccountSequence>,
+    /// Accounts above which rings must be looked for.
+    pub(crate) rings: BTreeSet<AccountSequence>,
+}
+
+impl Needs {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.users.is_empty() && self.rings.is_empty()
+    }
+}
+
+/// What is known of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UserState {
+    /// No row names the account.
+    Absent,
+    /// A row does.
+    Arrived {
+        /// Until when the account counts as active, in milliseconds since 1970, where that is known.
+        active_until_ms: Option<i64>,
+    },
+}
+
+/// A part of the forest.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Forest {
+    accounts: BTreeMap<AccountSequence, Standing>,
+    users: BTreeMap<AccountSequence, UserState>,
+}
+
+/// An account's record as it was read, and as it should be.
+#[derive(Debug, Clone)]
+struct Standing {
+    read: StoredTalent,
+    now: Talent,
+}
+
+impl Forest {
+    pub(crate) fn add(&mut self, account: AccountSequence, read: StoredTalent) {
+        self.accounts.insert(account, Standing { now: read.talent.clone(), read });
+    }
+
+    pub(crate) fn add_user(&mut self, account: AccountSequence, user: UserState) {
+        self.users.insert(account, user);
+    }
+
+    pub(crate) fn names(&self) -> Vec<AccountSequence> {
+        self.accounts.keys().cloned().collect()
+    }
+
+    pub(crate) fn record(&self, account: &AccountSequence) -> Option<&StoredTalent> {
+        self.accounts.get(account).map(|standing| &standing.read)
+    }
+
+    /// Returns the account's record as it should be.
+    pub(crate) fn now(&self, account: &AccountSequence) -> Option<&Talent> {
+        self.accounts.get(account).map(|standing| &standing.now)
+    }
+
+    fn now_mut(&mut self, account: &AccountSequence) -> Option<&mut Talent> {
+        self.accounts.get_mut(account).map(|standing| &mut standing.now)
+    }
+}

@@ -1,0 +1,127 @@
+//! Rings: accounts that refer each other in a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{AccountSequence, TalentLevel, Team};
+
+use super::{Forest, RING_LENGTH_MAX, Standards};
+
+/// What a walk up from an account met.
+pub(crate) struct WalkUp {
+    /// The accounts, the first one included.
+    pub(crate) accounts: Vec<AccountSequence>,
+    /// Where the ring that the walk ended in begins among them, if it ended in one.
+    pub(crate) ring_from: Option<usize>,
+}
+
+impl Forest {
+    /// Walks up from `account` to the top, or round a ring once.
+    ///
+    /// # Errors
+    ///
+    /// The account that is not loaded.
+    pub(super) fn walk_up(&self, account: &AccountSequence) -> Result<WalkUp, AccountSequence> {
+        let mut accounts = vec![account.clone()];
+        let mut places = BTreeMap::from([(account.clone(), 0)]);
+        loop {
+            let last = accounts.last().expect("it begins with an account");
+            let talent = self.now(last).ok_or_else(|| last.clone())?;
+            let Some(referrer) = talent.referrer.clone().filter(|referrer| referrer != last) else {
+                return Ok(WalkUp { accounts, ring_from: None });
+            };
+            if let Some(place) = places.get(&referrer) {
+                return Ok(WalkUp { accounts, ring_from: Some(*place) });
+            }
+            if accounts.len() > RING_LENGTH_MAX {
+                tracing::error!(
+                    account = account.as_str(),
+                    "an account has more ancestors than are looked at for a ring"
+                );
+                return Ok(WalkUp { accounts, ring_from: None });
+            }
+            places.insert(referrer.clone(), accounts.len());
+            accounts.push(referrer);
+        }
+    }
+
+    /// Returns the ring that `account` is on, each account followed by its referrer; `None` if it is on none.
+    pub(super) fn ring_of(
+        &self,
+        account: &AccountSequence,
+    ) -> Result<Option<Vec<AccountSequence>>, AccountSequence> {
+        let walk = self.walk_up(account)?;
+        Ok((walk.ring_from == Some(0)).then_some(walk.accounts))
+    }
+
+    /// Returns the least levels of the accounts of a ring that the table and the levels below the ring allow.
+    ///
+    /// All begin at none. A level that rises can only raise the next one, so what is reached when nothing rises any
+    /// more is the least solution.
+    pub(super) fn ring_levels(&self, ring: &[AccountSequence], standards: Standards<'_>) -> Vec<TalentLevel> {
+        let teams: Vec<Team> =
+            (0..ring.len()).map(|place| self.team_besides_ring(ring, place, standards)).collect();
+        let mut levels = vec![TalentLevel::NONE; ring.len()];
+        let mut unchanged = 0;
+        let mut place = 0;
+        while unchanged < ring.len() {
+            let below = levels[(place + ring.len() - 1) % ring.len()];
+            let team = with_direct_at(&teams[place], below);
+            let level = standards.table.assess(&team, standards.knows_activity).level;
+            if level > levels[place] {
+                levels[place] = level;
+                unchanged = 0;
+            } else {
+                unchanged += 1;
+            }
+            place = (place + 1) % ring.len();
+        }
+        levels
+    }
+
+    /// Returns the counted team of an account of a ring, without the level of the account before it on the ring.
+    fn team_besides_ring(&self, ring: &[AccountSequence], place: usize, standards: Standards<'_>) -> Team {
+        let (account, before) = (&ring[place], &ring[(place + ring.len() - 1) % ring.len()]);
+        let talent = self.now(account).expect("a ring was walked");
+        let confirmed = self.now(before).and_then(|before| before.confirmed.as_ref());
+        let included = talent.includes(account, before, confirmed).map(domain::Report::level);
+        let mut team = talent.counted_team(standards.now_ms);
+        if let Some(count) = included.and_then(|level| level_count(&mut team, level)) {
+            *count = count.saturating_sub(1);
+        }
+        team
+    }
+
+    /// Records the rings above `start`. Returns the accounts whose ring is another one, and those of its ring.
+    pub(super) fn find_rings(
+        &mut self,
+        start: &AccountSequence,
+    ) -> Result<(BTreeSet<AccountSequence>, Vec<AccountSequence>), AccountSequence> {
+        let walk = self.walk_up(start)?;
+        let from = walk.ring_from.unwrap_or(walk.accounts.len());
+        let length = u32::try_from(walk.accounts.len() - from).expect("a ring is bounded");
+        let mut changed = BTreeSet::new();
+        for (place, account) in walk.accounts.iter().enumerate() {
+            let ring = if place < from { 0 } else { length };
+            let talent = self.now_mut(account).expect("it was walked");
+            if talent.ring != ring {
+                talent.ring = ring;
+                changed.insert(account.clone());
+            }
+        }
+        Ok((changed, walk.accounts[from..].to_vec()))
+    }
+}
+
+fn level_count(team: &mut Team, level: TalentLevel) -> Option<&mut u64> {
+    team.levels.get_mut(usize::from(level.get()).checked_sub(1)?)
+}
+
+fn with_direct_at(team: &Team, level: TalentLevel) -> Team {
+    let mut team = team.clone();
+    let places = usize::from(level.get());
+    if places > 0 {
+        team.levels.resize(team.levels.len().max(places), 0);
+        team.levels[places - 1] += 1;
+    }
+    team
+}

@@ -1,0 +1,5 @@
+//! The binary of the function `talent-propagation`.
+
+fn main() -> std::process::ExitCode {
+    talent_propagation::run()
+}

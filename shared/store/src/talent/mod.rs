@@ -1,0 +1,26 @@
+//! Talent: teams, levels, and what has still to be carried up.
+//!
+//! | what | key in `Ledger` |
+//! |---|---|
+//! | an account's team and level | `TALENT#<account>` / `HEAD` |
+//! | an earlier change of its level | `TALENT_CHANGES#<account>` / `<number>` |
+//! | a change that has still to be carried up from an account | `TALENT_MARKS#<shard>` / `<account>#<kind>` |
+//! | a level that waits for its user | `TALENT_AWAITING#<shard>` / `<account>` |
+//! | an account that is active until a time | `TALENT_ACTIVE#<shard>` / `<time>#<account>` |
+//! | which table of levels is in force | `TALENT_STATE` / `STATE` |
+
+mod lists;
+mod marks;
+mod record;
+mod state;
+
+pub use lists::{
+    ActiveUntil, Awaiting, active_until_past, awaiting, awaiting_of, put_active_until, put_awaiting,
+    remove_active_until, remove_awaiting, users_changed,
+};
+pub use marks::{Mark, MarkKind, RAISED_SHARDS, clear, raise, raised, raised_on};
+pub use record::{
+    Confirmed, LevelChange, StoredTalent, TakenIn, Talent, TalentCause, changes, knows_account, put,
+    put_change, read, read_all, scan,
+};
+pub use state::{TablePass, TalentState, put_state, state};

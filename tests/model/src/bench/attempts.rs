@@ -1,0 +1,96 @@
+//! How a client tries a call again: like the clients that are deployed, with pauses from the seed.
+
+use super::shared::Shared;
+use crate::clock::Millis;
+use crate::error::{CancellationCode, ErrorKind};
+use crate::world::CallError;
+
+/// For how long one call is tried again, pauses and attempts that were never answered together.
+const TRY_FOR_MS: Millis = 2_000;
+const FIRST_PAUSE_MS: Millis = 10;
+const LONGEST_PAUSE_MS: Millis = 320;
+/// How long the world lets a caller wait for an answer that was lost.
+const LOST_ANSWER_MS: Millis = 1_000;
+
+/// An attempt that failed.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) kind: FailureKind,
+    pub(super) message: String,
+}
+
+/// What a failed attempt says about the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailureKind {
+    /// Nothing was done; the next attempt may work.
+    NotNow,
+    /// It is not known whether anything was done; the next attempt may work.
+    Unknown,
+    /// Nothing was done, and no attempt will work.
+    Refused,
+}
+
+/// The attempts of one call.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    left_ms: Millis,
+    pause_ms: Millis,
+    /// Whether an earlier attempt may have taken effect although it failed.
+    pub(super) may_have_taken_effect: bool,
+}
+
+impl Failure {
+    pub(super) fn of(error: &CallError) -> Self {
+        let CallError::Service(error) = error else {
+            return Self { kind: FailureKind::Unknown, message: "no answer in time".to_owned() };
+        };
+        let kind = match error.kind {
+            ErrorKind::InternalServerError => FailureKind::Unknown,
+            ErrorKind::ProvisionedThroughputExceededException
+            | ErrorKind::RequestLimitExceeded
+            | ErrorKind::RequestThrottled
+            | ErrorKind::ThrottlingException
+            | ErrorKind::TransactionConflictException => FailureKind::NotNow,
+            _ => FailureKind::Refused,
+        };
+        Self { kind, message: error.to_string() }
+    }
+
+    pub(super) fn of_statement(code: CancellationCode, message: &str) -> Self {
+        let kind = match code {
+            CancellationCode::ProvisionedThroughputExceeded
+            | CancellationCode::RequestLimitExceeded
+            | CancellationCode::ThrottlingError
+            | CancellationCode::TransactionConflict => FailureKind::NotNow,
+            _ => FailureKind::Refused,
+        };
+        Self { kind, message: format!("{code:?}: {message}") }
+    }
+}
+
+impl Attempts {
+    pub(super) fn new() -> Self {
+        Self { left_ms: TRY_FOR_MS, pause_ms: FIRST_PAUSE_MS, may_have_taken_effect: false }
+    }
+
+    /// Takes in that an attempt was not answered.
+    pub(super) fn count(&mut self, error: &CallError) {
+        if *error == CallError::TimedOut {
+            self.left_ms = self.left_ms.saturating_sub(LOST_ANSWER_MS);
+        }
+    }
+
+    /// Waits before the next attempt, or returns the failure if there is to be none.
+    pub(super) async fn again(&mut self, shared: &Shared, failure: Failure) -> Result<(), Failure> {
+        self.may_have_taken_effect |= failure.kind == FailureKind::Unknown;
+        if failure.kind == FailureKind::Refused || self.left_ms == 0 {
+            return Err(failure);
+        }
+        // Callers that failed together come back apart.
+        let pause_ms = shared.lock().random.between(self.pause_ms / 2, self.pause_ms);
+        self.left_ms = self.left_ms.saturating_sub(pause_ms);
+        self.pause_ms = (self.pause_ms * 2).min(LONGEST_PAUSE_MS);
+        shared.sleep(pause_ms).await;
+        Ok(())
+    }
+}

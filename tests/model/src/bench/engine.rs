@@ -1,0 +1,438 @@
+//! The tables of a world as functions know them.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use store::{
+    BoxFuture, Change, Condition, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written,
+};
+
+use super::attempts::{Attempts, Failure, FailureKind};
+use super::shared::Shared;
+use crate::error::{CancellationCode, Details};
+use crate::expression::{Comparator, Condition as Expression, Operand, Path, SetOperand, Update};
+use crate::partiql::{Returning, Statement, StatementKind};
+use crate::table::{
+    self as tables, BatchGet, BatchStatement, Effect, PageOptions, Response, StatementOutcome,
+};
+use crate::value::{AttributeValue, Item as Attributes, Number};
+use crate::world::{CallError, Output, Request, TableRequest};
+
+const STATEMENTS_MAX: usize = 25;
+const WRITE_CALLS_MAX: usize = 32;
+const BATCH_KEYS_MAX: usize = 100;
+const READ_CALLS_MAX: usize = 8;
+
+/// The tables of a world, for one invocation or for a client without faults.
+///
+/// Items have the attributes that the deployed tables give them, and calls are tried again as the deployed
+/// client tries them: throttles, conflicts and lost answers for about two seconds.
+#[derive(Clone)]
+pub struct ModelEngine {
+    shared: Shared,
+    invocation: Option<u64>,
+}
+
+type Outcome = Result<Written, StoreError>;
+
+impl ModelEngine {
+    /// Returns the tables of a world, each of which has its logical name there.
+    #[must_use]
+    pub fn new(shared: Shared, invocation: Option<u64>) -> Self {
+        Self { shared, invocation }
+    }
+
+    async fn call(&self, request: tables::Request) -> Result<Response, CallError> {
+        let actions =
+            usize::from(!matches!(request, tables::Request::Get(_) | tables::Request::Write(_))) + 1;
+        let request = Request::Table { request: TableRequest::Plain(Ok(request)), actions };
+        match self.shared.call(self.invocation, request).await? {
+            Output::Table(response) => Ok(response),
+            _ => unreachable!("a table answers as a table"),
+        }
+    }
+
+    /// Makes a read until it is answered.
+    async fn repeat(&self, request: tables::Request) -> Result<Response, StoreError> {
+        let mut attempts = Attempts::new();
+        loop {
+            match self.call(request.clone()).await {
+                Ok(response) => return Ok(response),
+                Err(error) => self.again(&mut attempts, &error).await?,
+            }
+        }
+    }
+
+    async fn again(&self, attempts: &mut Attempts, error: &CallError) -> Result<(), StoreError> {
+        attempts.count(error);
+        attempts.again(&self.shared, Failure::of(error)).await.map_err(store_error)
+    }
+
+    async fn get_batch(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
+        let mut wanted: Vec<BatchGet> = Vec::new();
+        for key in keys {
+            let name = key.table.logical_name();
+            if wanted.last().is_none_or(|last| last.table != name) {
+                wanted.push(BatchGet { table: name.to_owned(), consistent: true, ..BatchGet::default() });
+            }
+            wanted.last_mut().expect("one was put there").keys.push(of_key(&key));
+        }
+        let mut found = Vec::new();
+        let mut attempts = Attempts::new();
+        while !wanted.is_empty() {
+            match self.call(tables::Request::BatchGet(wanted.clone())).await {
+                Ok(Response::BatchGot(responses, unprocessed)) => {
+                    let before = found.len();
+                    for (name, items) in responses {
+                        let table = table_named(&name);
+                        found.extend(items.into_iter().map(|item| of_attributes(table, item)));
+                    }
+                    wanted = unprocessed;
+                    if wanted.is_empty() || found.len() > before {
+                        // What did not fit comes with the next call.
+                        attempts = Attempts::new();
+                        continue;
+                    }
+                    let message = "a batch of reads stayed unprocessed".to_owned();
+                    let failure = Failure { kind: FailureKind::NotNow, message };
+                    attempts.again(&self.shared, failure).await.map_err(store_error)?;
+                }
+                Ok(_) => unreachable!("a batch of reads answers as one"),
+                Err(error) => self.again(&mut attempts, &error).await?,
+            }
+        }
+        Ok(found)
+    }
+
+    async fn write_again(&self, write: Write, mut attempts: Attempts) -> Outcome {
+        write.check_size()?;
+        loop {
+            let error = match self.call(tables::Request::Write(request_of(&write))).await {
+                Ok(_) => return Ok(Written::Done),
+                Err(error) => error,
+            };
+            if let CallError::Service(service) = &error
+                && service.kind == crate::error::ErrorKind::ConditionalCheckFailedException
+            {
+                let present = match &service.details {
+                    Details::Item(item) => Some(of_attributes(write.key().table, item.clone())),
+                    _ => None,
+                };
+                return Ok(condition_failed(&write, present, attempts.may_have_taken_effect));
+            }
+            self.again(&mut attempts, &error).await?;
+        }
+    }
+
+    async fn write_together(&self, numbered: Vec<(usize, Write)>) -> Vec<(usize, Outcome)> {
+        if let [(number, write)] = numbered.as_slice() {
+            return vec![(*number, self.write_again(write.clone(), Attempts::new()).await)];
+        }
+        let statements = numbered.iter().map(|(_, write)| statement(write)).collect();
+        let answer = self.call(tables::Request::BatchStatements(statements)).await;
+        let results: Vec<Result<Written, Failure>> = match answer {
+            Ok(Response::Statements(outcomes)) => {
+                numbered.iter().zip(outcomes).map(|((_, write), outcome)| read(write, outcome)).collect()
+            }
+            Ok(_) => unreachable!("statements are answered as such"),
+            Err(error) => numbered.iter().map(|_| Err(Failure::of(&error))).collect(),
+        };
+        stream::iter(numbered.into_iter().zip(results))
+            .map(|((number, write), result)| async move { (number, self.settle(write, result).await) })
+            .buffered(STATEMENTS_MAX)
+            .collect()
+            .await
+    }
+
+    async fn settle(&self, write: Write, result: Result<Written, Failure>) -> Outcome {
+        let failure = match result {
+            Ok(written) => return Ok(written),
+            Err(failure) => failure,
+        };
+        let mut attempts = Attempts::new();
+        attempts.again(&self.shared, failure).await.map_err(store_error)?;
+        self.write_again(write, attempts).await
+    }
+
+    async fn write_all(&self, writes: Vec<Write>) -> Vec<Outcome> {
+        let count = writes.len();
+        let (together, alone): (Vec<_>, Vec<_>) =
+            writes.into_iter().enumerate().partition(|(_, write)| fits_a_statement(write));
+        let calls = together
+            .chunks(STATEMENTS_MAX)
+            .map(<[(usize, Write)]>::to_vec)
+            .chain(alone.into_iter().map(|one| vec![one]))
+            .collect::<Vec<_>>();
+        let done: Vec<Vec<(usize, Outcome)>> = stream::iter(calls)
+            .map(|numbered| self.write_together(numbered))
+            .buffer_unordered(WRITE_CALLS_MAX)
+            .collect()
+            .await;
+        let mut outcomes: Vec<Option<Outcome>> = (0..count).map(|_| None).collect();
+        for (number, outcome) in done.into_iter().flatten() {
+            outcomes[number] = Some(outcome);
+        }
+        outcomes.into_iter().map(|outcome| outcome.expect("every write was in one call")).collect()
+    }
+
+    async fn page(&self, table: Table, request: tables::Request) -> Result<Page, StoreError> {
+        match self.repeat(request).await? {
+            Response::Page(page) => Ok(Page {
+                items: page.items.into_iter().map(|item| of_attributes(table, item)).collect(),
+                next: page.last.map(|last| key_of(table, &last)),
+            }),
+            _ => unreachable!("a page is answered as such"),
+        }
+    }
+}
+
+impl Engine for ModelEngine {
+    fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Item>, StoreError>> {
+        let request = tables::Request::Get(tables::Get {
+            table: key.table.logical_name().to_owned(),
+            key: of_key(&key),
+            consistent: true,
+            projection: None,
+        });
+        Box::pin(async move {
+            match self.repeat(request).await? {
+                Response::Got(item) => Ok(item.map(|item| of_attributes(key.table, item))),
+                _ => unreachable!("a read of one item is answered as such"),
+            }
+        })
+    }
+
+    fn get_many(&self, mut keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Item>, StoreError>> {
+        keys.sort();
+        keys.dedup();
+        Box::pin(async move {
+            let batches: Vec<Vec<Key>> = keys.chunks(BATCH_KEYS_MAX).map(<[Key]>::to_vec).collect();
+            let found: Vec<Vec<Item>> = stream::iter(batches)
+                .map(|batch| self.get_batch(batch))
+                .buffer_unordered(READ_CALLS_MAX)
+                .try_collect()
+                .await?;
+            Ok(found.into_iter().flatten().collect())
+        })
+    }
+
+    fn query(&self, query: Query) -> BoxFuture<'_, Result<Page, StoreError>> {
+        Box::pin(async move {
+            match query_request(&query) {
+                Some(request) => self.page(query.table, request).await,
+                None => Ok(Page::default()),
+            }
+        })
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        segment: Segment,
+        start: Option<Key>,
+    ) -> BoxFuture<'_, Result<Page, StoreError>> {
+        let request = tables::Request::Scan(tables::Scan {
+            table: table.logical_name().to_owned(),
+            filter: None,
+            page: PageOptions {
+                consistent: true,
+                start: start.as_ref().map(of_key),
+                ..PageOptions::default()
+            },
+            segment: Some((u64::from(segment.index), u64::from(segment.count))),
+        });
+        Box::pin(self.page(table, request))
+    }
+
+    fn write(&self, write: Write) -> BoxFuture<'_, Outcome> {
+        Box::pin(self.write_again(write, Attempts::new()))
+    }
+
+    fn write_many(&self, writes: Vec<Write>) -> BoxFuture<'_, Vec<Outcome>> {
+        Box::pin(self.write_all(writes))
+    }
+}
+
+fn store_error(failure: Failure) -> StoreError {
+    let message = failure.message;
+    match failure.kind {
+        FailureKind::NotNow | FailureKind::Unknown => StoreError::Unavailable { message },
+        FailureKind::Refused => StoreError::Refused { message },
+    }
+}
+
+/// A write that is repeated because its answer was lost is done if what stands there is what it put.
+fn condition_failed(write: &Write, present: Option<Item>, may_have_taken_effect: bool) -> Written {
+    let intended = match &write.change {
+        Change::Put(item) => Some(item),
+        Change::Delete(_) => None,
+    };
+    if may_have_taken_effect && present.as_ref() == intended {
+        return Written::Done;
+    }
+    Written::ConditionFailed(present)
+}
+
+fn request_of(write: &Write) -> tables::Write {
+    let absent = || Expression::NotExists(Path::attribute("pk"));
+    let revision = |comparator, revision| {
+        Expression::Compare(Operand::Path(Path::attribute("r")), comparator, Operand::Value(number(revision)))
+    };
+    let condition = match write.condition {
+        Condition::None => None,
+        Condition::Absent => Some(absent()),
+        Condition::Revision(expected) => Some(revision(Comparator::Equal, expected)),
+        Condition::Below(bound) => {
+            Some(Expression::Or(Box::new(absent()), Box::new(revision(Comparator::Less, bound))))
+        }
+    };
+    let effect = match &write.change {
+        Change::Put(item) => Effect::Put(of_item(item)),
+        Change::Delete(key) => Effect::Delete(of_key(key)),
+    };
+    tables::Write {
+        table: write.key().table.logical_name().to_owned(),
+        effect,
+        condition,
+        item_on_failure: true,
+        return_values: tables::ReturnValues::None,
+    }
+}
+
+fn fits_a_statement(write: &Write) -> bool {
+    let has_condition = match write.change {
+        Change::Put(_) => matches!(write.condition, Condition::Absent | Condition::Revision(_)),
+        Change::Delete(_) => matches!(write.condition, Condition::Revision(_)),
+    };
+    has_condition && write.check_size().is_ok()
+}
+
+fn statement(write: &Write) -> BatchStatement {
+    let equals = |name: &str, value: AttributeValue| {
+        Expression::Compare(Operand::Path(Path::attribute(name)), Comparator::Equal, Operand::Value(value))
+    };
+    let stands = |key: &Key, revision: u64| {
+        Expression::all(vec![
+            equals("pk", AttributeValue::S(key.partition.clone())),
+            equals("sk", AttributeValue::S(key.sort.clone())),
+            equals("r", number(revision)),
+        ])
+    };
+    let kind = match (&write.change, write.condition) {
+        (Change::Put(item), Condition::Revision(revision)) => StatementKind::Update {
+            update: replacement(item),
+            condition: stands(&item.key, revision),
+            returning: Returning::Nothing,
+        },
+        (Change::Put(item), _) => StatementKind::Insert { item: of_item(item) },
+        (Change::Delete(key), Condition::Revision(revision)) => {
+            StatementKind::Delete { condition: stands(key, revision), returning: Returning::Nothing }
+        }
+        (Change::Delete(_), _) => unreachable!("such a delete is written alone"),
+    };
+    let table = write.key().table.logical_name().to_owned();
+    BatchStatement { statement: Ok(Statement { table, kind }), consistent: false, item_on_failure: true }
+}
+
+fn replacement(item: &Item) -> Update {
+    let value = |name: &str, value| (Path::attribute(name), SetOperand::Value(value));
+    let mut update = Update {
+        set: vec![value("r", number(item.revision)), value("b", AttributeValue::B(item.body.clone()))],
+        ..Update::default()
+    };
+    match item.expires_at_s {
+        Some(at_s) => update.set.push(value("t", AttributeValue::N(Number::from(at_s)))),
+        None => update.remove.push(Path::attribute("t")),
+    }
+    update
+}
+
+fn read(write: &Write, outcome: StatementOutcome) -> Result<Written, Failure> {
+    let Some(error) = outcome.error else { return Ok(Written::Done) };
+    let present = error.item.map(|item| of_attributes(write.key().table, item));
+    match (error.code, present) {
+        // The service does not show what is there where an insert met it: the write is tried alone.
+        (CancellationCode::DuplicateItem, None) => Err(Failure {
+            kind: FailureKind::NotNow,
+            message: "the item that is there was not shown".to_owned(),
+        }),
+        (CancellationCode::ConditionalCheckFailed | CancellationCode::DuplicateItem, present) => {
+            Ok(Written::ConditionFailed(present))
+        }
+        (code, _) => Err(Failure::of_statement(code, &error.message)),
+    }
+}
+
+fn query_request(query: &Query) -> Option<tables::Request> {
+    use std::ops::Bound;
+
+    let (low, high) = query.bounds().filter(|_| query.limit > 0)?;
+    let start = match (low, high) {
+        (Bound::Excluded(after), _) | (_, Bound::Excluded(after)) => {
+            Some(of_key(&Key::new(query.table, &query.partition, after)))
+        }
+        _ => None,
+    };
+    let sort = || Operand::Path(Path::attribute("sk"));
+    let text = |text: &str| Operand::Value(AttributeValue::S(text.to_owned()));
+    let partition =
+        Expression::Compare(Operand::Path(Path::attribute("pk")), Comparator::Equal, text(&query.partition));
+    let from = query.from.as_deref().filter(|from| !from.is_empty());
+    let range = match (from, query.to.as_deref()) {
+        (Some(from), Some(to)) => Some(Expression::Between(sort(), text(from), text(to))),
+        (Some(from), None) => Some(Expression::Compare(sort(), Comparator::GreaterOrEqual, text(from))),
+        (None, Some(to)) => Some(Expression::Compare(sort(), Comparator::LessOrEqual, text(to))),
+        (None, None) => None,
+    };
+    Some(tables::Request::Query(tables::Query {
+        table: query.table.logical_name().to_owned(),
+        condition: Expression::all([partition].into_iter().chain(range).collect()).expect("one at least"),
+        filter: None,
+        page: PageOptions { consistent: true, limit: Some(query.limit), start, ..PageOptions::default() },
+        forward: !query.descending,
+    }))
+}
+
+fn number(number: u64) -> AttributeValue {
+    AttributeValue::N(Number::from(number))
+}
+
+fn of_key(key: &Key) -> Attributes {
+    Attributes::from([
+        ("pk".to_owned(), AttributeValue::S(key.partition.clone())),
+        ("sk".to_owned(), AttributeValue::S(key.sort.clone())),
+    ])
+}
+
+fn of_item(item: &Item) -> Attributes {
+    let mut attributes = of_key(&item.key);
+    attributes.insert("r".to_owned(), number(item.revision));
+    attributes.insert("b".to_owned(), AttributeValue::B(item.body.clone()));
+    if let Some(at_s) = item.expires_at_s {
+        attributes.insert("t".to_owned(), AttributeValue::N(Number::from(at_s)));
+    }
+    attributes
+}
+
+fn key_of(table: Table, attributes: &Attributes) -> Key {
+    let part = |name: &str| attributes.get(name).and_then(AttributeValue::as_text).unwrap_or_default();
+    Key::new(table, part("pk"), part("sk"))
+}
+
+fn of_attributes(table: Table, mut attributes: Attributes) -> Item {
+    let key = key_of(table, &attributes);
+    let whole = |value: Option<AttributeValue>| match value {
+        Some(AttributeValue::N(number)) => Some(number.to_string()),
+        _ => None,
+    };
+    let body = match attributes.remove("b") {
+        Some(AttributeValue::B(body)) => body,
+        _ => Vec::new(),
+    };
+    let revision = whole(attributes.remove("r")).and_then(|text| text.parse().ok());
+    let expires_at_s = whole(attributes.remove("t")).and_then(|text| text.parse().ok());
+    Item { key, revision: revision.expect("every write of this engine has a revision"), body, expires_at_s }
+}
+
+fn table_named(name: &str) -> Table {
+    let table = Table::ALL.into_iter().find(|table| table.logical_name() == name);
+    table.expect("the answer is of tables that were asked")
+}

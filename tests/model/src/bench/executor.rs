@@ -1,0 +1,354 @@
+//! Runs the invocations of a world: polls their futures when what they wait for has come, in virtual time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use runtime::{Context, Function, FunctionError};
+use serde_json::Value;
+
+use super::clock::ModelClock;
+use super::deployment::{Deployment, Registration};
+use super::engine::ModelEngine;
+use super::event::{event_of, outcome_of};
+use super::faults::{FaultPlan, Faults, Happened};
+use super::queues::ModelQueues;
+use super::shared::{Alarm, Shared};
+use crate::clock::Millis;
+use crate::error::ServiceError;
+use crate::lambda::{Invocation, Outcome, Payload};
+use crate::random::Random;
+use crate::table::ViewType;
+use crate::world::{Notice, Profile, Trace, World};
+
+/// How a world is run.
+#[derive(Clone, Debug)]
+pub struct ExecutorOptions {
+    /// The seed from which every choice follows.
+    pub seed: u64,
+    /// The latencies.
+    pub profile: Profile,
+    /// What goes wrong.
+    pub faults: FaultPlan,
+    /// The time of day at virtual time 0.
+    pub epoch: DateTime<Utc>,
+    /// Whether every event is kept as a line, besides the hash of all.
+    pub trace_lines: bool,
+}
+
+/// Something that must never happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// When it happened.
+    pub at_ms: Millis,
+    /// What happened.
+    pub message: String,
+}
+
+/// A world with the functions that run on it.
+pub struct Executor {
+    shared: Shared,
+    options: ExecutorOptions,
+    registrations: BTreeMap<String, Registration>,
+    streams: BTreeMap<String, ViewType>,
+    queue_names: BTreeMap<runtime::Queue, String>,
+    /// The function of each living environment.
+    environments: BTreeMap<(String, usize), Arc<dyn Function>>,
+    tasks: BTreeMap<u64, Task>,
+    ready: Ready,
+    findings: Vec<Finding>,
+    invocations: u64,
+}
+
+/// An invocation that runs.
+struct Task {
+    future: Pin<Box<dyn Future<Output = Result<Value, FunctionError>> + Send>>,
+    function: String,
+    environment: usize,
+    payload: Payload,
+    /// Whether the service still waits for it; an environment that stood still may run on after that.
+    is_awaited: bool,
+    waker: Waker,
+}
+
+/// The invocations that can go on, in the order in which they were woken.
+#[derive(Clone, Default)]
+struct Ready(Arc<Mutex<VecDeque<u64>>>);
+
+struct TaskWaker {
+    task: u64,
+    ready: Ready,
+}
+
+/// The number under which a future of the bench itself is woken.
+const CLIENT: u64 = 0;
+
+impl Executor {
+    /// Returns a world with everything that is deployed, at virtual time 0.
+    pub fn new(deployment: &Deployment, options: ExecutorOptions) -> Result<Self, ServiceError> {
+        let mut random = Random::new(options.seed);
+        let mut world = World::new(options.profile, random.fork());
+        world.trace = if options.trace_lines { Trace::with_lines() } else { Trace::hashed() };
+        deployment.set_up(&mut world)?;
+        let faults = Faults::new(options.faults.clone(), random.fork());
+        let functions = deployment.functions.iter();
+        let streams = deployment.streams.iter();
+        Ok(Self {
+            shared: Shared::new(world, random.fork(), faults),
+            options,
+            registrations: functions.map(|function| (function.name.clone(), function.clone())).collect(),
+            streams: streams.map(|(table, view)| (table.logical_name().to_owned(), *view)).collect(),
+            queue_names: deployment.queue_names(),
+            environments: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            ready: Ready::default(),
+            findings: Vec::new(),
+            invocations: 0,
+        })
+    }
+
+    /// Returns the tables for a client that meets no faults.
+    #[must_use]
+    pub fn engine(&self) -> ModelEngine {
+        ModelEngine::new(self.shared.clone(), None)
+    }
+
+    /// Returns the queues for a client that meets no faults.
+    #[must_use]
+    pub fn queues(&self) -> ModelQueues {
+        ModelQueues::new(self.shared.clone(), None, self.queue_names.clone())
+    }
+
+    /// Returns a clock that is right.
+    #[must_use]
+    pub fn clock(&self) -> ModelClock {
+        ModelClock::new(self.shared.clone(), self.options.epoch, 0)
+    }
+
+    /// Does something with the world.
+    pub fn with_world<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        work(&mut self.shared.lock().world)
+    }
+
+    /// Returns the time.
+    #[must_use]
+    pub fn now_ms(&self) -> Millis {
+        self.shared.lock().world.now_ms()
+    }
+
+    /// Returns what must never happen and did.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Returns how many invocations began.
+    #[must_use]
+    pub fn invocations(&self) -> u64 {
+        self.invocations
+    }
+
+    /// Returns the faults that happened.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Happened> {
+        self.shared.lock().faults.happened.clone()
+    }
+
+    /// Returns the hash of everything that happened, the same for the same seed.
+    #[must_use]
+    pub fn trace_hash(&self) -> u64 {
+        self.shared.lock().world.trace.hash()
+    }
+
+    /// Returns everything that happened, line by line, where it was kept.
+    #[must_use]
+    pub fn trace_lines(&self) -> Vec<String> {
+        self.shared.lock().world.trace.lines().to_vec()
+    }
+
+    /// Runs until a time.
+    pub fn run_until(&mut self, until_ms: Millis) {
+        while self.step(until_ms) {}
+    }
+
+    /// Runs a future of the bench itself, and the world beside it, until the future is done.
+    pub fn run_client<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let mut future = Box::pin(future);
+        let waker = self.ready.waker(CLIENT);
+        let mut is_woken = true;
+        loop {
+            if std::mem::take(&mut is_woken)
+                && let Poll::Ready(output) = future.as_mut().poll(&mut TaskContext::from_waker(&waker))
+            {
+                return output;
+            }
+            is_woken = self.poll_ready();
+            assert!(is_woken || self.step_world(Millis::MAX), "a client waits for what never comes");
+            is_woken |= self.poll_ready();
+        }
+    }
+
+    /// Lets one event happen, and everything that follows from it at once. Returns whether there was one.
+    pub fn step(&mut self, until_ms: Millis) -> bool {
+        let stepped = self.step_world(until_ms);
+        self.poll_ready();
+        stepped
+    }
+
+    fn step_world(&mut self, until_ms: Millis) -> bool {
+        let stepped = self.shared.lock().world.step(until_ms);
+        while let Some(notice) = self.take_notice() {
+            match notice {
+                Notice::Answered(answer) => self.shared.lock().answered(answer),
+                Notice::Begins(invocation) => self.begin(&invocation),
+                Notice::Alarm(token) => {
+                    let over = self.shared.lock().alarm(token);
+                    if let Some(invocation) = over {
+                        self.time_is_over(invocation);
+                    }
+                }
+            }
+        }
+        stepped
+    }
+
+    fn take_notice(&self) -> Option<Notice> {
+        self.shared.lock().world.take_notice()
+    }
+
+    fn begin(&mut self, invocation: &Invocation) {
+        self.invocations += 1;
+        let registration = &self.registrations[&invocation.function];
+        let environment = (invocation.function.clone(), invocation.environment.number);
+        let function = self.environments.entry(environment).or_insert_with(|| (registration.build)()).clone();
+        let deadline_ms = invocation.begins_ms + registration.timeout_ms;
+        let context = self.context(invocation, deadline_ms);
+        let view = match &invocation.payload {
+            Payload::StreamRecords { table, .. } => self.streams.get(table).copied(),
+            _ => None,
+        };
+        let view = view.unwrap_or(ViewType::KeysOnly);
+        let event = event_of(&invocation.payload, self.options.epoch, invocation.begins_ms, view);
+        let future = async move { function.handle(event, &context).await };
+        let task = Task {
+            future: Box::pin(future),
+            function: invocation.function.clone(),
+            environment: invocation.environment.number,
+            payload: invocation.payload.clone(),
+            is_awaited: true,
+            waker: self.ready.waker(invocation.number),
+        };
+        self.tasks.insert(invocation.number, task);
+        self.shared.lock().set_alarm(deadline_ms, Alarm::TimeIsOver(invocation.number));
+        self.ready.push(invocation.number);
+    }
+
+    fn context(&self, invocation: &Invocation, deadline_ms: Millis) -> Context {
+        let number = Some(invocation.number);
+        let skew_ms = invocation.environment.skew_ms;
+        Context {
+            clock: Arc::new(ModelClock::new(self.shared.clone(), self.options.epoch, skew_ms)),
+            deadline: self.options.epoch + TimeDelta::milliseconds(deadline_ms.cast_signed() + skew_ms),
+            engine: Arc::new(ModelEngine::new(self.shared.clone(), number)),
+            queues: Arc::new(ModelQueues::new(self.shared.clone(), number, self.queue_names.clone())),
+            request_id: format!("invocation-{}", invocation.number),
+        }
+    }
+
+    /// Polls everything that can go on, and tells whether the bench's own future can.
+    fn poll_ready(&mut self) -> bool {
+        let mut client_is_woken = false;
+        while let Some(task) = self.ready.pop() {
+            if task == CLIENT {
+                client_is_woken = true;
+            } else {
+                self.poll(task);
+            }
+            let killed = std::mem::take(&mut self.shared.lock().killed);
+            for invocation in killed {
+                self.end(invocation, Outcome::Killed);
+            }
+        }
+        client_is_woken
+    }
+
+    fn poll(&mut self, number: u64) {
+        let Some(task) = self.tasks.get_mut(&number) else { return };
+        let waker = task.waker.clone();
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            task.future.as_mut().poll(&mut TaskContext::from_waker(&waker))
+        }));
+        let outcome = match polled {
+            Ok(Poll::Pending) => return,
+            Ok(Poll::Ready(Ok(answer))) => outcome_of(&answer, &task.payload),
+            Ok(Poll::Ready(Err(error))) => Outcome::Failed(error.message),
+            Err(panic) => {
+                let message = panic_message(&*panic);
+                let at_ms = self.shared.lock().world.now_ms();
+                let message = format!("{} panicked: {message}", task.function);
+                self.findings.push(Finding { at_ms, message });
+                Outcome::Failed("it panicked".to_owned())
+            }
+        };
+        self.end(number, outcome);
+    }
+
+    /// Ends an invocation, for the service if that still waits for it.
+    fn end(&mut self, number: u64, outcome: Outcome) {
+        let Some(task) = self.tasks.remove(&number) else { return };
+        if !outcome.environment_survives() {
+            self.environments.remove(&(task.function.clone(), task.environment));
+        }
+        if task.is_awaited {
+            self.shared.lock().world.end_invocation(number, outcome);
+        }
+    }
+
+    fn time_is_over(&mut self, number: u64) {
+        let Some(task) = self.tasks.get_mut(&number) else { return };
+        let stands_still = self.shared.lock().suspended.contains(&number);
+        if !stands_still {
+            self.end(number, Outcome::TimedOut);
+            return;
+        }
+        // The service gives the environment up, and the environment does not know.
+        task.is_awaited = false;
+        self.environments.remove(&(task.function.clone(), task.environment));
+        self.shared.lock().world.end_invocation(number, Outcome::TimedOut);
+    }
+}
+
+impl Ready {
+    fn waker(&self, task: u64) -> Waker {
+        Waker::from(Arc::new(TaskWaker { task, ready: self.clone() }))
+    }
+
+    fn push(&self, task: u64) {
+        let mut ready = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ready.contains(&task) {
+            ready.push_back(task);
+        }
+    }
+
+    fn pop(&self) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.ready.push(self.task);
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+        (Some(message), _) => message.clone(),
+        (None, Some(message)) => (*message).to_owned(),
+        (None, None) => "with no message".to_owned(),
+    }
+}

@@ -1,0 +1,173 @@
+//! What goes wrong with the calls of invocations, by chance or exactly as said.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Millis;
+use crate::random::Random;
+
+/// What becomes of one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// It is answered.
+    #[default]
+    Works,
+    /// The service fails before the call has any effect.
+    Fails,
+    /// The call takes effect, and its answer never arrives.
+    LosesAnswer,
+    /// The service refuses the call because there were too many.
+    Throttled,
+    /// The environment dies before the call is sent.
+    KilledBefore,
+    /// The environment dies when the call has been sent, which takes effect.
+    KilledAfter,
+    /// The call is never sent and never answered: the invocation runs until its time is over.
+    Hangs,
+    /// The environment stands still before it sends the call, and goes on, even after its time is over.
+    StandsStillBefore {
+        /// For how long.
+        for_ms: Millis,
+    },
+    /// The environment stands still when it has the answer, and goes on, even after its time is over.
+    StandsStillAfter {
+        /// For how long.
+        for_ms: Millis,
+    },
+}
+
+/// How often what goes wrong, in a million calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the fates of calls")]
+pub struct FaultRates {
+    pub fails: u32,
+    pub loses_answer: u32,
+    pub throttled: u32,
+    pub killed: u32,
+    pub hangs: u32,
+    pub stands_still: u32,
+    /// For how long an environment stands still at most.
+    pub stands_still_ms: Millis,
+    /// How often a standard queue delivers a message twice, in a million messages.
+    pub duplicates: u32,
+}
+
+/// Which calls meet which fate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultPlan {
+    /// What happens by chance.
+    pub rates: FaultRates,
+    /// Nothing happens by chance from this time on.
+    pub ends_ms: Millis,
+    /// What happens exactly: fates by the number of the call among all calls of invocations, from 1.
+    pub exactly: BTreeMap<u64, Fate>,
+    /// What happens to the first call that a function makes at or after a time.
+    pub once: Option<Once>,
+}
+
+/// A fault of one function at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// The function.
+    pub function: String,
+    /// From when on.
+    pub from_ms: Millis,
+    /// What becomes of its call.
+    pub fate: Fate,
+}
+
+/// A fault that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// When.
+    pub at_ms: Millis,
+    /// The number of the call among all calls of invocations, from 1.
+    pub call: u64,
+    /// The function that made the call.
+    pub function: String,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// Draws the fates of calls and remembers those that were bad.
+#[derive(Debug)]
+pub(super) struct Faults {
+    plan: FaultPlan,
+    random: Random,
+    calls: u64,
+    pub(super) happened: Vec<Happened>,
+}
+
+impl FaultRates {
+    /// Returns rates at which several faults happen in a run of a few hundred calls.
+    #[must_use]
+    pub fn usual() -> Self {
+        Self {
+            fails: 3_000,
+            loses_answer: 3_000,
+            throttled: 2_000,
+            killed: 2_000,
+            hangs: 1_000,
+            stands_still: 2_000,
+            stands_still_ms: 20_000,
+            duplicates: 20_000,
+        }
+    }
+}
+
+impl Faults {
+    pub(super) fn new(plan: FaultPlan, random: Random) -> Self {
+        Self { plan, random, calls: 0, happened: Vec::new() }
+    }
+
+    /// Decides what becomes of the next call.
+    pub(super) fn draw(&mut self, now_ms: Millis, function: &str) -> Fate {
+        self.calls += 1;
+        let once = self.plan.once.take_if(|once| once.function == function && once.from_ms <= now_ms);
+        let fate = match self.plan.exactly.get(&self.calls).copied().or(once.map(|once| once.fate)) {
+            Some(fate) => fate,
+            None if now_ms < self.plan.ends_ms => self.by_chance(),
+            None => Fate::Works,
+        };
+        if fate != Fate::Works {
+            let function = function.to_owned();
+            self.happened.push(Happened { at_ms: now_ms, call: self.calls, function, fate });
+        }
+        fate
+    }
+
+    /// Decides whether a message is delivered twice, and after how long the second time.
+    pub(super) fn draws_duplicate(&mut self, now_ms: Millis) -> Option<Millis> {
+        let happens = now_ms < self.plan.ends_ms && self.random.happens(self.plan.rates.duplicates);
+        happens.then(|| self.random.between(1, 5_000))
+    }
+
+    fn by_chance(&mut self) -> Fate {
+        let rates = self.plan.rates;
+        let mut left = u32::try_from(self.random.below(1_000_000)).expect("below a million");
+        let mut takes = |rate: u32| {
+            let takes = left < rate;
+            left = left.saturating_sub(rate);
+            takes
+        };
+        if takes(rates.fails) {
+            Fate::Fails
+        } else if takes(rates.loses_answer) {
+            Fate::LosesAnswer
+        } else if takes(rates.throttled) {
+            Fate::Throttled
+        } else if takes(rates.killed) {
+            if self.random.happens(500_000) { Fate::KilledBefore } else { Fate::KilledAfter }
+        } else if takes(rates.hangs) {
+            Fate::Hangs
+        } else if takes(rates.stands_still) {
+            let for_ms = self.random.between(1, rates.stands_still_ms.max(1));
+            if self.random.happens(500_000) {
+                Fate::StandsStillBefore { for_ms }
+            } else {
+                Fate::StandsStillAfter { for_ms }
+            }
+        } else {
+            Fate::Works
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What an account may ask.
+
+use std::collections::BTreeMap;
+
+use end_to_end::Client;
+use serde_json::{Value, json};
+
+use crate::ledger::{all, incident, operator, regions, units};
+
+#[tokio::test]
+async fn an_account_shows_what_it_has_and_what_is_missing_for_more() {
+    let harness = incident().await;
+    let account = operator(harness).get("/v1/accounts/D25122700018").await.good();
+    assert_eq!(account["unlock"]["unlocked_level_depth"], 5);
+    assert_eq!(account["unlock"]["first_order_id"], "55");
+    assert_eq!(account["link"]["state"], "UNDER");
+    assert_eq!(account["link"]["referrer"], "D25122700015");
+    let parts = ["personal", "team_level", "team_bonus", "adjusted"].map(|part| units(&account[part]));
+    assert_eq!(parts.iter().sum::<i128>(), units(&account["total"]));
+    let next = account["unlock"]["next"].as_array().expect("what comes next");
+    assert!(next.iter().any(|next| next["type"] == "TEAM_BONUS" && next["first_index"] == 2), "{next:?}");
+    assert!(account["position"].as_u64().expect("a position") > 0);
+}
+
+#[tokio::test]
+async fn a_hundred_accounts_come_in_one_answer() {
+    let harness = incident().await;
+    let client = operator(harness);
+    let ids = "D25122700018,D25122700019,HEADQUARTERS,D99999999999";
+    let batch = client.get(&format!("/v1/accounts?ids={ids}")).await.good();
+    let names: Vec<&str> = batch["accounts"]
+        .as_array()
+        .expect("accounts")
+        .iter()
+        .filter_map(|one| one["account"].as_str())
+        .collect();
+    assert_eq!(names, ["D25122700018", "D25122700019", "HEADQUARTERS"]);
+    assert_eq!(batch["unknown"], json!(["D99999999999"]));
+    let single = client.get("/v1/accounts/D25122700018").await.good();
+    assert_eq!(batch["accounts"][0]["total"], single["total"]);
+    let too_many = vec!["D1"; 101].join(",");
+    assert_eq!(client.get(&format!("/v1/accounts?ids={too_many}")).await.status, 400);
+}
+
+#[tokio::test]
+async fn the_upline_and_the_referrals_lead_from_account_to_account() {
+    let harness = incident().await;
+    let client = operator(harness);
+    let upline = client.get("/v1/accounts/D25122700019/upline").await.good();
+    assert_eq!(upline["ancestors"][0]["account"], "D25122700018");
+    assert_eq!(upline["ancestors"][1]["account"], "D25122700015");
+    assert_eq!(upline["end"], "ROOT");
+    let mut walked = Vec::new();
+    let mut next = "/v1/accounts/D25122700019/upline?limit=2".to_owned();
+    loop {
+        let page = client.get(&next).await.good();
+        walked.extend(page["ancestors"].as_array().expect("ancestors").clone());
+        match page["next_cursor"].as_str() {
+            Some(cursor) => next = format!("/v1/accounts/D25122700019/upline?cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(json!(walked), upline["ancestors"]);
+    let referrals = client.get("/v1/accounts/D25122700018/referrals").await.good();
+    let children = referrals["referrals"].as_array().expect("referrals");
+    assert!(children.iter().any(|child| child["account"] == "D25122700019" && child["has_adopted"] == true));
+}
+
+#[tokio::test]
+async fn a_member_walks_the_own_tree_without_seeing_who_is_in_it() {
+    let harness = incident().await;
+    let member = Client::member(harness, "D25122700015");
+    let first = member.get("/v1/accounts/D25122700015/referrals").await.good();
+    let number = |page: &Value| {
+        let children = page["referrals"].as_array().expect("referrals").clone();
+        let with_more = children.iter().find(|child| child["has_referrals"] == true).expect("one with more");
+        with_more["number"].as_u64().expect("a number")
+    };
+    let path = format!("/v1/accounts/D25122700015/referrals?below={}", number(&first));
+    let second = member.get(&path).await.good();
+    for page in [&first, &second] {
+        for child in page["referrals"].as_array().expect("referrals") {
+            assert!(child["account"].as_str().expect("an account").contains('*'), "{child}");
+            assert_eq!(child["total"], json!(null));
+        }
+    }
+    assert!(second["account"].as_str().expect("an account").contains('*'));
+    let beyond = member.get("/v1/accounts/D25122700015/referrals?below=999").await;
+    assert_eq!(beyond.status, 400);
+}
+
+#[tokio::test]
+async fn what_an_account_missed_is_what_headquarters_has_for_it() {
+    let harness = incident().await;
+    let client = operator(harness);
+    let account = "D25122700014";
+    let missed = all(&client, "records", &format!("/v1/accounts/{account}/unallocated?limit=4")).await;
+    let held = all(&client, "records", "/v1/system-accounts/HEADQUARTERS/records?limit=200").await;
+    let key = |record: &Value| {
+        (record["order_id"].to_string(), record["type"].to_string(), record["index"].to_string())
+    };
+    let mut expected: BTreeMap<_, i128> = BTreeMap::new();
+    for record in held.iter().filter(|record| record["would_be_account"] == account) {
+        *expected.entry(key(record)).or_default() += units(&record["amount"]);
+    }
+    expected.retain(|_, amount| *amount != 0);
+    let found: BTreeMap<_, i128> =
+        missed.iter().map(|record| (key(record), units(&record["amount"]))).collect();
+    assert!(!found.is_empty());
+    assert_eq!(found, expected);
+    assert!(missed.iter().all(|record| !record["missing"].as_array().expect("what was missing").is_empty()));
+}
+
+#[tokio::test]
+async fn system_accounts_sum_to_what_their_records_say() {
+    let harness = regions().await;
+    let client = operator(harness);
+    let listed = client.get("/v1/system-accounts").await.good();
+    let accounts = listed["system_accounts"].as_array().expect("system accounts");
+    assert!(accounts.iter().any(|account| account["kind"] == "PROVINCE" && !account["region"].is_null()));
+    for account in accounts {
+        let id = account["id"].as_str().expect("an id");
+        let own = client.get(&format!("/v1/accounts/{id}")).await.good();
+        assert_eq!(own["total"], account["total"], "{id}");
+        let records = all(&client, "records", &format!("/v1/system-accounts/{id}/records?limit=200")).await;
+        let sum: i128 = records.iter().map(|record| units(&record["amount"])).sum();
+        assert_eq!(sum, units(&account["total"]), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_account_is_named_with_a_next_step() {
+    let harness = incident().await;
+    let reply = operator(harness).get("/v1/accounts/D404").await;
+    assert_eq!(reply.status, 404);
+    let problem = reply.json();
+    assert_eq!(problem["title"], "The account D404 is not known");
+    assert!(!problem["next"].as_str().expect("a next step").is_empty());
+    let chinese = operator(harness).in_chinese().get("/v1/accounts/D404").await.json();
+    assert_eq!(chinese["title"], "没有账户 D404 的记录");
+}

@@ -1,0 +1,10 @@
+//! The API over ledgers that the functions made of captures.
+
+mod access;
+mod accounts;
+mod adoptions;
+mod commands;
+mod contract;
+mod ledger;
+mod records;
+mod simulations;
