@@ -1,6 +1,6 @@
 // Walks through the operators' console in headless Chromium, as an operator and as a user would.
 //
-//   cargo run -- up --as-of 2026-02-10                    (in another terminal, on the built-in capture)
+//   cargo run -- run --as-of 2026-02-10                   (in another terminal, on the built-in capture)
 //   cd tests/console && npm ci && node click-path.mjs
 //
 // CONSOLE_URL says where the stack is, CHROMIUM which browser, CONTRIBUTION which binary prints tokens.
