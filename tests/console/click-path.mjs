@@ -50,7 +50,7 @@ for (const [look, options] of Object.entries(looks)) {
     assert.equal(await page.getByRole("searchbox").isVisible(), false);
     await keep("1-sign-in");
 
-    // The link that `contribution up` prints; the token does not stay in the address.
+    // The link that `contribution run` prints; the token does not stay in the address.
     await page.goto(`${url}/#token=${token("--operate")}`);
     await page.reload();
     await heading("Overview");
