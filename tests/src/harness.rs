@@ -21,6 +21,8 @@ use store::{BoxFuture, Engine, MemoryEngine};
 pub struct Options {
     /// Records of one event.
     pub records_per_event: usize,
+    /// How long an invocation may take, in milliseconds.
+    pub invocations_take_ms: i64,
     /// Settings of the functions.
     pub settings: Settings,
 }
@@ -34,7 +36,11 @@ impl Default for Options {
             guard_factor: None,
             ..DecisionSettings::default()
         };
-        Self { records_per_event: 100, settings: Settings { decisions, ..Settings::default() } }
+        Self {
+            records_per_event: 100,
+            invocations_take_ms: 60_000,
+            settings: Settings { decisions, ..Settings::default() },
+        }
     }
 }
 
@@ -214,7 +220,7 @@ impl Harness {
             self.decide(json!({ "Records": [] })).await.expect("the decider works without faults");
             let is_woken = self.take_messages().iter().any(|(queue, _)| *queue == Queue::Decisions);
             self.project(json!({ "Records": [] })).await.expect("projections work without faults");
-            self.take_messages();
+            drop(self.take_messages());
             if self.last_page().await == before && !is_woken {
                 return;
             }
@@ -244,7 +250,7 @@ impl Harness {
         let invocation = self.invocations.fetch_add(1, Ordering::Relaxed);
         let context = Context {
             clock: self.clock.clone(),
-            deadline: self.clock.now() + TimeDelta::seconds(60),
+            deadline: self.clock.now() + TimeDelta::milliseconds(self.options.invocations_take_ms),
             engine: self.engine.clone(),
             queues: self.queues.clone(),
             request_id: format!("invocation-{invocation}"),

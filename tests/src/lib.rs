@@ -9,4 +9,4 @@ pub mod source;
 pub use client::{Client, Reply};
 pub use faulty_engine::{Afterwards, Fault, FaultyEngine};
 pub use harness::{Harness, Options, Shuffle, kafka_event};
-pub use ledger::{everything, ledger, price_book};
+pub use ledger::{everything, everything_in, ledger, price_book};

@@ -97,6 +97,37 @@ pub fn accounts(
     Box::pin(read_heads(engine, owners, account_key))
 }
 
+/// Returns the heads of these accounts, those that cannot be read apart.
+///
+/// Each such head has to be rebuilt from the log. It must not stop what does not concern its account.
+pub fn accounts_and_unreadable(
+    engine: &dyn Engine,
+    owners: Vec<Owner>,
+) -> BoxFuture<'_, Result<(BTreeMap<Owner, At<AccountHead>>, BTreeSet<Owner>), StoreError>> {
+    Box::pin(async move {
+        let keys: BTreeMap<Key, Owner> =
+            owners.into_iter().map(|owner| (account_key(&owner), owner)).collect();
+        let items = engine.get_many(keys.keys().cloned().collect()).await?;
+        let mut unreadable = BTreeSet::new();
+        let mut heads: BTreeMap<Owner, At<AccountHead>> = BTreeMap::new();
+        for item in items {
+            let owner = keys.get(&item.key).expect("the engine answers what it was asked").clone();
+            match decode(&item) {
+                Ok(head) => {
+                    heads.insert(owner, At { head, position: item.revision });
+                }
+                Err(_) => {
+                    unreadable.insert(owner);
+                }
+            }
+        }
+        for owner in keys.into_values().filter(|owner| !unreadable.contains(owner)) {
+            heads.entry(owner).or_default();
+        }
+        Ok((heads, unreadable))
+    })
+}
+
 /// Returns the heads of these adoptions; default ones where there is none.
 pub fn adoptions(
     engine: &dyn Engine,

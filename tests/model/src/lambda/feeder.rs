@@ -29,6 +29,8 @@ enum State<R> {
     Working(Vec<R>),
     /// The batch waits to be given to the function again.
     Paused(Vec<R>),
+    /// The batch is over, and what was done does not count yet: nothing new begins.
+    Settling,
 }
 
 /// What a mapping says about its batches.
@@ -146,7 +148,7 @@ impl<R: Record> Feeder<R> {
         let (old, young): (Vec<R>, Vec<R>) = std::mem::take(batch).into_iter().partition(is_old);
         if young.is_empty() {
             self.retries = 0;
-            self.state = State::Idle;
+            self.state = State::Settling;
             return (old, None);
         }
         *batch = young;
@@ -158,7 +160,7 @@ impl<R: Record> Feeder<R> {
     pub fn batch(&self) -> &[R] {
         match &self.state {
             State::Gathering(batch) | State::Working(batch) | State::Paused(batch) => batch,
-            State::Idle => &[],
+            State::Idle | State::Settling => &[],
         }
     }
 
@@ -169,7 +171,7 @@ impl<R: Record> Feeder<R> {
 
     /// Takes in how the function ended.
     pub fn finish(&mut self, now_ms: Millis, outcome: &Outcome, rules: &FeederRules) -> Finished<R> {
-        let State::Working(batch) = std::mem::replace(&mut self.state, State::Idle) else {
+        let State::Working(batch) = std::mem::replace(&mut self.state, State::Settling) else {
             unreachable!("only a batch that the function has can end");
         };
         let failures: &[usize] = match outcome {
@@ -216,7 +218,7 @@ impl<R: Record> Feeder<R> {
         self.generation += 1;
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
             State::Gathering(batch) | State::Paused(batch) | State::Working(batch) => State::Working(batch),
-            State::Idle => unreachable!("there is a batch to ask for"),
+            State::Idle | State::Settling => unreachable!("there is a batch to ask for"),
         };
         Directive::Ask
     }
@@ -224,7 +226,9 @@ impl<R: Record> Feeder<R> {
     fn pause(&mut self, now_ms: Millis) -> Directive {
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
             State::Working(batch) | State::Paused(batch) => State::Paused(batch),
-            State::Idle | State::Gathering(_) => unreachable!("only a batch that was asked for waits"),
+            State::Idle | State::Gathering(_) | State::Settling => {
+                unreachable!("only a batch that was asked for waits")
+            }
         };
         self.timer(now_ms + RETRY_MS)
     }
