@@ -78,6 +78,7 @@ struct Functions {
     ingest: Arc<dyn Function>,
     decider: Arc<dyn Function>,
     stream: Arc<dyn Function>,
+    snapshot: Arc<dyn Function>,
     api: Arc<dyn Function>,
 }
 
@@ -88,6 +89,7 @@ impl Functions {
             ingest: build(cdc_ingest::build),
             decider: build(adoption_distribution::build),
             stream: build(ledger_stream::build),
+            snapshot: build(daily_snapshot::build),
             api: build(query_api::build),
         }
     }
@@ -230,6 +232,17 @@ impl Harness {
                 return;
             }
         }
+    }
+
+    /// Publishes the dates that are closed.
+    ///
+    /// # Panics
+    ///
+    /// If the function fails.
+    pub async fn publish(&self) {
+        let published = self.invoke(&self.functions.snapshot, json!({ "Records": [] })).await;
+        published.expect("dates are published without faults");
+        self.take_messages();
     }
 
     /// Returns what the API answers to a request, as the gateway delivers it.

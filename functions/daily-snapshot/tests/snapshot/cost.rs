@@ -1,7 +1,8 @@
 //! What a closed date costs.
 
 use domain::log::{Entry, UplineChange};
-use domain::{BusinessDate, Link};
+use domain::proof::Secret;
+use domain::{BusinessDate, Link, Owner};
 
 use crate::support::{Stage, account, date, posted, posting};
 
@@ -87,6 +88,13 @@ async fn an_account_of_a_closed_date_costs_less_than_a_fifth_of_a_write_unit() {
     let rows = latest.totals.rows * u64::from(dates);
     report("a tenth adopts on each date", total_units, rows);
     assert!(total_units * 5 <= rows, "{total_units} units for {rows} rows");
+    let latest = store::snapshots::latest(&*stage.engine).await.expect("read").expect("a date is closed");
+    for number in (0..ACCOUNTS).step_by(499) {
+        let owner = Owner::User(account(&name(number)));
+        let secret = Secret::new("a test");
+        let proof = store::snapshots::proof(&*stage.engine, latest.date, &owner, &secret).await;
+        assert_eq!(proof.expect("a proof").verify(latest.root), Ok(()), "{owner}");
+    }
     let largest = stage.engine.count(|tables| &tables.item_bytes_max);
     assert!(largest < 300_000, "the largest item has {largest} bytes");
 }

@@ -23,20 +23,20 @@ pub(crate) fn capture(name: &str) -> PathBuf {
 /// Returns what must come of a golden capture.
 pub(crate) fn expected(name: &str) -> Value {
     let file = captures().join(format!("{name}.expected.json"));
-    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+    serde_json::from_slice(&fs::read(file).expect("the capture has an expectation")).expect("it is JSON")
 }
 
 /// Runs a command that must succeed, and returns what it prints.
 pub(crate) fn success_of(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    let output = command.output().expect("the command starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("it prints text")
 }
 
 /// Runs a command that must fail, and returns its errors.
 pub(crate) fn failure_of(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    let output = command.output().expect("the command starts");
     assert!(!output.status.success(), "{command:?} succeeds");
-    String::from_utf8(output.stderr).unwrap()
+    String::from_utf8(output.stderr).expect("it prints text")
 }
