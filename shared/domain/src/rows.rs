@@ -243,9 +243,10 @@ mod tests {
 
     #[test]
     fn keys_of_two_tables_are_ordered_by_the_primary_key_and_then_by_the_table() {
-        let mut keys: Vec<RowKey> = [("10", "s"), ("9", "t"), ("a", "s"), ("9", "s"), ("a b", "s"), ("a", "t")]
-            .map(|(primary_key, table)| RowKey::in_table(primary_key, table))
-            .into();
+        let mut keys: Vec<RowKey> =
+            [("10", "s"), ("9", "t"), ("a", "s"), ("9", "s"), ("a b", "s"), ("a", "t")]
+                .map(|(primary_key, table)| RowKey::in_table(primary_key, table))
+                .into();
         keys.sort();
         let texts: Vec<&str> = keys.iter().map(RowKey::as_str).collect();
         assert_eq!(texts, ["9 in s", "9 in t", "10 in s", "a in s", "a in t", "a b in s"]);
