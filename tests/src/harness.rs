@@ -242,7 +242,7 @@ impl Harness {
     pub async fn publish(&self) {
         let published = self.invoke(&self.functions.snapshot, json!({ "Records": [] })).await;
         published.expect("dates are published without faults");
-        self.take_messages();
+        drop(self.take_messages());
     }
 
     /// Returns what the API answers to a request, as the gateway delivers it.

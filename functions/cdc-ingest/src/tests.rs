@@ -1,6 +1,5 @@
 //! The function through the events of its trigger.
 
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -160,43 +159,4 @@ async fn a_truncated_table_is_announced_with_its_place_in_the_source() {
     let expected =
         Announcement::Truncated { table: RowTable::Adoptions, at: format!("{ORDERS}-0-4"), committed_ms: 7 };
     assert_eq!(announcements, [expected]);
-}
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn refusals_are_logged_once_for_each_partition_and_cause_and_without_any_value() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let sent = Arc::new(Sent::default());
-    let context = context(&sent);
-    let secret = "13900001111";
-    let records = (0..50).flat_map(|offset| {
-        let broken = format!("{{\"phone\":\"{secret}\"");
-        let no_row = format!("\"{secret}\"");
-        [record(ORDERS, offset * 2, &broken), record(ORDERS, offset * 2 + 1, &no_row)]
-    });
-    handle(event(ORDERS, records.collect()), &context).await;
-    let written = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let text = String::from_utf8_lossy(&written);
-    assert!(!text.contains(secret), "{text}");
-    let warnings: Vec<&str> = text.lines().filter(|line| line.contains("records were refused")).collect();
-    assert_eq!(warnings.len(), 2, "{text}");
-    assert!(warnings.iter().all(|line| line.contains("records=50")), "{text}");
 }
