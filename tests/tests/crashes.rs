@@ -28,7 +28,7 @@ fn history() -> Vec<CapturedRecord> {
         write(&|source| source.order(57, "BELOW", 3).updating(paid(57, "BELOW", 2))),
         write(&|source| source.order(50, "TOP", 3).deleting()),
     ];
-    records.push(source.append(ORDERS, 0, Some("{}".to_owned()), Some("{".to_owned()), 0));
+    records.push(source.append(ORDERS, 0, Some("{}".to_owned()), Some("{".to_owned())));
     records
 }
 

@@ -107,8 +107,8 @@ impl DailySnapshot {
             }
         };
         let latest = snapshots::latest(engine).await?;
-        let closed = latest.as_ref().map(|latest| latest.date);
-        let mut closes = closes_after(engine, closed, indexed).await?;
+        let after = latest.as_ref().map(|latest| latest.date);
+        let mut closes = closes_after(engine, after, indexed).await?;
         let Some(next) = closes.first() else { return Ok(done) };
         let waiting = snapshots::wait(engine).await?.filter(|wait| wait.date == next.date);
         if waiting.is_some_and(|wait| wait.looked_to >= indexed) {

@@ -64,7 +64,13 @@ async fn the_rows_of_a_date_are_ranked_and_sum_to_the_network() {
     let lines: Vec<&str> = csv.text.lines().collect();
     assert_eq!(lines.len(), rows.len() + 1);
     let expected = |row: &Value| {
-        let names = ["snapshot_date", "account", "effective_contribution", "network_total_contribution", "contribution_ratio"];
+        let names = [
+            "snapshot_date",
+            "account",
+            "effective_contribution",
+            "network_total_contribution",
+            "contribution_ratio",
+        ];
         names.map(|name| row[name].as_str().expect("a text").to_owned()).join(",")
     };
     assert_eq!(lines[1..], rows.iter().map(expected).collect::<Vec<_>>());
@@ -172,7 +178,8 @@ async fn texts_of_accounts_are_no_formulas_in_a_spreadsheet() {
     client.post("/v1/commands", "close-the-dates", &body).await;
     harness.settle().await;
     harness.publish().await;
-    let date = client.get("/v1/snapshots/latest").await.good()["snapshot_date"].as_str().expect("a date").to_owned();
+    let date =
+        client.get("/v1/snapshots/latest").await.good()["snapshot_date"].as_str().expect("a date").to_owned();
     let csv = client.get(&format!("/v1/snapshots/{date}/export")).await;
     let mut marked = 0;
     for line in csv.text.lines().skip(1) {

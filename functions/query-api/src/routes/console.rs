@@ -130,21 +130,39 @@ mod tests {
     fn every_name_of_the_wire_that_is_shown_has_a_text() {
         let texts = texts();
         let names = [
-            ("hold_", "status invalid_terms not_yet no_referral referral_cycle account_unreadable posting_paused"),
+            (
+                "hold_",
+                "status invalid_terms not_yet no_referral referral_cycle account_unreadable posting_paused",
+            ),
             ("state_", "posted held unpriced gone"),
-            ("leg_", "personal operation province city team_level level_overflow team_bonus bonus_tier rounding adjustment"),
+            (
+                "leg_",
+                "personal operation province city team_level level_overflow team_bonus bonus_tier rounding adjustment",
+            ),
             ("kind_line_", "posted taken_back reposted withdrawn adjusted"),
             ("kind_", "headquarters operation province city"),
-            ("cause_", "row price date unlock upline version repair referral_changed user_changed activity_ended table_changed"),
-            ("entry_", "posted corrected withdrawn held hold_ended unpriced placed gone waits wait_ended row_changed"),
+            (
+                "cause_",
+                "row price date unlock upline version repair referral_changed user_changed activity_ended table_changed",
+            ),
+            (
+                "entry_",
+                "posted corrected withdrawn held hold_ended unpriced placed gone waits wait_ended row_changed",
+            ),
             ("movement_", "became_effective late expired"),
             ("severity_", "well attention broken"),
             ("outcome_", "done refused pending"),
             ("scope_", "posting closing corrections"),
             ("end_", "root missing cycle more"),
             ("link_", "root under missing"),
-            ("command_", "close repair adjust introduce pause resume let_go_brake let_go_close let_go_truncate retire_source take_over_places note"),
-            ("condition_", "direct_count promotion_count direct_at_level active_direct_count active_promotion_count"),
+            (
+                "command_",
+                "close repair adjust introduce pause resume let_go_brake let_go_close let_go_truncate retire_source take_over_places note",
+            ),
+            (
+                "condition_",
+                "direct_count promotion_count direct_at_level active_direct_count active_promotion_count",
+            ),
             ("records_", "applied duplicated older ambiguous control quarantined"),
         ];
         for (beginning, names) in names {

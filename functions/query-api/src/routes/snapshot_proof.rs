@@ -35,9 +35,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let secret = request.settings().proof_secret.clone().unwrap_or_else(|| Secret::new(Vec::new()));
     match snapshots::proof(request.engine(), date, &owner, &secret).await {
         Ok(proof) => Ok(Answer::json(&ProofView { root: manifest.root.to_string(), proof })),
-        Err(ProofError::NoRow) => {
-            Err(Problem::Unknown(Subject::SnapshotRow, format!("{owner} {date}")))
-        }
+        Err(ProofError::NoRow) => Err(Problem::Unknown(Subject::SnapshotRow, format!("{owner} {date}"))),
         Err(ProofError::NotClosed) => Err(days::not_closed(request, Some(date)).await?),
         Err(ProofError::Store(error)) => Err(error.into()),
         Err(error @ (ProofError::OtherSecret { .. } | ProofError::Overflow(_))) => {

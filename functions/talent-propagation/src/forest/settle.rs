@@ -300,3 +300,30 @@ fn publication(talent: &Talent, cause: &TalentCause, now_ms: i64) -> LevelChange
         changed_at_ms: now_ms,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::TalentTable;
+
+    use super::*;
+
+    #[test]
+    fn who_was_left_is_written_although_it_includes_nothing() {
+        // An invocation that read an earlier part of the log may still be about to report there.
+        let account = |text: &str| text.parse::<AccountSequence>().expect("an account");
+        let (moved, left) = (account("MOVED"), account("LEFT"));
+        let mut forest = Forest::default();
+        forest.add(moved.clone(), store::talent::StoredTalent::default());
+        forest.add(left.clone(), store::talent::StoredTalent::default());
+        let table = TalentTable::default();
+        let standards = Standards { table: &table, knows_activity: false, now_ms: 0 };
+        let cause = TalentCause::ReferralChanged { account: moved.clone() };
+        let starts = BTreeMap::from([(moved.clone(), cause)]);
+        let work = Work { starts: starts.clone(), ..Work::default() };
+        assert_eq!(forest.settle(&work, standards).expect("everything is there").changed, BTreeSet::new());
+        let left_by = BTreeMap::from([(moved, BTreeSet::from([left.clone()]))]);
+        let work = Work { starts, left: left_by, ..Work::default() };
+        let settled = forest.settle(&work, standards).expect("everything is there");
+        assert_eq!(settled.changed, BTreeSet::from([left]));
+    }
+}
