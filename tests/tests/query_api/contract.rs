@@ -54,7 +54,7 @@ fn pattern_of(contract: &Value, path: &str) -> String {
     };
     let mut found: Vec<&String> = patterns.filter(matches).collect();
     found.sort_by_key(|pattern| pattern.matches('{').count());
-    found.first().unwrap_or_else(|| panic!("{path} is not in the contract")).to_string()
+    (*found.first().unwrap_or_else(|| panic!("{path} is not in the contract"))).clone()
 }
 
 /// Checks that an answer is what the contract says of its path and status.
