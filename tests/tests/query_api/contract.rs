@@ -67,7 +67,8 @@ fn assert_described(contract: &Value, method: &str, path: &str, reply: &end_to_e
     if let Some(name) = response["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
         response = &contract["components"]["responses"][name];
     }
-    let content_type = reply.headers["content-type"].as_str().expect("a type").split(';').next().expect("one");
+    let content_type =
+        reply.headers["content-type"].as_str().expect("a type").split(';').next().expect("one");
     let content = &response["content"][content_type];
     assert!(!content.is_null(), "{method} {path} answers {content_type}");
     if content_type.ends_with("json") {
@@ -146,12 +147,11 @@ const PATHS: &[&str] = &[
 #[tokio::test]
 async fn every_answer_is_as_the_contract_describes_it() {
     let seen = assert_all_described(&operator(closed().await), PATHS).await;
-    let routes: BTreeSet<String> = route_names()
-        .filter(|route| route.method == "GET")
-        .map(|route| route.path.to_owned())
-        .collect();
+    let routes: BTreeSet<String> =
+        route_names().filter(|route| route.method == "GET").map(|route| route.path.to_owned()).collect();
     assert_eq!(seen, routes, "every route was asked and answered well");
-    let regions = assert_all_described(&operator(regions().await), &["/v1/system-accounts", "/v1/held"]).await;
+    let regions =
+        assert_all_described(&operator(regions().await), &["/v1/system-accounts", "/v1/held"]).await;
     assert_eq!(regions.len(), 2);
 }
 

@@ -23,14 +23,17 @@ fn check_word(
     value: &Value,
     at: &str,
 ) -> Vec<String> {
-    let fault = |is_good: bool, message: String| if is_good { Vec::new() } else { vec![format!("{at}: {message}")] };
+    let fault =
+        |is_good: bool, message: String| if is_good { Vec::new() } else { vec![format!("{at}: {message}")] };
     let all = || rule.as_array().expect("a list of schemas").iter().map(|one| check(root, one, value, at));
     match word {
         "description" | "default" | "example" | "format" => Vec::new(),
         "$ref" => check(root, target(root, rule), value, at),
         "type" => fault(has_type(rule, value), format!("{value} is not of type {rule}")),
         "const" => fault(value == rule, format!("{value} is not {rule}")),
-        "enum" => fault(rule.as_array().expect("values").contains(value), format!("{value} is none of {rule}")),
+        "enum" => {
+            fault(rule.as_array().expect("values").contains(value), format!("{value} is none of {rule}"))
+        }
         "minimum" => {
             let is_good = value.as_f64().is_none_or(|number| number >= rule.as_f64().expect("a number"));
             fault(is_good, format!("{value} is below {rule}"))
@@ -38,7 +41,10 @@ fn check_word(
         "minLength" | "maxLength" => Vec::new(),
         "pattern" => {
             let text = value.as_str();
-            fault(text.is_none_or(|text| matches(rule.as_str().expect("a pattern"), text)), format!("{value} is not {rule}"))
+            fault(
+                text.is_none_or(|text| matches(rule.as_str().expect("a pattern"), text)),
+                format!("{value} is not {rule}"),
+            )
         }
         "allOf" => all().flatten().collect(),
         "oneOf" | "anyOf" => {
@@ -53,8 +59,9 @@ fn check_word(
         }
         "required" => {
             let missing = rule.as_array().expect("names").iter().filter_map(Value::as_str);
-            let missing: Vec<&str> =
-                missing.filter(|name| value.as_object().is_some_and(|object| !object.contains_key(*name))).collect();
+            let missing: Vec<&str> = missing
+                .filter(|name| value.as_object().is_some_and(|object| !object.contains_key(*name)))
+                .collect();
             fault(missing.is_empty(), format!("{missing:?} are missing"))
         }
         "properties" => members(value)
@@ -63,7 +70,8 @@ fn check_word(
             .collect(),
         "additionalProperties" => {
             let known = schema.get("properties").and_then(Value::as_object);
-            let others = members(value).filter(|(name, _)| known.is_none_or(|known| !known.contains_key(*name)));
+            let others =
+                members(value).filter(|(name, _)| known.is_none_or(|known| !known.contains_key(*name)));
             others
                 .flat_map(|(name, member)| match rule {
                     Value::Bool(false) => vec![format!("{at}: {name} is not described")],
@@ -81,7 +89,8 @@ fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 }
 
 fn target<'a>(root: &'a Value, reference: &Value) -> &'a Value {
-    let pointer = reference.as_str().and_then(|text| text.strip_prefix('#')).expect("a reference into the document");
+    let pointer =
+        reference.as_str().and_then(|text| text.strip_prefix('#')).expect("a reference into the document");
     root.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is not in the contract"))
 }
 
@@ -112,9 +121,12 @@ fn matches(pattern: &str, text: &str) -> bool {
             let text = text.strip_prefix('-').unwrap_or(text);
             text.split_once('.').is_some_and(|(whole, part)| digits(whole, 1..=28) && digits(part, 10..=10))
         }
-        r"^[01]\.\d{18}$" => text.split_once('.').is_some_and(|(whole, part)| ["0", "1"].contains(&whole) && digits(part, 18..=18)),
+        r"^[01]\.\d{18}$" => text
+            .split_once('.')
+            .is_some_and(|(whole, part)| ["0", "1"].contains(&whole) && digits(part, 18..=18)),
         r"^[1-9]\d{0,18}$" => digits(text, 1..=19) && !text.starts_with('0'),
-        "^(PERSONAL|OPERATION|PROVINCE|CITY|TEAM_LEVEL|LEVEL_OVERFLOW|TEAM_BONUS|BONUS_TIER_[1-9][0-9]?|ROUNDING|ADJUSTMENT)$" => {
+        "^(PERSONAL|OPERATION|PROVINCE|CITY|TEAM_LEVEL|LEVEL_OVERFLOW|TEAM_BONUS|BONUS_TIER_[1-9][0-9]?|ROUNDING|ADJUSTMENT)$" =>
+        {
             let names = pattern.trim_start_matches("^(").trim_end_matches(")$").split('|');
             let tier = text.strip_prefix("BONUS_TIER_").is_some_and(|tier| digits(tier, 1..=2));
             tier || names.into_iter().any(|name| name == text)
