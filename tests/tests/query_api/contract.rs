@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::days::closed;
 use crate::ledger::{operator, regions};
+use crate::schema::faults;
 
 fn contract() -> Value {
     serde_json::from_str(OPENAPI).expect("the contract is JSON")
@@ -71,13 +72,7 @@ fn assert_described(contract: &Value, method: &str, path: &str, reply: &end_to_e
     let content = &response["content"][content_type];
     assert!(!content.is_null(), "{method} {path} answers {content_type}");
     if content_type.ends_with("json") {
-        let mut schema = content["schema"].clone();
-        schema["components"] = contract["components"].clone();
-        let validator = jsonschema::validator_for(&schema).expect("a schema");
-        let errors: Vec<String> = validator
-            .iter_errors(&reply.json())
-            .map(|error| format!("{}: {error}", error.instance_path()))
-            .collect();
+        let errors = faults(contract, &content["schema"], &reply.json());
         assert!(errors.is_empty(), "{method} {path}: {errors:#?}\n{}", reply.text);
     }
 }
