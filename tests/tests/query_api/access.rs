@@ -4,6 +4,7 @@ use end_to_end::Client;
 use query_api::route_names;
 use serde_json::{Value, json};
 
+use crate::days::closed;
 use crate::ledger::{ALL_SCOPES, incident};
 
 const OWN: &str = "D25122700018";
@@ -80,7 +81,7 @@ async fn every_route_refuses_whom_it_must() {
 
 #[tokio::test]
 async fn nothing_that_a_member_reads_names_another_account() {
-    let harness = incident().await;
+    let harness = closed().await;
     let member = Client::member(harness, OWN);
     let is_account = |text: &str| text.len() == 12 && text.starts_with("D25122700") && text != OWN;
     for route in route_names().filter(|route| route.path.contains("{account}")) {

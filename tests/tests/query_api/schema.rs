@@ -27,7 +27,7 @@ fn check_word(
         |is_good: bool, message: String| if is_good { Vec::new() } else { vec![format!("{at}: {message}")] };
     let all = || rule.as_array().expect("a list of schemas").iter().map(|one| check(root, one, value, at));
     match word {
-        "description" | "default" | "example" | "format" => Vec::new(),
+        "description" | "default" | "example" | "format" | "minLength" | "maxLength" => Vec::new(),
         "$ref" => check(root, target(root, rule), value, at),
         "type" => fault(has_type(rule, value), format!("{value} is not of type {rule}")),
         "const" => fault(value == rule, format!("{value} is not {rule}")),
@@ -38,7 +38,6 @@ fn check_word(
             let is_good = value.as_f64().is_none_or(|number| number >= rule.as_f64().expect("a number"));
             fault(is_good, format!("{value} is below {rule}"))
         }
-        "minLength" | "maxLength" => Vec::new(),
         "pattern" => {
             let text = value.as_str();
             fault(
