@@ -258,10 +258,10 @@ fn adoption_row(image: AdoptionImage) -> AdoptionRow {
     }
 }
 
-fn column<T: Clone>(reading: Reading<T>) -> Column<T> {
-    match reading.value() {
-        Some(value) => Column::Value(value.clone()),
-        None if reading.is_unreadable() => Column::Unreadable,
-        None => Column::Missing,
+fn column<T>(reading: Reading<T>) -> Column<T> {
+    match reading {
+        Reading::Value(value) => Column::Value(value),
+        Reading::Unreadable(_) => Column::Unreadable,
+        Reading::Missing(_) | Reading::Null(_) => Column::Missing,
     }
 }

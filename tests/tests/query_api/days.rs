@@ -13,7 +13,7 @@ use crate::ledger::{all, of, operator, units};
 const LAST: &str = "2026-02-10";
 
 /// Returns the ledger of the incident with every date up to 2026-02-10 closed, which no test may change.
-async fn closed() -> &'static Harness {
+pub(crate) async fn closed() -> &'static Harness {
     static LEDGER: OnceCell<Harness> = OnceCell::const_new();
     LEDGER
         .get_or_init(async || {

@@ -5,6 +5,7 @@ mod accounts;
 mod adoptions;
 mod commands;
 mod contract;
+mod costs;
 mod days;
 mod ledger;
 mod records;

@@ -23,8 +23,8 @@ export async function account(id) {
   const own = path(id);
   const totals = await get(own);
   const isUser = Boolean(totals.link);
-  const [records, team, talent] = await Promise.all([all(own + "/records", "records", {}, 5),
-    isUser ? orNull(get(own + "/team")) : null, isUser ? orNull(get(own + "/talent")) : null]);
+  const [records, team, talent, refused] = await Promise.all([all(own + "/records", "records", {}, 5), isUser ? orNull(get(own + "/team")) : null,
+    isUser ? orNull(get(own + "/talent")) : null, isUser && isOperator() ? get("/v1/quarantine", { account: id, limit: 5 }) : null]);
   return [id, [
     title(id, totals),
     h("nav", { class: "chips", "aria-label": t("about_account") }, link(`#/account/${encodeURIComponent(id)}/statement`, t("statement")),
@@ -35,6 +35,7 @@ export async function account(id) {
       totals.as_of && [t("share_of_network"), ratio(totals.contribution_ratio), true],
       isUser && [t("direct_adopters"), whole(totals.unlock.direct_referral_adopted_count), true]),
       splitBar(t("by_source"), sources(totals, isUser))),
+    refused?.quarantined.length > 0 && note("bad", t("account_quarantined"), " ", link("#/quarantine", t("look"))),
     isUser && placePanel(totals.link),
     isUser && h("div", { class: "two" }, h("div", { class: "column" }, unlockPanel(totals.unlock), talent && await talentPanel(own, talent)),
       team ? panel(t("team"), t("team_aside", team.date, team.total_team_trees), teamLadder(team)) : panel(t("team"), null, empty(t("no_date_closed")))),

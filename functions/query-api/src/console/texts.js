@@ -244,6 +244,7 @@ const TEXTS = {
   "waits_until": ["A change of its row waits until", "其记录的变更等待至"],
   "in_force_meanwhile": ["Meanwhile the row before stays in force.", "期间以原记录为准。"],
   "shadowed": ["{0} more rows name this order; the one with the greatest key counts.", "另有 {0} 行使用此订单号,以主键最大者为准。"],
+  "account_quarantined": ["Records that name this account are in quarantine.", "有涉及该账户的记录在隔离区。"],
   "has_quarantined": ["A record of this order is in quarantine.", "该订单有记录在隔离区。"],
   "only_quarantined": ["The only record of this order is in quarantine.", "该订单仅有的记录在隔离区。"],
   "order_unknown": ["Order {0} is not known. A row that only just arrived shows within seconds.", "没有订单 {0}。刚到的数据几秒内可见。"],

@@ -103,7 +103,7 @@ fn takes_reason(held: &HeldAdoption, reason: Option<&str>) -> bool {
 }
 
 fn concerns(held: &HeldAdoption, head: &AdoptionHead, account: &domain::AccountSequence) -> bool {
-    let adopts = |row: &AdoptionRow| row.account == Column::Value(account.clone());
+    let adopts = |adoption: &AdoptionRow| adoption.account == Column::Value(account.clone());
     held.reason.account() == Some(account) || head.row().is_some_and(adopts)
 }
 

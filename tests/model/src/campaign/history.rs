@@ -51,9 +51,9 @@ pub struct HistoryOutcome {
 
 /// The topics of the invented source.
 const CAPTURE: &str = r#"{ "name": "invented", "tables": {
-    "dbserver1.invented.users": { "holds": "users" },
-    "dbserver1.invented.referral_relations": { "holds": "referrals" },
-    "dbserver1.invented.planting_orders": { "holds": "adoptions" }
+    "dbserver1.rwa_identity.users": { "holds": "users" },
+    "dbserver1.rwa_referral.referral_relations": { "holds": "referrals" },
+    "dbserver1.rwa_planting.planting_orders": { "holds": "adoptions" }
 } }"#;
 const MAX_GAP_MS: u64 = 400;
 /// How long after the last fault everything must be done.

@@ -17,12 +17,12 @@ pub(super) struct Source {
 }
 
 /// The topic of the adoptions.
-const ADOPTIONS: &str = "dbserver1.invented.planting_orders";
+const ADOPTIONS: &str = "dbserver1.rwa_planting.planting_orders";
 /// The topics of the invented source.
 pub(super) const CAPTURE: &str = r#"{ "name": "invented", "tables": {
-    "dbserver1.invented.users": { "holds": "users" },
-    "dbserver1.invented.referral_relations": { "holds": "referrals" },
-    "dbserver1.invented.planting_orders": { "holds": "adoptions" }
+    "dbserver1.rwa_identity.users": { "holds": "users" },
+    "dbserver1.rwa_referral.referral_relations": { "holds": "referrals" },
+    "dbserver1.rwa_planting.planting_orders": { "holds": "adoptions" }
 } }"#;
 
 impl Source {
@@ -37,8 +37,8 @@ impl Source {
 
     /// Returns the topics with one partition each.
     pub(super) fn topics() -> BTreeMap<String, u32> {
-        let names = ["users", "referral_relations", "planting_orders"];
-        names.map(|name| (format!("dbserver1.invented.{name}"), 1)).into()
+        let names = ["rwa_identity.users", "rwa_referral.referral_relations", "rwa_planting.planting_orders"];
+        names.map(|name| (format!("dbserver1.{name}"), 1)).into()
     }
 }
 
