@@ -41,9 +41,8 @@ async fn run(engine: &Arc<FaultyEngine>, records: &[CapturedRecord]) -> (Harness
     for batch in records.chunks(4) {
         let mut pending = batch.to_vec();
         while !pending.is_empty() {
-            match harness.ingest(kafka_event(&pending)).await {
-                Ok(answer) => pending.retain(|record| is_named(&answer, record)),
-                Err(_) => {}
+            if let Ok(answer) = harness.ingest(kafka_event(&pending)).await {
+                pending.retain(|record| is_named(&answer, record));
             }
             if engine.revive() {
                 harness.restart();

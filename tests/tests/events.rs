@@ -47,7 +47,7 @@ fn every_trigger_of_the_template_has_an_event() {
     let files: BTreeSet<String> = std::fs::read_dir(directory())
         .expect("events")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(".json"))
+        .filter(|name| std::path::Path::new(name).extension().is_some_and(|extension| extension == "json"))
         .collect();
     assert_eq!(files, listed.into_iter().map(|(file, ..)| file).collect());
 }

@@ -10,8 +10,9 @@ fn every_test_that_the_list_of_faults_names_exists_where_it_is_said_to_be() {
     for row in list.lines().filter(|line| line.starts_with("| ") && line.contains(".rs` |")) {
         let columns: Vec<&str> = row.split(" | ").map(|column| column.trim_matches('`')).collect();
         let (test, file) = (columns[2], columns[3]);
-        let text = std::fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(text.contains(&format!("fn {test}(")), "{file} has no test {test}");
+        let source =
+            std::fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(source.contains(&format!("fn {test}(")), "{file} has no test {test}");
         checked += 1;
     }
     assert!(checked > 60, "{checked}");

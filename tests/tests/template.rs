@@ -36,10 +36,10 @@ fn the_decider_alone_writes_pages_and_no_role_deletes_any() {
     for (role, statement) in statements(&template) {
         if texts_of_resources(&statement).contains(&log.to_string()) {
             let actions = texts(&statement["Action"]);
-            let writes = |action: &&String| {
+            let is_write = |action: &&String| {
                 ["PutItem", "UpdateItem", "DeleteItem", "PartiQL"].iter().any(|kind| action.contains(kind))
             };
-            let writing: Vec<&String> = actions.iter().filter(writes).collect();
+            let writing: Vec<&String> = actions.iter().filter(is_write).collect();
             assert!(writing.iter().all(|action| *action == "dynamodb:PutItem"), "{role}: {writing:?}");
             if !writing.is_empty() {
                 writers.insert(role);

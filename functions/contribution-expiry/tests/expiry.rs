@@ -188,7 +188,7 @@ async fn a_date_that_has_begun_in_the_business_time_zone_is_asked_for_once() {
         inbox::command(&*stage.engine, "close-2026-02-10").await.expect("read").expect("it is asked");
     assert_eq!(command.command, Command::Close { until: date("2026-02-10"), source_is_complete: false });
 
-    // Nobody took it in: it is announced again, under the same key, with a wake-up of its own.
+    // The decider has not taken it in: it is announced again, under the same key, with a wake-up of its own.
     let (announced, _) = inbox::read(&*stage.engine, 10).await.expect("announcements");
     assert_eq!(announced.len(), 1);
     assert_eq!(announced[0].announcement, Announcement::Command("close-2026-02-10".to_owned()));

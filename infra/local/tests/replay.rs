@@ -15,7 +15,7 @@ const GOLDEN: [&str; 4] =
     ["flattened-regions", "flattened-regions.snapshot", "ordering-incident", "ordering-incident.snapshot"];
 
 fn read(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    serde_json::from_slice(&fs::read(path).expect("a file")).expect("JSON")
 }
 
 #[test]

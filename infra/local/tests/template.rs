@@ -21,7 +21,7 @@ const WITHOUT_RESOURCES: [&str; 6] = [
 ];
 
 fn template() -> Template {
-    Template::load(&BTreeMap::new()).unwrap()
+    Template::load(&BTreeMap::new()).expect("the template")
 }
 
 /// Returns the properties of every resource of a type, by its name.
@@ -59,11 +59,11 @@ fn root() -> PathBuf {
 /// Returns the source of a function's crate.
 fn source_of(function: &str) -> String {
     fn add(directory: &Path, source: &mut String) {
-        for entry in fs::read_dir(directory).unwrap().flatten() {
+        for entry in fs::read_dir(directory).expect("a directory").flatten() {
             if entry.path().is_dir() {
                 add(&entry.path(), source);
             } else {
-                *source += &fs::read_to_string(entry.path()).unwrap();
+                *source += &fs::read_to_string(entry.path()).expect("a source");
             }
         }
     }
@@ -94,9 +94,11 @@ fn only_the_decider_puts_pages_and_no_function_changes_or_deletes_one() {
         for statement in statements(role).filter(|statement| resource(&statement["Resource"]) == Some("Log"))
         {
             let actions = texts(&statement["Action"]);
-            let writes = ["Put", "Update", "Delete", "PartiQL", "Write"];
-            let writing: Vec<_> =
-                actions.iter().filter(|action| writes.iter().any(|write| action.contains(write))).collect();
+            let verbs_of_writes = ["Put", "Update", "Delete", "PartiQL", "Write"];
+            let writing: Vec<_> = actions
+                .iter()
+                .filter(|action| verbs_of_writes.iter().any(|write| action.contains(write)))
+                .collect();
             if !writing.is_empty() {
                 writers.push((name, actions.clone()));
             }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::days::closed;
 use crate::ledger::{operator, regions};
+use crate::schema::faults;
 
 fn contract() -> Value {
     serde_json::from_str(OPENAPI).expect("the contract is JSON")
@@ -54,7 +55,7 @@ fn pattern_of(contract: &Value, path: &str) -> String {
     };
     let mut found: Vec<&String> = patterns.filter(matches).collect();
     found.sort_by_key(|pattern| pattern.matches('{').count());
-    found.first().unwrap_or_else(|| panic!("{path} is not in the contract")).to_string()
+    (*found.first().unwrap_or_else(|| panic!("{path} is not in the contract"))).clone()
 }
 
 /// Checks that an answer is what the contract says of its path and status.
@@ -66,17 +67,12 @@ fn assert_described(contract: &Value, method: &str, path: &str, reply: &end_to_e
     if let Some(name) = response["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
         response = &contract["components"]["responses"][name];
     }
-    let content_type = reply.headers["content-type"].as_str().expect("a type").split(';').next().expect("one");
+    let content_type =
+        reply.headers["content-type"].as_str().expect("a type").split(';').next().expect("one");
     let content = &response["content"][content_type];
     assert!(!content.is_null(), "{method} {path} answers {content_type}");
     if content_type.ends_with("json") {
-        let mut schema = content["schema"].clone();
-        schema["components"] = contract["components"].clone();
-        let validator = jsonschema::validator_for(&schema).expect("a schema");
-        let errors: Vec<String> = validator
-            .iter_errors(&reply.json())
-            .map(|error| format!("{}: {error}", error.instance_path()))
-            .collect();
+        let errors = faults(contract, &content["schema"], &reply.json());
         assert!(errors.is_empty(), "{method} {path}: {errors:#?}\n{}", reply.text);
     }
 }
@@ -151,12 +147,11 @@ const PATHS: &[&str] = &[
 #[tokio::test]
 async fn every_answer_is_as_the_contract_describes_it() {
     let seen = assert_all_described(&operator(closed().await), PATHS).await;
-    let routes: BTreeSet<String> = route_names()
-        .filter(|route| route.method == "GET")
-        .map(|route| route.path.to_owned())
-        .collect();
+    let routes: BTreeSet<String> =
+        route_names().filter(|route| route.method == "GET").map(|route| route.path.to_owned()).collect();
     assert_eq!(seen, routes, "every route was asked and answered well");
-    let regions = assert_all_described(&operator(regions().await), &["/v1/system-accounts", "/v1/held"]).await;
+    let regions =
+        assert_all_described(&operator(regions().await), &["/v1/system-accounts", "/v1/held"]).await;
     assert_eq!(regions.len(), 2);
 }
 

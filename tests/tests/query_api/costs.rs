@@ -9,7 +9,8 @@ use end_to_end::{Client, Harness, Options};
 use store::heads::{AccountHead, LinePage, put_account, put_line_page};
 use store::marks::{Projection, advance};
 use store::{
-    BoxFuture, Engine, Item, Key, MemoryEngine, Page, Query, Segment, Shard, StoreError, Table, Write, Written,
+    BoxFuture, Engine, Item, Key, MemoryEngine, Page, Query, Segment, Shard, StoreError, Table, Write,
+    Written,
 };
 
 use crate::ledger::ALL_SCOPES;
@@ -113,7 +114,11 @@ async fn put(engine: &dyn Engine, owner: &Owner, count: u64, per_page: usize, re
     let mut writes = Vec::new();
     let mut pages = 0;
     for (number, lines) in (0_u32..).zip(stored.chunks(per_page)) {
-        writes.push(put_line_page(owner, number, &LinePage { opening: Totals::default(), lines: lines.to_vec() }));
+        writes.push(put_line_page(
+            owner,
+            number,
+            &LinePage { opening: Totals::default(), lines: lines.to_vec() },
+        ));
         pages = number + 1;
     }
     let mut money = Money { lines: Lines { recent: recent.to_vec(), pages, count }, ..Money::default() };
@@ -139,14 +144,24 @@ async fn any_page_of_a_hundred_thousand_records_takes_three_calls_and_thirty_uni
     let harness = Harness::over(engine.clone(), Options::default());
     let client = Client::operator(&harness, ALL_SCOPES);
     for account in ["D25122700018", "OPERATION"] {
-        for query in ["limit=50", "limit=200", "direction=descending", "direction=descending&limit=200", "order_id=7", "active_on=2030-01-01&limit=20"] {
+        for query in [
+            "limit=50",
+            "limit=200",
+            "direction=descending",
+            "direction=descending&limit=200",
+            "order_id=7",
+            "active_on=2030-01-01&limit=20",
+        ] {
             let path = format!("/v1/accounts/{account}/records");
             let mut next = format!("{path}?{query}");
             for page in 0..5 {
                 engine.take();
                 let reply = client.get(&next).await.good();
                 let (calls, units) = engine.take();
-                assert!(calls <= 3 && units <= 30, "{account} {query} page {page}: {calls} calls, {units} units");
+                assert!(
+                    calls <= 3 && units <= 30,
+                    "{account} {query} page {page}: {calls} calls, {units} units"
+                );
                 match reply["next_cursor"].as_str() {
                     Some(cursor) => next = format!("{path}?cursor={cursor}"),
                     None => break,

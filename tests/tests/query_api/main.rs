@@ -9,4 +9,5 @@ mod costs;
 mod days;
 mod ledger;
 mod records;
+mod schema;
 mod simulations;

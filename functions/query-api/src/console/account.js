@@ -41,7 +41,7 @@ export async function account(id) {
       team ? panel(t("team"), t("team_aside", team.date, team.total_team_trees), teamLadder(team)) : panel(t("team"), null, empty(t("no_date_closed")))),
     isUser && panel(t("adoptions"), t("highest_first"), await adoptions(own)),
     isUser && whatIf(id),
-    panel(t("over_time"), t("over_time_aside"), accountOverTime(records)),
+    panel(t("over_time"), t("over_time_aside"), accountOverTime(records, isUser)),
     panel(t("records"), t("latest_first"), await growing({ title: t("records"), path: own + "/records", name: "records", parameters: { direction: "descending" }, nothing: t("nothing_posted"),
       columns: [[t("order")], [t("leg")], [t("adopter"), "minor"], [t("effective_from"), "minor"], [t("expires"), "minor"], [t("amount"), "r"]], row: recordRow })),
     isUser && panel(t("missed"), t("missed_aside"), await missed(own))]];
@@ -139,16 +139,16 @@ function supposed({ adoptions: [adoption], accounts, corrections, complete }, id
     table(t("what_if"), [[t("leg")], [t("owner")], [t("amount"), "r"]], adoption.legs.map((leg) => [legName(leg), leg.would_be_account ? [accountLink(leg.owner), " ", h("span", { class: "quiet small" }, t("locked_for"), " ", leg.would_be_account)] : accountLink(leg.owner), amount(leg.amount)]))];
 }
 
-function accountOverTime(records) {
+function accountOverTime(records, isUser) {
   if (!records.length) return empty(t("nothing_posted"));
-  const series = [[t("own_adoptions"), COLOURS.personal], [t("team_levels"), COLOURS.level], [t("team_bonuses"), COLOURS.bonus]];
+  const series = isUser ? [[t("own_adoptions"), COLOURS.personal], [t("team_levels"), COLOURS.level], [t("team_bonuses"), COLOURS.bonus]] : [[t("shares"), COLOURS.system]];
   const changes = new Map();
   for (const record of records) {
-    const at = changes.get(record.effective_date) ?? [0n, 0n, 0n];
-    at[record.type === "TEAM_LEVEL" ? 1 : record.type === "TEAM_BONUS" ? 2 : 0] += units(record.amount);
+    const at = changes.get(record.effective_date) ?? series.map(() => 0n);
+    at[!isUser ? 0 : record.type === "TEAM_LEVEL" ? 1 : record.type === "TEAM_BONUS" ? 2 : 0] += units(record.amount);
     changes.set(record.effective_date, at);
   }
-  const running = [0n, 0n, 0n];
+  const running = series.map(() => 0n);
   const rows = [...changes.keys()].sort().map((day) => { changes.get(day).forEach((value, index) => { running[index] += value; }); return { date: day, values: [...running] }; });
   return [overTime(t("over_time"), series, rows, { steps: true }), legend(series), !records.complete && h("p", { class: "quiet small" }, t("first_records", records.length))];
 }

@@ -61,7 +61,7 @@ const FILES: &[(&str, &str)] = &[
 fn file(request: &Request<'_>) -> Result<Answer, Problem> {
     let wanted: String = request.path("file")?;
     let (name, content) = FILES.iter().find(|(name, _)| *name == wanted).ok_or(Problem::NoSuchPath)?;
-    let is_style = name.ends_with(".css");
+    let is_style = name.rsplit_once('.').is_some_and(|(_, extension)| extension == "css");
     let content_type = if is_style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
     Ok(Answer::text(content_type, *content))
 }

@@ -400,7 +400,7 @@ fn what_begins_on_a_leap_day_is_carried_to_the_day_before_it_ends() {
 }
 
 #[test]
-fn where_nobody_has_anything_headquarters_has_all_of_it() {
+fn where_no_account_has_anything_headquarters_has_all_of_it() {
     let totals = Totals::of(&CarriedState::default()).expect("nothing is below zero");
     assert_eq!((totals.rows, totals.network), (1, Amount::ZERO));
     let headquarters = Owner::System(SystemAccount::Headquarters);

@@ -103,7 +103,7 @@ impl Run {
 
     /// Writes everything. Returns whether no head was lost to another run.
     ///
-    /// What is the same whoever writes it goes first, then the heads.
+    /// Chunks, closes and versions go first, because every run writes the same; then the heads.
     async fn write(self, engine: &dyn Engine) -> Result<bool, StoreError> {
         let heads = heads(engine, self.turns.keys().copied().collect()).await?;
         let mut chunks = Vec::new();

@@ -1,0 +1,105 @@
+//! What is not as it should be.
+
+use serde::{Deserialize, Serialize};
+
+use crate::heads::Totals;
+use crate::log::HoldReason;
+use crate::{AccountSequence, OrderId, Owner, Posting};
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Difference {
+    /// An adoption.
+    Adoption {
+        /// The order.
+        order: OrderId,
+        /// What stands.
+        stands: Standing,
+        /// What should stand.
+        should: Standing,
+    },
+    /// How many trees of an order count for the prices of later ones.
+    EligibleTrees {
+        /// The order.
+        order: OrderId,
+        /// What stands.
+        stands: u32,
+        /// What should stand.
+        should: u32,
+    },
+    /// What an owner has in all, against the legs of the posted adoptions and the adjustments.
+    Totals(Box<TotalsDifference>),
+    /// What decides an account's unlocks.
+    UnlockFacts {
+        /// The account.
+        account: AccountSequence,
+    },
+    /// An account's record lines do not add up to what it has in all.
+    Lines {
+        /// Whose.
+        owner: Owner,
+    },
+    /// The stored head of an adoption is not what the log says.
+    AdoptionHead {
+        /// The order.
+        order: OrderId,
+    },
+    /// The stored head of an account has it hang elsewhere than the log.
+    Upline {
+        /// The account.
+        account: AccountSequence,
+    },
+}
+
+/// What an owner has in all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TotalsDifference {
+    /// Whose.
+    pub owner: Owner,
+    /// What stands.
+    pub stands: Totals,
+    /// What should stand.
+    pub should: Totals,
+}
+
+/// What becomes of an adoption.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// Nothing.
+    Absent,
+    /// It waits for its place in the price book.
+    Unpriced,
+    /// It is held.
+    Held(HoldReason),
+    /// It is posted.
+    Posted(Box<Posting>),
+}
+
+impl Difference {
+    /// Returns the order that comparing again would put right, if the difference is about one.
+    #[must_use]
+    pub fn order(&self) -> Option<OrderId> {
+        match self {
+            Self::Adoption { order, .. } | Self::EligibleTrees { order, .. } => Some(*order),
+            Self::Totals(_)
+            | Self::UnlockFacts { .. }
+            | Self::Lines { .. }
+            | Self::AdoptionHead { .. }
+            | Self::Upline { .. } => None,
+        }
+    }
+
+    /// Returns the difference's name on every wire.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Adoption { .. } => "ADOPTION",
+            Self::EligibleTrees { .. } => "ELIGIBLE_TREES",
+            Self::Totals(_) => "TOTALS",
+            Self::UnlockFacts { .. } => "UNLOCK_FACTS",
+            Self::Lines { .. } => "LINES",
+            Self::AdoptionHead { .. } => "ADOPTION_HEAD",
+            Self::Upline { .. } => "UPLINE",
+        }
+    }
+}
