@@ -4,38 +4,37 @@
 # target hides anything: each is a command that works by itself, and `make -n TARGET` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay bulk up explain audit test test-domain test-cdc histories walk incident lint fmt check template \
-	deny package measure-functions measure-costs rehearse doc clean
+.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk incident lint fmt \
+	check template deny package count-snapshot rehearse doc clean
 
 CAPTURE ?= events/captures/ordering-incident.jsonl
-ORDER ?= 57
 DATA ?= data
-HISTORIES ?= 2000
+HISTORIES ?= 20
 
 ##@ See it run
 
 run: ## Start everything, replay the ordering incident, serve API and console until Ctrl-C
-	cargo run --release
+	cargo run
 
 replay: ## Replay CAPTURE and print a summary
-	cargo run --release -- replay $(CAPTURE)
+	cargo run -- replay $(CAPTURE)
 
-bulk: ## Invent a larger capture, bulk.jsonl, and replay it
-	cargo run --release -p end-to-end --bin generate-capture -- --accounts 2000 --adoptions 5500 --seed 1 > bulk.jsonl
+bulk: ## Invent a larger capture, bulk.jsonl, and replay it in optimised code
+	cargo run -p oracle -- generate --accounts 2000 --adoptions 5500 > bulk.jsonl
 	cargo run --release -- replay bulk.jsonl
 
-up: ## Start everything with its tables in the directory DATA
-	cargo run --release -- up --data $(DATA)
+keep: ## Replay CAPTURE into the directory DATA, and serve it
+	cargo run -- run $(CAPTURE) --data $(DATA)
 
-explain: ## Say why ORDER was shared out as it was
-	cargo run --release -- explain $(ORDER)
+status: ## Say how far the ledger in DATA is, and what it waits for
+	cargo run -- status --data $(DATA)
 
-audit: ## Recompute the ledger in DATA and report every difference
-	cargo run --release -- audit --data $(DATA)
+close: ## Close the business dates of the ledger in DATA up to today
+	cargo run -- close --data $(DATA)
 
 ##@ Test a change
 
-test-domain: ## The business rules alone, in seconds
+test-domain: ## The business rules and the decider alone, in seconds
 	cargo test -p domain
 
 test-cdc: ## The decoder of change records alone, in seconds
@@ -44,8 +43,11 @@ test-cdc: ## The decoder of change records alone, in seconds
 test: ## Everything, in minutes
 	cargo test --workspace
 
-histories: ## HISTORIES random histories of a source, in optimised code
-	HISTORIES=$(HISTORIES) cargo test --release -p end-to-end --test convergence random
+histories: ## HISTORIES random histories of a source, in any order of arrival, judged by the oracle
+	HISTORIES=$(HISTORIES) cargo test -p end-to-end --test histories
+
+conformance: ## The scripts that the model of the service must pass
+	cargo run -p model -- conformance tests/model/conformance/own.json
 
 walk: ## The walks of CONTRIBUTING.md: each changes something, runs the tests that notice, and undoes itself
 	@set -e; for walk in docs/walks/*.sh; do echo "== $$walk"; $$walk; done
@@ -73,28 +75,23 @@ check: ## All that a change must pass
 doc: ## The crates' documentation, for browsers
 	cargo doc --workspace --no-deps --open
 
-##@ Deploy and measure
+##@ Deploy and count
 
 package: ## Build the functions for Lambda into target/lambda (Python 3 with venv)
 	infra/package
 
-measure-functions: ## Start each function several times; print initialisation, first invocation, memory
-	cargo build --release --workspace --bins
-	cargo run --release -p end-to-end --bin measure-functions -- target/release
-
-measure-costs: ## Count units per adoption, and per account of a closed date
-	cargo run --release -p end-to-end --bin generate-capture -- --accounts 200 --adoptions 550 --seed 1 > small.jsonl
-	cargo run --release -p end-to-end --bin measure-costs -- small.jsonl --from 2026-01-02 --until 2026-01-05
+count-snapshot: ## Count what the rows of a closed date cost in write units
+	cargo test -p daily-snapshot --test snapshot cost -- --nocapture
 
 rehearse: ## The whole path on PostgreSQL, Debezium and a broker (see tests/end_to_end/README.md)
 	tests/end_to_end/run
 
 clean: ## Remove what commands of this file wrote, except target/ and DATA
-	rm -f bulk.jsonl small.jsonl
+	rm -f bulk.jsonl
 
 help: ## List all commands
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables: CAPTURE=$(CAPTURE) ORDER=$(ORDER) DATA=$(DATA) HISTORIES=$(HISTORIES)"
+	@echo "  Variables: CAPTURE=$(CAPTURE) DATA=$(DATA) HISTORIES=$(HISTORIES)"

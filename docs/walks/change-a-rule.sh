@@ -56,5 +56,5 @@ done
 echo "2. The page and the tests say the same"
 apply $patches/2-page-and-tests.patch
 run_tests | grep "test result"
-echo "Done, and undone. A real change goes on with the oracle (tests/src/oracle.rs), the captures' expected ledgers and"
+echo "Done, and undone. A real change goes on with the oracle (tests/oracle/src/policy.rs), the captures' expected ledgers and"
 echo "CHANGELOG.md: cargo test --workspace names what still states the old rule."

@@ -1,6 +1,6 @@
 // Walks through the operators' console in headless Chromium, as an operator and as a user would.
 //
-//   cargo run -- up --as-of 2026-02-10                    (in another terminal, on the built-in capture)
+//   cargo run -- run --as-of 2026-02-10                   (in another terminal, on the built-in capture)
 //   cd tests/console && npm ci && node click-path.mjs
 //
 // CONSOLE_URL says where the stack is, CHROMIUM which browser, CONTRIBUTION which binary prints tokens.
@@ -50,7 +50,7 @@ for (const [look, options] of Object.entries(looks)) {
     assert.equal(await page.getByRole("searchbox").isVisible(), false);
     await keep("1-sign-in");
 
-    // The link that `contribution up` prints; the token does not stay in the address.
+    // The link that `contribution run` prints; the token does not stay in the address.
     await page.goto(`${url}/#token=${token("--operate")}`);
     await page.reload();
     await heading("Overview");

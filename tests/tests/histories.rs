@@ -1,6 +1,6 @@
 //! Random histories of a source, in any order of arrival, judged by the oracle.
 
-use cdc::{CapturedRecord, Profile};
+use cdc::CapturedRecord;
 use chrono::NaiveDate;
 use end_to_end::{Harness, Options, Shuffle, ledger, price_book};
 use oracle::generate::{History, Plan, history};
@@ -25,9 +25,7 @@ fn records(history: &History) -> Vec<CapturedRecord> {
 /// Returns what differs between the ledger and what the oracle makes of the source's tables.
 async fn differences(seed: u64, shuffle: Shuffle) -> Vec<String> {
     let history = history(&Plan::small(seed));
-    let mut options = Options { records_per_event: 7, ..Options::default() };
-    options.settings.profile = Profile::from_json(PROFILE).expect("a profile");
-    let harness = Harness::new(options);
+    let harness = Harness::new(Options { records_per_event: 7, ..Options::default() });
     harness.feed(&records(&history), shuffle).await;
     let actual = ledger(harness.engine()).await;
     let today = NaiveDate::from_ymd_opt(2026, 12, 1).expect("a date");
@@ -48,13 +46,6 @@ async fn differences(seed: u64, shuffle: Shuffle) -> Vec<String> {
     }
     differences
 }
-
-/// The topics of the invented source.
-const PROFILE: &str = r#"{ "name": "invented", "tables": {
-    "dbserver1.invented.users": { "holds": "users" },
-    "dbserver1.invented.referral_relations": { "holds": "referrals" },
-    "dbserver1.invented.planting_orders": { "holds": "adoptions" }
-} }"#;
 
 #[tokio::test]
 async fn random_histories_in_any_order_of_arrival_end_as_the_oracle_says() {

@@ -188,10 +188,12 @@ async fn progress(
     Ok(progress)
 }
 
-/// Returns the key of a row as the log has it: the primary key without its topic.
+/// Returns the key of a row as the log has it, whose order is that in which rows take precedence.
 fn log_key(key: &RowKey) -> RowKey {
-    let parsed = key.as_str().parse::<cdc::RowKey>();
-    RowKey::new(parsed.map_or_else(|_| key.as_str().to_owned(), |key| key.primary_key()))
+    match key.as_str().parse::<cdc::RowKey>() {
+        Ok(parsed) => RowKey::in_table(&parsed.primary_key(), parsed.topic()),
+        Err(_) => key.clone(),
+    }
 }
 
 fn referral_input(state: &RowState) -> ReferralInput {
@@ -256,10 +258,10 @@ fn adoption_row(image: AdoptionImage) -> AdoptionRow {
     }
 }
 
-fn column<T: Clone>(reading: Reading<T>) -> Column<T> {
-    match reading.value() {
-        Some(value) => Column::Value(value.clone()),
-        None if reading.is_unreadable() => Column::Unreadable,
-        None => Column::Missing,
+fn column<T>(reading: Reading<T>) -> Column<T> {
+    match reading {
+        Reading::Value(value) => Column::Value(value),
+        Reading::Unreadable(_) => Column::Unreadable,
+        Reading::Missing(_) | Reading::Null(_) => Column::Missing,
     }
 }

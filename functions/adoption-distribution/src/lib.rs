@@ -87,6 +87,8 @@ impl Function for AdoptionDistribution {
                         .count("PagesPut", ended.pages)
                         .count("EntriesDecided", ended.entries)
                         .count("PagesLost", ended.lost)
+                        .count("Braking", u64::from(ended.is_braking))
+                        .count("CloseSuspicious", u64::from(ended.is_suspicious))
                         .emit(context.clock.now());
                     Ok(json!({ "batchItemFailures": [] }))
                 }

@@ -35,6 +35,10 @@ pub(crate) struct Ended {
     pub(crate) entries: u64,
     /// Pages that another decider put first.
     pub(crate) lost: u64,
+    /// Whether so many withdrawals wait that an operator has to look.
+    pub(crate) is_braking: bool,
+    /// Whether the guard stops a close until an operator lets it go.
+    pub(crate) is_suspicious: bool,
     /// Whether something is left to do at once, for which the time was too short.
     pub(crate) has_more: bool,
 }
@@ -131,6 +135,8 @@ impl Session {
             }
         }
         self.put_checkpoint(engine).await?;
+        ended.is_braking = self.decider.is_braking();
+        ended.is_suspicious = self.decider.is_suspicious();
         if self.decider.heads_in_memory() > HEADS_KEPT_MAX {
             self.decider.forget_heads();
         }
@@ -160,12 +166,17 @@ impl Session {
         ended: &mut Ended,
     ) -> Result<Outcome, StoreError> {
         let engine = &*context.engine;
+        // What one invocation loads is there for the next, so that each comes further, however short its time is.
+        let mut has_loaded = false;
         loop {
             match self.decider.step() {
-                Step::Load(_) if is_over(context, end_ms) && self.decider.is_between_pages() => {
+                Step::Load(_)
+                    if has_loaded && is_over(context, end_ms) && self.decider.is_between_pages() =>
+                {
                     return Ok(Outcome::TimeIsOver);
                 }
                 Step::Load(needs) => {
+                    has_loaded = true;
                     let loaded = store::needs::load(engine, needs, &self.marks, self.shards).await?;
                     self.decider.provide(loaded);
                     // A page that takes long to decide is put as far as it has come.

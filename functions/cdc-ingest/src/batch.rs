@@ -50,7 +50,7 @@ impl Batch {
     ///
     /// An event of another source, or without records, is an error: nothing of it may count as dealt with.
     pub(crate) fn decode(
-        event: Value,
+        event: &Value,
         profile: &Profile,
         source_name: Option<&str>,
     ) -> Result<Self, FunctionError> {

@@ -22,7 +22,7 @@ use runtime::{Context, Function, FunctionError, Settings};
 use serde_json::{Value, json};
 use store::BoxFuture;
 
-use crate::batch::{Batch, Content};
+use crate::batch::{Batch, Content, Received};
 use crate::outcome::Outcome;
 
 /// Returns the function.
@@ -53,7 +53,7 @@ impl Function for CdcIngest {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Value, FunctionError>> {
         Box::pin(async move {
-            let batch = Batch::decode(event, &self.profile, self.source_name.as_deref())?;
+            let batch = Batch::decode(&event, &self.profile, self.source_name.as_deref())?;
             let outcomes = self.work(&batch, context).await;
             outcome::report(self.name(), &batch, &outcomes, context);
             Ok(answer(&batch, &outcomes))
@@ -65,8 +65,7 @@ impl CdcIngest {
     /// Works through a batch; returns what became of each record, in the batch's order.
     async fn work(&self, batch: &Batch, context: &Context) -> Vec<Outcome> {
         let engine = &*context.engine;
-        let mut outcomes: Vec<Outcome> =
-            batch.records.iter().map(|record| record.initial_outcome()).collect();
+        let mut outcomes: Vec<Outcome> = batch.records.iter().map(Received::initial_outcome).collect();
         let folded = rows::fold_and_store(engine, batch, &mut outcomes).await;
         users::keep(engine, &folded, batch, &mut outcomes).await;
         quarantine::keep(engine, batch, &mut outcomes, context.clock.now().timestamp_millis()).await;

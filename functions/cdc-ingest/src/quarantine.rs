@@ -1,6 +1,6 @@
 //! Keeps what was refused.
 
-use sha2::{Digest, Sha256};
+use domain::log::PageHash;
 use store::Engine;
 use store::quarantine::{self, Quarantined, RefusedBytes};
 
@@ -42,12 +42,12 @@ pub(crate) async fn keep(engine: &dyn Engine, batch: &Batch, outcomes: &mut [Out
 }
 
 fn hash(record: &Received) -> String {
-    let mut hasher = Sha256::new();
+    let mut bytes = Vec::new();
     for part in [&record.key, &record.value].into_iter().flatten() {
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part);
+        bytes.extend((part.len() as u64).to_be_bytes());
+        bytes.extend(part);
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    PageHash::of(&bytes).to_string()
 }
 
 /// Returns the first of these members that the record's key or value has as a number or text, at any depth.

@@ -1,1 +1,162 @@
+//! The function through the events of its trigger.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
+use runtime::{Clock, Context, Message, Queue, QueueError, Queues, Settings};
+use serde_json::{Value, json};
+use store::inbox::Announcement;
+use store::rows::RowTable;
+use store::{BoxFuture, MemoryEngine};
+
+use super::build;
+
+const ORDERS: &str = "dbserver1.rwa_planting.planting_orders";
+
+/// A clock that stands still.
+struct Stopped(DateTime<Utc>);
+
+impl Clock for Stopped {
+    fn now(&self) -> DateTime<Utc> {
+        self.0
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+#[derive(Default)]
+struct Sent(Mutex<Vec<(Queue, Message)>>);
+
+impl Queues for Sent {
+    fn send(&self, queue: Queue, messages: Vec<Message>) -> BoxFuture<'_, Result<(), QueueError>> {
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.extend(messages.into_iter().map(|message| (queue, message)));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn change_visibility(&self, _: Queue, _: String, _: u32) -> BoxFuture<'_, Result<(), QueueError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn context(sent: &Arc<Sent>) -> Context {
+    let now = "2026-12-01T00:00:00Z".parse().expect("a time");
+    Context {
+        clock: Arc::new(Stopped(now)),
+        deadline: now + TimeDelta::seconds(60),
+        engine: Arc::new(MemoryEngine::default()),
+        queues: Arc::clone(sent) as _,
+        request_id: "request".to_owned(),
+    }
+}
+
+async fn handle(event: Value, context: &Context) -> Value {
+    let function = build(&Settings::default()).expect("valid settings");
+    function.handle(event, context).await.expect("an answer")
+}
+
+fn record(topic: &str, offset: i64, value: &str) -> Value {
+    json!({
+        "topic": topic,
+        "partition": 0,
+        "offset": offset,
+        "timestamp": 1_795_167_685_522_i64,
+        "key": STANDARD.encode(format!("{{\"order_id\":{offset}}}")),
+        "value": STANDARD.encode(value),
+        "headers": [],
+    })
+}
+
+fn event(topic: &str, records: Vec<Value>) -> Value {
+    let mut partitions = serde_json::Map::new();
+    partitions.insert(format!("{topic}-0"), Value::Array(records));
+    json!({ "eventSource": "aws:kafka", "records": partitions })
+}
+
+#[tokio::test]
+async fn a_real_event_is_stored_announced_in_one_item_and_wakes_the_decider_once() {
+    let sent = Arc::new(Sent::default());
+    let context = context(&sent);
+    let adoptions = include_str!("../../../events/kafka-adoptions.json");
+    let event: Value = serde_json::from_str(adoptions).expect("an event");
+    assert_eq!(handle(event.clone(), &context).await, json!({ "batchItemFailures": [] }));
+    let (announced, is_all) = store::inbox::read(&*context.engine, 10).await.expect("readable");
+    assert!(is_all);
+    assert_eq!(announced.len(), 1);
+    let Announcement::Rows(rows) = &announced[0].announcement else { panic!("{announced:?}") };
+    assert_eq!(rows.len(), 4);
+    assert!(rows.iter().all(|(table, _)| *table == RowTable::Adoptions), "{rows:?}");
+    let progress = store::progress::read(&*context.engine).await.expect("readable");
+    assert!(progress.iter().all(|progress| progress.name.source == "changes"), "{progress:?}");
+    let messages = sent.0.lock().unwrap_or_else(PoisonError::into_inner).len();
+    assert_eq!(messages, 1);
+}
+
+#[tokio::test]
+async fn a_batch_that_comes_again_is_announced_again() {
+    let sent = Arc::new(Sent::default());
+    let mut context = context(&sent);
+    let event: Value =
+        serde_json::from_str(include_str!("../../../events/kafka-referrals.json")).expect("an event");
+    handle(event.clone(), &context).await;
+    let (first, _) = store::inbox::read(&*context.engine, 10).await.expect("readable");
+    let keys = first.into_iter().map(|announced| announced.key).collect();
+    store::inbox::remove(&*context.engine, keys).await.expect("memory answers");
+    // It may have been stored and never announced.
+    context.request_id = "another".to_owned();
+    handle(event, &context).await;
+    let (again, _) = store::inbox::read(&*context.engine, 10).await.expect("readable");
+    assert_eq!(again.len(), 1);
+}
+
+#[tokio::test]
+async fn users_and_heartbeats_wake_no_decider() {
+    let sent = Arc::new(Sent::default());
+    let context = context(&sent);
+    for event in [
+        include_str!("../../../events/kafka-users.json"),
+        include_str!("../../../events/kafka-heartbeat.json"),
+    ] {
+        let event = serde_json::from_str(event).expect("an event");
+        assert_eq!(handle(event, &context).await, json!({ "batchItemFailures": [] }));
+    }
+    assert!(sent.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_base64_is_quarantined_and_its_neighbours_are_applied() {
+    let sent = Arc::new(Sent::default());
+    let context = context(&sent);
+    let mut spoiled = record(ORDERS, 1, "{}");
+    spoiled["value"] = json!("not base64!");
+    let mut number = record(ORDERS, 2, "{}");
+    number["key"] = json!(5);
+    let good = record(ORDERS, 3, r#"{"order_id":3,"account_sequence":"A","__op":"c","__source_ts_ms":1}"#);
+    let answer = handle(event(ORDERS, vec![spoiled, number, good]), &context).await;
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    let (refused, _) = store::quarantine::read(&*context.engine, None, 10).await.expect("readable");
+    let codes: Vec<(i64, &str)> =
+        refused.iter().map(|refused| (refused.offset, refused.code.as_str())).collect();
+    assert_eq!(codes, [(1, "MALFORMED_EVENT"), (2, "MALFORMED_EVENT")]);
+    let (announced, _) = store::inbox::read(&*context.engine, 10).await.expect("readable");
+    assert_eq!(announced.len(), 1);
+}
+
+#[tokio::test]
+async fn a_truncated_table_is_announced_with_its_place_in_the_source() {
+    let sent = Arc::new(Sent::default());
+    let context = context(&sent);
+    let value = r#"{"op":"t","before":null,"after":null,"source":{"ts_ms":7,"schema":"rwa_planting","table":"planting_orders"}}"#;
+    handle(event(ORDERS, vec![record(ORDERS, 4, value)]), &context).await;
+    let (announced, _) = store::inbox::read(&*context.engine, 10).await.expect("readable");
+    let announcements: Vec<Announcement> =
+        announced.into_iter().map(|announced| announced.announcement).collect();
+    let expected =
+        Announcement::Truncated { table: RowTable::Adoptions, at: format!("{ORDERS}-0-4"), committed_ms: 7 };
+    assert_eq!(announcements, [expected]);
+}

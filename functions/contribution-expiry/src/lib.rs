@@ -20,6 +20,9 @@ use store::{BoxFuture, StoreError};
 /// A run over pages of the log is begun only while more than this is left of the invocation, in milliseconds.
 const RUN_TAKES_MS: i64 = 1_000;
 
+/// Where an event says `false` under this name, no close is asked for: a replay closes the dates it was told to.
+const ASK_FOR_CLOSES: &str = "ask_for_closes";
+
 /// Returns the function.
 pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
     let versions = Versions::starting(&settings.policy_json)
@@ -49,7 +52,7 @@ impl Function for ContributionExpiry {
 
     fn handle<'a>(
         &'a self,
-        _event: Value,
+        event: Value,
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Value, FunctionError>> {
         Box::pin(async move {
@@ -62,7 +65,8 @@ impl Function for ContributionExpiry {
             let now = context.clock.now();
             let latest = store::dates::latest_close(&*context.engine).await.map_err(failed)?;
             let closed = latest.map(|close| close.date);
-            if let Some(today) = self.date_to_ask_for(now, closed) {
+            let may_ask = event.get(ASK_FOR_CLOSES) != Some(&Value::Bool(false));
+            if let Some(today) = self.date_to_ask_for(now, closed).filter(|_| may_ask) {
                 self.ask(today, context).await?;
             }
             Metrics::of(self.name())

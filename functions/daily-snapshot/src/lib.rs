@@ -31,7 +31,7 @@ pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
     let versions = Versions::starting(&settings.policy_json)
         .map_err(|error| FunctionError { message: error.to_string() })?;
     if settings.proof_secret.is_none() {
-        tracing::warn!("PROOF_SECRET is not set: whoever has a proof can guess the shares beside it");
+        tracing::warn!("PROOF_SECRET is not set: the shares beside a proof can be guessed from it");
     }
     let secret = settings.proof_secret.clone().unwrap_or_else(|| Secret::new(Vec::new()));
     Ok(Arc::new(DailySnapshot { versions, secret }))
@@ -107,8 +107,8 @@ impl DailySnapshot {
             }
         };
         let latest = snapshots::latest(engine).await?;
-        let closed = latest.as_ref().map(|latest| latest.date);
-        let mut closes = closes_after(engine, closed, indexed).await?;
+        let after = latest.as_ref().map(|latest| latest.date);
+        let mut closes = closes_after(engine, after, indexed).await?;
         let Some(next) = closes.first() else { return Ok(done) };
         let waiting = snapshots::wait(engine).await?.filter(|wait| wait.date == next.date);
         if waiting.is_some_and(|wait| wait.looked_to >= indexed) {

@@ -63,18 +63,16 @@ impl Projector {
                 projected.has_more = true;
                 return Ok(projected);
             }
-            match self.project(engine, &shards, &pages).await? {
-                Some(written) => {
-                    projected.pages += pages.len() as u64;
-                    projected.accounts += written;
-                    let closes = |page: &Page| matches!(page.entries.last(), Some(Entry::Close(_)));
-                    projected.has_closed |= pages.iter().any(closes);
-                    let concerns_talent =
-                        |entry: &Entry| matches!(entry, Entry::Upline(_) | Entry::VersionIntroduced(_));
-                    projected.concerns_talent |=
-                        pages.iter().flat_map(|page| &page.entries).any(concerns_talent);
-                }
-                None => tracing::debug!("another projector is further; this one goes on where that one is"),
+            if let Some(written) = self.project(engine, &shards, &pages).await? {
+                projected.pages += pages.len() as u64;
+                projected.accounts += written;
+                let closes = |page: &Page| matches!(page.entries.last(), Some(Entry::Close(_)));
+                projected.has_closed |= pages.iter().any(closes);
+                let concerns_talent =
+                    |entry: &Entry| matches!(entry, Entry::Upline(_) | Entry::VersionIntroduced(_));
+                projected.concerns_talent |= pages.iter().flat_map(|page| &page.entries).any(concerns_talent);
+            } else {
+                tracing::debug!("another projector is further; this one goes on where that one is");
             }
             // Where there was no page, the log ended at the lowest mark as it was read, and others were ahead of it.
             marks = marks::read(engine).await?;

@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// Writes everything. Returns how many heads of accounts were written; `None` where another projector has moved
+    /// Writes everything but the heads of accounts that cannot be read. Returns how many heads of accounts were written; `None` where another projector has moved
     /// one of the heads, so that this run has to begin again.
     ///
     /// What can be repeated at will goes first, then the heads, then what follows from the heads.
@@ -103,8 +103,8 @@ impl<'a> Run<'a> {
         let owners = self.accounts.keys().cloned().collect();
         let orders = self.orders.keys().copied().collect();
         let sums = self.sums.keys().copied().collect();
-        let (accounts, adoptions, sum_nodes) = futures::try_join!(
-            heads::accounts(engine, owners),
+        let ((accounts, unreadable), adoptions, sum_nodes) = futures::try_join!(
+            heads::accounts_and_unreadable(engine, owners),
             heads::adoptions(engine, orders),
             heads::sums(engine, sums)
         )?;
@@ -112,7 +112,13 @@ impl<'a> Run<'a> {
             self.children.iter().map(|(referrer, child)| heads::put_child(referrer, child)).collect();
         repeatable.extend(self.operations.iter().map(lists::put_operation));
         let mut head_writes: Vec<Write> = Vec::new();
-        for (owner, touches) in self.accounts {
+        for owner in &unreadable {
+            // It stays as it is until it is rebuilt from the log; no decision reads it before.
+            let key = heads::account_key(owner);
+            tracing::error!(account = %owner, %key, "the account cannot be read: rebuild it from the log");
+        }
+        let readable = self.accounts.into_iter().filter(|(owner, _)| !unreadable.contains(owner));
+        for (owner, touches) in readable {
             let at = &accounts[&owner];
             head_writes.extend(fold_account(&owner, at, touches, &mut repeatable)?);
         }

@@ -121,6 +121,7 @@ mod tests {
         Caller::of(claims.as_object())
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what access answers")]
     fn operator(may_operate: bool, may_approve: bool) -> Option<Caller> {
         Some(Caller::Operator(Operator { name: "anna".to_owned(), may_operate, may_approve }))
     }

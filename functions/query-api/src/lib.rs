@@ -65,7 +65,7 @@ pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
 #[cfg(feature = "aws")]
 #[must_use]
 pub fn run() -> std::process::ExitCode {
-    runtime::run(build)
+    runtime::aws::run("query-api", build)
 }
 
 /// The function.

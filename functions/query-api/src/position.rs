@@ -9,7 +9,7 @@ use store::marks::{self, Marks};
 use crate::problem::Problem;
 
 /// For how long a caller is kept waiting for a position.
-const WAIT: Duration = Duration::from_millis(2_000);
+const WAIT: Duration = Duration::from_secs(2);
 /// After which time the marks are looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 

@@ -9,6 +9,7 @@ mod accounts;
 mod adoption;
 mod balance;
 mod commands;
+mod console;
 mod explain;
 mod health;
 mod held;
@@ -18,6 +19,7 @@ mod operations;
 mod quarantine;
 mod records;
 mod simulate;
+mod snapshot_proof;
 mod snapshot_restated;
 mod snapshot_rows;
 mod snapshots;
@@ -34,6 +36,8 @@ use crate::route::Route;
 
 /// Every route. Where several paths match a request, the first one counts.
 pub(crate) const ALL: &[Route] = &[
+    console::PAGE,
+    console::FILE,
     openapi::ROUTE,
     health::ROUTE,
     status::ROUTE,
@@ -59,6 +63,7 @@ pub(crate) const ALL: &[Route] = &[
     snapshot_rows::ROWS,
     snapshot_rows::EXPORT,
     snapshot_restated::ROUTE,
+    snapshot_proof::ROUTE,
     system_accounts::ROUTE,
     records::OF_SYSTEM_ACCOUNT,
     sync_status::ROUTE,

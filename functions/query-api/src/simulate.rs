@@ -117,8 +117,8 @@ async fn decider(request: &Request<'_>, network: &Network) -> Result<Decider, Pr
 fn inputs(supposed: Supposed, time_ms: i64) -> Inputs {
     let partition = "simulated".to_owned();
     let read = PartitionProgress { partition, offset: 0, read_through_ms: i64::MAX };
-    let mut inputs = Inputs::default();
-    inputs.progress = Some(Progress { orders: vec![read], unread: Vec::new() });
+    let progress = Some(Progress { orders: vec![read], unread: Vec::new() });
+    let mut inputs = Inputs { progress, ..Inputs::default() };
     for (number, row) in supposed.referrals.into_iter().enumerate() {
         let accounts = vec![row.account.clone()];
         let key = RowKey::new(format!("{KEY_PREFIX}{number}"));

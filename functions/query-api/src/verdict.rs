@@ -97,9 +97,10 @@ impl Trouble {
     /// Returns how bad it is.
     pub(crate) fn severity(&self) -> Verdict {
         match self {
-            Self::CloseOverdue { .. } | Self::ProjectionsBehind { .. } => Verdict::Broken,
+            Self::CloseOverdue { .. } | Self::ProjectionsBehind { .. } | Self::SourceBehind { .. } => {
+                Verdict::Broken
+            }
             Self::Held { reason, .. } if reason == "ACCOUNT_UNREADABLE" => Verdict::Broken,
-            Self::SourceBehind { .. } => Verdict::Broken,
             Self::SnapshotGoesOn { .. } => Verdict::Well,
             Self::Paused { is_long, .. } => {
                 if *is_long {

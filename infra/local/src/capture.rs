@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use cdc::CapturedRecord;
+use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
 /// A capture: records in the order they arrived.
@@ -19,7 +20,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Reads a capture from a file, or from standard input where the path is `-`.
+    /// Reads a capture from a file, compressed where its name ends in `.gz`, or from standard input where the path is `-`.
     pub fn read(path: &Path) -> Result<Self> {
         if path == Path::new("-") {
             return Self::parse("standard-input", io::stdin().lock()).context("cannot read standard input");
@@ -27,7 +28,11 @@ impl Capture {
         let name = path.file_stem().map_or_else(|| "capture".into(), |stem| stem.to_string_lossy());
         let file = File::open(path)
             .with_context(|| format!("cannot open the capture {}{}", path.display(), similar_file(path)))?;
-        Self::parse(&name, file).with_context(|| format!("cannot read the capture {}", path.display()))
+        let cannot_read = || format!("cannot read the capture {}", path.display());
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            return Self::parse(&name, GzDecoder::new(file)).with_context(cannot_read);
+        }
+        Self::parse(&name, file).with_context(cannot_read)
     }
 
     /// Reads a capture from bytes.

@@ -6,6 +6,7 @@ use anyhow::{Result, bail, ensure};
 use domain::BusinessDate;
 use domain::heads::Network;
 use domain::log::{Command, CommandOutcome};
+use domain::snapshot::Totals;
 use store::inbox::{self, StoredCommand};
 
 use crate::stack::Stack;
@@ -19,6 +20,8 @@ pub struct Closed {
     pub last: Option<BusinessDate>,
     /// The first date on which anything is effective, where no date is closed.
     pub first: Option<BusinessDate>,
+    /// What the last closed date ended with.
+    pub totals: Option<Totals>,
 }
 
 /// Checks that dates up to `until` can be closed, before anything else is done.
@@ -69,7 +72,14 @@ pub async fn close_until(stack: &Stack, until: BusinessDate, reason: &str) -> Re
     }
     let since = before.or(first.map(BusinessDate::previous));
     let dates = last.zip(since).map_or(0, |(last, since)| last.days_since_epoch() - since.days_since_epoch());
-    Ok(Closed { dates, last, first })
+    let published = store::snapshots::latest(stack.engine()).await?;
+    if published.as_ref().map(|manifest| manifest.date) != last {
+        bail!(
+            "the snapshot of {} is not published; the errors above say why",
+            last.map_or_else(String::new, |last| last.to_string())
+        );
+    }
+    Ok(Closed { dates, last, first, totals: published.map(|manifest| manifest.totals) })
 }
 
 async fn network(stack: &Stack) -> Result<Option<Network>> {
@@ -84,7 +94,14 @@ impl fmt::Display for Closed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "business dates")?;
         match (self.last, self.first) {
-            (Some(last), _) => writeln!(formatter, "  closed       {:>12}   up to {last}", self.dates),
+            (Some(last), _) => {
+                writeln!(formatter, "  closed       {:>12}   up to {last}", self.dates)?;
+                let Some(totals) = &self.totals else { return Ok(()) };
+                writeln!(formatter, "  network      {:>23}", totals.network.to_string())?;
+                writeln!(formatter, "    users      {:>23}", totals.users.to_string())?;
+                writeln!(formatter, "    system     {:>23}", totals.system.to_string())?;
+                writeln!(formatter, "  rows         {:>12}", totals.rows)
+            }
             (None, Some(first)) => {
                 writeln!(
                     formatter,

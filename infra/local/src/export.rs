@@ -8,10 +8,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use domain::heads::{AdoptionHead, AdoptionState, Network};
-use domain::{AccountSequence, Amount, BusinessDate, OrderId, Owner, Posting, SystemAccount, Versions};
+use domain::snapshot::{CarriedAccount, CarriedState, Manifest, TEAM_LEVELS};
+use domain::{
+    AccountSequence, Amount, BusinessDate, OrderId, Owner, Posting, Ratio, SystemAccount, TalentLevel,
+    Versions,
+};
 use serde::Serialize;
 use store::heads::AccountHead;
-use store::{Engine, Key, Segment, StoreError, Table, heads, users};
+use store::{Engine, Key, Segment, StoreError, Table, heads, snapshots, users};
 
 use crate::stack::Stack;
 
@@ -28,8 +32,35 @@ pub struct Export {
     pub accounts: BTreeMap<AccountSequence, ExportedAccount>,
     /// Every system account that has anything.
     pub system: BTreeMap<SystemAccount, Amount>,
+    /// The snapshot of the latest closed date, if any date is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<ExportedSnapshot>,
     /// Every posted adoption, as the net of all its entries.
     pub distributions: BTreeMap<OrderId, ExportedDistribution>,
+    /// Every account with a user row.
+    pub talent: BTreeMap<AccountSequence, ExportedTalent>,
+}
+
+/// An account's place in the referral forest.
+#[derive(Debug, Serialize)]
+pub struct ExportedTalent {
+    direct_count: u64,
+    promotion_count: u64,
+    talent_level: TalentLevel,
+}
+
+/// A closed date.
+#[derive(Debug, Serialize)]
+pub struct ExportedSnapshot {
+    date: BusinessDate,
+    network_total: Amount,
+    rows: BTreeMap<Owner, ExportedRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExportedRow {
+    effective: Amount,
+    ratio: Ratio,
 }
 
 /// An account.
@@ -39,10 +70,13 @@ pub struct ExportedAccount {
     team_level: Amount,
     team_bonus: Amount,
     total: Amount,
+    effective: Amount,
     has_adopted: bool,
     direct_referral_adopted_count: u32,
     unlocked_level_depth: u8,
     unlocked_bonus_tiers: u8,
+    /// As of the latest closed date, by level.
+    team_trees: [u64; TEAM_LEVELS],
 }
 
 /// A posted adoption.
@@ -128,19 +162,26 @@ pub async fn export(stack: &Stack) -> Result<Export> {
         distributed_total,
         accounts: BTreeMap::new(),
         system: BTreeMap::new(),
+        snapshot: None,
         distributions,
+        talent: talent(stack, &with_user).await?,
+    };
+    let closed = closed_date(engine).await?;
+    let carried = |account: &AccountSequence| {
+        closed.as_ref().and_then(|(_, state)| state.account(&Owner::User(account.clone())))
     };
     let today = BusinessDate::at(stack.shared.clock.now(), stack.settings.policy.business_time_zone());
     let policy = &versions.in_force(today.context("the clock shows no business date")?).policy;
     for account in &with_user {
         let nothing = AccountHead::default();
         let stored = heads.accounts.get(&Owner::User(account.clone())).unwrap_or(&nothing);
-        export.accounts.insert(account.clone(), exported_account(stored, policy)?);
+        export.accounts.insert(account.clone(), exported_account(stored, policy, carried(account))?);
     }
     for (owner, head) in heads.accounts {
         match owner {
             Owner::User(account) if !head.node.rows.is_empty() => {
-                export.accounts.insert(account, exported_account(&head, policy)?);
+                let exported = exported_account(&head, policy, carried(&account))?;
+                export.accounts.insert(account, exported);
             }
             Owner::User(_) => {}
             Owner::System(account) => {
@@ -152,10 +193,47 @@ pub async fn export(stack: &Stack) -> Result<Export> {
             }
         }
     }
+    export.snapshot = closed.map(|(manifest, state)| exported_snapshot(&manifest, &state));
     Ok(export)
 }
 
-fn exported_account(head: &AccountHead, policy: &domain::Policy) -> Result<ExportedAccount> {
+async fn closed_date(engine: &dyn Engine) -> Result<Option<(Manifest, CarriedState)>> {
+    let Some(manifest) = snapshots::latest(engine).await? else { return Ok(None) };
+    let directory = snapshots::directory(engine, manifest.date).await?;
+    let directory = directory.with_context(|| format!("the directory of {} is missing", manifest.date))?;
+    let state = snapshots::state(engine, &directory).await?;
+    Ok(Some((manifest, state)))
+}
+
+fn exported_snapshot(manifest: &Manifest, state: &CarriedState) -> ExportedSnapshot {
+    let rows = state.accounts().filter_map(|account| manifest.totals.row_of(account));
+    let rows = rows.map(|row| (row.owner, ExportedRow { effective: row.effective, ratio: row.ratio }));
+    ExportedSnapshot { date: manifest.date, network_total: manifest.totals.network, rows: rows.collect() }
+}
+
+async fn talent(
+    stack: &Stack,
+    accounts: &BTreeSet<AccountSequence>,
+) -> Result<BTreeMap<AccountSequence, ExportedTalent>> {
+    let now_ms = stack.shared.clock.now().timestamp_millis();
+    let stored = store::talent::read_all(stack.engine(), accounts.iter().cloned().collect()).await?;
+    let exported = stored.into_iter().map(|(account, stored)| {
+        let team = stored.talent.counted_team(now_ms);
+        let exported = ExportedTalent {
+            direct_count: team.direct_count(),
+            promotion_count: team.promotion_count(),
+            talent_level: stored.talent.level,
+        };
+        (account, exported)
+    });
+    Ok(exported.collect())
+}
+
+fn exported_account(
+    head: &AccountHead,
+    policy: &domain::Policy,
+    carried: Option<&CarriedAccount>,
+) -> Result<ExportedAccount> {
     let totals = head.money.totals;
     let unlock = head.node.facts.latest(policy);
     Ok(ExportedAccount {
@@ -163,10 +241,12 @@ fn exported_account(head: &AccountHead, policy: &domain::Policy) -> Result<Expor
         team_level: totals.team_level,
         team_bonus: totals.team_bonus,
         total: totals.total()?,
+        effective: carried.map_or(Amount::ZERO, |account| account.effective),
         has_adopted: unlock.has_adopted,
         direct_referral_adopted_count: head.node.facts.direct_adopter_count(),
         unlocked_level_depth: unlock.level_depth,
         unlocked_bonus_tiers: unlock.bonus_tiers,
+        team_trees: carried.map(|account| account.team.levels()).unwrap_or_default(),
     })
 }
 

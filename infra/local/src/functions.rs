@@ -6,8 +6,11 @@ use runtime::Builder;
 pub const BUILDERS: &[(&str, Builder)] = &[
     ("adoption-distribution", adoption_distribution::build),
     ("cdc-ingest", cdc_ingest::build),
+    ("contribution-expiry", contribution_expiry::build),
+    ("daily-snapshot", daily_snapshot::build),
     ("ledger-stream", ledger_stream::build),
     ("query-api", query_api::build),
+    ("talent-propagation", talent_propagation::build),
 ];
 
 /// Returns what builds the function of this crate, if it is here.

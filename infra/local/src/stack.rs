@@ -20,13 +20,16 @@ use crate::functions;
 use crate::queues::LocalQueues;
 use crate::streamed::StreamedEngine;
 use crate::template::{FunctionSpec, Route, Template, Trigger};
-use crate::token::{AUDIENCE, ISSUER};
-use crate::triggers::{self, Schedules};
+use crate::token::{AUDIENCE, DevelopmentKey, ISSUER};
+use crate::triggers::{self, Closing, Schedules};
 
 /// How often a stack that works is asked whether its disk still takes writes.
 const LOOK_AT_DISK: Duration = Duration::from_millis(200);
 /// How often the scheduler is called before work that never ends is taken for a fault.
 const ROUNDS_MAX: usize = 1_000;
+
+/// A ledger in memory shows its proofs to this machine only.
+const SECRET_IN_MEMORY: &str = "the secret of a ledger in memory, which is gone with it";
 
 /// How to run the stack.
 #[derive(Debug, Clone, Default)]
@@ -121,11 +124,15 @@ impl Stack {
         let template = Template::load(&all)?;
         let shared = Arc::new(share(options, &template)?);
         let specs = template.functions()?;
-        let settings = settings(specs.first().context("the template has no functions")?)?;
+        let secret = match &options.data {
+            None => SECRET_IN_MEMORY.to_owned(),
+            Some(directory) => DevelopmentKey::kept_in(Some(directory))?.derived("proofs"),
+        };
+        let settings = settings(specs.first().context("the template has no functions")?, &secret)?;
         let mut functions = Vec::new();
         for spec in specs {
             if let Some(build) = functions::builder(&spec.crate_name) {
-                let function = build(&self::settings(&spec)?)
+                let function = build(&self::settings(&spec, &secret)?)
                     .with_context(|| format!("{} cannot start", spec.crate_name))?;
                 let timeout = TimeDelta::seconds(i64::from(spec.timeout_s));
                 functions.push((spec, Arc::new(RunningFunction { function, timeout })));
@@ -184,14 +191,9 @@ impl Stack {
         &*self.shared.engine
     }
 
-    /// Has the scheduler call each minute from now on.
-    pub fn start_schedules(&mut self) {
-        self.triggers.spawn(Arc::clone(&self.schedules).run(Arc::clone(&self.shared)));
-    }
-
-    /// Calls everything that the scheduler calls, once.
-    pub async fn call_schedules(&self) {
-        self.schedules.call(&self.shared).await;
+    /// Has the scheduler call now, and each minute from now on.
+    pub fn start_schedules(&mut self, closing: Closing) {
+        self.triggers.spawn(Arc::clone(&self.schedules).run(Arc::clone(&self.shared), closing));
     }
 
     /// Waits until nothing is being worked on and nothing waits for more than a delay.
@@ -209,14 +211,14 @@ impl Stack {
     }
 
     /// Works until there is nothing left to do: delays are skipped, and the scheduler calls until a round of calls
-    /// has written nothing.
+    /// has written nothing. No close is asked for.
     pub async fn settle(&self) -> Result<()> {
         for _ in 0..ROUNDS_MAX {
             self.idle().await?;
             let before = self.shared.engine.writes();
             self.shared.queues.skip_delays();
             self.idle().await?;
-            self.call_schedules().await;
+            self.schedules.call(&self.shared, Closing::WhenAskedFor).await;
             self.idle().await?;
             if self.shared.engine.writes() == before && !self.shared.queues.skip_delays() {
                 return Ok(());
@@ -251,7 +253,11 @@ fn share(options: &Options, template: &Template) -> Result<Shared> {
     })
 }
 
-fn settings(spec: &FunctionSpec) -> Result<Settings> {
-    let variables = spec.variables.clone();
+/// Returns the settings of a function. What its variables take from the secrets manager is `secret` here.
+fn settings(spec: &FunctionSpec, secret: &str) -> Result<Settings> {
+    let mut variables = spec.variables.clone();
+    for value in variables.values_mut().filter(|value| value.starts_with("{{resolve:secretsmanager:")) {
+        secret.clone_into(value);
+    }
     Ok(Settings::read(&Variables::new(move |name| variables.get(name).cloned()))?)
 }

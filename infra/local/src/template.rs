@@ -236,6 +236,9 @@ impl Template {
                 format!("the parameter {name} has no value: set it with --parameter {name}=VALUE")
             });
         }
+        if let Some(text) = value.get("Fn::Sub").and_then(Value::as_str) {
+            return self.substitute(text).map(Value::String);
+        }
         Ok(match value {
             Value::Object(map) => Value::Object(
                 map.iter()
@@ -247,6 +250,18 @@ impl Template {
             }
             other => other.clone(),
         })
+    }
+
+    /// Returns a text with every `${Name}` replaced.
+    fn substitute(&self, text: &str) -> Result<String> {
+        let mut parts = text.split("${");
+        let mut whole = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (name, rest) = part.split_once('}').context("a ${ has no }")?;
+            whole += &text_of(&self.resolve(&json!({ "Ref": name }))?).context("a reference is no text")?;
+            whole += rest;
+        }
+        Ok(whole)
     }
 }
 

@@ -127,6 +127,13 @@ impl DevelopmentKey {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
     }
 
+    /// Returns a secret for another purpose that only who has the key can know.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> String {
+        let bytes = self.mac(&format!("derived for {purpose}")).finalize().into_bytes();
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
     fn mac(&self, signed: &str) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.update(signed.as_bytes());

@@ -20,6 +20,15 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// How often a batch of a stream is tried. Its records only wake, so that no later batch waits for them.
 const STREAM_ATTEMPTS_MAX: u32 = 10;
 
+/// Whether dates are closed as they begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// Each date closes once it has begun.
+    WhenDatesBegin,
+    /// Dates close when an operator asks for it.
+    WhenAskedFor,
+}
+
 /// What the scheduler calls again and again.
 #[derive(Default)]
 pub struct Schedules {
@@ -42,7 +51,7 @@ impl Schedules {
     }
 
     /// Calls everything once, as each minute does, and waits until the functions have answered.
-    pub async fn call(&self, shared: &Shared) {
+    pub async fn call(&self, shared: &Shared, closing: Closing) {
         for (queue, group, input) in &self.messages {
             let id = shared.next_id();
             let body = input.replace("<aws.scheduler.execution-id>", &id);
@@ -50,19 +59,22 @@ impl Schedules {
             shared.queues.send_to(queue, vec![Message { body, group, delay_s: None }]);
         }
         let now = shared.clock.now();
-        let calls = self
-            .functions
-            .iter()
-            .map(|(function, input)| function.invoke(events::schedule(input, now), shared));
+        let calls = self.functions.iter().map(|(function, input)| {
+            let mut event = events::schedule(input, now);
+            if closing == Closing::WhenAskedFor {
+                event["ask_for_closes"] = false.into();
+            }
+            function.invoke(event, shared)
+        });
         // A failure is logged where it happens, and the next minute calls again.
         let _ = futures::future::join_all(calls).await;
     }
 
     /// Calls everything each minute, for as long as the task lives.
-    pub async fn run(self: Arc<Self>, shared: Arc<Shared>) {
+    pub async fn run(self: Arc<Self>, shared: Arc<Shared>, closing: Closing) {
         loop {
+            self.call(&shared, closing).await;
             shared.clock.sleep(SCHEDULE).await;
-            self.call(&shared).await;
         }
     }
 }

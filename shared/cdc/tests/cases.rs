@@ -127,8 +127,8 @@ fn sent_again(records: &[CapturedRecord]) -> Vec<CapturedRecord> {
 fn every_case_gives_its_outcome_in_order_shuffled_and_repeated() {
     for (case, outcome) in CASES {
         let profile = profile(case);
-        let capture = capture(case);
-        let in_order = Rows::of(&profile, &capture);
+        let records = capture(case);
+        let in_order = Rows::of(&profile, &records);
         match outcome {
             Outcome::AsPlain => check_as_plain(case, &in_order, false),
             Outcome::AsPlainHolding11 => check_as_plain(case, &in_order, true),
@@ -148,15 +148,15 @@ fn every_case_gives_its_outcome_in_order_shuffled_and_repeated() {
         let is_ambiguous = in_order.states.values().any(cdc::RowState::is_ambiguous);
         assert!(!is_ambiguous, "{case}");
 
-        let reversed: Vec<_> = capture.iter().rev().collect();
+        let reversed: Vec<_> = records.iter().rev().collect();
         assert_eq!(Rows::of(&profile, reversed), in_order, "{case} reversed");
         let mut dice = Dice::new(7);
         for _ in 0..20 {
-            let mut shuffled: Vec<_> = capture.iter().chain(&capture).collect();
+            let mut shuffled: Vec<_> = records.iter().chain(&records).collect();
             dice.shuffle(&mut shuffled);
             assert_eq!(Rows::of(&profile, shuffled), in_order, "{case} delivered twice and shuffled");
         }
-        let again = sent_again(&capture);
+        let again = sent_again(&records);
         assert_eq!(Rows::of(&profile, &again).images(), in_order.images(), "{case} sent again");
         let mut shuffled: Vec<_> = again.iter().collect();
         dice.shuffle(&mut shuffled);

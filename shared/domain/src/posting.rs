@@ -35,9 +35,9 @@ pub struct Posting {
 /// Which team legs of an adoption belong to the ancestors they are for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnlockedLegs {
-    /// Bit k - 1 stands for TEAM_LEVEL k.
+    /// Bit k - 1 stands for `TEAM_LEVEL` k.
     levels: u32,
-    /// Bit t - 1 stands for TEAM_BONUS t.
+    /// Bit t - 1 stands for `TEAM_BONUS` t.
     bonuses: u32,
 }
 

@@ -27,15 +27,31 @@ impl RowKey {
         &self.0
     }
 
-    /// Returns the key as a number, if it is written as a number is.
+    /// Returns the key of the row with this primary key in a table: rows of two tables are two rows, whatever their
+    /// keys.
+    #[must_use]
+    pub fn in_table(primary_key: &str, table: &str) -> Self {
+        Self(format!("{primary_key}{TABLE_FOLLOWS}{table}"))
+    }
+
+    /// Returns the primary key alone.
+    fn primary_key(&self) -> &str {
+        self.0.rsplit_once(TABLE_FOLLOWS).map_or(&*self.0, |(primary_key, _)| primary_key)
+    }
+
+    /// Returns the primary key as a number, if it is written as a number is.
     fn number(&self) -> Option<i128> {
-        self.0.parse().ok().filter(|number: &i128| number.to_string() == self.0)
+        let primary_key = self.primary_key();
+        primary_key.parse().ok().filter(|number: &i128| number.to_string() == primary_key)
     }
 }
 
+/// What stands between a primary key and the table it is of. No name of a table has it.
+const TABLE_FOLLOWS: &str = " in ";
+
 impl Ord for RowKey {
     fn cmp(&self, other: &Self) -> Ordering {
-        let by_text = || self.0.cmp(&other.0);
+        let by_text = || self.primary_key().cmp(other.primary_key()).then_with(|| self.0.cmp(&other.0));
         match (self.number(), other.number()) {
             (Some(own), Some(others)) => own.cmp(&others).then_with(by_text),
             (Some(_), None) => Ordering::Less,
@@ -223,5 +239,16 @@ mod tests {
         keys.sort();
         let texts: Vec<&str> = keys.iter().map(RowKey::as_str).collect();
         assert_eq!(texts, ["-3", "9", "10", "a", "b"]);
+    }
+
+    #[test]
+    fn keys_of_two_tables_are_ordered_by_the_primary_key_and_then_by_the_table() {
+        let mut keys: Vec<RowKey> =
+            [("10", "s"), ("9", "t"), ("a", "s"), ("9", "s"), ("a b", "s"), ("a", "t")]
+                .map(|(primary_key, table)| RowKey::in_table(primary_key, table))
+                .into();
+        keys.sort();
+        let texts: Vec<&str> = keys.iter().map(RowKey::as_str).collect();
+        assert_eq!(texts, ["9 in s", "9 in t", "10 in s", "a in s", "a in t", "a b in s"]);
     }
 }

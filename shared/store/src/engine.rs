@@ -8,6 +8,9 @@ use crate::item::{Item, Key, Page, Query, Segment, Table, Write, Written};
 /// A future on the heap, so that its body is compiled once, where it is written.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A call of a store's module: it answers, or storage was in trouble.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
 /// Keeps the ledger's tables.
 ///
 /// Implementations: DynamoDB, SQLite on one machine, memory, and the model of the service. All reads are

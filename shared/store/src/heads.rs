@@ -19,7 +19,7 @@ use domain::{AccountSequence, OrderId, Owner};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{decode, encode};
-use crate::engine::{BoxFuture, Engine, StoreError};
+use crate::engine::{Answer, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Query, Table, Write};
 
 const HEAD: &str = "HEAD";
@@ -90,26 +90,51 @@ fn children_partition(account: &AccountSequence) -> String {
 }
 
 /// Returns the heads of these accounts; default ones where there is none.
-pub fn accounts(
+pub fn accounts(engine: &dyn Engine, owners: Vec<Owner>) -> Answer<'_, BTreeMap<Owner, At<AccountHead>>> {
+    Box::pin(read_heads(engine, owners, account_key))
+}
+
+/// Returns the heads of these accounts, those that cannot be read apart.
+///
+/// Each such head has to be rebuilt from the log. It must not stop what does not concern its account.
+pub fn accounts_and_unreadable(
     engine: &dyn Engine,
     owners: Vec<Owner>,
-) -> BoxFuture<'_, Result<BTreeMap<Owner, At<AccountHead>>, StoreError>> {
-    Box::pin(read_heads(engine, owners, account_key))
+) -> Answer<'_, (BTreeMap<Owner, At<AccountHead>>, BTreeSet<Owner>)> {
+    Box::pin(async move {
+        let keys: BTreeMap<Key, Owner> =
+            owners.into_iter().map(|owner| (account_key(&owner), owner)).collect();
+        let items = engine.get_many(keys.keys().cloned().collect()).await?;
+        let mut unreadable = BTreeSet::new();
+        let mut heads: BTreeMap<Owner, At<AccountHead>> = BTreeMap::new();
+        for item in items {
+            let owner = keys.get(&item.key).expect("the engine answers what it was asked").clone();
+            match decode(&item) {
+                Ok(head) => {
+                    heads.insert(owner, At { head, position: item.revision });
+                }
+                Err(_) => {
+                    unreadable.insert(owner);
+                }
+            }
+        }
+        for owner in keys.into_values().filter(|owner| !unreadable.contains(owner)) {
+            heads.entry(owner).or_default();
+        }
+        Ok((heads, unreadable))
+    })
 }
 
 /// Returns the heads of these adoptions; default ones where there is none.
 pub fn adoptions(
     engine: &dyn Engine,
     orders: Vec<OrderId>,
-) -> BoxFuture<'_, Result<BTreeMap<OrderId, At<AdoptionHead>>, StoreError>> {
+) -> Answer<'_, BTreeMap<OrderId, At<AdoptionHead>>> {
     Box::pin(read_heads(engine, orders, |order| adoption_key(*order)))
 }
 
 /// Returns these sums of trees; default ones where there is none.
-pub fn sums(
-    engine: &dyn Engine,
-    keys: Vec<SumKey>,
-) -> BoxFuture<'_, Result<BTreeMap<SumKey, At<SumNode>>, StoreError>> {
+pub fn sums(engine: &dyn Engine, keys: Vec<SumKey>) -> Answer<'_, BTreeMap<SumKey, At<SumNode>>> {
     Box::pin(read_heads(engine, keys, |key| sum_key(*key)))
 }
 
@@ -177,7 +202,7 @@ pub fn line_pages_of(
 pub fn children<'a>(
     engine: &'a dyn Engine,
     account: &AccountSequence,
-) -> BoxFuture<'a, Result<BTreeSet<AccountSequence>, StoreError>> {
+) -> Answer<'a, BTreeSet<AccountSequence>> {
     let mut query = Query::partition(Table::Ledger, children_partition(account));
     Box::pin(async move {
         let mut children = BTreeSet::new();
@@ -203,7 +228,7 @@ pub fn children_page<'a>(
     account: &AccountSequence,
     after: Option<&AccountSequence>,
     limit: usize,
-) -> BoxFuture<'a, Result<Vec<AccountSequence>, StoreError>> {
+) -> Answer<'a, Vec<AccountSequence>> {
     let after = after.map(ToString::to_string);
     let query = Query { after, limit, ..Query::partition(Table::Ledger, children_partition(account)) };
     Box::pin(async move {
@@ -213,11 +238,7 @@ pub fn children_page<'a>(
 }
 
 /// Returns the page of lines with this number, from 0.
-pub fn line_page<'a>(
-    engine: &'a dyn Engine,
-    owner: &Owner,
-    number: u32,
-) -> BoxFuture<'a, Result<Option<LinePage>, StoreError>> {
+pub fn line_page<'a>(engine: &'a dyn Engine, owner: &Owner, number: u32) -> Answer<'a, Option<LinePage>> {
     let key = line_page_key(owner, number);
     Box::pin(async move {
         let item = engine.get(key).await?;
@@ -231,7 +252,7 @@ pub fn line_pages<'a>(
     owner: &Owner,
     first: u32,
     end: u32,
-) -> BoxFuture<'a, Result<Vec<LinePage>, StoreError>> {
+) -> Answer<'a, Vec<LinePage>> {
     let keys: Vec<Key> = (first..end).map(|number| line_page_key(owner, number)).collect();
     Box::pin(async move {
         let mut items = engine.get_many(keys).await?;

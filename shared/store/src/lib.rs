@@ -29,7 +29,7 @@ pub mod snapshots;
 pub mod talent;
 pub mod users;
 
-pub use engine::{BoxFuture, Engine, StoreError};
+pub use engine::{Answer, BoxFuture, Engine, StoreError};
 pub use item::{Change, Condition, Item, Key, Page, Query, Segment, Table, Write, Written};
 pub use memory::MemoryEngine;
 pub use shard::Shard;

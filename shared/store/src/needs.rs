@@ -45,19 +45,28 @@ async fn load_all(
     let mark = |name: &str| marks.of(&Projection::Heads(Shard::of(name, shards)));
     let accounts = owners.iter().cloned().map(Owner::User).chain(totals.iter().cloned()).collect();
     let children = parents.iter().map(|account| heads::children(engine, account));
-    let (accounts, adoptions, sum_nodes, children) = futures::try_join!(
-        heads::accounts(engine, accounts),
+    let ((accounts, unreadable), adoptions, sum_nodes, children) = futures::try_join!(
+        heads::accounts_and_unreadable(engine, accounts),
         heads::adoptions(engine, orders),
         heads::sums(engine, sums),
         try_join_all(children)
     )?;
     let mut loaded = Vec::new();
     for account in owners {
-        let at = &accounts[&Owner::User(account.clone())];
+        let Some(at) = accounts.get(&Owner::User(account.clone())) else {
+            loaded.push(Loaded::Unreadable { account });
+            continue;
+        };
         let position = at.position.max(mark(account.as_str()));
         loaded.push(Loaded::Node { account, node: Box::new(at.head.node.clone()), position });
     }
     for owner in totals {
+        if unreadable.contains(&owner) {
+            return Err(StoreError::Unreadable {
+                key: Box::new(heads::account_key(&owner)),
+                message: "what the account has in all is not known; rebuild it from the log".to_owned(),
+            });
+        }
         loaded.push(total(&accounts, owner, &mark)?);
     }
     for (account, children) in parents.into_iter().zip(children) {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{decode, encode};
-use crate::engine::{BoxFuture, Engine, StoreError};
+use crate::engine::{Answer, Engine};
 use crate::item::{Condition, Item, Key, Query, Table, Write};
 use crate::progress::PartitionName;
 
@@ -77,7 +77,7 @@ pub fn read(
     engine: &dyn Engine,
     after: Option<String>,
     limit: usize,
-) -> BoxFuture<'_, Result<(Vec<Quarantined>, Option<String>), StoreError>> {
+) -> Answer<'_, (Vec<Quarantined>, Option<String>)> {
     Box::pin(async move {
         let query = Query { after, limit, ..Query::partition(Table::Source, PARTITION) };
         let page = engine.query(query).await?;
@@ -91,7 +91,7 @@ pub fn bytes<'a>(
     engine: &'a dyn Engine,
     name: &PartitionName,
     offset: i64,
-) -> BoxFuture<'a, Result<Option<RefusedBytes>, StoreError>> {
+) -> Answer<'a, Option<RefusedBytes>> {
     let key = Key::new(Table::Source, "QUARANTINE_BYTES", sort(name, offset));
     Box::pin(async move { engine.get(key).await?.as_ref().map(decode).transpose() })
 }

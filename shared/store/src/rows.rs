@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::unreadable;
-use crate::engine::{BoxFuture, Engine, StoreError};
+use crate::engine::{Answer, Engine};
 use crate::item::{Condition, Item, Key, Table, Write};
 
 const SORT: &str = "ROW";
@@ -55,7 +55,7 @@ fn key(table: RowTable, row: &RowKey) -> Key {
 pub fn read<T: DeserializeOwned + Send>(
     engine: &dyn Engine,
     rows: Vec<(RowTable, RowKey)>,
-) -> BoxFuture<'_, Result<BTreeMap<(RowTable, RowKey), StoredRow<T>>, StoreError>> {
+) -> Answer<'_, BTreeMap<(RowTable, RowKey), StoredRow<T>>> {
     Box::pin(async move {
         let keys: BTreeMap<Key, (RowTable, RowKey)> =
             rows.into_iter().map(|(table, row)| (key(table, &row), (table, row))).collect();

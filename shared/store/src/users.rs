@@ -6,7 +6,7 @@ use domain::{AccountSequence, RowKey};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{decode, encode};
-use crate::engine::{BoxFuture, Engine, StoreError};
+use crate::engine::{Answer, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Segment, Table, Write};
 
 const SORT: &str = "USER";
@@ -67,7 +67,7 @@ fn key(account: &AccountSequence) -> Key {
 pub fn read(
     engine: &dyn Engine,
     accounts: Vec<AccountSequence>,
-) -> BoxFuture<'_, Result<BTreeMap<AccountSequence, UserRows>, StoreError>> {
+) -> Answer<'_, BTreeMap<AccountSequence, UserRows>> {
     Box::pin(async move {
         let items = engine.get_many(accounts.iter().map(key).collect()).await?;
         items.iter().map(decode_user).collect()
@@ -94,7 +94,7 @@ pub fn scan(
     engine: &dyn Engine,
     segment: Segment,
     start: Option<Key>,
-) -> BoxFuture<'_, Result<(Vec<(AccountSequence, UserRows)>, Option<Key>), StoreError>> {
+) -> Answer<'_, (Vec<(AccountSequence, UserRows)>, Option<Key>)> {
     Box::pin(async move {
         let page = engine.scan(Table::Source, segment, start).await?;
         let users = page.items.iter().filter(|item| item.key.partition.starts_with(PREFIX));

@@ -29,9 +29,6 @@ CREATE TABLE public.planting_orders (
     created_at            timestamptz NOT NULL DEFAULT now()
 );
 
-ALTER TABLE public.user_accounts REPLICA IDENTITY FULL;
-ALTER TABLE public.referral_relationships REPLICA IDENTITY FULL;
-
 CREATE PUBLICATION contribution_identity FOR TABLE public.user_accounts;
 CREATE PUBLICATION contribution_referral FOR TABLE public.referral_relationships;
 CREATE PUBLICATION contribution_planting FOR TABLE public.planting_orders;

@@ -34,10 +34,5 @@ CREATE TABLE rwa_planting.planting_orders (
     created_at            timestamptz NOT NULL DEFAULT now()
 );
 
--- Keys of changes are account sequences, which are not the primary keys of these two tables:
--- without the whole old row, a delete would not say which account it is about.
-ALTER TABLE rwa_identity.users REPLICA IDENTITY FULL;
-ALTER TABLE rwa_referral.referral_relations REPLICA IDENTITY FULL;
-
 CREATE PUBLICATION contribution
     FOR TABLE rwa_identity.users, rwa_planting.planting_orders, rwa_referral.referral_relations;

@@ -108,7 +108,7 @@ fn usual_faults() -> FaultPlan {
         stands_still: 30_000,
         ..rates
     };
-    FaultPlan { rates, ends_ms: 20_000, exactly: BTreeMap::new() }
+    FaultPlan { rates, ends_ms: 20_000, ..FaultPlan::default() }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use chrono::NaiveDate;
+use oracle::generate::{self, Plan, Shape};
 use oracle::rows::OrderId;
 use oracle::{Adjustment, GOLDEN_PARTS, Inputs, Judgement, Versions, capture, compare, reader};
 use serde_json::Value;
@@ -18,6 +19,8 @@ oracle expected CAPTURE [--date DATE] [--today DATE] [--policy FILE] [--price-bo
     --policy  a policy, or a list of versions {number, from, until, policy}
     --price-book   an object with the trees before each order: {\"11\": 1040}
     --adjustments  a list of {from, to, amount, effective_date, expire_date}
+oracle generate [--accounts N] [--adoptions N] [--seed N] [--shape recent|uniform|flat|one-root]
+    prints an invented capture, one Kafka record a line: 2,000 accounts, 5,500 adoptions, seed 1, recent
 oracle compare EXPORT EXPECTED
     names the first differences of an exported ledger from the expected one, and fails if there are any";
 
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
         ["expected", capture, options @ ..] => expected(capture, options).map(|()| ExitCode::SUCCESS),
+        ["generate", options @ ..] => generate_capture(options).map(|()| ExitCode::SUCCESS),
         ["compare", export, expected] => compare_files(export, expected),
         _ => Err(USAGE.into()),
     };
@@ -38,16 +42,49 @@ fn main() -> ExitCode {
     })
 }
 
-fn expected(capture: &str, options: &[&str]) -> Result<(), Box<dyn Error>> {
+/// The options that follow a command, each with its value.
+fn given<'a>(options: &[&'a str], known: &[&str]) -> Result<BTreeMap<&'a str, &'a str>, Box<dyn Error>> {
     let mut given = BTreeMap::new();
     for option in options.chunks(2) {
         match option {
-            [name @ ("--date" | "--today" | "--policy" | "--price-book" | "--adjustments"), value] => {
-                given.insert(*name, *value);
-            }
+            [name, value] if known.contains(name) => given.insert(*name, *value),
             _ => return Err(format!("{} is no option with a value\n{USAGE}", option[0]).into()),
-        }
+        };
     }
+    Ok(given)
+}
+
+fn generate_capture(options: &[&str]) -> Result<(), Box<dyn Error>> {
+    let given = given(options, &["--accounts", "--adoptions", "--seed", "--shape"])?;
+    let number = |name: &str, default: usize| given.get(name).map_or(Ok(default), |text| text.parse());
+    let shape = match given.get("--shape").copied().unwrap_or("recent") {
+        "recent" => Shape::Recent { of_last: 1_000 },
+        "uniform" => Shape::Uniform,
+        "flat" => Shape::Flat,
+        "one-root" => Shape::OneRoot,
+        other => return Err(format!("{other:?} is no shape\n{USAGE}").into()),
+    };
+    let seed = u64::try_from(number("--seed", 1)?)?;
+    let plan = Plan::large(seed, number("--accounts", 2_000)?, number("--adoptions", 5_500)?, shape);
+    let mut output = io::BufWriter::new(io::stdout().lock());
+    for record in generate::history(&plan).records() {
+        let line = serde_json::json!({
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "timestamp": record.timestamp,
+            "key": record.key,
+            "value": record.value,
+        });
+        writeln!(output, "{line}")?;
+    }
+    output.flush()?;
+    Ok(())
+}
+
+fn expected(capture: &str, options: &[&str]) -> Result<(), Box<dyn Error>> {
+    let known = ["--date", "--today", "--policy", "--price-book", "--adjustments"];
+    let given = given(options, &known)?;
     let date: NaiveDate = given.get("--date").unwrap_or(&"2026-02-10").parse()?;
     let records = capture::read(capture).map_err(|error| format!("{capture}: {error}"))?;
     let mut inputs = Inputs::new(reader::final_tables(&records)?, date);

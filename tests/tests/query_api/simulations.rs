@@ -22,7 +22,7 @@ async fn without_and_with(order: &str) -> (Harness, &'static Harness) {
                 let value: Value = serde_json::from_str(value).unwrap_or_default();
                 let after =
                     value.pointer("/payload/after").or_else(|| value.pointer("/after")).unwrap_or(&value);
-                after["id"].to_string() == order || after["order_id"].to_string() == order
+                [&after["id"], &after["order_id"]].into_iter().any(|id| format!("{id}") == order)
             })
     };
     let all = records(CAPTURE);

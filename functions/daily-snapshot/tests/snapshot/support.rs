@@ -260,7 +260,9 @@ impl Engine for Tables {
         Box::pin(async move {
             let (fails, takes_effect) = self.begin();
             tokio::task::yield_now().await;
-            writes.iter().for_each(|write| self.note_write(write));
+            for write in &writes {
+                self.note_write(write);
+            }
             if !fails {
                 return self.memory.write_many(writes).await;
             }

@@ -154,7 +154,7 @@ async fn last_entry(
     let pages = store::log::read_at(request.engine(), vec![position]).await?;
     let Some(page) = pages.first() else { return Ok(None) };
     let entries = page.entries.iter().filter(|entry| AdoptionHead::order_of(entry) == Some(order));
-    let decided = entries.filter_map(|entry| Some((kind(entry)?, cause(entry)))).last();
+    let decided = entries.filter_map(|entry| Some((kind(entry)?, cause(entry)))).next_back();
     Ok(decided.map(|(kind, cause)| EntryView {
         page: position,
         kind,

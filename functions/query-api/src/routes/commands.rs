@@ -35,7 +35,7 @@ pub(crate) const READ: Route = Route {
 
 const KEY_HEADER: &str = "idempotency-key";
 /// For how long a caller is kept waiting for the decider.
-const WAIT: Duration = Duration::from_millis(4_000);
+const WAIT: Duration = Duration::from_secs(4);
 /// After which time its answer is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -110,7 +110,7 @@ fn check_allowed(operator: &Operator, command: &CommandBody) -> Result<(), Probl
 async fn wake_decider(request: &Request<'_>, key: &str) -> Result<(), Problem> {
     let id = format!("command-{key}-{}", request.context.request_id);
     let body = serde_json::json!({ "cause": "command" }).to_string();
-    let message = Message { body, group: Some(("decisions".to_owned(), id)), delay_s: None };
+    let message = Message { body, group: Some(("decider".to_owned(), id)), delay_s: None };
     Ok(request.context.queues.send(Queue::Decisions, vec![message]).await?)
 }
 

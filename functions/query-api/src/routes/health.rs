@@ -11,5 +11,10 @@ pub(crate) const ROUTE: Route = Route {
     path: "/health",
     access: Access::Public,
     parameters: &[],
-    answer: |_| Box::pin(async { Ok(Answer::momentary_json(&json!({ "status": "ok" }))) }),
+    answer: |request| {
+        Box::pin(async {
+            let zone = request.zone().name();
+            Ok(Answer::momentary_json(&json!({ "status": "ok", "business_time_zone": zone })))
+        })
+    },
 };

@@ -102,21 +102,21 @@ fn takes_reason(held: &HeldAdoption, reason: Option<&str>) -> bool {
     reason.is_none_or(|reason| held.reason.name() == reason)
 }
 
-fn concerns(held: &HeldAdoption, head: &AdoptionHead, account: &domain::AccountSequence) -> bool {
-    let adopts = |row: &AdoptionRow| row.account == Column::Value(account.clone());
-    held.reason.account() == Some(account) || head.row().is_some_and(adopts)
+fn concerns(listed: &HeldAdoption, head: &AdoptionHead, account: &domain::AccountSequence) -> bool {
+    let adopts = |adoption: &AdoptionRow| adoption.account == Column::Value(account.clone());
+    listed.reason.account() == Some(account) || head.row().is_some_and(adopts)
 }
 
-fn view(request: &Request<'_>, held: &HeldAdoption, head: &AdoptionHead) -> HeldView {
+fn view(request: &Request<'_>, listed: &HeldAdoption, head: &AdoptionHead) -> HeldView {
     let reason = match &head.state {
         AdoptionState::Held(reason) => reason,
         // The list and the head are read one after the other.
-        AdoptionState::Absent | AdoptionState::Unpriced | AdoptionState::Posted(_) => &held.reason,
+        AdoptionState::Absent | AdoptionState::Unpriced | AdoptionState::Posted(_) => &listed.reason,
     };
     HeldView {
-        order_id: order_text(held.order),
+        order_id: order_text(listed.order),
         hold: HoldView::new(reason, request.language, |account| request.name(account)),
-        since: instant(held.since_ms),
+        since: instant(listed.since_ms),
         source: head.row().map(SourceView::from),
     }
 }

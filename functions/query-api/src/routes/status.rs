@@ -85,12 +85,11 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
 
 /// Returns when the oldest date began that should be closed and is not.
 fn unclosed_since(request: &Request<'_>, network: &Network) -> Option<DateTime<Utc>> {
-    let date = match &network.closed {
-        Some(closed) => closed.terms.date.next(),
-        None => {
-            let first = request.settings().first_close_date.and_then(|date| date.try_into().ok());
-            first.or(network.counts.effective_first)?
-        }
+    let date = if let Some(closed) = &network.closed {
+        closed.terms.date.next()
+    } else {
+        let first = request.settings().first_close_date.and_then(|date| date.try_into().ok());
+        first.or(network.counts.effective_first)?
     };
     (date <= request.today()).then(|| date.begins_at(request.zone()))
 }

@@ -10,6 +10,7 @@ use crate::gateway::Gateway;
 use crate::stack::Stack;
 use crate::summary::{Incident, Summary, posted};
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
+use crate::triggers::Closing;
 use crate::{close, http, replay};
 
 /// Replays captures if the ledger is empty, and serves it until Ctrl-C.
@@ -42,7 +43,8 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
         if let Some(incident) = Incident::read(&stack).await? {
             show(&incident)?;
         }
-        stack.start_schedules();
+        // A date that was asked for stays the last one, so that it can be looked at.
+        stack.start_schedules(options.as_of.map_or(Closing::WhenDatesBegin, |_| Closing::WhenAskedFor));
         let token = key.issue(&Grant::Operate, stack.shared.clock.now());
         eprintln!("the operators' console, for the next twelve hours:\n  http://{address}/#token={token}");
         eprintln!("the API is at http://{address}, its contract at http://{address}/openapi.json");

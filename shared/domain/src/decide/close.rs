@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::Decider;
-use super::state::Need;
 use crate::log::{CloseTerms, Entry, PauseScope};
 use crate::{Amount, BusinessDate};
 
@@ -69,11 +68,18 @@ impl fmt::Display for WaitReason {
 }
 
 impl Decider {
+    /// Returns whether the guard stops a close until an operator lets it go.
+    #[must_use]
+    pub fn is_suspicious(&self) -> bool {
+        let waits = self.state.network.close_waits.as_ref();
+        waits.is_some_and(|(_, reasons)| reasons.iter().any(|reason| reason.starts_with("SUSPICIOUS")))
+    }
+
     /// Closes the next date if one was asked for and nothing is in the way.
-    pub(super) fn close_next(&mut self) -> Result<bool, Vec<Need>> {
-        let Some(date) = self.date_to_close() else { return Ok(false) };
+    pub(super) fn close_next(&mut self) -> bool {
+        let Some(date) = self.date_to_close() else { return false };
         if self.close_looked_at {
-            return Ok(false);
+            return false;
         }
         self.close_looked_at = true;
         let reasons = self.close_waits_for(date);
@@ -87,7 +93,7 @@ impl Decider {
                 let reasons = reasons.iter().map(ToString::to_string).collect();
                 self.push(Entry::CloseWaits { date, reasons });
             }
-            return Ok(!is_known);
+            return !is_known;
         }
         self.note_walks();
         let network = &self.state.network;
@@ -99,7 +105,7 @@ impl Decider {
         };
         self.push(Entry::Close(terms));
         self.close_looked_at = false;
-        Ok(true)
+        true
     }
 
     /// Returns the next date to close, if it was asked for and has begun.

@@ -2,7 +2,7 @@
 
 use super::Decider;
 use super::state::Need;
-use crate::heads::AdoptionHead;
+use crate::heads::{AdoptionHead, Node};
 use crate::log::HoldReason;
 use crate::{
     AccountSequence, AdoptionRow, Amount, Backfill, BusinessDate, LinkRef, OrderId, Policy, Posting, Slot,
@@ -47,6 +47,13 @@ struct Adopted<'a> {
     order: OrderId,
     terms: &'a Terms,
     policy: &'a Policy,
+}
+
+/// An ancestor of the adopter.
+#[derive(Clone, Copy)]
+struct Ancestor<'a> {
+    account: &'a AccountSequence,
+    node: &'a Node,
 }
 
 impl Decider {
@@ -104,11 +111,11 @@ impl Decider {
         version: &Version,
     ) -> Result<Outcome, Vec<Need>> {
         let policy = &version.policy;
-        let chain = match self.chain(&terms.account, policy.level_count())? {
-            Ok(chain) => chain,
+        let upline = match self.upline(&terms.account, policy.level_count())? {
+            Ok(upline) => upline,
             Err(reason) => return Ok(Outcome::Hold(reason)),
         };
-        let unlocked = self.unlocked(Adopted { order, terms, policy }, &chain)?;
+        let unlocked = self.unlocked(Adopted { order, terms, policy }, &upline)?;
         Ok(Outcome::Post(Box::new(Posting {
             account: terms.account.clone(),
             trees: terms.trees,
@@ -117,7 +124,7 @@ impl Decider {
             version: version.terms.number,
             province: row.province.clone(),
             city: row.city.clone(),
-            chain,
+            chain: upline.iter().map(|ancestor| ancestor.account.clone()).collect(),
             unlocked,
         })))
     }
@@ -125,39 +132,39 @@ impl Decider {
     /// Returns the ancestors of an account, the referrer first, or why its adoptions are held (rules, section 6).
     ///
     /// The referrer takes part even where no level is paid, because the bonuses are its.
-    fn chain(
-        &self,
-        account: &AccountSequence,
+    fn upline<'a>(
+        &'a self,
+        account: &'a AccountSequence,
         level_count: u8,
-    ) -> Result<Result<Vec<AccountSequence>, HoldReason>, Vec<Need>> {
+    ) -> Result<Result<Vec<Ancestor<'a>>, HoldReason>, Vec<Need>> {
         let length_max = usize::from(level_count.max(1));
-        let mut chain: Vec<AccountSequence> = Vec::with_capacity(length_max);
-        let mut current = account;
+        let mut upline: Vec<Ancestor<'_>> = Vec::with_capacity(length_max);
+        let mut current = Ancestor { account, node: self.state.node(account)? };
         loop {
-            let referrer = match self.state.node(current)?.link_in_force() {
-                LinkRef::Missing => return Ok(Err(HoldReason::NoReferral(current.clone()))),
-                LinkRef::Root => return Ok(Ok(chain)),
-                LinkRef::Under(_) if chain.len() == length_max => return Ok(Ok(chain)),
+            let referrer = match current.node.link_in_force() {
+                LinkRef::Missing => return Ok(Err(HoldReason::NoReferral(current.account.clone()))),
+                LinkRef::Root => return Ok(Ok(upline)),
+                LinkRef::Under(_) if upline.len() == length_max => return Ok(Ok(upline)),
                 LinkRef::Under(referrer) => referrer,
             };
-            if referrer == account || chain.contains(referrer) {
+            if referrer == account || upline.iter().any(|ancestor| ancestor.account == referrer) {
                 return Ok(Err(HoldReason::ReferralCycle(referrer.clone())));
             }
-            chain.push(referrer.clone());
-            current = referrer;
+            current = Ancestor { account: referrer, node: self.state.node(referrer)? };
+            upline.push(current);
         }
     }
 
     /// Returns which team legs belong to the ancestors they are for.
-    fn unlocked(&self, adopted: Adopted<'_>, chain: &[AccountSequence]) -> Result<UnlockedLegs, Vec<Need>> {
+    fn unlocked(&self, adopted: Adopted<'_>, upline: &[Ancestor<'_>]) -> Result<UnlockedLegs, Vec<Need>> {
         let mut unlocked = UnlockedLegs::default();
         let mut missing = Vec::new();
-        for (level, ancestor) in (1_u8..).zip(chain) {
-            let facts = &self.state.node(ancestor)?.facts;
+        for (level, ancestor) in (1_u8..).zip(upline) {
+            let facts = &ancestor.node.facts;
             let with_this_order = if level == 1 { self.counted_for_referrer(adopted, facts)? } else { None };
             let facts = with_this_order.as_ref().unwrap_or(facts);
             if facts.needs_refill(adopted.policy) {
-                missing.push(Need::FirstOrders(ancestor.clone()));
+                missing.push(Need::FirstOrders(ancestor.account.clone()));
                 continue;
             }
             let unlock = facts.as_of(adopted.order, adopted.policy);

@@ -97,7 +97,8 @@ impl Decider {
     }
 
     /// Returns whether so much waits, or was let go within the hour, that an operator has to look.
-    pub(super) fn is_braking(&self) -> bool {
+    #[must_use]
+    pub fn is_braking(&self) -> bool {
         let network = &self.state.network;
         let waiting = network.counts.orders_waiting + network.counts.adoptions_below_waiting;
         let concerned = network.brake.let_go_within_the_hour(self.draft.time_ms()) + waiting;

@@ -18,6 +18,7 @@ mod tail;
 mod take_in;
 mod take_in_referral;
 mod walk;
+mod word_map;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -232,8 +233,7 @@ impl Decider {
 
     /// Works on until something has to be loaded, a page is finished, or nothing is left to do.
     pub fn step(&mut self) -> Step {
-        loop {
-            let Err(needs) = self.work() else { break };
+        while let Err(needs) = self.work() {
             if let Err(needs) = self.resolve_in_memory(needs) {
                 return Step::Load(needs);
             }
@@ -261,7 +261,7 @@ impl Decider {
                 || self.look_at_due()?
                 || self.place_next()?
                 || self.walk_on()?
-                || self.close_next()?;
+                || self.close_next();
             if !progressed || self.draft.is_closed() {
                 break;
             }

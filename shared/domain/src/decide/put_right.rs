@@ -79,7 +79,7 @@ impl Decider {
                 }
                 Outcome::Post(is) if was.account == is.account => {
                     self.note_eligible(order, desired.eligible_trees)?;
-                    self.correct(order, was, is, cause)
+                    self.correct(order, *was, *is, cause)
                 }
                 _ => {
                     self.withdraw(order, was, cause)?;
@@ -115,7 +115,7 @@ impl Decider {
         if stands {
             return self.note_eligible(order, desired.eligible_trees);
         }
-        let held = match &head.state {
+        let hold_before = match &head.state {
             AdoptionState::Held(reason) => {
                 Some(Held { order, reason: reason.clone(), look_again_ms: head.look_again_ms })
             }
@@ -130,8 +130,8 @@ impl Decider {
             Outcome::Gone | Outcome::Unpriced | Outcome::Hold(_) => (None, Vec::new()),
         };
         self.note_eligible(order, desired.eligible_trees)?;
-        if let Some(held) = held {
-            self.push(Entry::HoldEnded(held));
+        if let Some(hold_before) = hold_before {
+            self.push(Entry::HoldEnded(hold_before));
         }
         match desired.outcome {
             Outcome::Gone => self.push(Entry::Gone { order }),
@@ -149,18 +149,12 @@ impl Decider {
     }
 
     /// Puts the legs of a posted adoption right that stays with its account.
-    fn correct(
-        &mut self,
-        order: OrderId,
-        was: Box<Posting>,
-        is: Box<Posting>,
-        cause: &Cause,
-    ) -> Result<(), Vec<Need>> {
+    fn correct(&mut self, order: OrderId, was: Posting, is: Posting, cause: &Cause) -> Result<(), Vec<Need>> {
         let moves_backfill = was.adoption_date != is.adoption_date && self.backfills();
         let account = was.account.clone();
         let referrer = self.state.node(&account)?.link().referrer().cloned();
         let is_first = self.state.node(&account)?.facts.first_order() == Some(order);
-        self.push(Entry::Corrected(Box::new(Correction { order, was: *was, is: *is, cause: cause.clone() })));
+        self.push(Entry::Corrected(Box::new(Correction { order, was, is, cause: cause.clone() })));
         // Whether a leg's term is over when it is unlocked follows from the date of what unlocks it.
         if moves_backfill && is_first {
             for account in std::iter::once(account).chain(referrer) {

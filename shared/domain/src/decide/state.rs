@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::tail::{Tail, child_of};
+use super::word_map::WordMap;
 use crate::heads::{AdoptionHead, Network, Node, SumKey, SumNode, sum_path};
 use crate::log::{Entry, Page, PageHash, Position};
-use crate::{AccountSequence, Amount, OrderId, Owner};
+use crate::{AccountSequence, Amount, LinkRef, OrderId, Owner};
 
 /// Something that a decision has to know and that is not in memory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,23 +102,32 @@ impl Loaded {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) network: Network,
-    nodes: BTreeMap<AccountSequence, Node>,
-    children: BTreeMap<AccountSequence, BTreeSet<AccountSequence>>,
-    adoptions: BTreeMap<OrderId, AdoptionHead>,
-    sums: BTreeMap<SumKey, SumNode>,
+    nodes: WordMap<AccountSequence, Kept>,
+
+    children: WordMap<AccountSequence, BTreeSet<AccountSequence>>,
+    adoptions: WordMap<OrderId, AdoptionHead>,
+    sums: WordMap<SumKey, SumNode>,
     totals: BTreeMap<Owner, Amount>,
     /// Accounts that could not be read since the decider was told to begin.
     unreadable: BTreeSet<AccountSequence>,
+}
+
+/// A node in memory.
+#[derive(Debug)]
+struct Kept {
+    node: Node,
+    /// Whether its upline was in memory when it was last asked for. It need not be after a change of the forest.
+    has_upline: bool,
 }
 
 impl State {
     pub(super) fn new(network: Network) -> Self {
         Self {
             network,
-            nodes: BTreeMap::new(),
-            children: BTreeMap::new(),
-            adoptions: BTreeMap::new(),
-            sums: BTreeMap::new(),
+            nodes: WordMap::default(),
+            children: WordMap::default(),
+            adoptions: WordMap::default(),
+            sums: WordMap::default(),
             totals: BTreeMap::new(),
             unreadable: BTreeSet::new(),
         }
@@ -135,7 +145,10 @@ impl State {
     }
 
     pub(super) fn node(&self, account: &AccountSequence) -> Result<&Node, Vec<Need>> {
-        self.nodes.get(account).ok_or_else(|| vec![Need::Node(account.clone())])
+        match self.nodes.get(account) {
+            Some(kept) => Ok(&kept.node),
+            None => Err(vec![Need::Node(account.clone())]),
+        }
     }
 
     pub(super) fn children(
@@ -201,9 +214,23 @@ impl State {
         })
     }
 
+    /// Returns the first node above an account, or its own, that is not in memory.
+    pub(super) fn missing_upline(&mut self, account: &AccountSequence, levels: u8) -> Option<Need> {
+        let mut current = account;
+        for _ in 0..=levels {
+            let Some(kept) = self.nodes.get(current) else { return Some(Need::Node(current.clone())) };
+            match kept.node.link_in_force() {
+                LinkRef::Under(referrer) if !kept.has_upline => current = referrer,
+                LinkRef::Under(_) | LinkRef::Missing | LinkRef::Root => break,
+            }
+        }
+        self.nodes.get_mut(account)?.has_upline = true;
+        None
+    }
+
     /// Returns a node that is in memory, to complete it from other heads.
     pub(super) fn node_mut(&mut self, account: &AccountSequence) -> Option<&mut Node> {
-        self.nodes.get_mut(account)
+        self.nodes.get_mut(account).map(|kept| &mut kept.node)
     }
 
     /// Folds a page that was read into everything in memory.
@@ -222,8 +249,8 @@ impl State {
 
     fn apply_to_heads(&mut self, entry: &Entry) {
         for account in Node::accounts_of(entry) {
-            if let Some(node) = self.nodes.get_mut(account) {
-                node.apply(account, entry);
+            if let Some(kept) = self.nodes.get_mut(account) {
+                kept.node.apply(account, entry);
             }
         }
         if let Some(order) = AdoptionHead::order_of(entry)
@@ -261,7 +288,7 @@ impl State {
                 for entry in tail.of_account(&account, position).chain(drafted) {
                     node.apply(&account, entry);
                 }
-                self.nodes.entry(account).or_insert(*node);
+                self.nodes.entry(account).or_insert(Kept { node: *node, has_upline: false });
             }
             Loaded::Children { account, mut children, position } => {
                 children.extend(tail.children(&account, position).cloned());

@@ -1,7 +1,8 @@
 //! The last pages of the log, to be laid over heads that do not include them yet.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
+use super::word_map::WordMap;
 use crate::heads::{AdoptionHead, Line, Node, SumKey, SumNode, lines_of, sum_path};
 use crate::log::{Entry, Page, Position};
 use crate::{AccountSequence, OrderId, Owner, Versions};
@@ -13,10 +14,10 @@ type Place = (Position, u32);
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     pages: VecDeque<Page>,
-    of_account: BTreeMap<AccountSequence, Vec<Place>>,
-    of_order: BTreeMap<OrderId, Vec<Place>>,
-    children: BTreeMap<AccountSequence, Vec<(Position, AccountSequence)>>,
-    sums: BTreeMap<SumKey, Vec<Place>>,
+    of_account: WordMap<AccountSequence, Vec<Place>>,
+    of_order: WordMap<OrderId, Vec<Place>>,
+    children: WordMap<AccountSequence, Vec<(Position, AccountSequence)>>,
+    sums: WordMap<SumKey, Vec<Place>>,
 }
 
 impl Tail {

@@ -7,7 +7,7 @@ use super::inputs::AdoptionInput;
 use super::state::Need;
 use crate::heads::AdoptionHead;
 use crate::log::{Cause, ChangedBecause, Entry, OrderWait, PauseScope};
-use crate::{AccountSequence, AdoptionRow, Column, LinkRef, OrderId, RowKey};
+use crate::{AdoptionRow, Column, OrderId, RowKey};
 
 impl Decider {
     /// Asks for everything at once that the inputs will need first, so that it is loaded in few rounds.
@@ -17,39 +17,29 @@ impl Decider {
         if self.gathered {
             return Ok(());
         }
+        let levels = self.state.network.versions.ancestors_max();
         let mut missing: BTreeSet<Need> = BTreeSet::new();
         for input in self.inputs.referrals.values() {
-            for account in input.accounts.iter().chain(input.row.iter().map(|row| &row.account)) {
+            let named = input.row.iter().flat_map(|row| std::iter::once(&row.account).chain(&row.referrer));
+            for account in input.accounts.iter().chain(named) {
                 missing.extend(self.state.node(account).err().into_iter().flatten());
             }
-            let referrer = input.row.as_ref().and_then(|row| row.referrer.as_ref());
-            missing.extend(referrer.and_then(|account| self.state.node(account).err()).into_iter().flatten());
         }
+        for input in self.inputs.adoptions.values() {
+            if let Some((_, AdoptionRow { account: Column::Value(account), .. })) = &input.row {
+                missing.extend(self.state.missing_upline(account, levels));
+            }
+        }
+        missing.retain(|need| !self.state.is_unreadable(need));
+        // What is asked for of an adoption is its own head, so that nothing follows from it.
+        self.gathered = missing.is_empty();
         for input in self.inputs.adoptions.values() {
             let named = input.row.iter().map(|(order, _)| order);
             for order in input.orders.iter().chain(named) {
                 missing.extend(self.state.adoption(*order).err().into_iter().flatten());
             }
-            if let Some((_, AdoptionRow { account: Column::Value(account), .. })) = &input.row {
-                missing.extend(self.missing_upline(account));
-            }
         }
-        missing.retain(|need| !self.state.is_unreadable(need));
-        self.gathered = missing.is_empty();
-        if self.gathered { Ok(()) } else { Err(missing.into_iter().collect()) }
-    }
-
-    /// Returns the first node above an account, or its own, that is not in memory.
-    fn missing_upline(&self, account: &AccountSequence) -> Vec<Need> {
-        let mut current = account;
-        for _ in 0..=self.state.network.versions.ancestors_max() {
-            match self.state.node(current).map(|node| node.link_in_force()) {
-                Err(needs) => return needs,
-                Ok(LinkRef::Under(referrer)) => current = referrer,
-                Ok(LinkRef::Missing | LinkRef::Root) => break,
-            }
-        }
-        Vec::new()
+        if missing.is_empty() { Ok(()) } else { Err(missing.into_iter().collect()) }
     }
 
     /// Takes in the next row of an adoption: that of the smallest order.

@@ -7,10 +7,12 @@ mod adoption;
 mod money;
 mod network;
 mod node;
+mod stored_network;
 mod tree_sums;
 
 pub use adoption::{AdoptionHead, AdoptionState, OrderWaiting};
 pub use money::{Line, LineKind, LineLeg, Lines, Money, Totals, lines_of};
-pub use network::{Brake, Closed, Counts, Due, Network, StoredNetwork, WalkProgress};
+pub use network::{Brake, Closed, Counts, Due, Network, WalkProgress};
 pub use node::{Node, UplineWaiting};
+pub use stored_network::StoredNetwork;
 pub use tree_sums::{SumKey, SumNode, TREE_SUM_LEVELS, sum_path};

@@ -171,7 +171,7 @@ pub fn lines_of(
             let order = correction.order;
             let mut lines = at.lines(order, &correction.was, LineKind::TakenBack, Sign::Minus, versions);
             lines.extend(at.lines(order, &correction.is, LineKind::Reposted, Sign::Plus, versions));
-            without_what_cancels_out(lines)
+            without_what_cancels_out(&lines)
         }
         Entry::Adjusted(terms) => [(&terms.giver, -terms.amount), (&terms.receiver, terms.amount)]
             .into_iter()
@@ -201,7 +201,7 @@ pub fn lines_of(
 }
 
 /// Leaves out the lines of owners to whom a correction gives exactly what it takes.
-fn without_what_cancels_out(lines: Vec<(Owner, Line)>) -> Vec<(Owner, Line)> {
+fn without_what_cancels_out(lines: &[(Owner, Line)]) -> Vec<(Owner, Line)> {
     let same = |one: &Line, other: &Line| {
         (one.effective_date, one.expire_date) == (other.effective_date, other.expire_date)
             && one.legs.len() == other.legs.len()

@@ -3,12 +3,13 @@
 //! Everything the ledger is follows from these pages in their order. A page is written once, on condition
 //! that its number is free; that write is the only decision there is.
 
+mod command;
 mod entry;
 mod page;
 
+pub use command::{AdjustmentTerms, Command, CommandOutcome, PauseScope, Paused, Truncate};
 pub use entry::{
-    AdjustmentTerms, Cause, ChangedBecause, CloseTerms, Command, CommandOutcome, Correction, Entry,
-    FirstOrderChange, Held, HoldReason, OrderWait, PartitionProgress, PauseScope, Paused, Truncate,
-    UplineChange, UplineWait, Walk, WalkId, WalkPlace, WalkScope,
+    Cause, ChangedBecause, CloseTerms, Correction, Entry, FirstOrderChange, Held, HoldReason, OrderWait,
+    PartitionProgress, UplineChange, UplineWait, Walk, WalkId, WalkPlace, WalkScope,
 };
 pub use page::{InvalidPage, Page, PageHash, Position};

@@ -167,7 +167,7 @@ impl FromStr for Step {
             let sum = part.get(1..).unwrap_or_default().parse().map_err(|_| InvalidStep)?;
             match part.as_bytes().first() {
                 Some(b'+') if step.sibling_sum.is_none() && step.sum.is_none() => {
-                    step.sibling_sum = Some(sum)
+                    step.sibling_sum = Some(sum);
                 }
                 Some(b'=') if step.sum.is_none() => step.sum = Some(sum),
                 _ => return Err(InvalidStep),

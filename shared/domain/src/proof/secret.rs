@@ -28,8 +28,8 @@ impl Secret {
     /// Returns a name that tells this secret from another, and nothing else.
     #[must_use]
     pub fn id(&self) -> String {
-        let name = hmac_sha256(&self.0, b"id");
-        name[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+        let [a, b, c, d, ..] = hmac_sha256(&self.0, b"id");
+        format!("{a:02x}{b:02x}{c:02x}{d:02x}")
     }
 }
 
@@ -81,8 +81,8 @@ fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    fn hex(bytes: &[u8; 32]) -> String {
+        crate::log::PageHash::from_bytes(*bytes).to_string()
     }
 
     #[test]

@@ -94,33 +94,8 @@ impl Tree {
         let mut steps = Vec::new();
         let place = usize::try_from(index - block.start).expect("a block is small");
         steps_in_block(leaves, place, &mut steps)?;
-        self.steps_above(&(0..self.rows), index, &mut self.blocks.iter(), &mut steps)?;
+        steps_above(&(0..self.rows), index, &mut self.blocks.iter(), &mut steps)?;
         Ok(steps)
-    }
-
-    /// Adds the steps above the block of a leaf, from the lowest, and returns the node of these leaves.
-    fn steps_above<'a>(
-        &self,
-        leaves: &Range<u64>,
-        index: u64,
-        blocks: &mut impl Iterator<Item = &'a Block>,
-        steps: &mut Vec<Step>,
-    ) -> Result<Node, AmountOverflow> {
-        if is_block(leaves) {
-            return Ok(next_block(leaves, blocks));
-        }
-        let (left, right) = halves(leaves);
-        let (left, right, sibling) = if left.contains(&index) {
-            let own = self.steps_above(&left, index, blocks, steps)?;
-            let sibling = above_blocks(&right, blocks)?;
-            (own, sibling, sibling)
-        } else {
-            let sibling = above_blocks(&left, blocks)?;
-            (sibling, self.steps_above(&right, index, blocks, steps)?, sibling)
-        };
-        let node = Node::over(left, right)?;
-        steps.push(Step::new(sibling, node, left.carries_sum && right.carries_sum));
-        Ok(node)
     }
 }
 
@@ -214,6 +189,30 @@ fn steps_in_block(leaves: &[Leaf], place: usize, steps: &mut Vec<Step>) -> Resul
     Ok(node)
 }
 
+/// Adds the steps above the block of a leaf, from the lowest, and returns the node of these leaves.
+fn steps_above<'a>(
+    leaves: &Range<u64>,
+    index: u64,
+    blocks: &mut impl Iterator<Item = &'a Block>,
+    steps: &mut Vec<Step>,
+) -> Result<Node, AmountOverflow> {
+    if is_block(leaves) {
+        return Ok(next_block(leaves, blocks));
+    }
+    let (left, right) = halves(leaves);
+    let (left, right, sibling) = if left.contains(&index) {
+        let own = steps_above(&left, index, blocks, steps)?;
+        let sibling = above_blocks(&right, blocks)?;
+        (own, sibling, sibling)
+    } else {
+        let sibling = above_blocks(&left, blocks)?;
+        (sibling, steps_above(&right, index, blocks, steps)?, sibling)
+    };
+    let node = Node::over(left, right)?;
+    steps.push(Step::new(sibling, node, left.carries_sum && right.carries_sum));
+    Ok(node)
+}
+
 fn above_blocks<'a>(
     leaves: &Range<u64>,
     blocks: &mut impl Iterator<Item = &'a Block>,
@@ -248,6 +247,8 @@ pub(super) fn sealed(date: BusinessDate, rows: u64, network_total: Amount, top: 
 
 fn sha256(parts: [&[u8]; 3]) -> PageHash {
     let mut hash = Sha256::new();
-    parts.into_iter().for_each(|part| hash.update(part));
+    for part in parts {
+        hash.update(part);
+    }
     PageHash::from_bytes(hash.finalize().into())
 }

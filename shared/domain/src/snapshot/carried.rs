@@ -165,7 +165,7 @@ impl CarriedState {
         }
         self.is_forest_changed = true;
         self.change(&owner, |account| account.link = link.clone());
-        // Whoever is referred to has a team.
+        // A referrer has a team, so it is carried, too.
         let referrer = link.referrer().map(|referrer| Owner::User(referrer.clone()));
         if let Some(referrer) = referrer.filter(|referrer| self.account(referrer).is_none()) {
             self.change(&referrer, |_| {});
@@ -202,7 +202,7 @@ impl CarriedState {
             self.pages.iter().flat_map(|page| page.accounts.keys().copied()).collect();
         let number_of = |referrer: &AccountSequence| {
             let place = Placement::of(&Owner::User(referrer.clone()));
-            let number = places.binary_search(&place).expect("whoever is referred to is known");
+            let number = places.binary_search(&place).expect("every referrer is carried");
             u32::try_from(number).expect("fewer accounts than u32 counts")
         };
         let members: Vec<Member> = self

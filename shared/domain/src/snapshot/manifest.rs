@@ -7,7 +7,7 @@ use super::rows::Totals;
 use crate::log::{PageHash, Position};
 use crate::{BusinessDate, VersionNumber};
 
-/// What is published of a closed date as a whole. Whoever pays by its rows checks them against it first.
+/// What is published of a closed date as a whole. A consumer checks the rows against it before it pays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The date.

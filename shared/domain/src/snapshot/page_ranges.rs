@@ -45,6 +45,7 @@ impl PageRanges {
     }
 
     /// Takes the first `count` ranges off. The last one of all stays, because it may still grow.
+    #[must_use]
     pub fn take_ranges(&mut self, count: usize) -> Self {
         assert!(count < self.0.len(), "the last range stays");
         let rest = self.0.split_off(count);
@@ -65,7 +66,9 @@ mod tests {
     fn pages_that_follow_each_other_are_one_range() {
         let mut ranges = PageRanges::default();
         let pages = [1, 2, 2, 3, 7, 9, 10];
-        pages.into_iter().for_each(|page| ranges.push(page));
+        for page in pages {
+            ranges.push(page);
+        }
         assert_eq!(ranges.ranges(), 3);
         assert_eq!(ranges.positions().collect::<Vec<_>>(), [1, 2, 3, 7, 9, 10]);
         let taken = ranges.take_ranges(2);

@@ -15,7 +15,7 @@ use crate::{
 const ACCOUNTS: u8 = 9;
 
 /// Something that happens to a ledger.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Act {
     /// An adoption is posted, dated so many days from the date that closes next.
     Post { account: u8, trees: u32, price: u32, days: i16, mask: u32 },
@@ -183,7 +183,7 @@ impl History {
                 self.entries.push(Entry::Upline(change));
             }
             Act::Introduce { days, term_years, never_expires } => {
-                self.introduce(days, term_years, never_expires)
+                self.introduce(days, term_years, never_expires);
             }
             Act::Page => self.end_page(),
             Act::Close { dates } => (0..dates).for_each(|_| self.close()),
@@ -247,7 +247,7 @@ impl History {
         let lines = self.lines();
         self.compare_amounts(&window, &lines);
         self.compare_teams(&window);
-        self.compare_restated(&window, &lines, &changes);
+        Self::compare_restated(&window, &lines, &changes);
         if changes.is_empty() && self.closed.is_some() {
             assert!(self.state.pages().iter().all(|page| !page.is_changed()), "nothing changed");
         }
@@ -332,7 +332,7 @@ impl History {
         assert_eq!(carried, naive, "teams on {}", window.date);
     }
 
-    fn compare_restated(&self, window: &Window, lines: &[(Owner, Line)], changes: &DayChanges) {
+    fn compare_restated(window: &Window, lines: &[(Owner, Line)], changes: &DayChanges) {
         let restated = changes.restated().expect("small");
         let Some(previous) = window.previous else {
             assert_eq!(restated, []);
@@ -366,7 +366,9 @@ proptest! {
     #[test]
     fn what_is_carried_is_what_all_lines_sum_to_on_every_date(acts in acts()) {
         let mut history = History::new();
-        acts.into_iter().for_each(|act| history.act(act));
+        for act in acts {
+            history.act(act);
+        }
         history.close();
     }
 }
@@ -398,7 +400,7 @@ fn what_begins_on_a_leap_day_is_carried_to_the_day_before_it_ends() {
 }
 
 #[test]
-fn where_nobody_has_anything_headquarters_has_all_of_it() {
+fn where_no_account_has_anything_headquarters_has_all_of_it() {
     let totals = Totals::of(&CarriedState::default()).expect("nothing is below zero");
     assert_eq!((totals.rows, totals.network), (1, Amount::ZERO));
     let headquarters = Owner::System(SystemAccount::Headquarters);

@@ -28,6 +28,15 @@ pub(crate) struct Unkindness {
     pub(crate) unreadable: u64,
 }
 
+/// How far a decider came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// Nothing is left to do. Something is due then, in milliseconds since 1970.
+    UntilIdle { due_ms: Option<i64> },
+    /// It was lost on the way, and another one is there.
+    UntilLost,
+}
+
 /// A decider with everything around it.
 #[derive(Debug)]
 pub(crate) struct Bench {
@@ -113,7 +122,7 @@ impl Bench {
     pub(crate) fn run(&mut self) -> Option<i64> {
         let read_through_ms = self.now_ms + 3_600_000;
         loop {
-            if let Some(due_ms) = self.run_once(100, Some(read_through_ms)) {
+            if let Ran::UntilIdle { due_ms } = self.run_once(100, Some(read_through_ms)) {
                 return due_ms;
             }
         }
@@ -121,8 +130,7 @@ impl Bench {
 
     /// Has the decider take in about so many hundredths of what was announced.
     ///
-    /// Returns when something is due, if the decider was not lost on the way.
-    pub(crate) fn run_once(&mut self, percent: u64, read_through_ms: Option<i64>) -> Option<Option<i64>> {
+    pub(crate) fn run_once(&mut self, percent: u64, read_through_ms: Option<i64>) -> Ran {
         let random = &mut self.random;
         let chosen: BTreeSet<Announced> =
             self.announced.iter().filter(|_| random.percent(percent)).cloned().collect();
@@ -145,27 +153,30 @@ impl Bench {
         inputs.progress = read_through_ms.filter(|_| all).map(progress);
         let given = self.commands.len();
         self.decider.begin(inputs, self.now_ms);
-        let due_ms = self.put_pages()?;
+        let ran = self.put_pages();
+        if ran == Ran::UntilLost {
+            return ran;
+        }
         if self.decider.is_done_with_inputs() {
             self.announced.retain(|announced| !chosen.contains(announced));
             self.commands.drain(..given);
         }
-        Some(due_ms)
+        ran
     }
 
-    fn put_pages(&mut self) -> Option<Option<i64>> {
+    fn put_pages(&mut self) -> Ran {
         for _ in 0..200_000 {
             match self.decider.step() {
                 Step::Load(needs) => self.load(needs),
                 Step::Put(page) => {
                     if self.random.percent(self.unkindness.lost) {
                         self.start_again();
-                        return None;
+                        return Ran::UntilLost;
                     }
                     self.put(*page);
                     if self.random.percent(self.unkindness.killed) {
                         self.start_again();
-                        return None;
+                        return Ran::UntilLost;
                     }
                     if self.random.percent(self.unkindness.forgotten) {
                         self.decider.forget_heads();
@@ -175,7 +186,7 @@ impl Bench {
                     if let Some(due_ms) = due_ms {
                         assert!(due_ms > self.decider.network().time_ms, "what is due is done");
                     }
-                    return Some(due_ms);
+                    return Ran::UntilIdle { due_ms };
                 }
             }
         }

@@ -20,7 +20,7 @@ pub(crate) fn assert_as_the_oracle_says(bench: &Bench) {
         let theirs = oracle::rows::OrderId::new(order.get()).expect("a number");
         match &head.state {
             AdoptionState::Absent => {
-                assert!(!expected_orders.contains(order), "{order} is missing: {head:?}")
+                assert!(!expected_orders.contains(order), "{order} is missing: {head:?}");
             }
             AdoptionState::Unpriced => panic!("{order} has no price"),
             AdoptionState::Held(reason) => {

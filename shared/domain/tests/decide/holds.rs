@@ -6,9 +6,12 @@ use crate::table::{amount, bench, bench_with, date, row};
 
 const DAY_MS: i64 = 86_400_000;
 
+/// What is done to a row, and what becomes of the adoption then.
+type Case = (&'static str, fn(&mut AdoptionRow));
+
 #[test]
 fn the_terms_of_an_adoption_are_judged_by_the_bounds() {
-    let change: [(&str, fn(&mut AdoptionRow)); 14] = [
+    let cases: [Case; 14] = [
         ("POSTED", |_| {}),
         ("STATUS", |row| row.status = "CANCELLED".to_owned()),
         ("STATUS", |row| (row.status, row.trees) = ("paid".to_owned(), Column::Value(0))),
@@ -32,7 +35,7 @@ fn the_terms_of_an_adoption_are_judged_by_the_bounds() {
             row.price = Column::Value(Some(amount("1000000000.0000000001")));
         }),
     ];
-    for (expected, change) in change {
+    for (expected, change) in cases {
         let mut bench = bench();
         bench.refer("A", None);
         bench.adopt_with(1, "A", change);
@@ -173,7 +176,7 @@ fn an_account_that_refers_itself_is_never_its_own_direct_adopter() {
     bench.run();
     let node = bench.node_at(&crate::bench::user("A"), bench.last_position());
     assert_eq!(
-        (node.facts.first_order().map(|order| order.get()), node.facts.direct_adopter_count()),
+        (node.facts.first_order().map(domain::OrderId::get), node.facts.direct_adopter_count()),
         (Some(1), 0)
     );
 }

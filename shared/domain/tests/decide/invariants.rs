@@ -42,7 +42,7 @@ impl Invariants {
             }
         }
         // Every page would be better, and takes longer than everything else together.
-        if page.position < 20 || page.position % 16 == 0 {
+        if page.position < 20 || page.position.is_multiple_of(16) {
             self.check_sums();
         }
         let closes = page.entries.iter().position(|entry| matches!(entry, Entry::Close(_)));
@@ -65,9 +65,9 @@ impl Invariants {
                 matches!(head.state, AdoptionState::Absent | AdoptionState::Unpriced),
                 "{order}: {entry:?} of {head:?}"
             ),
-            Entry::HoldEnded(held) => {
-                assert_eq!(head.state, AdoptionState::Held(held.reason.clone()), "{order}");
-                assert_eq!(head.look_again_ms, held.look_again_ms, "{order}");
+            Entry::HoldEnded(ended) => {
+                assert_eq!(head.state, AdoptionState::Held(ended.reason.clone()), "{order}");
+                assert_eq!(head.look_again_ms, ended.look_again_ms, "{order}");
             }
             Entry::Eligible { before, .. } => assert_eq!(head.eligible_trees, *before, "{order}"),
             Entry::Placed { .. } => assert_eq!(head.trees_before, None, "{order} has one place for ever"),

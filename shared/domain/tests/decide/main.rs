@@ -6,6 +6,7 @@ mod bench;
 mod closes;
 mod commands;
 mod corrections;
+mod encodings;
 mod expected;
 mod histories;
 mod holds;

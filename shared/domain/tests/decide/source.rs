@@ -115,7 +115,7 @@ impl Source {
         let adoptions = self.adoptions.iter().map(|(key, (order, row, _))| rows::AdoptionRow {
             key: PrimaryKey::text(key.as_str()),
             order_id: rows::OrderId::new(order.get()).expect("a positive number"),
-            account: term(&row.account, |account| account.to_string()),
+            account: term(&row.account, ToString::to_string),
             trees: term(&row.trees, |trees| *trees),
             price: match &row.price {
                 Column::Value(Some(price)) => Term::Given(oracle::Amount::from_units(price.units())),

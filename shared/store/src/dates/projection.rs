@@ -14,6 +14,8 @@ use crate::marks::{self, Projection};
 
 /// How many pages are gone through together.
 const PAGES_PER_RUN: u32 = 100;
+/// So many are looked for first: mostly few are new, and looking for a page that is not there costs a read, too.
+const PAGES_FIRST: u32 = 8;
 /// A chunk of an index has so many ranges, some five kilobytes: what a head costs to write stays small.
 const CHUNK_RANGES: usize = 1_000;
 
@@ -37,7 +39,11 @@ pub struct Projected {
 pub fn project(engine: &dyn Engine, first: Versions) -> BoxFuture<'_, Result<Projected, StoreError>> {
     Box::pin(async move {
         let mark = marks::read(engine).await?.of(&Projection::Dates);
-        let pages = crate::log::read_after(engine, mark, PAGES_PER_RUN).await?;
+        let mut pages = crate::log::read_after(engine, mark, PAGES_FIRST).await?;
+        if pages.len() == PAGES_FIRST as usize {
+            let further = mark + u64::from(PAGES_FIRST);
+            pages.extend(crate::log::read_after(engine, further, PAGES_PER_RUN - PAGES_FIRST).await?);
+        }
         let Some(last) = pages.last().map(|page| page.position) else {
             return Ok(Projected { position: mark, pages: 0, is_at_end: true, has_closed: false });
         };
@@ -97,7 +103,7 @@ impl Run {
 
     /// Writes everything. Returns whether no head was lost to another run.
     ///
-    /// What is the same whoever writes it goes first, then the heads.
+    /// Chunks, closes and versions go first, because every run writes the same; then the heads.
     async fn write(self, engine: &dyn Engine) -> Result<bool, StoreError> {
         let heads = heads(engine, self.turns.keys().copied().collect()).await?;
         let mut chunks = Vec::new();

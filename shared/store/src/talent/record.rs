@@ -246,7 +246,6 @@ pub fn knows_account<'a>(
 }
 
 /// Returns a page of all teams and levels of one part of the table, and where the next page starts.
-#[expect(clippy::type_complexity, reason = "a page and where the next one starts")]
 pub fn scan(
     engine: &dyn Engine,
     segment: Segment,

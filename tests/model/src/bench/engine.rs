@@ -105,9 +105,8 @@ impl ModelEngine {
     async fn write_again(&self, write: Write, mut attempts: Attempts) -> Outcome {
         write.check_size()?;
         loop {
-            let error = match self.call(tables::Request::Write(request_of(&write))).await {
-                Ok(_) => return Ok(Written::Done),
-                Err(error) => error,
+            let Err(error) = self.call(tables::Request::Write(request_of(&write))).await else {
+                return Ok(Written::Done);
             };
             if let CallError::Service(service) = &error
                 && service.kind == crate::error::ErrorKind::ConditionalCheckFailedException

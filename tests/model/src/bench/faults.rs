@@ -60,6 +60,19 @@ pub struct FaultPlan {
     pub ends_ms: Millis,
     /// What happens exactly: fates by the number of the call among all calls of invocations, from 1.
     pub exactly: BTreeMap<u64, Fate>,
+    /// What happens to the first call that a function makes at or after a time.
+    pub once: Option<Once>,
+}
+
+/// A fault of one function at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// The function.
+    pub function: String,
+    /// From when on.
+    pub from_ms: Millis,
+    /// What becomes of its call.
+    pub fate: Fate,
 }
 
 /// A fault that happened.
@@ -109,8 +122,9 @@ impl Faults {
     /// Decides what becomes of the next call.
     pub(super) fn draw(&mut self, now_ms: Millis, function: &str) -> Fate {
         self.calls += 1;
-        let fate = match self.plan.exactly.get(&self.calls) {
-            Some(fate) => *fate,
+        let once = self.plan.once.take_if(|once| once.function == function && once.from_ms <= now_ms);
+        let fate = match self.plan.exactly.get(&self.calls).copied().or(once.map(|once| once.fate)) {
+            Some(fate) => fate,
             None if now_ms < self.plan.ends_ms => self.by_chance(),
             None => Fate::Works,
         };

@@ -14,6 +14,6 @@ pub use clock::ModelClock;
 pub use deployment::{Deployment, QueueOptions, Registration, Trigger};
 pub use engine::ModelEngine;
 pub use executor::{Executor, ExecutorOptions, Finding};
-pub use faults::{Fate, FaultPlan, FaultRates, Happened};
+pub use faults::{Fate, FaultPlan, FaultRates, Happened, Once};
 pub use queues::ModelQueues;
 pub use shared::Shared;

@@ -64,7 +64,6 @@ impl Shared {
     }
 
     /// Returns the world with who waits for what. It must not be kept while a future is polled.
-    #[must_use]
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::matcher::{matches, number_matches};
 use crate::clock::Millis;
 use crate::lambda::Invocation;
+use crate::queue::Queue;
 use crate::table::{Direction, Key};
 use crate::value::item_to_json;
 use crate::world::World;
@@ -215,7 +216,7 @@ fn error_matches(expected: &Value, error: &str) -> bool {
 }
 
 fn look_at_queue(name: &str, world: &mut World) -> Option<Value> {
-    world.with_queue(name, |queue, now_ms| queue.advance(now_ms))?;
+    world.with_queue(name, Queue::advance)?;
     let queue = world.queues.get(name)?;
     let bodies: Vec<&str> = queue.messages().map(|message| message.body.as_str()).collect();
     Some(json!({

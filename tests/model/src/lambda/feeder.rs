@@ -29,6 +29,8 @@ enum State<R> {
     Working(Vec<R>),
     /// The batch waits to be given to the function again.
     Paused(Vec<R>),
+    /// The batch is over, and what was done does not count yet: nothing new begins.
+    Settling,
 }
 
 /// What a mapping says about its batches.
@@ -146,7 +148,7 @@ impl<R: Record> Feeder<R> {
         let (old, young): (Vec<R>, Vec<R>) = std::mem::take(batch).into_iter().partition(is_old);
         if young.is_empty() {
             self.retries = 0;
-            self.state = State::Idle;
+            self.state = State::Settling;
             return (old, None);
         }
         *batch = young;
@@ -158,7 +160,7 @@ impl<R: Record> Feeder<R> {
     pub fn batch(&self) -> &[R] {
         match &self.state {
             State::Gathering(batch) | State::Working(batch) | State::Paused(batch) => batch,
-            State::Idle => &[],
+            State::Idle | State::Settling => &[],
         }
     }
 
@@ -169,7 +171,7 @@ impl<R: Record> Feeder<R> {
 
     /// Takes in how the function ended.
     pub fn finish(&mut self, now_ms: Millis, outcome: &Outcome, rules: &FeederRules) -> Finished<R> {
-        let State::Working(batch) = std::mem::replace(&mut self.state, State::Idle) else {
+        let State::Working(batch) = std::mem::replace(&mut self.state, State::Settling) else {
             unreachable!("only a batch that the function has can end");
         };
         let failures: &[usize] = match outcome {
@@ -216,7 +218,7 @@ impl<R: Record> Feeder<R> {
         self.generation += 1;
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
             State::Gathering(batch) | State::Paused(batch) | State::Working(batch) => State::Working(batch),
-            State::Idle => unreachable!("there is a batch to ask for"),
+            State::Idle | State::Settling => unreachable!("there is a batch to ask for"),
         };
         Directive::Ask
     }
@@ -224,7 +226,9 @@ impl<R: Record> Feeder<R> {
     fn pause(&mut self, now_ms: Millis) -> Directive {
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
             State::Working(batch) | State::Paused(batch) => State::Paused(batch),
-            State::Idle | State::Gathering(_) => unreachable!("only a batch that was asked for waits"),
+            State::Idle | State::Gathering(_) | State::Settling => {
+                unreachable!("only a batch that was asked for waits")
+            }
         };
         self.timer(now_ms + RETRY_MS)
     }
@@ -256,4 +260,98 @@ fn split_at_failures<R: Record>(batch: Vec<R>, failures: &[usize]) -> (Vec<R>, V
         }
     }
     (settled, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Directive, Feeder, FeederRules, Then};
+    use crate::lambda::{KafkaRecord, Outcome};
+
+    fn rules(retries: Option<u32>, bisects: bool) -> FeederRules {
+        FeederRules {
+            batch_size: 4,
+            window_ms: 100,
+            retries,
+            max_age_ms: None,
+            bisects,
+            reports_failures: true,
+        }
+    }
+
+    fn record(partition: u32, offset: u64) -> KafkaRecord {
+        KafkaRecord {
+            topic: "t".to_owned(),
+            partition,
+            offset,
+            at_ms: 0,
+            fetchable_ms: 0,
+            key: None,
+            value: None,
+        }
+    }
+
+    fn full(rules: &FeederRules) -> Feeder<KafkaRecord> {
+        let mut feeder = Feeder::new();
+        for (partition, offset) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            feeder.offer(record(partition, offset));
+        }
+        assert_eq!(feeder.advance(0, rules), Some(Directive::Ask));
+        feeder
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed("no".to_owned())
+    }
+
+    fn places(records: &[KafkaRecord]) -> Vec<(u32, u64)> {
+        records.iter().map(|record| (record.partition, record.offset)).collect()
+    }
+
+    #[test]
+    fn what_precedes_the_first_failure_of_each_strand_is_settled() {
+        let rules = rules(None, false);
+        let mut feeder = full(&rules);
+        let finished = feeder.finish(50, &Outcome::Partial(vec![2]), &rules);
+        assert_eq!(places(&finished.settled), [(0, 0), (1, 0), (1, 1)]);
+        assert_eq!(places(feeder.batch()), [(0, 1)]);
+        assert!(matches!(finished.then, Then::Retry(Directive::Timer { at_ms: 1_050, .. })));
+    }
+
+    #[test]
+    fn a_batch_is_given_up_after_its_retries() {
+        let rules = rules(Some(1), false);
+        let mut feeder = full(&rules);
+        let Then::Retry(Directive::Timer { at_ms, generation }) = feeder.finish(0, &failed(), &rules).then
+        else {
+            panic!("it is tried again");
+        };
+        assert_eq!(feeder.on_timer(at_ms, generation, &rules).1, Some(Directive::Ask));
+        let finished = feeder.finish(at_ms, &failed(), &rules);
+        assert_eq!((finished.discarded.len(), finished.then), (4, Then::Next));
+    }
+
+    #[test]
+    fn halving_uses_no_retry_and_the_second_half_follows_the_first() {
+        let rules = rules(Some(0), true);
+        let mut feeder = full(&rules);
+        let Then::Retry(Directive::Timer { at_ms, generation }) = feeder.finish(0, &failed(), &rules).then
+        else {
+            panic!("it is halved");
+        };
+        assert_eq!(places(feeder.batch()), [(0, 0), (1, 0)]);
+        assert_eq!(feeder.on_timer(at_ms, generation, &rules).1, Some(Directive::Ask));
+        assert_eq!(feeder.finish(at_ms, &Outcome::Succeeded(None), &rules).then, Then::Next);
+        assert_eq!(feeder.next(at_ms, &rules), Some(Directive::Ask));
+        assert_eq!(places(feeder.batch()), [(0, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn nothing_new_begins_before_what_was_done_counts() {
+        let rules = rules(None, false);
+        let mut feeder = full(&rules);
+        feeder.offer(record(0, 2));
+        assert_eq!(feeder.finish(0, &Outcome::Succeeded(None), &rules).then, Then::Next);
+        assert_eq!(feeder.advance(1, &rules), None);
+        assert!(matches!(feeder.next(5, &rules), Some(Directive::Timer { at_ms: 105, .. })));
+    }
 }

@@ -108,7 +108,7 @@ mod tests {
     fn an_update_may_have_several_clauses_and_return_the_item() {
         let statement = Statement::parse(
             "UPDATE T SET a=a+?, b[1].c='x' SET d=list_append(d, ?) REMOVE e WHERE pk='A' AND sk=? AND v IS NOT MISSING RETURNING ALL NEW *",
-            vec![AttributeValue::N(1.into()), AttributeValue::L(vec![]), text("1")],
+            vec![AttributeValue::N(1_u64.into()), AttributeValue::L(vec![]), text("1")],
         )
         .expect("a statement");
         let StatementKind::Update { update, condition, returning } = statement.kind else {

@@ -75,6 +75,8 @@ struct Meter {
     total: Units,
     /// What each key took in its busiest second, so that the hottest keys can be named.
     hottest: BTreeMap<String, Units>,
+    /// What each kind of partition key took, and in how many requests.
+    kinds: BTreeMap<String, (Units, u64)>,
 }
 
 impl Capacity {
@@ -116,6 +118,7 @@ impl Capacity {
         meter.total += total;
         for (key, units) in by_key {
             *meter.keys.entry((*key).to_owned()).or_default() += *units;
+            meter.count_kind(key, *units);
         }
         Ok(())
     }
@@ -139,6 +142,16 @@ impl Capacity {
         match direction {
             Direction::Read => self.read.total,
             Direction::Write => self.write.total,
+        }
+    }
+
+    /// Returns the units of each kind of partition key, which is what stands before its first `#`, and the number of
+    /// requests that took them.
+    #[must_use]
+    pub fn kinds(&self, direction: Direction) -> &BTreeMap<String, (Units, u64)> {
+        match direction {
+            Direction::Read => &self.read.kinds,
+            Direction::Write => &self.write.kinds,
         }
     }
 
@@ -194,6 +207,16 @@ impl Meter {
         merge_maxima(&mut self.hottest, std::mem::take(&mut self.keys));
         self.window = window;
         self.table = Units::ZERO;
+    }
+
+    fn count_kind(&mut self, key: &str, units: Units) {
+        let kind = key.split('#').next().unwrap_or(key);
+        if let Some((total, requests)) = self.kinds.get_mut(kind) {
+            *total += units;
+            *requests += 1;
+        } else {
+            self.kinds.insert(kind.to_owned(), (units, 1));
+        }
     }
 
     fn key(&self, key: &str) -> Units {

@@ -52,7 +52,7 @@ impl Connector {
                 "ts_ms": commit_ms,
                 "snapshot": "false",
                 "db": "invented",
-                "schema": "invented",
+                "schema": schema(row),
                 "table": table(row),
                 "txId": transaction,
                 "lsn": self.lsn,
@@ -71,7 +71,7 @@ impl Connector {
         let column = self.key_column(row);
         let offset = self.offsets.entry(row.table()).or_default();
         self.records.push(Record {
-            topic: format!("dbserver1.invented.{}", table(row)),
+            topic: format!("dbserver1.{}.{}", schema(row), table(row)),
             partition: 0,
             offset: *offset,
             timestamp: i64::try_from(timestamp_ms).expect("a time of this century"),
@@ -114,6 +114,14 @@ impl Connector {
 
 /// When the first transaction is committed.
 const COMMITTED_MS: u64 = 1_770_000_000_000;
+
+fn schema(row: &Row) -> &'static str {
+    match row {
+        Row::User(_) => "rwa_identity",
+        Row::Referral(_) => "rwa_referral",
+        Row::Adoption(_) => "rwa_planting",
+    }
+}
 
 fn table(row: &Row) -> &'static str {
     match row {

@@ -1,0 +1,69 @@
+// Parts of views.
+
+import { get } from "./api.js";
+import { h } from "./dom.js";
+import { regionName } from "./regions.js";
+import { t } from "./texts.js";
+
+const SYSTEM = /^(OPERATION|HEADQUARTERS|PROVINCE|CITY)(:|$)/;
+
+export const accountLink = (account) => {
+  if (account == null) return "";
+  if (account.includes("*")) return h("span", { class: "mono" }, account);
+  const name = SYSTEM.test(account) && regionName(account);
+  return h("a", { href: "#/account/" + encodeURIComponent(account), class: "mono" }, account, name && [" ", h("span", null, name)]);
+};
+export const orderLink = (order) => h("a", { href: "#/order/" + order, class: "number" }, String(order));
+
+export const panel = (title, aside, ...content) => h("section", { class: "panel" },
+  h("div", { class: "head" }, h("h2", null, title), aside && h("span", { class: "quiet small" }, aside)), content);
+export const figures = (...pairs) => h("dl", { class: "figures" }, pairs.filter(Boolean).map(([name, value, big]) =>
+  h("div", { class: big && "big" }, h("dt", null, name), h("dd", null, value))));
+export const badge = (text, kind) => h("span", { class: "badge " + (kind ?? "") }, text);
+export const empty = (text) => h("p", { class: "empty" }, text);
+export const note = (kind, ...content) => h("p", { class: "note " + kind }, content);
+export const heading = (eyebrow, title, ...beside) => h("div", null, eyebrow && h("p", { class: "eyebrow" }, eyebrow),
+  h("div", { class: "title" }, h("h1", null, title), beside));
+export const link = (href, text) => h("a", { href }, text);
+
+let tables = 0;
+/// Columns are [name, kind]: "r" is set to the right, "minor" is left out where there is no room.
+export function table(name, columns, rows) {
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${name} ${++tables}` }, h("table", null,
+    h("thead", null, h("tr", null, columns.map(([title, kind]) => h("th", { class: kind, scope: "col" }, title)))),
+    h("tbody", null, rows.map((row) => h("tr", null, row.map((cell, index) => h("td", { class: columns[index][1] }, cell)))))));
+}
+
+/// A list that grows page by page.
+export async function growing({ title, path, name, parameters, columns, row, nothing, limit = 20, begun }) {
+  const box = h("div"), more = h("button", { type: "button", onclick: () => next() }, t("show_more"));
+  const rows = []; let cursor;
+  async function next(page) {
+    more.disabled = true;
+    try {
+      page ??= await get(path, cursor ? { cursor } : { limit, ...parameters });
+      rows.push(...page[name].map(row)); cursor = page.next_cursor;
+      box.replaceChildren(...(rows.length ? [table(title, columns, rows)] : [empty(cursor ? t("none_so_far") : nothing)]), ...(cursor ? [more] : []));
+    } catch (error) { box.append(note("bad", error.message)); }
+    more.disabled = false;
+  }
+  await next(begun);
+  return box;
+}
+
+/// Buttons of which one is chosen.
+export const chips = (choices, chosen, choose) => h("div", { class: "chips" }, choices.map(([value, text]) =>
+  h("button", { type: "button", class: "chip", "aria-pressed": String(value === chosen), onclick: () => choose(value) }, text)));
+
+/// A button that saves a file which takes a token to read.
+export function download(text, name, load) {
+  return h("button", { type: "button", onclick: async (event) => {
+    event.target.disabled = true;
+    try {
+      const address = URL.createObjectURL(await load());
+      h("a", { href: address, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 10e3);
+    } catch (error) { event.target.after(note("bad", error.message)); }
+    event.target.disabled = false;
+  } }, text);
+}

@@ -1,0 +1,49 @@
+// Closed dates: their manifests, their rows, what later corrections would have changed, and proofs.
+
+import { account as path, get, getFile, isOperator } from "./api.js";
+import { h } from "./dom.js";
+import { amount, date, instant, ratio, whole } from "./numbers.js";
+import { accountLink, download, figures, growing, heading, link, note, panel, table } from "./parts.js";
+import { t } from "./texts.js";
+
+export async function snapshots() {
+  return [t("nav_snapshots"), [heading(null, t("nav_snapshots")),
+    panel(t("closed_dates"), t("latest_first"), await growing({ title: t("closed_dates"), path: "/v1/snapshots", name: "snapshots", nothing: t("no_date_closed"),
+      columns: [[t("date")], [t("network"), "r"], [t("rows"), "r"], [t("restated"), "r"], [t("closed_at"), "minor"]],
+      row: (one) => [link("#/snapshots/" + one.snapshot_date, one.snapshot_date), amount(one.network_total_contribution), whole(one.rows), whole(one.restated), instant(one.closed_at)] }))]];
+}
+
+export async function snapshot(day) {
+  const own = "/v1/snapshots/" + encodeURIComponent(day);
+  const manifest = await get(own);
+  return [t("snapshot") + " " + day, [
+    heading(t("snapshot"), manifest.snapshot_date, download(t("save_csv"), `snapshot-${manifest.snapshot_date}.csv`, () => getFile(own + "/export"))),
+    h("section", { class: "panel" }, figures([t("network"), amount(manifest.network_total_contribution), true], [t("users"), amount(manifest.user_total_contribution), true],
+      [t("system_accounts"), amount(manifest.system_total_contribution), true], [t("rows"), whole(manifest.rows), true],
+      [t("closed_at"), instant(manifest.closed_at)], [t("cut"), whole(manifest.cut)], [t("rules_version"), String(manifest.policy_version)])),
+    panel(t("manifest"), t("manifest_aside"), figures([t("sum_of_ratios"), h("span", { class: "number" }, manifest.sum_of_ratios)],
+      [t("digest"), h("code", null, manifest.digest)], [t("merkle_root"), h("code", null, manifest.merkle_root)])),
+    panel(t("shares_of", manifest.snapshot_date), t("largest_first"), await growing({ title: t("rows"), path: own + "/rows", name: "rows", nothing: t("nothing_effective"),
+      columns: [[t("rank"), "r"], [t("account")], [t("effective"), "r"], [t("share_of_network"), "r"]],
+      row: (row) => [whole(row.rank), accountLink(row.account), amount(row.effective_contribution), ratio(row.contribution_ratio)] })),
+    panel(t("restated"), t("restated_aside"), await growing({ title: t("restated"), path: own + "/restated", name: "restated", nothing: t("nothing_restated"),
+      columns: [[t("account")], [t("first_date")], [t("last_date")], [t("difference"), "r"]],
+      row: (one) => [accountLink(one.account), date(one.first_date), date(one.last_date), amount(one.difference)] }))]];
+}
+
+/// The proof of an account's row, for its member: what it is, and how it is checked elsewhere.
+export async function proof(id, day) {
+  const { proof: found, root } = await get(`/v1/snapshots/${encodeURIComponent(day)}/proof/${encodeURIComponent(id)}`);
+  const text = JSON.stringify({ root, proof: found }, null, 2);
+  const days = await get(path(id) + "/snapshots", { limit: 30 });
+  const choose = h("select", { id: "proof-date", onchange: (event) => { location.hash = `#/account/${encodeURIComponent(id)}/proof/${event.target.value}`; } },
+    days.snapshots.map((one) => h("option", { value: one.snapshot_date, selected: one.snapshot_date === day }, one.snapshot_date)));
+  return [t("proof") + " " + id, [heading(t("proof"), id, link("#/account/" + encodeURIComponent(id), t("account"))),
+    panel(t("proof_of", day), t("proof_size", new TextEncoder().encode(JSON.stringify(found)).length), h("p", null, t("proof_text")),
+      h("label", { for: "proof-date" }, t("date"), choose),
+      figures([t("effective"), amount(found.effective)], [t("share_of_network"), ratio(found.ratio)], [t("network"), amount(found.network_total)], [t("row_number"), [whole(found.index + 1), " / ", whole(found.rows)]]),
+      h("p", null, t("merkle_root"), ": ", h("code", null, root)),
+      table(t("proof"), [[t("step"), "r"], [t("hash")]], found.path.map((step, index) => [String(index + 1), h("code", null, String(step))])),
+      download(t("save_proof"), `proof-${id}-${day}.json`, async () => new Blob([text], { type: "application/json" })),
+      note("", t("proof_check")), isOperator() && link("#/snapshots/" + day, t("snapshot")))]];
+}

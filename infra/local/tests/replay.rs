@@ -1,0 +1,134 @@
+//! The command `contribution replay`, as a person uses it.
+
+mod command;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use command::{capture, contribution, expected, failure_of, success_of};
+use local_tables::SqliteEngine;
+use serde_json::Value;
+
+const GOLDEN: [&str; 4] =
+    ["flattened-regions", "flattened-regions.snapshot", "ordering-incident", "ordering-incident.snapshot"];
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).expect("a file")).expect("JSON")
+}
+
+#[test]
+fn the_golden_captures_give_exactly_what_is_expected() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in GOLDEN {
+        let export = directory.path().join(format!("{name}.json"));
+        let mut replay = contribution();
+        replay.arg("replay").arg(capture(name)).args(["--as-of", "2026-02-10", "--export"]).arg(&export);
+        let summary = success_of(&mut replay);
+        assert!(summary.contains("closed                 40   up to 2026-02-10"), "{summary}");
+        assert_eq!(read(&export), expected(name), "{name}");
+    }
+}
+
+#[test]
+fn a_replay_that_was_killed_again_and_again_goes_on_to_the_same_ledger() {
+    let directory = tempfile::tempdir().unwrap();
+    let name = "ordering-incident";
+    for _ in 0..3 {
+        let mut replay = contribution();
+        replay.arg("replay").arg(capture(name)).arg("--data").arg(directory.path());
+        let mut child = replay.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(40));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let export = directory.path().join("export.json");
+    let mut replay = contribution();
+    replay.arg("replay").arg(capture(name)).arg("--data").arg(directory.path());
+    replay.args(["--as-of", "2026-02-10", "--export"]).arg(&export);
+    success_of(&mut replay);
+    assert_eq!(read(&export), expected(name));
+}
+
+#[test]
+fn records_that_were_read_are_not_read_again_and_a_closed_date_stays_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let replay_as_of = |date: &str| {
+        let mut replay = contribution();
+        replay.arg("replay").arg(capture("ordering-incident")).args(["--as-of", date, "--data"]);
+        replay.arg(directory.path());
+        replay
+    };
+    let first = success_of(&mut replay_as_of("2026-01-10"));
+    let second = success_of(&mut replay_as_of("2026-01-12"));
+    let received = |summary: &str| summary.lines().find(|line| line.contains("received")).map(str::to_owned);
+    assert_eq!(received(&first), received(&second), "{second}");
+    assert!(second.contains("closed                  2   up to 2026-01-12"), "{second}");
+    let refused = failure_of(&mut replay_as_of("2026-01-11"));
+    assert!(refused.contains("dates up to 2026-01-12 are closed"), "{refused}");
+    let mut status = contribution();
+    let status = success_of(status.args(["status", "--json", "--data"]).arg(directory.path()));
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!((&status["closed"], &status["announcements"]), (&Value::from("2026-01-12"), &Value::from(0)));
+}
+
+#[test]
+fn a_data_directory_has_one_process_at_a_time_and_a_sentence_for_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let _owner = SqliteEngine::open(directory.path()).unwrap();
+    let mut replay = contribution();
+    replay.arg("replay").arg(capture("ordering-incident")).arg("--data").arg(directory.path());
+    let refused = failure_of(&mut replay);
+    let id = std::process::id().to_string();
+    assert!(refused.contains("is in use by process") && refused.contains(&id), "{refused}");
+}
+
+#[test]
+fn a_disk_that_takes_no_writes_ends_the_replay_within_seconds_and_names_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("ledger");
+    let script = "trap '' XFSZ; ulimit -f 300; exec \"$@\"";
+    let mut replay = Command::new("sh");
+    replay.args(["-c", script, "sh"]).arg(env!("CARGO_BIN_EXE_contribution")).arg("replay");
+    replay.arg(capture("flattened-regions")).arg("--data").arg(&data);
+    let started = Instant::now();
+    let refused = failure_of(&mut replay);
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(refused.contains(&data.display().to_string()), "{refused}");
+    let mut again = contribution();
+    success_of(again.arg("replay").arg(capture("flattened-regions")).arg("--data").arg(&data));
+}
+
+#[test]
+fn what_cannot_be_done_is_said_before_any_work() {
+    let capture = capture("ordering-incident");
+    let refusals: [(&[&str], &str); 6] = [
+        (
+            &["--export", "/no/such/directory/ledger.json"],
+            "cannot write the export to /no/such/directory/ledger.json",
+        ),
+        (&["--as-of", "2999-01-01"], "it has not begun"),
+        (&["--profile", "buit-in"], "did you mean built-in?"),
+        (&["--policy", "/no/such/policy.json"], "cannot read the policy /no/such/policy.json"),
+        (&["--parameter", "SetleSeconds=5"], "did you mean SettleSeconds?"),
+        (&["--brake", "0"], "BRAKE_ADOPTIONS"),
+    ];
+    for (options, complaint) in refusals {
+        let refused = failure_of(contribution().arg("replay").arg(&capture).args(options));
+        assert!(refused.contains(complaint), "{options:?}: {refused}");
+        assert!(!refused.contains("records read"), "{options:?}: {refused}");
+    }
+}
+
+#[test]
+fn a_capture_that_cannot_be_read_is_named_with_its_line_and_what_was_meant() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("capture.jsonl");
+    fs::write(&file, "{\"topic\":\"t\",\"partition\":0,\"offset\":0}\n").unwrap();
+    let refused = failure_of(contribution().arg("replay").arg(&file));
+    assert!(refused.contains("line 1") && refused.contains("`value`"), "{refused}");
+    let mistyped = directory.path().join("captur.jsonl");
+    let refused = failure_of(contribution().arg("replay").arg(mistyped));
+    assert!(refused.contains("did you mean capture.jsonl?"), "{refused}");
+}

@@ -1,0 +1,96 @@
+//! The figures of a measurement.
+
+use serde_json::{Value, json};
+
+use crate::clock::Millis;
+
+/// What a measurement came to.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Adoptions posted per second over the last half of the run.
+    pub adoptions_per_second: f64,
+    /// Adoptions committed and not posted at the middle of the run.
+    pub backlog_middle: usize,
+    /// The same at its end.
+    pub backlog_end: usize,
+    /// From the commit at the source to the page that posts, of the last half: the median.
+    pub commit_to_posted_p50_ms: Millis,
+    /// The same: 99 of a hundred.
+    pub commit_to_posted_p99_ms: Millis,
+    /// How long nothing was posted after each kind of fault; none where it was not measured.
+    pub standstill: Standstill,
+    /// Write units.
+    pub write_units: WriteUnits,
+    /// The partition keys with the most write units in a second.
+    pub hottest_keys: Vec<HotKey>,
+    /// Ancestors of an adopter that a posting names, at most as many as there are levels.
+    pub mean_chain: f64,
+    /// Accounts of users that an adoption pays.
+    pub mean_accounts_paid: f64,
+}
+
+/// How long nothing was posted after each kind of fault of the decider, beyond what is usual.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "the fields are the kinds of faults")]
+pub struct Standstill {
+    pub transient_ms: Option<Millis>,
+    pub lost_answer_ms: Option<Millis>,
+    pub kill_ms: Option<Millis>,
+    pub hang_ms: Option<Millis>,
+}
+
+/// Write units by what they were for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WriteUnits {
+    /// Of a referral, from its row to its projection, with the user's row.
+    pub per_referral: f64,
+    /// Of an adoption, without the heads and lines of accounts.
+    pub per_adoption: f64,
+    /// Of a write of an account's head, with its lines.
+    pub per_account_paid: f64,
+}
+
+/// A partition key with its busiest second.
+#[derive(Clone, Debug)]
+pub struct HotKey {
+    /// The table and the key.
+    pub key: String,
+    /// The part of a key's limit that it took.
+    pub share: f64,
+}
+
+impl Figures {
+    /// Returns the figures as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let keys: Vec<Value> = self
+            .hottest_keys
+            .iter()
+            .map(|key| json!({ "key": key.key, "share": rounded(key.share) }))
+            .collect();
+        json!({
+            "adoptions_per_second": rounded(self.adoptions_per_second),
+            "backlog_middle": self.backlog_middle,
+            "backlog_end": self.backlog_end,
+            "commit_to_posted_ms": { "p50": self.commit_to_posted_p50_ms, "p99": self.commit_to_posted_p99_ms },
+            "standstill_ms": {
+                "transient": self.standstill.transient_ms,
+                "lost_answer": self.standstill.lost_answer_ms,
+                "kill": self.standstill.kill_ms,
+                "hang": self.standstill.hang_ms,
+            },
+            "write_units": {
+                "per_referral": rounded(self.write_units.per_referral),
+                "per_adoption": rounded(self.write_units.per_adoption),
+                "per_account_paid": rounded(self.write_units.per_account_paid),
+            },
+            "hottest_keys": keys,
+            "mean_chain": rounded(self.mean_chain),
+            "mean_accounts_paid": rounded(self.mean_accounts_paid),
+        })
+    }
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 1_000.0).round() / 1_000.0
+}

@@ -1,0 +1,309 @@
+//! Runs a measurement.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use cdc::Profile as CaptureProfile;
+use domain::log::{Entry, Page, Position};
+use domain::{Owner, Versions};
+use oracle::generate;
+use runtime::{DecisionSettings, Settings};
+use store::{Key, Table};
+
+use super::figures::{Figures, HotKey, WriteUnits};
+use super::source::{CAPTURE, Source, produce};
+use super::standstill::standstill;
+use crate::bench::{Executor, ExecutorOptions, FaultPlan};
+use crate::clock::Millis;
+use crate::deployed::{LedgerOptions, ledger_deployment};
+use crate::table::{Capacity, Direction, Throughput, Units};
+use crate::world::Profile;
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub struct MeasureOptions {
+    /// Who refers whom.
+    pub shape: Shape,
+    /// How many accounts there are before the first adoption.
+    pub accounts: usize,
+    /// Adoptions per second.
+    pub rate: u64,
+    /// For how many minutes.
+    pub minutes: u64,
+    /// The seed of everything.
+    pub seed: u64,
+    /// The published latencies times this, in hundredths.
+    pub percent: u64,
+    /// The write and read units per second that every table is warm for.
+    pub warm: u64,
+    /// Whether the standstill after each kind of fault is measured, too.
+    pub with_standstill: bool,
+}
+
+/// Who refers whom: the two shapes that a bench names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Each account is referred by one of the last thousand.
+    Recent,
+    /// Each account is referred by any before it.
+    Uniform,
+}
+
+/// Rows of accounts that the source writes per second before the measurement.
+const LOAD_PER_SECOND: u64 = 2_000;
+/// How long the log must not grow to count as at rest.
+const REST_MS: Millis = 5_000;
+/// How long after the last adoption is waited for what is still to be posted.
+const AFTERWARDS_MS: Millis = 20_000;
+const HOTTEST_KEYS: usize = 10;
+const KEY_WRITE_UNITS_PER_SECOND: f64 = 1_000.0;
+
+/// What adoptions of a run did.
+pub(super) struct Run {
+    /// When each was committed at the source.
+    pub(super) committed_ms: BTreeMap<u64, Millis>,
+    /// When the page that posts it took effect, with the adopter's ancestors and the accounts paid.
+    pub(super) posted: BTreeMap<u64, Posted>,
+    pub(super) began_ms: Millis,
+    pub(super) ended_ms: Millis,
+}
+
+/// A posted adoption.
+pub(super) struct Posted {
+    pub(super) at_ms: Millis,
+    chain: usize,
+    accounts_paid: usize,
+}
+
+/// Measures, and returns the figures.
+#[must_use]
+pub fn measure(options: &MeasureOptions) -> Figures {
+    let mut executor = executor(options, FaultPlan::default());
+    let source = source(options);
+    load(&mut executor, &source);
+    let units_of_load = write_units(&executor);
+    let before = kinds(&executor);
+    let run = run_adoptions(&mut executor, &source, options.rate);
+    let mut figures = figures(&run);
+    figures.write_units = units(options, &run, units_of_load, &before, &kinds(&executor));
+    figures.hottest_keys = hottest_keys(&executor);
+    if options.with_standstill {
+        figures.standstill = standstill(options);
+    }
+    figures
+}
+
+pub(super) fn source(options: &MeasureOptions) -> Source {
+    let shape = match options.shape {
+        Shape::Recent => generate::Shape::Recent { of_last: 1_000 },
+        Shape::Uniform => generate::Shape::Uniform,
+    };
+    let adoptions = options.rate * options.minutes * 60;
+    Source::invent(
+        options.seed,
+        options.accounts,
+        usize::try_from(adoptions).expect("it fits into memory"),
+        shape,
+    )
+}
+
+pub(super) fn executor(options: &MeasureOptions, faults: FaultPlan) -> Executor {
+    let decisions = DecisionSettings {
+        settle: Duration::ZERO,
+        brake_adoptions: None,
+        guard_factor: None,
+        ..DecisionSettings::default()
+    };
+    let profile = CaptureProfile::from_json(CAPTURE).expect("a profile");
+    let deployment = ledger_deployment(&LedgerOptions {
+        settings: Settings { decisions, profile, ..Settings::default() },
+        topics: Source::topics(),
+        records_per_event: 500,
+        warm: Throughput { write: Units::whole(options.warm), read: Units::whole(options.warm) },
+        clock_skews_ms: vec![-20, 0, 35],
+    });
+    let options = ExecutorOptions {
+        seed: options.seed,
+        profile: Profile::Measured { percent: options.percent },
+        faults,
+        epoch: "2026-12-01T00:00:00Z".parse().expect("a time"),
+        trace_lines: false,
+    };
+    Executor::new(&deployment, options).expect("a valid deployment")
+}
+
+/// Lets the source write its accounts, and waits until all of them are in the log.
+pub(super) fn load(executor: &mut Executor, source: &Source) {
+    let began_ms = executor.now_ms();
+    for (number, record) in (0..).zip(&source.accounts) {
+        executor.run_until(began_ms + number * 1_000 / LOAD_PER_SECOND);
+        produce(executor, record);
+    }
+    rest(executor);
+}
+
+/// Lets the source commit its adoptions at a steady rate, and waits a little.
+pub(super) fn run_adoptions(executor: &mut Executor, source: &Source, rate: u64) -> Run {
+    let began_ms = executor.now_ms();
+    let mut committed_ms = BTreeMap::new();
+    for (number, (order, record)) in (0_u64..).zip(&source.adoptions) {
+        let at_ms = began_ms + number * 1_000 / rate;
+        executor.run_until(at_ms);
+        committed_ms.insert(*order, at_ms);
+        produce(executor, record);
+    }
+    let ended_ms = executor.now_ms();
+    executor.run_until(ended_ms + AFTERWARDS_MS);
+    let posted = posted(executor);
+    Run { committed_ms, posted, began_ms, ended_ms }
+}
+
+fn rest(executor: &mut Executor) {
+    let pages = |executor: &Executor| executor.with_world(|world| world.database.tables()["Log"].count());
+    let mut last = (pages(executor), executor.now_ms());
+    while executor.now_ms() < last.1 + REST_MS {
+        executor.run_until(executor.now_ms() + 500);
+        let now = pages(executor);
+        if now != last.0 {
+            last = (now, executor.now_ms());
+        }
+    }
+}
+
+/// Returns when each adoption was posted: when its page took effect.
+fn posted(executor: &mut Executor) -> BTreeMap<u64, Posted> {
+    let put_ms = executor.with_world(pages_put);
+    let engine = executor.engine();
+    let pages: Vec<Page> = executor.run_client(async move {
+        let mut pages: Vec<Page> = Vec::new();
+        loop {
+            let after = pages.last().map_or(0, |page| page.position);
+            let more = store::log::read_after(&engine, after, 100).await.expect("no fault for the bench");
+            if more.is_empty() {
+                return pages;
+            }
+            pages.extend(more);
+        }
+    });
+    let versions = Versions::starting("{}").expect("the default policy");
+    let mut posted = BTreeMap::new();
+    for page in &pages {
+        for entry in &page.entries {
+            let Entry::Posted { order, posting, .. } = entry else { continue };
+            let policy = &versions.numbered(posting.version).expect("a known version").policy;
+            let users: BTreeSet<String> = posting
+                .legs(policy)
+                .into_iter()
+                .filter_map(|leg| match leg.recipient.owner() {
+                    Owner::User(account) => Some(account.to_string()),
+                    Owner::System(_) => None,
+                })
+                .collect();
+            let at_ms = put_ms[&page.position];
+            let chain = posting.chain.len();
+            posted.entry(order.get()).or_insert(Posted { at_ms, chain, accounts_paid: users.len() });
+        }
+    }
+    posted
+}
+
+fn pages_put(world: &mut crate::world::World) -> BTreeMap<Position, Millis> {
+    let now_ms = world.now_ms();
+    let log = world.database.table("Log").expect("the deployment has it");
+    let stream = log.stream_mut().expect("the log has a stream");
+    let put = |record: &crate::table::StreamRecord| {
+        let key = Key::new(Table::Log, record.key.partition.clone(), record.key.sort.clone());
+        Some((store::log::position_of(&key)?, record.at_ms))
+    };
+    stream.read_from(now_ms, 0).filter_map(put).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^52")]
+fn figures(run: &Run) -> Figures {
+    let middle_ms = u64::midpoint(run.began_ms, run.ended_ms);
+    let backlog = |at_ms: Millis| {
+        let committed = run.committed_ms.values().filter(|committed_ms| **committed_ms <= at_ms).count();
+        committed.saturating_sub(run.posted.values().filter(|posted| posted.at_ms <= at_ms).count())
+    };
+    let in_last_half = |posted: &&Posted| (middle_ms..=run.ended_ms).contains(&posted.at_ms);
+    let mut delays_ms: Vec<Millis> = run
+        .committed_ms
+        .iter()
+        .filter(|(_, committed_ms)| **committed_ms >= middle_ms)
+        .filter_map(|(order, committed_ms)| Some(run.posted.get(order)?.at_ms.saturating_sub(*committed_ms)))
+        .collect();
+    delays_ms.sort_unstable();
+    let quantile =
+        |hundredths: usize| delays_ms.get(delays_ms.len() * hundredths / 100).copied().unwrap_or(0);
+    let mean = |of: fn(&Posted) -> usize| {
+        run.posted.values().map(of).sum::<usize>() as f64 / run.posted.len().max(1) as f64
+    };
+    Figures {
+        adoptions_per_second: run.posted.values().filter(in_last_half).count() as f64 * 1_000.0
+            / (run.ended_ms - middle_ms).max(1) as f64,
+        backlog_middle: backlog(middle_ms),
+        backlog_end: backlog(run.ended_ms),
+        commit_to_posted_p50_ms: quantile(50),
+        commit_to_posted_p99_ms: quantile(99),
+        mean_chain: mean(|posted| posted.chain),
+        mean_accounts_paid: mean(|posted| posted.accounts_paid),
+        ..Figures::default()
+    }
+}
+
+type Kinds = BTreeMap<String, (Units, u64)>;
+
+fn write_units(executor: &Executor) -> Units {
+    let of = |capacity: &Capacity| capacity.total(Direction::Write);
+    executor.with_world(|world| world.database.tables().values().map(|table| of(table.capacity())).sum())
+}
+
+/// Returns the write units of each kind of item of all tables, and how many writes there were.
+fn kinds(executor: &Executor) -> Kinds {
+    executor.with_world(|world| {
+        let mut kinds = Kinds::new();
+        for table in world.database.tables().values() {
+            for (kind, (units, writes)) in table.capacity().kinds(Direction::Write) {
+                let sum = kinds.entry(kind.clone()).or_default();
+                sum.0 += *units;
+                sum.1 += writes;
+            }
+        }
+        kinds
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^52")]
+fn units(options: &MeasureOptions, run: &Run, load: Units, before: &Kinds, after: &Kinds) -> WriteUnits {
+    let since = |kind: &str| {
+        let (end, begin) =
+            (after.get(kind).copied().unwrap_or_default(), before.get(kind).copied().unwrap_or_default());
+        (end.0.as_f64() - begin.0.as_f64(), end.1 - begin.1)
+    };
+    let all: f64 = after.keys().map(|kind| since(kind).0).sum();
+    let (heads, writes) = since("ACCOUNT");
+    let accounts = heads + since("LINES").0;
+    WriteUnits {
+        per_referral: load.as_f64() / options.accounts.max(1) as f64,
+        per_adoption: (all - accounts) / run.posted.len().max(1) as f64,
+        per_account_paid: accounts / writes.max(1) as f64,
+    }
+}
+
+fn hottest_keys(executor: &Executor) -> Vec<HotKey> {
+    let mut keys: Vec<HotKey> = executor.with_world(|world| {
+        let tables = world.database.tables().iter();
+        tables
+            .flat_map(|(name, table)| {
+                let busiest = table.capacity().busiest_seconds(Direction::Write).into_iter();
+                busiest.map(move |(key, units)| HotKey {
+                    key: format!("{name} {key}"),
+                    share: units.as_f64() / KEY_WRITE_UNITS_PER_SECOND,
+                })
+            })
+            .collect()
+    });
+    keys.sort_by(|left, right| right.share.total_cmp(&left.share).then_with(|| left.key.cmp(&right.key)));
+    keys.truncate(HOTTEST_KEYS);
+    keys
+}

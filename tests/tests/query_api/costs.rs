@@ -1,0 +1,172 @@
+//! What answers cost in calls to storage and in read units.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::heads::{Line, LineKind, LineLeg, Lines, Money, Totals};
+use domain::{Amount, OrderId, Owner, Slot};
+use end_to_end::{Client, Harness, Options};
+use store::heads::{AccountHead, LinePage, put_account, put_line_page};
+use store::marks::{Projection, advance};
+use store::{
+    BoxFuture, Engine, Item, Key, MemoryEngine, Page, Query, Segment, Shard, StoreError, Table, Write,
+    Written,
+};
+
+use crate::ledger::ALL_SCOPES;
+
+/// Tables that count what is read. A read is strongly consistent: one unit for each 4 KB that are begun.
+#[derive(Default)]
+struct Counting {
+    tables: MemoryEngine,
+    calls: AtomicU64,
+    units: AtomicU64,
+}
+
+impl Counting {
+    fn count(&self, units: u64) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.units.fetch_add(units, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> (u64, u64) {
+        (self.calls.swap(0, Ordering::Relaxed), self.units.swap(0, Ordering::Relaxed))
+    }
+}
+
+fn units(item: &Item) -> u64 {
+    item.stored_bytes().div_ceil(4_096) as u64
+}
+
+impl Engine for Counting {
+    fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Item>, StoreError>> {
+        Box::pin(async move {
+            let item = self.tables.get(key).await?;
+            self.count(item.as_ref().map_or(1, units));
+            Ok(item)
+        })
+    }
+
+    fn get_many(&self, keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Item>, StoreError>> {
+        Box::pin(async move {
+            let missing = keys.len() as u64;
+            let items = self.tables.get_many(keys).await?;
+            let found: u64 = items.iter().map(units).sum();
+            if missing > 0 {
+                self.count(found + missing - items.len() as u64);
+            }
+            Ok(items)
+        })
+    }
+
+    fn query(&self, query: Query) -> BoxFuture<'_, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let page = self.tables.query(query).await?;
+            let bytes: usize = page.items.iter().map(Item::stored_bytes).sum();
+            self.count((bytes.div_ceil(4_096) as u64).max(1));
+            Ok(page)
+        })
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        segment: Segment,
+        start: Option<Key>,
+    ) -> BoxFuture<'_, Result<Page, StoreError>> {
+        self.tables.scan(table, segment, start)
+    }
+
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>> {
+        self.tables.write(write)
+    }
+
+    fn write_many(&self, writes: Vec<Write>) -> BoxFuture<'_, Vec<Result<Written, StoreError>>> {
+        self.tables.write_many(writes)
+    }
+}
+
+fn line(number: u64) -> Line {
+    let date = "2026-01-10".parse().expect("a date");
+    Line {
+        position: 1 + number / 50,
+        index: u32::try_from(number % 50).expect("small"),
+        time_ms: 1_768_000_000_000,
+        kind: LineKind::Posted,
+        is_of_system: false,
+        order: OrderId::new(number + 1),
+        adopter: Some("D25122700019".parse().expect("an account")),
+        effective_date: date,
+        expire_date: None,
+        legs: vec![LineLeg {
+            slot: Slot::TeamLevel(1),
+            would_be: None,
+            is_unallocated: false,
+            amount: "226.17".parse::<Amount>().expect("an amount"),
+        }],
+    }
+}
+
+/// Puts an account with so many lines, in pages of so many lines.
+async fn put(engine: &dyn Engine, owner: &Owner, count: u64, per_page: usize, recent: usize) {
+    let lines: Vec<Line> = (0..count).map(line).collect();
+    let (stored, recent) = lines.split_at(lines.len() - recent);
+    let mut writes = Vec::new();
+    let mut pages = 0;
+    for (number, lines) in (0_u32..).zip(stored.chunks(per_page)) {
+        writes.push(put_line_page(
+            owner,
+            number,
+            &LinePage { opening: Totals::default(), lines: lines.to_vec() },
+        ));
+        pages = number + 1;
+    }
+    let mut money = Money { lines: Lines { recent: recent.to_vec(), pages, count }, ..Money::default() };
+    for line in &lines {
+        money.totals.add(line).expect("small");
+    }
+    writes.push(put_account(owner, &AccountHead { money, ..AccountHead::default() }, 9_999, 0));
+    for written in engine.write_many(writes).await {
+        let _ = written.expect("memory answers");
+    }
+    let projections = Shard::all(16).map(Projection::Heads).collect();
+    advance(engine, projections, 9_999).await.expect("memory answers");
+}
+
+#[tokio::test]
+async fn any_page_of_a_hundred_thousand_records_takes_three_calls_and_thirty_units() {
+    let engine = Arc::new(Counting::default());
+    let user: Owner = "D25122700018".parse().expect("an account");
+    let system: Owner = "OPERATION".parse().expect("an account");
+    // As the projection has them: 640 bytes and 16 KB a page.
+    put(&*engine, &user, 100_000, 9, 5).await;
+    put(&*engine, &system, 100_000, 230, 120).await;
+    let harness = Harness::over(engine.clone(), Options::default());
+    let client = Client::operator(&harness, ALL_SCOPES);
+    for account in ["D25122700018", "OPERATION"] {
+        for query in [
+            "limit=50",
+            "limit=200",
+            "direction=descending",
+            "direction=descending&limit=200",
+            "order_id=7",
+            "active_on=2030-01-01&limit=20",
+        ] {
+            let path = format!("/v1/accounts/{account}/records");
+            let mut next = format!("{path}?{query}");
+            for page in 0..5 {
+                engine.take();
+                let reply = client.get(&next).await.good();
+                let (calls, units) = engine.take();
+                assert!(
+                    calls <= 3 && units <= 30,
+                    "{account} {query} page {page}: {calls} calls, {units} units"
+                );
+                match reply["next_cursor"].as_str() {
+                    Some(cursor) => next = format!("{path}?cursor={cursor}"),
+                    None => break,
+                }
+            }
+        }
+    }
+}
