@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::heads::Totals;
 use domain::log::Position;
 use domain::recalculate::{Compared, Difference, Recalculation, TotalsDifference};
-use domain::{OrderId, Owner};
+use domain::Owner;
 use store::audit::AuditFindings;
 use store::heads::{self, AccountHead, LinePage};
 use store::{Engine, Item, StoreError};
@@ -37,6 +37,7 @@ impl Comparison<'_> {
             if let Some((owner, head)) = heads::account_of(item)? {
                 accounts.push((owner, head, item.revision));
             } else if let Some((order, head)) = heads::adoption_of(item)? {
+                found.known_heads += u64::from(self.told.knows_order(order));
                 if item.revision > self.position {
                     found.changed_meanwhile += 1;
                 } else {
@@ -81,6 +82,7 @@ impl Comparison<'_> {
     ) -> Result<(), StoreError> {
         let stands = head.money.totals;
         let mut should = self.told.expected_totals(self.compared, &owner);
+        found.known_heads += u64::from(should != Totals::default());
         let added = self.later.add(engine, &owner, position, &mut should).await?;
         if added.is_err() || stands != should {
             let difference = TotalsDifference { owner: owner.clone(), stands, should };
@@ -107,14 +109,15 @@ impl Comparison<'_> {
         found: &mut AuditFindings,
     ) -> Result<(), StoreError> {
         let (owners, orders) = self.told.touched(self.compared);
-        // Each head that was read counts; where as many were read as there are, none is missing.
-        if found.compared + found.changed_meanwhile >= (owners.len() + orders.len()) as u64 {
+        // Where as many were read as the log knows, none is missing.
+        if found.known_heads == (owners.len() + orders.len()) as u64 {
             return Ok(());
         }
         for part in orders.chunks(HEADS_READ) {
             let known = heads::adoptions(engine, part.to_vec()).await?;
-            let missing = known.into_iter().filter(|(_, at)| at.position == 0);
-            missing.for_each(|(order, _): (OrderId, _)| found.add(Difference::AdoptionHead { order }));
+            for (order, _) in known.into_iter().filter(|(_, at)| at.position == 0) {
+                found.add(Difference::AdoptionHead { order });
+            }
         }
         for part in owners.chunks(HEADS_READ) {
             let known = heads::accounts(engine, part.to_vec()).await?;

@@ -40,7 +40,7 @@ pub async fn read_state(
     date: BusinessDate,
 ) -> Result<State, StateError> {
     let network = network_at_the_end(engine, versions).await?;
-    assert_caught_up(engine, network.position, shards).await?;
+    check_caught_up(engine, network.position, shards).await?;
     let mut state = State {
         date,
         waiting: network.counts.orders_waiting + network.counts.uplines_waiting,
@@ -73,7 +73,7 @@ async fn network_at_the_end(engine: &dyn Engine, versions: &Versions) -> Result<
     }
 }
 
-async fn assert_caught_up(engine: &dyn Engine, position: Position, shards: u32) -> Result<(), StateError> {
+async fn check_caught_up(engine: &dyn Engine, position: Position, shards: u32) -> Result<(), StateError> {
     let marks = marks::read(engine).await?;
     let moving = |what: &str| Err(StateError::Moving { what: what.to_owned() });
     if marks.heads(shards) != position {

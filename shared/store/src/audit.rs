@@ -46,6 +46,8 @@ pub struct AuditFindings {
     pub count: u64,
     /// How many heads of adoptions and accounts were compared.
     pub compared: u64,
+    /// How many of the heads that were read the log knows to have something.
+    pub known_heads: u64,
     /// How many heads had changed by the time they were read, so that the next audit looks at them.
     pub changed_meanwhile: u64,
 }

@@ -166,11 +166,19 @@ impl Recalculation {
         }
     }
 
-    /// Returns the owners that have anything or hang anywhere, and every order that is known.
+    /// Returns the owners that have anything, and every order that is known.
     #[must_use]
     pub fn touched(&self, compared: &Compared) -> (Vec<Owner>, Vec<OrderId>) {
         let orders = self.adoptions.iter().map(|adoption| adoption.order).collect();
-        (compared.totals.owners(&self.names), orders)
+        let mut owners = compared.totals.owners(&self.names);
+        owners.retain(|owner| self.expected_totals(compared, owner) != Totals::default());
+        (owners, orders)
+    }
+
+    /// Returns whether anything is known of an order.
+    #[must_use]
+    pub fn knows_order(&self, order: OrderId) -> bool {
+        self.places.contains_key(&order)
     }
 
     /// Shows each order with a place: the trees before it as decided, and by the orders that are eligible today.
