@@ -172,6 +172,32 @@ pub fn adoption_of(item: &Item) -> Result<Option<(OrderId, AdoptionHead)>, Store
     Ok(Some((order, decode(item)?)))
 }
 
+/// Returns the page of lines that an item holds, with its owner and number: for tools that scan the table.
+pub fn line_page_of(item: &Item) -> Result<Option<(Owner, u32, LinePage)>, StoreError> {
+    let Some(name) = item.key.partition.strip_prefix("LINES#") else { return Ok(None) };
+    let wrong = || crate::codec::unreadable(item, "its key names no page of lines".to_owned());
+    let owner = name.parse().map_err(|_| wrong())?;
+    let number = item.key.sort.parse().map_err(|_| wrong())?;
+    Ok(Some((owner, number, decode(item)?)))
+}
+
+/// Returns one page of lines of each of these owners, by its number; those without one are left out.
+pub fn line_pages_of(
+    engine: &dyn Engine,
+    pages: Vec<(Owner, u32)>,
+) -> BoxFuture<'_, Result<BTreeMap<Owner, LinePage>, StoreError>> {
+    Box::pin(async move {
+        let keys = pages.iter().map(|(owner, number)| line_page_key(owner, *number)).collect();
+        let mut found = BTreeMap::new();
+        for item in engine.get_many(keys).await? {
+            if let Some((owner, _, page)) = line_page_of(&item)? {
+                found.insert(owner, page);
+            }
+        }
+        Ok(found)
+    })
+}
+
 /// Returns every account that ever had this referrer.
 pub fn children<'a>(
     engine: &'a dyn Engine,

@@ -6,6 +6,7 @@
 //!
 //! The feature `engine-tests` adds `engine_tests`, which every engine passes.
 
+pub mod audit;
 mod codec;
 pub mod dates;
 mod engine;

@@ -1,8 +1,8 @@
 //! Compares what stands with what should stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::adoption::{CompactPosting, Hold, Stands, StoredAdoption};
+use super::adoption::{CompactPosting, Hold, Names, Stands, StoredAdoption};
 use super::difference::{Difference, Standing, TotalsDifference};
 use super::facts::Facts;
 use super::judge::{Should, Terms};
@@ -30,6 +30,8 @@ pub struct Compared {
     pub posted: u64,
     /// The sum of their totals.
     pub posted_total: Amount,
+    /// What decides the unlocks of every account by the adoptions that should be posted.
+    pub(super) facts: Facts,
 }
 
 /// What each owner has in all by the adoptions and adjustments that stand. [`Recalculation::expected_totals`] reads it.
@@ -52,12 +54,20 @@ struct Part {
 
 const SUMS_FIT: &str = "a sum has room for ten thousand million totals of the largest size";
 
+impl ExpectedTotals {
+    pub(super) fn owners(&self, names: &Names) -> Vec<Owner> {
+        let adjusted = self.adjusted.keys().cloned();
+        let owners: BTreeSet<Owner> = self.sums.owners(names).into_iter().chain(adjusted).collect();
+        owners.into_iter().collect()
+    }
+}
+
 impl Recalculation {
     pub(super) fn compare_with(
         &self,
         rules: &Rules<'_>,
         judged: &[Should],
-        facts: &Facts,
+        facts: Facts,
         extent: Extent,
     ) -> Compared {
         let effective = |order: OrderId| {
@@ -100,7 +110,8 @@ impl Recalculation {
             }
         }
         self.compare_totals(&mut compared);
-        self.compare_facts(facts, &mut compared);
+        self.compare_facts(&facts, &mut compared);
+        compared.facts = facts;
         compared
     }
 

@@ -6,7 +6,7 @@ use super::people::{People, Person};
 use crate::{Backfill, BusinessDate, OrderId, Policy, Slot, Term, UnlockFacts, UnlockedLegs};
 
 /// The unlock facts of all accounts, and the effective date of each posted order.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     of_person: Vec<UnlockFacts>,
     /// The first orders of all direct referrals, as far as they adopted, by referrer.

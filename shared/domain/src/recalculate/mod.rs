@@ -152,6 +152,46 @@ impl Recalculation {
         self.names.people.at(person).hangs == hangs
     }
 
+    /// Returns whether unlock facts say the same as the adoptions that should be posted.
+    #[must_use]
+    pub fn agrees_with_facts(
+        &self,
+        compared: &Compared,
+        account: &AccountSequence,
+        facts: &UnlockFacts,
+    ) -> bool {
+        match self.names.people.find(account) {
+            Some(person) => compared.facts.agrees(person, facts),
+            None => *facts == UnlockFacts::default(),
+        }
+    }
+
+    /// Returns the owners that have anything, and every order that is known.
+    #[must_use]
+    pub fn touched(&self, compared: &Compared) -> (Vec<Owner>, Vec<OrderId>) {
+        let orders = self.adoptions.iter().map(|adoption| adoption.order).collect();
+        let mut owners = compared.totals.owners(&self.names);
+        owners.retain(|owner| self.expected_totals(compared, owner) != Totals::default());
+        (owners, orders)
+    }
+
+    /// Returns whether anything is known of an order.
+    #[must_use]
+    pub fn knows_order(&self, order: OrderId) -> bool {
+        self.places.contains_key(&order)
+    }
+
+    /// Shows each order with a place: the trees before it as decided, and by the orders that are eligible today.
+    pub fn each_place(&self, mut show: impl FnMut(OrderId, u64, u64)) {
+        let mut before = 0;
+        for adoption in &self.adoptions {
+            if let Some(decided) = adoption.trees_before {
+                show(adoption.order, decided, before);
+            }
+            before += u64::from(adoption.eligible_trees);
+        }
+    }
+
     fn stand_the_same(&self, one: &Stands, other: &Stands) -> bool {
         match (one, other) {
             (Stands::Posted(one), Stands::Posted(other)) => {
@@ -187,7 +227,7 @@ impl Recalculation {
         });
         let judged: Vec<judge::Should> = judged.into_iter().flatten().collect();
         let facts = Facts::of(&self.names.people, &self.adoptions, &judged);
-        self.compare_with(rules, &judged, &facts, extent)
+        self.compare_with(rules, &judged, facts, extent)
     }
 
     /// Returns what introducing these rules would change. Nothing is written anywhere.

@@ -46,6 +46,15 @@ impl Sums {
         }
     }
 
+    /// Returns everybody who has anything.
+    pub(super) fn owners(&self, names: &Names) -> Vec<Owner> {
+        let has = |totals: &Totals| *totals != Totals::default();
+        let people = (0..).zip(&self.people).filter(|(_, totals)| has(totals));
+        let people = people.map(|(person, _)| LegOwner::Person(person));
+        let system = self.system.iter().filter(|(_, totals)| has(totals)).map(|(owner, _)| *owner);
+        people.chain(system).map(|owner| name_of(owner, names)).collect()
+    }
+
     /// Returns the sums of an owner.
     pub(super) fn of(&self, owner: &Owner, names: &Names) -> Totals {
         match owner {

@@ -1,0 +1,79 @@
+//! An export of the log that `verify` checks.
+
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::digest::StateDigest;
+use domain::log::PageHash;
+use store::{Engine, StoreError};
+use verify::format::{Digest, Footer, Header, Line, SectionDigest};
+
+/// How many pages are read at once.
+const PAGES_READ: u32 = 64;
+
+/// Why an export could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The writer failed.
+    #[error("the export cannot be written: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Writes every page of the log, with the digest of the state that they lead to. Returns the last page's position.
+///
+/// `first_policy` is the deployment's policy as it is set. The digest must be that of the end of the log, so that nothing
+/// may be decided meanwhile.
+///
+/// # Errors
+///
+/// What storage or the writer says.
+pub async fn export_log(
+    engine: &dyn Engine,
+    first_policy: &str,
+    digest: &StateDigest,
+    writer: &mut (impl Write + Send),
+) -> Result<u64, ExportError> {
+    write_line(writer, &Header::new(first_policy))?;
+    let (mut position, mut hash) = (0, PageHash::default());
+    loop {
+        let pages = store::log::read_after(engine, position, PAGES_READ).await?;
+        if pages.is_empty() {
+            break;
+        }
+        for page in pages {
+            let bytes = page.encode();
+            (position, hash) = (page.position, PageHash::of(&bytes));
+            write_line(
+                writer,
+                &Line::Page { position, hash: hash.to_string(), page: STANDARD.encode(&bytes) },
+            )?;
+        }
+    }
+    let footer = Footer { position, hash: hash.to_string(), digest: exported(digest) };
+    write_line(writer, &Line::Footer(footer))?;
+    writer.flush()?;
+    Ok(position)
+}
+
+fn write_line(writer: &mut impl Write, line: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *writer, line)?;
+    writer.write_all(b"\n")
+}
+
+fn exported(digest: &StateDigest) -> Digest {
+    let section = |section: &domain::digest::SectionDigest| SectionDigest {
+        section: section.section.name().to_owned(),
+        lines: section.lines,
+        hash: section.hash.clone(),
+    };
+    Digest {
+        date: digest.date,
+        hash: digest.hash.clone(),
+        waiting: digest.waiting,
+        sections: digest.sections.iter().map(section).collect(),
+    }
+}

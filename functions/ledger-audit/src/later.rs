@@ -1,0 +1,54 @@
+//! What the pages after an audit's position give to owners, so that a head which is further can be compared as well.
+
+use std::collections::BTreeMap;
+
+use domain::heads::{Line, Totals, lines_of};
+use domain::log::{Entry, Position};
+use domain::{AmountOverflow, Owner, Versions};
+use store::{Engine, StoreError};
+
+/// How many pages are read at once.
+const PAGES_READ: u32 = 64;
+
+/// The pages after a position, as far as they were read.
+#[derive(Debug)]
+pub(crate) struct Later {
+    read: Position,
+    versions: Versions,
+    lines: BTreeMap<Owner, Vec<Line>>,
+}
+
+impl Later {
+    pub(crate) fn after(position: Position, versions: Versions) -> Self {
+        Self { read: position, versions, lines: BTreeMap::new() }
+    }
+
+    /// Adds to `totals` what the pages up to `until` give to an owner.
+    pub(crate) async fn add(
+        &mut self,
+        engine: &dyn Engine,
+        owner: &Owner,
+        until: Position,
+        totals: &mut Totals,
+    ) -> Result<Result<(), AmountOverflow>, StoreError> {
+        while self.read < until {
+            let pages = store::log::read_after(engine, self.read, PAGES_READ).await?;
+            let Some(last) = pages.last() else { break };
+            self.read = last.position;
+            for page in &pages {
+                for (index, entry) in (0..).zip(&page.entries) {
+                    if let Entry::VersionIntroduced(terms) = entry {
+                        self.versions
+                            .introduce((**terms).clone())
+                            .expect("the log introduces valid versions");
+                    }
+                    for (owner, line) in lines_of(entry, page.position, index, page.time_ms, &self.versions) {
+                        self.lines.entry(owner).or_default().push(line);
+                    }
+                }
+            }
+        }
+        let lines = self.lines.get(owner).into_iter().flatten();
+        Ok(lines.filter(|line| line.position <= until).try_for_each(|line| totals.add(line)))
+    }
+}

@@ -1,0 +1,126 @@
+//! Recalculates the ledger from the log, compares everything with it, and exports what can be checked elsewhere.
+//!
+//! An audit stands on one position of the log: what the pages up to there say is judged by the rules, and every stored
+//! head is compared with what the pages say. The pages are few and small beside the heads, so an audit that was ended
+//! reads them again and goes on with the heads where it was.
+//!
+//! The command of the local stack uses the same functions: [`read_state`] for the state digest, [`export_log`] for an
+//! export that `verify` checks, [`read_price_book`] and [`take_over_places`] for the price book.
+
+mod audit;
+mod export;
+mod heads;
+mod later;
+mod price_book;
+mod repair;
+mod state;
+
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use domain::Versions;
+use runtime::telemetry::Metrics;
+use runtime::{Context, Function, FunctionError, Settings};
+use serde_json::{Value, json};
+use store::BoxFuture;
+use store::audit::AuditReport;
+
+pub use audit::{Audit, AuditError, Audited};
+pub use export::{ExportError, export_log};
+pub use price_book::{
+    InvalidPriceBook, parse_price_book, read_price_book, take_over_places, write_price_book,
+};
+pub use repair::ask_for_repairs;
+pub use state::{StateError, read_state};
+
+/// The name under which it is deployed, logs and counts.
+const NAME: &str = "ledger-audit";
+
+/// Returns the function.
+pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
+    let versions = Versions::starting(&settings.policy_json)
+        .map_err(|error| FunctionError { message: error.to_string() })?;
+    Ok(Arc::new(LedgerAudit {
+        versions,
+        shards: settings.account_shards,
+        zone: settings.policy.business_time_zone(),
+    }))
+}
+
+/// Runs the function on Lambda.
+#[cfg(feature = "aws")]
+#[must_use]
+pub fn run() -> std::process::ExitCode {
+    runtime::run(build)
+}
+
+struct LedgerAudit {
+    versions: Versions,
+    shards: u32,
+    zone: Tz,
+}
+
+impl Function for LedgerAudit {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn handle<'a>(
+        &'a self,
+        event: Value,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Value, FunctionError>> {
+        Box::pin(async move {
+            let audit = Audit { versions: &self.versions, shards: self.shards, zone: self.zone, context };
+            let audited = audit.run().await.map_err(|error| FunctionError {
+                message: format!("the ledger could not be audited: {error}"),
+            })?;
+            match audited {
+                Audited::GoesOn { segment } => {
+                    tracing::warn!(segment, "the audit's time was up; the next invocation goes on");
+                    Metrics::of(NAME).count("AuditsIncomplete", 1).emit(context.clock.now());
+                    Ok(json!({ "complete": false }))
+                }
+                Audited::Complete(report) => self.tell(&report, event["repair"] == true, context).await,
+            }
+        })
+    }
+}
+
+impl LedgerAudit {
+    async fn tell(
+        &self,
+        report: &AuditReport,
+        repair: bool,
+        context: &Context,
+    ) -> Result<Value, FunctionError> {
+        for difference in &report.found.differences {
+            tracing::error!(
+                difference = difference.name(),
+                detail = ?difference,
+                "something in the ledger is not as it should be"
+            );
+        }
+        let asked = if repair && report.found.count > 0 {
+            ask_for_repairs(context, report).await.map_err(|message| FunctionError { message })?
+        } else {
+            0
+        };
+        Metrics::of(NAME)
+            .count("AuditsCompleted", 1)
+            .count("AuditDifferences", report.found.count)
+            .count("AuditChangedMeanwhile", report.found.changed_meanwhile)
+            .count("RepairsAsked", asked)
+            .emit(context.clock.now());
+        Ok(json!({
+            "complete": true,
+            "position": report.position,
+            "date": report.date,
+            "posted": report.posted,
+            "differences": report.found.count,
+            "compared": report.found.compared,
+            "changed_meanwhile": report.found.changed_meanwhile,
+            "repairs_asked": asked,
+        }))
+    }
+}

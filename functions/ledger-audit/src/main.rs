@@ -1,0 +1,5 @@
+//! The binary of the function `ledger-audit`.
+
+fn main() -> std::process::ExitCode {
+    ledger_audit::run()
+}

@@ -1,0 +1,7 @@
+//! Digest, export, check and audit of ledgers that the functions themselves made.
+
+mod audits;
+mod digests;
+mod exports;
+mod plans;
+mod stack;

@@ -1,0 +1,168 @@
+//! A ledger that the functions made of an invented source.
+
+use std::sync::Arc;
+
+use cdc::{CapturedRecord, Profile};
+use chrono::TimeDelta;
+use domain::digest::{State, StateDigest, write_dump};
+use domain::{BusinessDate, OrderId, Versions};
+use end_to_end::{Harness, Options, Shuffle};
+use oracle::generate::{History, Plan, history};
+use runtime::{Clock, Context, Function, Message, Queue, QueueError, Queues, Settings};
+use serde_json::{Value, json};
+use store::inbox::{self, StoredCommand};
+use store::{BoxFuture, Engine, MemoryEngine};
+
+/// The topics of the invented source.
+const PROFILE: &str = r#"{ "name": "invented", "tables": {
+    "dbserver1.invented.users": { "holds": "users" },
+    "dbserver1.invented.referral_relations": { "holds": "referrals" },
+    "dbserver1.invented.planting_orders": { "holds": "adoptions" }
+} }"#;
+
+/// The functions, their tables, and what feeds them.
+pub(crate) struct Stack {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) harness: Harness,
+    pub(crate) settings: Settings,
+    talent: Arc<dyn Function>,
+}
+
+impl Stack {
+    pub(crate) fn new() -> Self {
+        Self::over(Arc::new(MemoryEngine::default()))
+    }
+
+    pub(crate) fn over(engine: Arc<dyn Engine>) -> Self {
+        let mut options = Options { records_per_event: 50, ..Options::default() };
+        options.settings.profile = Profile::from_json(PROFILE).expect("a profile");
+        let settings = options.settings.clone();
+        Self {
+            harness: Harness::over(Arc::clone(&engine), options),
+            engine,
+            talent: talent_propagation::build(&settings).expect("valid settings"),
+            settings,
+        }
+    }
+
+    /// Returns a stack that was fed with a history as it was captured.
+    pub(crate) async fn fed(plan: &Plan) -> Self {
+        let stack = Self::new();
+        stack.feed(&records(&history(plan)), Shuffle::AsCaptured).await;
+        stack
+    }
+
+    pub(crate) async fn feed(&self, records: &[CapturedRecord], shuffle: Shuffle) {
+        self.harness.feed(records, shuffle).await;
+        self.carry_up().await;
+    }
+
+    /// Has talent follow the log.
+    pub(crate) async fn carry_up(&self) {
+        self.harness.invoke(&self.talent, json!({})).await.expect("talent is carried up");
+    }
+
+    /// Has the decider carry out a command, and everything follow.
+    pub(crate) async fn command(&self, key: &str, command: domain::log::Command) {
+        let command =
+            StoredCommand { by: "a test".to_owned(), reason: "a test".to_owned(), command, answer: None };
+        inbox::ask(&*self.engine, key, &command).await.expect("memory answers");
+        self.settle().await;
+        let answered = inbox::command(&*self.engine, key).await.expect("memory answers");
+        let answer = answered.and_then(|command| command.answer).expect("it was answered");
+        assert_eq!(answer.0, domain::log::CommandOutcome::Done);
+    }
+
+    pub(crate) async fn settle(&self) {
+        self.harness.settle().await;
+        self.carry_up().await;
+    }
+
+    pub(crate) fn versions(&self) -> Versions {
+        Versions::starting(&self.settings.policy_json).expect("a policy")
+    }
+
+    pub(crate) async fn state(&self) -> State {
+        let date: BusinessDate = "2026-12-01".parse().expect("a date");
+        let versions = self.versions();
+        let shards = self.settings.account_shards;
+        ledger_audit::read_state(&*self.engine, &versions, shards, date).await.expect("it stands still")
+    }
+
+    pub(crate) async fn digest(&self) -> StateDigest {
+        StateDigest::of(&self.state().await)
+    }
+
+    pub(crate) async fn dump(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write_dump(&self.state().await, &mut bytes).expect("memory takes it");
+        bytes
+    }
+
+    pub(crate) async fn export(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let digest = self.digest().await;
+        let exported =
+            ledger_audit::export_log(&*self.engine, &self.settings.policy_json, &digest, &mut bytes).await;
+        assert_eq!(exported.expect("memory takes it"), self.harness.last_page().await);
+        bytes
+    }
+
+    pub(crate) async fn price_book(&self) -> Vec<(OrderId, u64)> {
+        ledger_audit::read_price_book(&*self.engine).await.expect("memory answers")
+    }
+
+    /// Returns what an invocation of `ledger-audit` may use that is ended after so long.
+    pub(crate) fn context(&self, engine: Arc<dyn Engine>, milliseconds: i64) -> Context {
+        let clock = Arc::new(CountingClock(std::sync::atomic::AtomicI64::new(self.harness.now_ms())));
+        Context {
+            deadline: clock.now() + TimeDelta::milliseconds(milliseconds),
+            clock,
+            engine,
+            queues: Arc::new(NoQueues),
+            request_id: "an audit".to_owned(),
+        }
+    }
+}
+
+/// A clock that goes on by ten milliseconds whenever it is read.
+struct CountingClock(std::sync::atomic::AtomicI64);
+
+impl Clock for CountingClock {
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        let now_ms = self.0.fetch_add(10, std::sync::atomic::Ordering::Relaxed);
+        chrono::DateTime::from_timestamp_millis(now_ms).expect("a time")
+    }
+
+    fn sleep(&self, _: std::time::Duration) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+struct NoQueues;
+
+impl Queues for NoQueues {
+    fn send(&self, _: Queue, _: Vec<Message>) -> BoxFuture<'_, Result<(), QueueError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn change_visibility(&self, _: Queue, _: String, _: u32) -> BoxFuture<'_, Result<(), QueueError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+pub(crate) fn records(history: &History) -> Vec<CapturedRecord> {
+    let record = |record: oracle::capture::Record| CapturedRecord {
+        topic: record.topic,
+        partition: record.partition,
+        offset: record.offset,
+        timestamp_ms: Some(record.timestamp),
+        key: record.key,
+        value: record.value,
+    };
+    history.records().into_iter().map(record).collect()
+}
+
+pub(crate) fn no_event() -> Value {
+    json!({})
+}

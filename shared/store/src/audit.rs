@@ -1,0 +1,134 @@
+//! Audits: how far one came, and what it found.
+//!
+//! | what | key in `Ledger` |
+//! |---|---|
+//! | the audit that goes on | `AUDIT` / `CURRENT` |
+//! | a report | `AUDIT_REPORTS` / `<position>#<when it began>` |
+
+use domain::BusinessDate;
+use domain::log::Position;
+use domain::recalculate::Difference;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{decode, encode};
+use crate::engine::{BoxFuture, Engine, StoreError};
+use crate::item::{Condition, Item, Key, Query, Table, Write, Written};
+
+/// At most so many differences are named in a report.
+pub const DIFFERENCES_MAX: usize = 500;
+
+/// How far an audit came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditProgress {
+    /// When it began, in milliseconds since 1970.
+    pub began_ms: i64,
+    /// The position that it judges.
+    pub position: Position,
+    /// The business date by which it judges.
+    pub date: BusinessDate,
+    /// The part of the table that is being read.
+    pub segment: u32,
+    /// Where reading goes on in it: partition and sort key of the last item.
+    pub after: Option<(String, String)>,
+    /// What was found so far.
+    pub found: AuditFindings,
+    /// Counts the changes of this.
+    #[serde(skip)]
+    pub revision: u64,
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditFindings {
+    /// The first differences.
+    pub differences: Vec<Difference>,
+    /// How many there are in all.
+    pub count: u64,
+    /// How many heads of adoptions and accounts were compared.
+    pub compared: u64,
+    /// How many of the heads that were read the log knows to have something.
+    pub known_heads: u64,
+    /// How many heads had changed by the time they were read, so that the next audit looks at them.
+    pub changed_meanwhile: u64,
+}
+
+impl AuditFindings {
+    /// Adds a difference.
+    pub fn add(&mut self, difference: Difference) {
+        self.count += 1;
+        if self.differences.len() < DIFFERENCES_MAX {
+            self.differences.push(difference);
+        }
+    }
+}
+
+/// What came of an audit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditReport {
+    /// When it began, in milliseconds since 1970.
+    pub began_ms: i64,
+    /// When it ended, in milliseconds since 1970.
+    pub ended_ms: i64,
+    /// The position that it judged.
+    pub position: Position,
+    /// The business date by which it judged.
+    pub date: BusinessDate,
+    /// How many adoptions are posted there.
+    pub posted: u64,
+    /// What it found.
+    pub found: AuditFindings,
+    /// Whether walks went on in the log at that position, so that some adoptions were about to be put right.
+    pub was_putting_right: bool,
+    /// The places whose number today is another one than the decided one: order, decided, today; the first few.
+    pub places: Vec<(domain::OrderId, u64, u64)>,
+    /// How many such places there are.
+    pub places_that_differ: u64,
+}
+
+fn current_key() -> Key {
+    Key::new(Table::Ledger, "AUDIT", "CURRENT")
+}
+
+/// Returns the audit that goes on, if one does.
+pub fn progress(engine: &dyn Engine) -> BoxFuture<'_, Result<Option<AuditProgress>, StoreError>> {
+    Box::pin(async move {
+        let Some(item) = engine.get(current_key()).await? else { return Ok(None) };
+        let progress: AuditProgress = decode(&item)?;
+        Ok(Some(AuditProgress { revision: item.revision, ..progress }))
+    })
+}
+
+/// Puts how far an audit came in the place of what was read. Returns whether nothing else came first.
+pub fn put_progress<'a>(
+    engine: &'a dyn Engine,
+    progress: &AuditProgress,
+) -> BoxFuture<'a, Result<bool, StoreError>> {
+    let before = progress.revision;
+    let condition = if before == 0 { Condition::Absent } else { Condition::Revision(before) };
+    let write = Write::put(Item::new(current_key(), before + 1, encode(progress)), condition);
+    Box::pin(async move { Ok(engine.write(write).await? == Written::Done) })
+}
+
+/// Puts a report, and then ends the audit that it is of.
+pub fn finish<'a>(
+    engine: &'a dyn Engine,
+    progress: &AuditProgress,
+    report: &AuditReport,
+) -> BoxFuture<'a, Result<(), StoreError>> {
+    let sort = format!("{:012}#{:015}", report.position, report.began_ms);
+    let item = Item::new(Key::new(Table::Ledger, "AUDIT_REPORTS", sort), 1, encode(report));
+    let end = Write::delete(current_key(), Condition::Revision(progress.revision));
+    Box::pin(async move {
+        let _ = engine.write(Write::put(item, Condition::None)).await?;
+        let _ = engine.write(end).await?;
+        Ok(())
+    })
+}
+
+/// Returns the latest reports, the latest first.
+pub fn reports(engine: &dyn Engine, limit: usize) -> BoxFuture<'_, Result<Vec<AuditReport>, StoreError>> {
+    Box::pin(async move {
+        let query = Query { descending: true, limit, ..Query::partition(Table::Ledger, "AUDIT_REPORTS") };
+        engine.query(query).await?.items.iter().map(decode).collect()
+    })
+}
