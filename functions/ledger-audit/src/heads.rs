@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use domain::Owner;
 use domain::heads::Totals;
 use domain::log::Position;
 use domain::recalculate::{Compared, Difference, Recalculation, TotalsDifference};
-use domain::Owner;
 use store::audit::AuditFindings;
 use store::heads::{self, AccountHead, LinePage};
 use store::{Engine, Item, StoreError};

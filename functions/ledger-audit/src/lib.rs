@@ -51,7 +51,7 @@ pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
 #[cfg(feature = "aws")]
 #[must_use]
 pub fn run() -> std::process::ExitCode {
-    runtime::run(build)
+    runtime::aws::run(NAME, build)
 }
 
 struct LedgerAudit {

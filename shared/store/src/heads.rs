@@ -182,10 +182,7 @@ pub fn line_page_of(item: &Item) -> Result<Option<(Owner, u32, LinePage)>, Store
 }
 
 /// Returns one page of lines of each of these owners, by its number; those without one are left out.
-pub fn line_pages_of(
-    engine: &dyn Engine,
-    pages: Vec<(Owner, u32)>,
-) -> BoxFuture<'_, Result<BTreeMap<Owner, LinePage>, StoreError>> {
+pub fn line_pages_of(engine: &dyn Engine, pages: Vec<(Owner, u32)>) -> Answer<'_, BTreeMap<Owner, LinePage>> {
     Box::pin(async move {
         let keys = pages.iter().map(|(owner, number)| line_page_key(owner, *number)).collect();
         let mut found = BTreeMap::new();

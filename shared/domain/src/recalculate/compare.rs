@@ -83,7 +83,7 @@ impl Recalculation {
                 adoptions,
                 &judged[from..from + adoptions.len()],
                 rules,
-                facts,
+                &facts,
                 &effective,
                 extent.details_max,
             )
