@@ -143,6 +143,11 @@ impl Session {
         Ok(ended)
     }
 
+    /// Returns what the log says of the whole network.
+    pub(crate) fn network(&self) -> &Network {
+        self.decider.network()
+    }
+
     /// Takes in the pages that others put.
     async fn catch_up(&mut self, engine: &dyn Engine) -> Result<(), StoreError> {
         loop {

@@ -1,5 +1,6 @@
 //! The decoder.
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::column::{Alias, Cell, Cells, Column};
@@ -116,7 +117,7 @@ impl Change {
 }
 
 /// A table that was emptied at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truncate {
     /// The table.
     pub table: SourceTable,
@@ -127,6 +128,13 @@ pub struct Truncate {
 }
 
 impl Truncate {
+    /// Returns what it means for the row of this key as text, if it is a row of the table: its delete.
+    #[must_use]
+    pub fn delete_in(&self, row_key: &str) -> Option<Change> {
+        let row_key: RowKey = row_key.parse().ok()?;
+        (row_key.topic() == self.rows_of).then(|| self.delete_of(row_key))
+    }
+
     /// What it means for one row of the table: its delete.
     #[must_use]
     pub fn delete_of(&self, row_key: RowKey) -> Change {

@@ -27,6 +27,7 @@ pub mod rows;
 mod shard;
 pub mod snapshots;
 pub mod talent;
+pub mod truncates;
 pub mod users;
 
 pub use engine::{Answer, BoxFuture, Engine, StoreError};

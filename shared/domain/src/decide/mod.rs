@@ -297,7 +297,10 @@ impl Decider {
     /// Records that the source truncated a table. It waits for an operator.
     fn take_in_truncate(&mut self) -> bool {
         let Some(truncate) = self.inputs.truncates.pop_front() else { return false };
-        if !self.state.network.truncates.contains_key(&truncate.key) {
+        let network = &self.state.network;
+        let is_known =
+            network.truncates.contains_key(&truncate.key) || network.truncates_let_go.contains(&truncate.key);
+        if !is_known {
             self.push(Entry::TruncateWaits(truncate));
         }
         true
