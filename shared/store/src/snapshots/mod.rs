@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::item::{Key, Table};
 
 pub use read::{
-    AccountOnDate, ProofError, account, directory, latest, manifest, manifests, proof, ranked, restated,
+    AccountOnDate, ProofError, account, carried, directory, latest, manifest, manifests, proof, ranked, restated,
     state, wait,
 };
 pub use write::{
