@@ -441,4 +441,5 @@ const TEXTS = {
   "command_retire_source": ["retire source", "退役来源"],
   "command_take_over_places": ["take over places", "接管价格位次"],
   "command_note": ["note", "备注"],
+  "command_rejected": ["refused at once:", "当即拒绝:"],
 };

@@ -115,7 +115,9 @@ fn view(request: &Request<'_>, listed: &HeldAdoption, head: &AdoptionHead) -> He
     };
     HeldView {
         order_id: order_text(listed.order),
-        hold: HoldView::new(reason, request.language, |account| request.name(account)),
+        hold: HoldView::new(reason, &request.settings().profile, request.language, |account| {
+            request.name(account)
+        }),
         since: instant(listed.since_ms),
         source: head.row().map(SourceView::from),
     }
