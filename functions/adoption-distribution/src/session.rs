@@ -178,7 +178,9 @@ impl Session {
                 Step::Load(needs) => {
                     has_loaded = true;
                     let loaded = store::needs::load(engine, needs, &self.marks, self.shards).await?;
-                    self.decider.provide(loaded);
+                    if self.decider.provide(loaded).is_err() {
+                        return Ok(Outcome::Lost);
+                    }
                     // A page that takes long to decide is put as far as it has come.
                     if is_over(context, end_ms)
                         && let Some(page) = self.decider.cut()

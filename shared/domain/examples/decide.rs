@@ -105,7 +105,7 @@ fn decide(decider: &mut Decider, inputs: Inputs, spent: &mut Spent) {
                 let position = decider.network().position;
                 let loaded = needs.into_iter().map(|need| loaded(need, position)).collect();
                 let began = processor_time();
-                decider.provide(loaded);
+                decider.provide(loaded).expect("one decider alone");
                 spent.loading += processor_time().saturating_sub(began);
             }
             Step::Put(page) => {

@@ -86,6 +86,13 @@ pub enum Step {
     },
 }
 
+/// Another decider has put pages since this one read the log: the next page of this one would be lost.
+///
+/// Drop the decider and read the log again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("another decider has put pages that this one has not read")]
+pub struct Overtaken;
+
 /// The decider.
 #[derive(Debug)]
 pub struct Decider {
@@ -225,10 +232,19 @@ impl Decider {
     }
 
     /// Hands in what was asked for by [`Step::Load`].
-    pub fn provide(&mut self, loaded: Vec<Loaded>) {
+    ///
+    /// # Errors
+    ///
+    /// [`Overtaken`] where storage includes pages that this decider has not read.
+    pub fn provide(&mut self, loaded: Vec<Loaded>) -> Result<(), Overtaken> {
+        let last = self.state.network.position;
+        if loaded.iter().filter_map(Loaded::position).any(|position| position > last) {
+            return Err(Overtaken);
+        }
         for one in loaded {
             self.state.provide(one, &self.tail, &self.draft);
         }
+        Ok(())
     }
 
     /// Works on until something has to be loaded, a page is finished, or nothing is left to do.

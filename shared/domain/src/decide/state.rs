@@ -86,7 +86,7 @@ pub enum Loaded {
 
 impl Loaded {
     /// Returns up to which page storage includes what concerns it.
-    fn position(&self) -> Option<Position> {
+    pub(super) fn position(&self) -> Option<Position> {
         match self {
             Self::Node { position, .. }
             | Self::Children { position, .. }

@@ -242,7 +242,7 @@ impl Bench {
         }
         self.loaded += needs.len();
         let loaded = needs.into_iter().map(|need| self.loaded(need)).collect();
-        self.decider.provide(loaded);
+        self.decider.provide(loaded).expect("one decider alone");
     }
 
     fn loaded(&mut self, need: Need) -> Loaded {
