@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cdc::{RowState, SourceTable, Truncate};
+use cdc::{Profile, RowState, SourceTable, Truncate};
 use domain::RowKey;
 use store::rows::{self, RowTable};
 use store::truncates::{self, StoredTruncate};
@@ -39,8 +39,11 @@ pub(crate) fn row_of(change: &cdc::Change) -> (RowTable, RowKey) {
 }
 
 /// Folds and stores every row that the batch names, and notes what became of each record.
+///
+/// A record whose row stands and can take part in nothing is refused as well, so that it is listed.
 pub(crate) async fn fold_and_store(
     engine: &dyn Engine,
+    profile: &Profile,
     batch: &Batch,
     outcomes: &mut [Outcome],
 ) -> FoldedRows {
@@ -83,7 +86,7 @@ pub(crate) async fn fold_and_store(
             for index in &records {
                 let Content::Change(change) = &batch.records[*index].content else { continue };
                 let fold = cdc::fold(state, change);
-                outcomes[*index] = fold.folded.into();
+                outcomes[*index] = Outcome::of(&fold, change, profile);
                 state = Some(fold.state);
             }
             let state = state.expect("a row is named by at least one change");

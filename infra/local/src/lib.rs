@@ -5,6 +5,7 @@
 //! API Gateway. What exists (tables, queues, triggers, variables) is read from `infra/template.yaml`.
 
 pub mod arguments;
+pub mod asked;
 pub mod capture;
 pub mod close;
 pub mod commands;

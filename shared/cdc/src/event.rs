@@ -126,7 +126,9 @@ impl Origin {
 
 /// Reads what happened, and where it comes from.
 pub(super) fn read<'a>(record: Record<'a>, encoding: &Encoding) -> Result<(Event<'a>, Origin), Refusal> {
-    if is_envelope(&record, &encoding.added_field_prefix) {
+    if record.is_cloud_event() {
+        Err(Refusal::CloudEvent)
+    } else if is_envelope(&record, &encoding.added_field_prefix) {
         from_envelope(record)
     } else {
         from_flattened(record, &encoding.added_field_prefix)

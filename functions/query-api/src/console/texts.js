@@ -528,4 +528,5 @@ const TEXTS = {
   "audit_found": ["{0} differences", "{0} 处差异"],
   "audit_found_one": ["{0} difference", "{0} 处差异"],
   "look_also": ["A record that was refused, or not read yet, may be the reason:", "也可能是记录被拒收或尚未读取:"],
+  "command_rejected": ["refused at once:", "当即拒绝:"],
 };

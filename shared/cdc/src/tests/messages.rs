@@ -41,7 +41,7 @@ fn a_user_has_an_account_a_status_and_times() {
 
 #[test]
 fn what_is_wrong_with_a_users_columns_holds_nothing_but_the_account() {
-    let broken = json!({"created_at": "infinity", "status": 7});
+    let broken = json!({"created_at": "infinity", "status": true});
     let change = changed(decode_value(USERS, &with(user_row(), &broken)));
     let RowImage::User(user) = image(&change) else { panic!("a user") };
     assert_eq!(user.account.value().map(domain::AccountSequence::as_str), Some("D25122700001"));

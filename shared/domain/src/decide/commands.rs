@@ -40,6 +40,7 @@ impl Decider {
                 None
             }
             Command::LetGo { what } => self.refusal_of_letting_go(what),
+            Command::Rejected { why, .. } => Some(why.clone()),
             Command::Close { .. }
             | Command::Repair { order: None }
             | Command::Pause { .. }
@@ -106,7 +107,8 @@ impl Decider {
             | Command::LetGo { .. }
             | Command::Pause { .. }
             | Command::RetireSource { .. }
-            | Command::Note { .. } => {}
+            | Command::Note { .. }
+            | Command::Rejected { .. } => {}
             Command::Resume { scope } => match scope {
                 PauseScope::Posting => self.resume_posting(),
                 // Waits that are over by now go as well.

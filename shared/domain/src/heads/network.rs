@@ -416,7 +416,8 @@ impl Network {
             | Command::Adjust(_)
             | Command::Repair { .. }
             | Command::TakeOverPlaces { .. }
-            | Command::Note { .. } => {}
+            | Command::Note { .. }
+            | Command::Rejected { .. } => {}
         }
     }
 }
