@@ -106,8 +106,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     }
     let end = start.saturating_add(limit);
     let next_cursor = (end < children.len()).then(|| request.cursor(end));
-    let view =
-        ReferralsView { account: request.name(&above), trees_on: sums.date, referrals, next_cursor };
+    let view = ReferralsView { account: request.name(&above), trees_on: sums.date, referrals, next_cursor };
     Ok(Answer::json(&view).at(position))
 }
 

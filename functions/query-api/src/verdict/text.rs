@@ -70,10 +70,8 @@ impl Trouble {
             Self::CorrectionGoesOn { .. } => {
                 language.choose("a correction goes on for long", "更正进行已久").to_owned()
             }
-            Self::AuditDifferences { count, .. } => language.choose(
-                format!("the audit found {count} differences"),
-                format!("审计发现 {count} 处差异"),
-            ),
+            Self::AuditDifferences { count, .. } => language
+                .choose(format!("the audit found {count} differences"), format!("审计发现 {count} 处差异")),
             Self::Held { reason, count } => language.choose(
                 format!("{count} {} held: {reason}", plural(*count, "adoption is", "adoptions are")),
                 format!("{count} 笔认种暂挂:{reason}"),
