@@ -30,8 +30,10 @@ async function visitAll(browser, stack, look, token, views, prefix) {
   await visitor.page.locator("main h1").waitFor();
   await visitor.judge("sign-in");
   await visitor.signIn(token);
-  for (const view of views) await visitor.visit(view, prefix + (view || "overview"));
+  const failures = [];
+  for (const view of views) await visitor.visit(view, prefix + (view || "overview")).catch((error) => failures.push(error));
   await visitor.leave();
+  if (failures.length) throw new AggregateError(failures, failures.map((error) => error.message).join("\n"));
 }
 
 const stacks = await startAll();
@@ -44,7 +46,7 @@ const attempt = async (name, work) => {
     failed += 1;
     console.error(`${name}: ${error.stack}\n${Visitor.latest?.complaints.join("\n")}`);
     await Visitor.latest?.keep("failed-" + name.replaceAll(/\W+/g, "-")).catch(() => {});
-    await Visitor.latest?.context.close();
+    await Visitor.latest?.context.close().catch(() => {});
   }
 };
 try {

@@ -105,6 +105,7 @@ export async function show() {
   if (turn !== shown) return;
   document.title = page[0] + " · " + t("title");
   main.replaceChildren(...page[1].flat(Infinity).filter(Boolean));
+  main.dataset.view = location.hash;
   // A token that was refused is gone by now, and so is what it allowed to see.
   frame(path?.[0] ?? null);
   scrollTo(0, 0);

@@ -69,7 +69,7 @@ async function branch(root, id, numbers, { isTop = false, from } = {}) {
     for (const child of page.referrals) list.append(node(root, child, numbers));
     cursor = page.next_cursor;
     if (cursor) list.append(more);
-    if (!list.children.length) list.append(h("li", { role: "none" }, empty(t("no_referrals"))));
+    if (!list.children.length) { list.removeAttribute("role"); list.removeAttribute("aria-label"); list.append(h("li", null, empty(t("no_referrals")))); }
     if (isTop && !list.querySelector("[tabindex='0']")) list.querySelector("[role=treeitem]")?.setAttribute("tabindex", "0");
   }
   /// Opens the nodes on the way down, and returns the last. Where a node is not on the page that is shown, the list begins at it.
