@@ -52,12 +52,15 @@ fn the_decider_alone_writes_pages_and_no_role_deletes_any() {
 #[test]
 fn every_function_writes_only_what_is_its_own_among_the_items_of_a_shared_table() {
     let template = template();
-    let shared = ["Source", "Ledger"].map(|table| json!({ "Fn::GetAtt": format!("{table}.Arn") }).to_string());
+    let shared =
+        ["Source", "Ledger"].map(|table| json!({ "Fn::GetAtt": format!("{table}.Arn") }).to_string());
     // The rows, the announcements and the progress are the source's table: it is the ingest's own.
     let owner = ("CdcIngestRole".to_owned(), shared[0].clone());
     for (role, statement) in statements(&template) {
         let is_write = |action: &String| {
-            ["PutItem", "UpdateItem", "PartiQLInsert", "PartiQLUpdate"].iter().any(|kind| action.ends_with(kind))
+            ["PutItem", "UpdateItem", "PartiQLInsert", "PartiQLUpdate"]
+                .iter()
+                .any(|kind| action.ends_with(kind))
         };
         for resource in texts_of_resources(&statement) {
             let is_shared = shared.contains(&resource) && (role.clone(), resource) != owner;

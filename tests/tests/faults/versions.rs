@@ -267,6 +267,25 @@ async fn what_looks_older_although_it_was_delivered_later_is_counted() {
 }
 
 #[tokio::test]
+async fn what_nothing_on_the_wire_tells_apart_is_listed_to_be_reconciled() {
+    let mut source = two_accounts();
+    for (trees, partition) in [(2, 0), (3, 1)] {
+        let mut order = source.order(11, "BELOW", trees).at_ms(1_796_040_010_000).in_partition(partition);
+        (order.lsn, order.sequence) = (None, [None, None]);
+        source.write(&order);
+        let record = source.records.last_mut().expect("it was just written");
+        record.timestamp_ms = Some(1_796_040_010_005);
+    }
+    for shuffle in [Shuffle::AsCaptured, Shuffle::Scrambled { seed: 3 }] {
+        let harness = Harness::new(Options::default());
+        harness.feed(&source.records, shuffle).await;
+        let (listed, _) = store::quarantine::read(harness.engine(), None, 10).await.expect("readable");
+        assert_eq!(listed.len(), 1, "{listed:?}");
+        assert_eq!((listed[0].code.as_str(), listed[0].order.as_deref()), ("AMBIGUOUS_VERSION", Some("11")));
+    }
+}
+
+#[tokio::test]
 async fn a_column_that_is_left_out_has_the_value_of_the_newest_older_version_that_names_it() {
     let mut source = two_accounts();
     let order = source.order(11, "BELOW", 2).with("contribution_per_tree", json!("20000.0000000000"));

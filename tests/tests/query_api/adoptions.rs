@@ -110,7 +110,8 @@ async fn an_order_without_a_column_is_listed_with_it_and_with_the_profile_that_l
     let mut source = end_to_end::source::Source::new();
     let top = source.referral("TOP", None);
     source.write(&top);
-    let renamed = source.order(12, "TOP", 1).without("tree_count").with("trees_planted", serde_json::json!(1));
+    let renamed =
+        source.order(12, "TOP", 1).without("tree_count").with("trees_planted", serde_json::json!(1));
     source.write(&renamed);
     let harness = end_to_end::Harness::new(end_to_end::Options::default());
     harness.feed(&source.records, end_to_end::Shuffle::AsCaptured).await;
