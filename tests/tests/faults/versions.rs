@@ -166,6 +166,11 @@ async fn of_two_rows_of_one_order_the_greatest_key_counts_and_the_other_comes_in
     source.write(&one);
     source.write(&other);
     assert_posted(&in_any_order(&source).await, &[(11, "22617.0000000000")]);
+    let harness = Harness::new(Options::default());
+    harness.feed(&source.records, Shuffle::AsCaptured).await;
+    let client = end_to_end::Client::operator(&harness, "contribution:read");
+    let shadowed = client.get("/v1/adoptions/11").await.good()["shadowed"].clone();
+    assert_eq!(shadowed.as_array().map(Vec::len), Some(1), "{shadowed:#}");
     let delete = source.insert(ORDERS, json!({ "id": 10 }), paid(11, "BELOW", 1)).deleting();
     source.write(&delete);
     assert_posted(&in_any_order(&source).await, &[(11, "203553.0000000000")]);
