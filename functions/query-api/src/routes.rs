@@ -13,6 +13,7 @@ mod console;
 mod explain;
 mod health;
 mod held;
+mod log;
 mod network;
 mod openapi;
 mod operations;
@@ -71,6 +72,8 @@ pub(crate) const ALL: &[Route] = &[
     held::ROUTE,
     waiting::ROUTE,
     operations::ROUTE,
+    log::PAGES,
+    log::PAGE,
     simulate::ROUTE,
     commands::SEND,
     commands::READ,

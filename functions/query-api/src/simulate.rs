@@ -121,7 +121,7 @@ async fn decider(request: &Request<'_>, network: &Network) -> Result<Decider, Pr
         }
         for page in pages.into_iter().filter(|page| page.position <= end) {
             after = page.position;
-            decider.read_page(page, true);
+            decider.read_page(page, true).map_err(|error| Problem::inconsistent(error.to_string()))?;
         }
     }
     Ok(decider)

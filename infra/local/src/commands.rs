@@ -1,12 +1,14 @@
 //! What each command does.
 
+mod ask;
+mod completions;
 mod replay;
 mod run;
-mod status;
 
 use std::fmt::Display;
 use std::io::Write as _;
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use chrono::Utc;
@@ -18,18 +20,20 @@ use crate::stack::Stack;
 use crate::token::{DevelopmentKey, Grant};
 use crate::{asked, close};
 
-/// Carries out a command, until it is done or Ctrl-C is pressed.
-pub async fn carry_out(arguments: Arguments) -> Result<()> {
+/// Carries out a command, until it is done or Ctrl-C is pressed. Returns what the process exits with.
+pub async fn carry_out(arguments: Arguments) -> Result<ExitCode> {
     let command =
         arguments.command.unwrap_or(Command::Run(Run { captures: Vec::new(), options: arguments.run }));
     match command {
+        Command::Ask(question) => return ask::carry_out(&question).await,
         Command::Run(run) => run::run(run).await,
         Command::Replay(replay) => replay::replay(replay).await,
         Command::Export(export) => write_export(export).await,
         Command::Close(close) => close_dates(close).await,
-        Command::Status(status) => status::show_status(status).await,
         Command::Token(token) => print_token(&token),
-    }
+        Command::Completions(completions) => completions::print(&completions),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn write_export(arguments: Export) -> Result<()> {

@@ -1,5 +1,7 @@
 //! The decoder.
 
+use serde::{Deserialize, Serialize};
+
 use super::column::{Alias, Cell, Cells, Column};
 use super::document::{Document, Record};
 use super::event::{self, Code, Event, Origin};
@@ -49,11 +51,12 @@ pub fn decode(profile: &Profile, record: KafkaRecord<'_>) -> Result<Decoded, Ref
             return Ok(Decoded::Control(Control::Heartbeat { source_ts_ms }));
         }
         Subject::Transactions => return Ok(Decoded::Control(Control::TransactionBoundary)),
-        Subject::Messages => return Ok(Decoded::Control(Control::LogicalMessage)),
+        Subject::Messages => return Ok(Decoded::Control(Control::LogicalMessage { committed_ms: None })),
     };
     let (event, origin) = event::read(fields, &profile.encoding)?;
     if matches!(event, Event::Message) {
-        return Ok(Decoded::Control(Control::LogicalMessage));
+        let committed_ms = origin.ts_ms.filter(|_| origin.is_transactional);
+        return Ok(Decoded::Control(Control::LogicalMessage { committed_ms }));
     }
     if !topic.carries(origin.schema.as_deref(), origin.table.as_deref()) {
         return Err(Refusal::OtherTable { table: name_of(&origin) });
@@ -113,7 +116,7 @@ impl Change {
 }
 
 /// A table that was emptied at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truncate {
     /// The table.
     pub table: SourceTable,
@@ -124,6 +127,13 @@ pub struct Truncate {
 }
 
 impl Truncate {
+    /// Returns what it means for the row of this key as text, if it is a row of the table: its delete.
+    #[must_use]
+    pub fn delete_in(&self, row_key: &str) -> Option<Change> {
+        let row_key: RowKey = row_key.parse().ok()?;
+        (row_key.topic() == self.rows_of).then(|| self.delete_of(row_key))
+    }
+
     /// What it means for one row of the table: its delete.
     #[must_use]
     pub fn delete_of(&self, row_key: RowKey) -> Change {
@@ -148,8 +158,12 @@ pub enum Control {
     },
     /// A tombstone whose key does not name a row: it has no key, or the row's key is other columns.
     Tombstone,
-    /// Something the source's applications wrote into the log beside the tables (`op` = `m`).
-    LogicalMessage,
+    /// Something that was written into the source's log beside the tables (`op` = `m`).
+    LogicalMessage {
+        /// When its transaction was committed, in milliseconds since 1970, where it is in a topic of rows: whatever was
+        /// committed before and belongs into its partition came before it.
+        committed_ms: Option<i64>,
+    },
     /// The begin or the end of a transaction of the source.
     TransactionBoundary,
 }

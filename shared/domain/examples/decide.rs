@@ -133,7 +133,7 @@ fn loaded(need: Need, position: u64) -> Loaded {
         Need::Adoption(order) => {
             Loaded::Adoption { order, head: Box::new(AdoptionHead::default()), position }
         }
-        Need::Total(owner) => Loaded::Total { owner, total: Amount::ZERO, position },
+        Need::Total(owner) => Loaded::Total { owner, total: Some(Amount::ZERO), position },
         Need::Sum(key) => Loaded::Sum { key, node: SumNode::default(), position },
         Need::FirstOrders(_) => unreachable!("the decider completes first orders itself"),
     }

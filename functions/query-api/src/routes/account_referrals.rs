@@ -3,12 +3,16 @@
 //! An operator walks the tree by accounts. A member, who may not see the accounts of others, walks it by numbers:
 //! `below=3.17` is the direct referral with number 17 of the own one with number 3. Numbers count in the order of
 //! accounts.
+//!
+//! Subtotals are sums that are stored: of the last closed date, and of the talent records. Nothing is walked for them.
 
 use std::collections::BTreeMap;
 
-use domain::{AccountSequence, Amount, Owner};
+use domain::snapshot::CarriedAccount;
+use domain::{AccountSequence, Amount, BusinessDate, Owner, TalentLevel};
 use serde::Serialize;
 use store::heads::{self, AccountHead, At};
+use store::{snapshots, talent};
 
 use crate::access::Access;
 use crate::account;
@@ -22,7 +26,7 @@ pub(crate) const ROUTE: Route = Route {
     method: Method::Get,
     path: "/v1/accounts/{account}/referrals",
     access: Access::Account,
-    parameters: &["below", "cursor", "limit"],
+    parameters: &["below", "from", "cursor", "limit"],
     answer: |request| Box::pin(answer(request)),
 };
 
@@ -33,6 +37,8 @@ const DEPTH_MAX: usize = 20;
 struct ReferralsView {
     /// Whose direct referrals these are, as the caller may see it.
     account: String,
+    /// The closed date of which the trees are.
+    trees_on: Option<BusinessDate>,
     referrals: Vec<ReferralView>,
     next_cursor: Option<String>,
 }
@@ -47,6 +53,12 @@ struct ReferralView {
     unlocked_level_depth: Option<u8>,
     unlocked_bonus_tiers: Option<u8>,
     total: Option<Amount>,
+    talent_level: Option<TalentLevel>,
+    /// Accounts below it, within twenty levels.
+    descendants: Option<u64>,
+    /// The trees of its own adoptions that have begun, and of those below it within fifteen levels.
+    own_trees: Option<u64>,
+    team_trees: Option<u64>,
     has_referrals: bool,
 }
 
@@ -56,11 +68,16 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let (_, position) = account::known(request, &Owner::User(own.clone())).await?;
     let above = below(request, own).await?;
     let children = heads::children(request.engine(), &above).await?;
+    let start = match from(request)? {
+        Some(first) if start == 0 => children.range(..first).count(),
+        _ => start,
+    };
     let page: Vec<(usize, AccountSequence)> =
         children.iter().cloned().enumerate().skip(start).take(limit).collect();
-    let owners = page.iter().map(|(_, child)| Owner::User(child.clone())).collect();
-    let heads = heads::accounts(request.engine(), owners).await?;
+    let owners: Vec<Owner> = page.iter().map(|(_, child)| Owner::User(child.clone())).collect();
+    let heads = heads::accounts(request.engine(), owners.clone()).await?;
     let with_referrals = with_referrals(request, &page).await?;
+    let sums = if request.sees_others() { Sums::read(request, &owners).await? } else { Sums::default() };
     let network = request.network().await?;
     let policy = request.policy_today(&network);
     let mut referrals = Vec::new();
@@ -80,12 +97,63 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             unlocked_level_depth: seen.then_some(unlock.level_depth),
             unlocked_bonus_tiers: seen.then_some(unlock.bonus_tiers),
             total: if request.sees_amounts() { Some(head.money.totals.total()?) } else { None },
+            talent_level: sums.talent(child).map(|talent| talent.published),
+            descendants: sums.talent(child).map(|talent| talent.team.promotion_count()),
+            own_trees: sums.carried(child, |carried| carried.trees),
+            team_trees: sums.carried(child, |carried| carried.team.total()),
             has_referrals,
         });
     }
     let end = start.saturating_add(limit);
     let next_cursor = (end < children.len()).then(|| request.cursor(end));
-    Ok(Answer::json(&ReferralsView { account: request.name(&above), referrals, next_cursor }).at(position))
+    let view = ReferralsView { account: request.name(&above), trees_on: sums.date, referrals, next_cursor };
+    Ok(Answer::json(&view).at(position))
+}
+
+/// Returns the account that the list is to begin at. A member, who walks by numbers, may not look for accounts.
+fn from(request: &Request<'_>) -> Result<Option<AccountSequence>, Problem> {
+    let first = request.query::<AccountSequence>("from")?;
+    if first.is_some() && request.member().is_some() {
+        return Err(Problem::Forbidden);
+    }
+    Ok(first)
+}
+
+/// What is stored of accounts and of those below them.
+#[derive(Default)]
+struct Sums {
+    date: Option<BusinessDate>,
+    carried: BTreeMap<Owner, CarriedAccount>,
+    talents: BTreeMap<AccountSequence, talent::StoredTalent>,
+}
+
+impl Sums {
+    async fn read(request: &Request<'_>, owners: &[Owner]) -> Result<Self, Problem> {
+        let accounts = owners.iter().filter_map(|owner| match owner {
+            Owner::User(account) => Some(account.clone()),
+            Owner::System(_) => None,
+        });
+        let (talents, latest) = futures::try_join!(
+            talent::read_all(request.engine(), accounts.collect()),
+            snapshots::latest(request.engine())
+        )?;
+        let date = latest.map(|manifest| manifest.date);
+        let carried = match date {
+            Some(date) => snapshots::carried(request.engine(), date, owners).await?.unwrap_or_default(),
+            None => BTreeMap::new(),
+        };
+        Ok(Self { date, carried, talents })
+    }
+
+    fn talent(&self, account: &AccountSequence) -> Option<&talent::Talent> {
+        self.talents.get(account).map(|stored| &stored.talent)
+    }
+
+    /// Returns a sum of an account; 0 where nothing was carried over, and nothing where no date is closed.
+    fn carried(&self, account: &AccountSequence, sum: impl Fn(&CarriedAccount) -> u64) -> Option<u64> {
+        self.date?;
+        Some(self.carried.get(&Owner::User(account.clone())).map_or(0, sum))
+    }
 }
 
 /// Returns the account that `below` leads to, from the account of the path.

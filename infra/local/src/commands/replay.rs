@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::{show, unless_stopped};
 use crate::arguments::Replay;
 use crate::export::ExportFile;
+use crate::incident::Incident;
 use crate::stack::Stack;
 use crate::summary::{Summary, posted};
 use crate::{asked, close, replay};
@@ -32,6 +33,9 @@ pub(super) async fn replay(arguments: Replay) -> Result<()> {
         show(&Summary::read(&stack, before, elapsed).await?)?;
         if let Some(date) = arguments.as_of {
             show(&close::close_until(&stack, date, "replay --as-of").await?)?;
+        }
+        if let Some(incident) = Incident::read(&stack, &captures).await? {
+            show(&incident)?;
         }
         match export {
             Some(file) => file.write(&stack).await,

@@ -7,8 +7,9 @@ use anyhow::Result;
 use super::show;
 use crate::arguments::Run;
 use crate::gateway::Gateway;
+use crate::incident::Incident;
 use crate::stack::Stack;
-use crate::summary::{Incident, Summary, posted};
+use crate::summary::{Summary, posted};
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
 use crate::triggers::Closing;
 use crate::{asked, close, http, replay};
@@ -52,8 +53,8 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
                     .await?,
             )?;
         }
-        if let Some(incident) = Incident::read(&stack).await? {
-            show(&incident)?;
+        if let Some(incident) = Incident::read(&stack, &captures).await? {
+            show(&incident.shown_at(&format!("http://{address}")))?;
         }
         // A date that was asked for stays the last one, so that it can be looked at.
         stack.start_schedules(options.as_of.map_or(Closing::WhenDatesBegin, |_| Closing::WhenAskedFor));

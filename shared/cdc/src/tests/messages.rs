@@ -249,12 +249,17 @@ fn records_without_a_row_change_nothing() {
     let message = json!({
         "op": "m", "ts_ms": 1, "source": {"snapshot": "false"}, "message": {"prefix": "p", "content": "AA=="},
     });
+    let in_transaction = json!({
+        "op": "m", "ts_ms": 1_795_167_685_552_i64, "message": {"prefix": "p", "content": "AA=="},
+        "source": {"snapshot": "false", "ts_ms": 1_795_167_685_000_i64, "txId": 571, "schema": "", "table": ""},
+    });
     for (topic, value, control) in [
         ("__debezium-heartbeat.dbserver1", heartbeat.clone(), at),
         ("__debezium-heartbeat.dbserver1", wrap(&heartbeat), at),
         ("dbserver1.transaction", transaction, Control::TransactionBoundary),
-        ("dbserver1.message", message.clone(), Control::LogicalMessage),
-        (ORDERS, message, Control::LogicalMessage),
+        ("dbserver1.message", message.clone(), Control::LogicalMessage { committed_ms: None }),
+        (ORDERS, message, Control::LogicalMessage { committed_ms: None }),
+        (ORDERS, in_transaction, Control::LogicalMessage { committed_ms: Some(1_795_167_685_000) }),
     ] {
         assert_eq!(decode_value(topic, &value), Ok(Decoded::Control(control)), "{topic} {value}");
     }
