@@ -119,8 +119,8 @@ impl Ledger {
                 None,
                 None,
             ]),
-            date: random.choose(&["2026-11-25", "2026-11-30", "2024-02-29"]),
-            status: random.choose(&["PAID", "PAID", "PAID", "MINING_ENABLED", "CANCELLED"]),
+            date: *random.choose(&["2026-11-25", "2026-11-30", "2024-02-29"]),
+            status: *random.choose(&["PAID", "PAID", "PAID", "MINING_ENABLED", "CANCELLED"]),
             regions: random.percent(30).then_some(("440000", "440100")),
         }
     }
