@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::heads::Network;
+use domain::{AccountSequence, Owner, RowKey};
 use serde_json::{Value, json};
+use store::Written;
+use store::heads::{AccountHead, put_account, put_child};
 
 use crate::counted_engine::{Counted, CountedEngine};
 use crate::source::Source;
@@ -64,7 +67,7 @@ pub struct LargeNetwork {
 }
 
 impl LargeNetwork {
-    /// Makes a network through the functions, from records of a source, and closes its dates.
+    /// Makes a network and closes its dates: its difficult accounts through the functions, from records of a source.
     ///
     /// # Panics
     ///
@@ -105,9 +108,7 @@ impl LargeNetwork {
         links.extend((0..self.size.direct_referrals).map(|n| (format!("W{n}"), Some(WIDE.to_owned()))));
         links.extend((0..ADOPTERS).map(|n| (format!("R{n}"), Some(RICH.to_owned()))));
         links.extend((0..self.size.chain).map(|n| (Self::of_chain(n), n.checked_sub(1).map(Self::of_chain))));
-        // The others are a tree in which each refers ten.
         let others = self.size.accounts.saturating_sub(links.len());
-        links.extend((0..others).map(|n| (format!("D{n}"), (n > 0).then(|| format!("D{}", (n - 1) / 10)))));
         let mut source = Source::new();
         let total = links.len();
         for (number, (account, referrer)) in links.into_iter().enumerate() {
@@ -116,6 +117,27 @@ impl LargeNetwork {
             if source.records.len() == CHUNK || number + 1 == total {
                 self.feed(&mut source).await;
                 told(&format!("{} of {total} referrals, {:.0?}", number + 1, started.elapsed()));
+            }
+        }
+        self.put_others(others).await;
+        told(&format!("{others} more accounts, {:.0?}", started.elapsed()));
+    }
+
+    /// Puts the accounts that are only many where the projection puts them: a tree in which each refers ten. A million of
+    /// them through the functions would take longer than all that is measured.
+    async fn put_others(&self, count: usize) {
+        let name = |number: usize| -> AccountSequence { format!("D{number}").parse().expect("an account") };
+        for first in (0..count).step_by(CHUNK) {
+            let mut writes = Vec::new();
+            for number in first..count.min(first + CHUNK) {
+                let referrer = number.checked_sub(1).map(|before| name(before / 10));
+                writes.extend(referrer.iter().map(|referrer| put_child(referrer, &name(number))));
+                let mut head = AccountHead::default();
+                head.node.rows.insert(RowKey::new(format!("D{number}")), referrer);
+                writes.push(put_account(&Owner::User(name(number)), &head, 1, 0));
+            }
+            for written in self.harness.engine().write_many(writes).await {
+                assert_eq!(written, Ok(Written::Done));
             }
         }
     }
@@ -243,7 +265,6 @@ impl LargeNetwork {
                 "/records?limit=200",
                 "/records?direction=descending",
                 "/records?order_id=7",
-                "/unallocated",
                 "/balance",
                 "/snapshots",
                 "/statement",
@@ -253,7 +274,7 @@ impl LargeNetwork {
             if account == "HEADQUARTERS" {
                 continue;
             }
-            for path in ["/team", "/adoptions", "/adoptions?limit=200"] {
+            for path in ["/unallocated", "/team", "/adoptions", "/adoptions?limit=200"] {
                 paths.push(format!("/v1/accounts/{account}{path}"));
             }
         }

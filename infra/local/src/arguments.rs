@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use cdc::Profile;
 use clap::{Args, Parser, Subcommand};
-use domain::{AccountSequence, BusinessDate};
+use domain::{AccountSequence, BusinessDate, Policy};
 
 use crate::stack::Options;
 
@@ -184,10 +184,10 @@ pub struct LedgerOptions {
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub settle: u32,
     /// How many withdrawals an hour go by themselves; more wait for an operator.
-    #[arg(long, value_name = "COUNT|off", default_value = "off")]
+    #[arg(long, value_name = "COUNT|off", default_value = "off", value_parser = count_or_off)]
     pub brake: String,
     /// How many times the largest amount of thirty days may become effective on a date before its close waits.
-    #[arg(long, value_name = "FACTOR|off", default_value = "off")]
+    #[arg(long, value_name = "FACTOR|off", default_value = "off", value_parser = count_or_off)]
     pub guard: String,
     /// Sets a parameter of infra/template.yaml, as when deploying.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
@@ -217,6 +217,8 @@ impl LedgerOptions {
         if let Some(path) = &self.policy {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read the policy {}", path.display()))?;
+            serde_json::from_str::<Policy>(&text)
+                .with_context(|| format!("the policy {}", path.display()))?;
             set("ContributionPolicy", text);
         }
         parameters.extend(self.parameters.iter().cloned());
@@ -272,6 +274,12 @@ fn profile_text(profile: &str) -> Result<String> {
             crate::suggestion(profile, NAMES)
         )
     })
+}
+
+/// Returns the text if it is a whole number from 1, or `off`.
+fn count_or_off(text: &str) -> Result<String, &'static str> {
+    let is_good = text == "off" || text.parse::<u32>().is_ok_and(|count| count > 0);
+    if is_good { Ok(text.to_owned()) } else { Err("expected a whole number from 1, or off") }
 }
 
 fn parameter(text: &str) -> Result<(String, String), &'static str> {

@@ -150,7 +150,7 @@ fn what_cannot_be_done_is_said_before_any_work() {
         (&["--profile", "buit-in"], "did you mean built-in?"),
         (&["--policy", "/no/such/policy.json"], "cannot read the policy /no/such/policy.json"),
         (&["--parameter", "SetleSeconds=5"], "did you mean SettleSeconds?"),
-        (&["--brake", "0"], "BRAKE_ADOPTIONS"),
+        (&["--brake", "0"], "'--brake <COUNT|off>': expected a whole number from 1, or off"),
     ];
     for (options, complaint) in refusals {
         let refused = failure_of(contribution().arg("replay").arg(&capture).args(options));

@@ -7,6 +7,8 @@
 //! Subtotals are sums that are stored: of the last closed date, and of the talent records. Nothing is walked for them.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use domain::snapshot::CarriedAccount;
 use domain::{AccountSequence, Amount, BusinessDate, Owner, TalentLevel};
@@ -64,16 +66,15 @@ struct ReferralView {
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let own: AccountSequence = request.path("account")?;
-    let (limit, start) = (request.limit()?, request.place::<usize>()?.unwrap_or(0));
+    let (limit, mut start) = (request.limit()?, request.place::<Place>()?.unwrap_or_default());
     let (_, position) = account::known(request, &Owner::User(own.clone())).await?;
     let above = below(request, own).await?;
-    let children = heads::children(request.engine(), &above).await?;
-    let start = match from(request)? {
-        Some(first) if start == 0 => children.range(..first).count(),
-        _ => start,
-    };
-    let page: Vec<(usize, AccountSequence)> =
-        children.iter().cloned().enumerate().skip(start).take(limit).collect();
+    if let Some(first) = from(request)? {
+        start = start.or_at(request, &above, first).await?;
+    }
+    let mut page = start.page(request, &above, limit + 1).await?;
+    let more = page.len() > limit;
+    page.truncate(limit);
     let owners: Vec<Owner> = page.iter().map(|(_, child)| Owner::User(child.clone())).collect();
     let heads = heads::accounts(request.engine(), owners.clone()).await?;
     let with_referrals = with_referrals(request, &page).await?;
@@ -104,8 +105,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             has_referrals,
         });
     }
-    let end = start.saturating_add(limit);
-    let next_cursor = (end < children.len()).then(|| request.cursor(end));
+    let next_cursor = page.last().filter(|_| more).map(|last| request.cursor(Place::after(request, last)));
     let view = ReferralsView { account: request.name(&above), trees_on: sums.date, referrals, next_cursor };
     Ok(Answer::json(&view).at(position))
 }
@@ -156,6 +156,92 @@ impl Sums {
     }
 }
 
+/// Where a list of direct referrals goes on.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Place {
+    /// The number of the next direct referral.
+    number: usize,
+    /// The direct referral before it. A member's cursor does not name one, and so is read from the beginning.
+    before: Option<AccountSequence>,
+}
+
+impl Place {
+    /// Returns the place after a direct referral.
+    fn after(request: &Request<'_>, (number, account): &(usize, AccountSequence)) -> Self {
+        Self { number: number + 1, before: request.member().is_none().then(|| account.clone()) }
+    }
+
+    /// Returns this place; where it is the first, the one of `first`, or where that would stand.
+    async fn or_at(
+        self,
+        request: &Request<'_>,
+        above: &AccountSequence,
+        first: AccountSequence,
+    ) -> Result<Self, Problem> {
+        if self != Self::default() {
+            return Ok(self);
+        }
+        let children = heads::children(request.engine(), above).await?;
+        let passed = children.range(..first);
+        Ok(Self { number: passed.clone().count(), before: passed.last().cloned() })
+    }
+
+    /// Returns the direct referrals from this place on, each with its number.
+    async fn page(
+        &self,
+        request: &Request<'_>,
+        above: &AccountSequence,
+        count: usize,
+    ) -> Result<Vec<(usize, AccountSequence)>, Problem> {
+        if self.before.is_some() && request.member().is_some() {
+            return Err(Problem::InvalidCursor);
+        }
+        let passed = if self.before.is_some() { 0 } else { self.number };
+        let children =
+            first_children(request, above, self.before.clone(), passed.saturating_add(count)).await?;
+        Ok((self.number..).zip(children.into_iter().skip(passed)).collect())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.before {
+            Some(before) => write!(formatter, "{}.{before}", self.number),
+            None => write!(formatter, "{}", self.number),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (number, before) = match text.split_once('.') {
+            Some((number, before)) => (number, Some(before.parse().map_err(drop)?)),
+            None => (text, None),
+        };
+        Ok(Self { number: number.parse().map_err(drop)?, before })
+    }
+}
+
+/// Returns the first `count` accounts that ever had this referrer, after one of them.
+async fn first_children(
+    request: &Request<'_>,
+    account: &AccountSequence,
+    mut after: Option<AccountSequence>,
+    count: usize,
+) -> Result<Vec<AccountSequence>, Problem> {
+    let mut children = Vec::new();
+    while children.len() < count {
+        let wanted = count - children.len();
+        let page = heads::children_page(request.engine(), account, after.as_ref(), wanted).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.clone());
+        children.extend(page);
+    }
+    Ok(children)
+}
+
 /// Returns the account that `below` leads to, from the account of the path.
 async fn below(request: &Request<'_>, own: AccountSequence) -> Result<AccountSequence, Problem> {
     let expected = || Problem::invalid("below", "numbers of direct referrals with dots between them");
@@ -167,7 +253,7 @@ async fn below(request: &Request<'_>, own: AccountSequence) -> Result<AccountSeq
     }
     let mut account = own;
     for number in numbers {
-        let children = heads::children(request.engine(), &account).await?;
+        let children = first_children(request, &account, None, number.saturating_add(1)).await?;
         let child = children.into_iter().nth(number).ok_or_else(expected)?;
         let mut heads: BTreeMap<Owner, At<AccountHead>> =
             heads::accounts(request.engine(), vec![Owner::User(child.clone())]).await?;
@@ -188,4 +274,19 @@ async fn with_referrals(
     let first = page.iter().map(|(_, child)| heads::children_page(request.engine(), child, None, 1));
     let first = futures::future::try_join_all(first).await?;
     Ok(first.iter().map(|children| !children.is_empty()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_reads_back_as_written() {
+        for text in ["0", "17", "17.D25122700018"] {
+            assert_eq!(text.parse::<Place>().map(|place| place.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "x", ".D1", "1.", "-1", "1.HEADQUARTERS"] {
+            assert_eq!(text.parse::<Place>(), Err(()), "{text}");
+        }
+    }
 }
