@@ -47,12 +47,7 @@ pub(crate) async fn fold_and_store(
     batch: &Batch,
     outcomes: &mut [Outcome],
 ) -> FoldedRows {
-    let mut pending: BTreeMap<(RowTable, RowKey), Vec<usize>> = BTreeMap::new();
-    for (index, record) in batch.records.iter().enumerate() {
-        if let Content::Change(change) = &record.content {
-            pending.entry(row_of(change)).or_default().push(index);
-        }
-    }
+    let mut pending = records_by_row(batch);
     let mut folded = FoldedRows::new();
     if pending.is_empty() {
         return folded;
@@ -113,6 +108,17 @@ pub(crate) async fn fold_and_store(
     let contended = StoreError::Unavailable { message: "rows kept changing under another batch".to_owned() };
     fail(pending.values(), outcomes, &contended);
     folded
+}
+
+/// Returns, for each row that the batch names, the places of its records.
+fn records_by_row(batch: &Batch) -> BTreeMap<(RowTable, RowKey), Vec<usize>> {
+    let mut found: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (index, record) in batch.records.iter().enumerate() {
+        if let Content::Change(change) = &record.content {
+            found.entry(row_of(change)).or_default().push(index);
+        }
+    }
+    found
 }
 
 /// Returns the row without what an operator let a truncate remove.

@@ -1,4 +1,5 @@
 // Every text of the console, in English and in Chinese. A test reads this file line by line.
+// Longer than 500 lines: a text a line, so that both languages are beside each other.
 
 const KEY = "language";
 

@@ -1,4 +1,5 @@
 //! Watches over the shape of the repository.
 
 mod circles;
+mod documents;
 mod sizes;
