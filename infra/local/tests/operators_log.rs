@@ -85,7 +85,7 @@ fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
             (0, "")
         }
         "statement" => {
-            run(&["statement", "D25122700018", "--from", "2026-01-01", "--to", "2026-01-31"], directory);
+            run(&["statement", "D25122700018", "--from", "2026-01-01", "--to", "2026-01-10"], directory);
             (0, "")
         }
         // It knows no ledger.
