@@ -121,7 +121,7 @@ impl ExportFile {
     pub async fn write(self, stack: &Stack) -> Result<()> {
         let export = export(stack).await?;
         let written = || {
-            // What is no file, such as a terminal, has no end to be moved.
+            // A device or a pipe has no length.
             if self.file.metadata()?.is_file() {
                 self.file.set_len(0)?;
             }

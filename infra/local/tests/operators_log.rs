@@ -68,10 +68,31 @@ fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
             run(&["export", "/dev/null"], directory);
             (0, "")
         }
-        "status" => {
-            run(&["status"], directory);
+        "status" | "held" | "quarantine" | "log" => {
+            run(&[name], directory);
             (0, "")
         }
+        "account" => {
+            run(&["account", "D25122700018"], directory);
+            (0, "")
+        }
+        "order" => {
+            run(&["order", "57"], directory);
+            (0, "")
+        }
+        "snapshot" => {
+            run(&["snapshot", "2026-01-10"], directory);
+            (0, "")
+        }
+        "statement" => {
+            run(
+                &["statement", "D25122700018", "--from", "2026-01-01", "--to", "2026-01-31"],
+                directory,
+            );
+            (0, "")
+        }
+        // It knows no ledger.
+        "completions" => (0, ""),
         other => {
             panic!("this walk does not know the command {other}: say what it leaves in the operators' log")
         }

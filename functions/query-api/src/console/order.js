@@ -7,6 +7,7 @@ import { h, s } from "./dom.js";
 import { amount, date, decimal, instant, units, whole } from "./numbers.js";
 import { act, folded } from "./operations.js";
 import { accountLink, badge, counted, figures, heading, link, note, orderLink, panel, table } from "./parts.js";
+import { regionName } from "./regions.js";
 import { t } from "./texts.js";
 
 const glyphs = {
@@ -38,13 +39,15 @@ export async function order(number) {
       distribution && [t("counts_from_to"), h("span", { class: "stack" }, date(distribution.effective_date), " – ", date(distribution.expire_date))],
       distribution && [t("rules_version"), String(distribution.version)],
       source && [t("status_at_source"), h("span", { class: "mono" }, source.status)],
-      source?.province_code && [t("kind_province"), source.province_code], source?.city_code && [t("kind_city"), source.city_code],
+      source?.province_code && [t("kind_province"), region("PROVINCE", source.province_code)], source?.city_code && [t("kind_city"), region("CITY", source.city_code)],
       source?.unreadable.length > 0 && [t("unreadable_columns"), source.unreadable.join(", ")])),
     distribution && panel(t("who_shares"), null, splitBar(t("who_shares"), shareParts(distribution.legs))),
     distribution && chain(distribution, explanation),
     adoption.last_entry && panel(t("last_entry"), null, lastEntry(adoption.last_entry)),
     mayOperate() && panel(t("repair"), t("repair_aside"), folded(t("repair"), act(t("repair"), () => ({ type: "repair", order_id: number }))))]];
 }
+
+const region = (kind, code) => [code, " ", regionName(`${kind}:${code}`) ?? ""];
 
 function unknown(number, refused) {
   return [heading(t("adoption"), t("order") + " " + number),
