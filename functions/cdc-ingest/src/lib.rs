@@ -12,6 +12,7 @@ mod batch;
 mod outcome;
 mod progress;
 mod quarantine;
+mod report;
 mod rows;
 mod users;
 
@@ -55,7 +56,7 @@ impl Function for CdcIngest {
         Box::pin(async move {
             let batch = Batch::decode(&event, &self.profile, self.source_name.as_deref())?;
             let outcomes = self.work(&batch, context).await;
-            outcome::report(self.name(), &batch, &outcomes, context);
+            report::report(self.name(), &batch, &outcomes, context);
             Ok(answer(&batch, &outcomes))
         })
     }
