@@ -65,6 +65,10 @@ impl Outcome {
         }
     }
 
+    pub(crate) fn is_older_and_later(&self) -> bool {
+        matches!(self, Self::Older { delivered_later: true, .. })
+    }
+
     fn says_how_the_row_stands(&self) -> bool {
         matches!(self, Self::Applied | Self::Duplicate | Self::Ambiguous)
     }

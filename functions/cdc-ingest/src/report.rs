@@ -1,4 +1,4 @@
-//! What is logged and counted of a batch: one line per partition and cause, never a value of a row.
+//! Logs and counts what became of a batch.
 
 use std::collections::BTreeMap;
 
@@ -10,111 +10,74 @@ use store::progress::{Counts, PartitionName};
 use crate::batch::Batch;
 use crate::outcome::Outcome;
 
-/// How many records there are of a kind, and the offset of the first.
-type Seen = (u64, i64);
-
-/// Logs and counts what became of a batch.
+/// Logs and counts what became of a batch: one line per partition and cause, never a value of a row.
 pub(crate) fn report(function: &'static str, batch: &Batch, outcomes: &[Outcome], context: &Context) {
-    let report = Report::of(batch, outcomes);
-    report.log(context);
-    report.count(function, batch, context);
+    log(batch, outcomes, &context.request_id);
+    let mut counts = Counts::default();
+    outcomes.iter().for_each(|outcome| counts.add(outcome.counts()));
+    let number =
+        |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count() as u64;
+    let older_by = |by: OlderCause| {
+        let is_by = |outcome: &&Outcome| matches!(outcome, Outcome::Older { cause, .. } if *cause == by);
+        outcomes.iter().filter(is_by).count() as u64
+    };
+    let now = context.clock.now();
+    let lag_ms =
+        batch.latest_source_ts_ms().map_or(0, |source_ms| now.timestamp_millis().saturating_sub(source_ms));
+    Metrics::of(function)
+        .count("RecordsApplied", counts.applied)
+        .count("RegionsDropped", number(|outcome| matches!(outcome, Outcome::WithoutRegion { .. })))
+        .count("RecordsDuplicated", counts.duplicated)
+        .count("RecordsOlder", counts.older)
+        .count("RecordsOlderByEarlierCommit", older_by(OlderCause::EarlierCommit))
+        .count("RecordsOlderByEarlierPosition", older_by(OlderCause::EarlierPosition))
+        .count("RecordsOlderByIncrementalRead", older_by(OlderCause::BeforeIncrementalRead))
+        .count("RecordsOlderByEarlierRead", older_by(OlderCause::EarlierIncrementalRead))
+        .count("RecordsOlderByTombstone", older_by(OlderCause::BeforeTombstone))
+        .count("RecordsOlderDeliveredLater", number(Outcome::is_older_and_later))
+        .count("RecordsAmbiguous", counts.ambiguous)
+        .count("RecordsControl", counts.control)
+        .count("RecordsQuarantined", counts.quarantined)
+        .count("RecordsFailed", number(|outcome| matches!(outcome, Outcome::Failed(_))))
+        .milliseconds("SourceLag", lag_ms)
+        .emit(now);
 }
 
-#[derive(Default)]
-struct Report<'a> {
-    counts: Counts,
-    failed: u64,
-    without_region: u64,
-    older: BTreeMap<OlderCause, u64>,
-    delivered_later: BTreeMap<(&'a PartitionName, OlderCause), Seen>,
-    ambiguous: BTreeMap<&'a PartitionName, Seen>,
-    /// By partition and code, with the words of the first.
-    refused: BTreeMap<(&'a PartitionName, &'static str), (Seen, &'a str)>,
-    failures: BTreeMap<(&'a PartitionName, &'a str), Seen>,
-}
-
-impl<'a> Report<'a> {
-    fn of(batch: &'a Batch, outcomes: &'a [Outcome]) -> Self {
-        let mut report = Self::default();
-        for (record, outcome) in batch.records.iter().zip(outcomes) {
-            let first = (0, record.offset);
-            report.counts.add(outcome.counts());
-            match outcome {
-                Outcome::Refused { code, message } => {
-                    report.refused.entry((&record.name, code)).or_insert((first, message)).0.0 += 1;
-                }
-                Outcome::Failed(message) => {
-                    report.failed += 1;
-                    report.failures.entry((&record.name, message)).or_insert(first).0 += 1;
-                }
-                Outcome::Older { cause, delivered_later } => {
-                    *report.older.entry(*cause).or_default() += 1;
-                    if *delivered_later {
-                        report.delivered_later.entry((&record.name, *cause)).or_insert(first).0 += 1;
-                    }
-                }
-                Outcome::Ambiguous => report.ambiguous.entry(&record.name).or_insert(first).0 += 1,
-                Outcome::WithoutRegion { .. } => report.without_region += 1,
-                _ => {}
-            }
-        }
-        report
+/// Logs what went otherwise than usual: how many records of a partition did for one cause, and the first of them.
+fn log(batch: &Batch, outcomes: &[Outcome], request_id: &str) {
+    let mut unusual: BTreeMap<(&PartitionName, &str, &str), (u64, i64, &Outcome)> = BTreeMap::new();
+    for (record, outcome) in batch.records.iter().zip(outcomes) {
+        let (reason, message) = match outcome {
+            Outcome::Refused { code, .. } => (*code, ""),
+            Outcome::Failed(message) => ("FAILED", message.as_str()),
+            Outcome::Older { cause, delivered_later: true } => (cause.code(), ""),
+            Outcome::Ambiguous => ("AMBIGUOUS", ""),
+            _ => continue,
+        };
+        unusual.entry((&record.name, reason, message)).or_insert((0, record.offset, outcome)).0 += 1;
     }
-
-    fn log(&self, context: &Context) {
-        for ((PartitionName { topic, partition, .. }, reason), ((records, offset), message)) in &self.refused
-        {
-            tracing::warn!(topic, partition, offset, records, reason, "records were refused: {message}");
-        }
-        for ((PartitionName { topic, partition, .. }, cause), (records, offset)) in &self.delivered_later {
-            let reason = cause.code();
-            let text = "records were older, although delivered later";
-            tracing::warn!(topic, partition, offset, records, reason, "{text}");
-        }
-        for (PartitionName { topic, partition, .. }, (records, offset)) in &self.ambiguous {
-            tracing::warn!(
+    for ((name, reason, _), (records, offset, outcome)) in unusual {
+        let PartitionName { topic, partition, .. } = name;
+        match outcome {
+            Outcome::Failed(message) => tracing::error!(
                 topic,
                 partition,
                 offset,
                 records,
-                "nothing tells records from others of their rows"
-            );
-        }
-        for ((PartitionName { topic, partition, .. }, message), (records, offset)) in &self.failures {
-            tracing::error!(
-                topic,
-                partition,
-                offset,
-                records,
-                request_id = context.request_id,
+                request_id,
                 "records were not stored and will be delivered again: {message}"
-            );
+            ),
+            Outcome::Refused { message, .. } => {
+                tracing::warn!(topic, partition, offset, records, reason, "records were refused: {message}");
+            }
+            _ => tracing::warn!(
+                topic,
+                partition,
+                offset,
+                records,
+                reason,
+                "records are older, although delivered later, or nothing tells"
+            ),
         }
-    }
-
-    fn count(&self, function: &'static str, batch: &Batch, context: &Context) {
-        let now = context.clock.now();
-        let lag_ms = batch
-            .latest_source_ts_ms()
-            .map_or(0, |source_ms| now.timestamp_millis().saturating_sub(source_ms));
-        let older_by = |cause| self.older.get(&cause).copied().unwrap_or_default();
-        let delivered_later = self.delivered_later.values().map(|(records, _)| records).sum();
-        Metrics::of(function)
-            .count("RecordsApplied", self.counts.applied)
-            .count("RegionsDropped", self.without_region)
-            .count("RecordsDuplicated", self.counts.duplicated)
-            .count("RecordsOlder", self.counts.older)
-            .count("RecordsOlderByEarlierCommit", older_by(OlderCause::EarlierCommit))
-            .count("RecordsOlderByEarlierPosition", older_by(OlderCause::EarlierPosition))
-            .count("RecordsOlderByIncrementalRead", older_by(OlderCause::BeforeIncrementalRead))
-            .count("RecordsOlderByEarlierRead", older_by(OlderCause::EarlierIncrementalRead))
-            .count("RecordsOlderByTombstone", older_by(OlderCause::BeforeTombstone))
-            .count("RecordsOlderDeliveredLater", delivered_later)
-            .count("RecordsAmbiguous", self.counts.ambiguous)
-            .count("RecordsControl", self.counts.control)
-            .count("RecordsQuarantined", self.counts.quarantined)
-            .count("RecordsFailed", self.failed)
-            .milliseconds("SourceLag", lag_ms)
-            .emit(now);
     }
 }

@@ -47,7 +47,7 @@ pub(crate) async fn fold_and_store(
     batch: &Batch,
     outcomes: &mut [Outcome],
 ) -> FoldedRows {
-    let mut pending = records_by_row(batch);
+    let mut pending = by_row(batch);
     let mut folded = FoldedRows::new();
     if pending.is_empty() {
         return folded;
@@ -110,17 +110,6 @@ pub(crate) async fn fold_and_store(
     folded
 }
 
-/// Returns, for each row that the batch names, the places of its records.
-fn records_by_row(batch: &Batch) -> BTreeMap<(RowTable, RowKey), Vec<usize>> {
-    let mut found: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    for (index, record) in batch.records.iter().enumerate() {
-        if let Content::Change(change) = &record.content {
-            found.entry(row_of(change)).or_default().push(index);
-        }
-    }
-    found
-}
-
 /// Returns the row without what an operator let a truncate remove.
 fn truncated(mut state: RowState, name: &RowKey, truncates: &[StoredTruncate<Truncate>]) -> RowState {
     for stored in truncates.iter().filter(|stored| stored.in_force_ms.is_some()) {
@@ -129,6 +118,17 @@ fn truncated(mut state: RowState, name: &RowKey, truncates: &[StoredTruncate<Tru
         }
     }
     state
+}
+
+/// Returns the rows that a batch names, each with the places of its records.
+fn by_row(batch: &Batch) -> BTreeMap<(RowTable, RowKey), Vec<usize>> {
+    let mut rows: BTreeMap<(RowTable, RowKey), Vec<usize>> = BTreeMap::new();
+    for (index, record) in batch.records.iter().enumerate() {
+        if let Content::Change(change) = &record.content {
+            rows.entry(row_of(change)).or_default().push(index);
+        }
+    }
+    rows
 }
 
 fn fail<'a>(records: impl IntoIterator<Item = &'a Vec<usize>>, outcomes: &mut [Outcome], error: &StoreError) {
