@@ -19,6 +19,8 @@ use crate::random::Random;
 const SIMULATIONS: usize = 200;
 /// Cases on one ledger, one after the other.
 const PER_LEDGER: usize = 25;
+/// Keys of rows that are invented begin above those of every history.
+const FIRST_INVENTED_KEY: u64 = 1_000_000;
 
 /// Rows that do not exist yet.
 struct Case {
@@ -140,7 +142,9 @@ impl Ledger {
             row["selected_province"] = json!(adoption.regions.map(|regions| regions.0));
             row["selected_city"] = json!(adoption.regions.map(|regions| regions.1));
             let change = self.source.order(adoption.order, &adoption.account, 1).in_partition(1);
-            records.push(self.source.write(&end_to_end::source::Change { after: row, ..change }));
+            // A row of the history may have the number as its key, and another order in it.
+            let key = json!({ "order_id": FIRST_INVENTED_KEY + adoption.order });
+            records.push(self.source.write(&end_to_end::source::Change { after: row, key, ..change }));
         }
         let answer = self.harness.ingest(end_to_end::kafka_event(&records)).await;
         assert_eq!(answer, Ok(json!({ "batchItemFailures": [] })));
