@@ -1,8 +1,14 @@
 //! What each command does.
 
+mod audit;
+mod digest;
+mod explain;
+mod kept;
+mod price_book;
 mod replay;
 mod run;
 mod status;
+mod verify;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -28,12 +34,20 @@ pub async fn carry_out(arguments: Arguments) -> Result<()> {
         Command::Export(export) => write_export(export).await,
         Command::Close(close) => close_dates(close).await,
         Command::Status(status) => status::show_status(status).await,
+        Command::Audit(audit) => audit::audit(audit).await,
+        Command::Digest(digest) => digest::digest(digest).await,
+        Command::Verify(verify) => verify::verify(&verify),
+        Command::Explain(explain) => explain::explain(explain).await,
+        Command::PriceBook(price_book) => price_book::price_book(price_book).await,
         Command::Token(token) => print_token(&token),
     }
 }
 
 async fn write_export(arguments: Export) -> Result<()> {
     let file = ExportFile::open(&arguments.file)?;
+    if arguments.log {
+        return kept::export_log(file, &arguments.kept).await;
+    }
     let stack = Stack::start(&arguments.kept.options()?)?;
     unless_stopped(Some(&arguments.kept.data), async {
         stack.settle().await?;

@@ -12,6 +12,7 @@ pub mod dates;
 mod engine;
 #[cfg(any(test, feature = "engine-tests"))]
 pub mod engine_tests;
+pub mod fold;
 pub mod heads;
 pub mod inbox;
 mod item;

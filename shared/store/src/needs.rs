@@ -61,7 +61,7 @@ async fn load_all(
         loaded.push(Loaded::Node { account, node: Box::new(at.head.node.clone()), position });
     }
     for owner in totals {
-        if unreadable.contains(&owner) {
+        if unreadable.contains_key(&owner) {
             return Err(StoreError::Unreadable {
                 key: Box::new(heads::account_key(&owner)),
                 message: "what the account has in all is not known; rebuild it from the log".to_owned(),
