@@ -121,7 +121,10 @@ impl ExportFile {
     pub async fn write(self, stack: &Stack) -> Result<()> {
         let export = export(stack).await?;
         let written = || {
-            self.file.set_len(0)?;
+            // A device or a pipe has no length.
+            if self.file.metadata()?.is_file() {
+                self.file.set_len(0)?;
+            }
             let mut writer = BufWriter::new(&self.file);
             serde_json::to_writer_pretty(&mut writer, &export)?;
             writer.write_all(b"\n")?;

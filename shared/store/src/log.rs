@@ -33,6 +33,13 @@ pub fn item_of(page: &Page) -> Item {
     Item::new(key(page.position), 1, compress(&page.encode()))
 }
 
+/// Returns the error of a page that has to be there and is not, or does not follow the one before.
+#[must_use]
+pub fn missing(position: Position) -> StoreError {
+    let message = "the page that belongs here is missing, or does not follow the one before".to_owned();
+    StoreError::Unreadable { key: Box::new(key(position)), message }
+}
+
 /// Puts a page on condition that its number is free. This is the one write that decides.
 pub fn put<'a>(engine: &'a dyn Engine, page: &Page) -> BoxFuture<'a, Result<Written, StoreError>> {
     engine.write(Write::put(item_of(page), Condition::Absent))

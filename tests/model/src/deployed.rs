@@ -57,7 +57,10 @@ fn queues() -> Vec<QueueOptions> {
     let queue = |name: &str, queue, attributes: &[(&str, &str)]| QueueOptions {
         name: name.to_owned(),
         queue,
-        attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        attributes: attributes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
     };
     let redrive = |dead_letters: &str, receives: u32| {
         let arn = format!("arn:aws:sqs:us-east-1:000000000000:{dead_letters}");

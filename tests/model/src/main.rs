@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::campaign::{
-    CampaignOptions, HistoryOptions, MutateOptions, Progress, RUNS_MAX, Script, enumerate, finding_lines, mutate,
-    run_campaign, run_history, shrink,
+    CampaignOptions, HistoryOptions, MutateOptions, Progress, RUNS_MAX, Script, enumerate, finding_lines,
+    mutate, run_campaign, run_history, shrink,
 };
 use model::conformance::{Suite, run_script};
 use model::measure::{MeasureOptions, Shape, close, first_load, measure};

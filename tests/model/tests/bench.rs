@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::bench::{
-    CallPlace, Deployment, Executor, ExecutorOptions, Fate, FaultPlan, FaultRates, QueueOptions, Registration, Trigger,
+    CallPlace, Deployment, Executor, ExecutorOptions, Fate, FaultPlan, FaultRates, QueueOptions,
+    Registration, Trigger,
 };
 use model::world::Profile;
 use runtime::{Context, Function, FunctionError, Message, Queue, Queues};

@@ -104,7 +104,8 @@ impl Run {
         }
         // The slot may be older than the initial snapshot: the log then tells of what the snapshot read.
         let slot = if dice.once_in(2) { database.commits() } else { database.commits() / 2 };
-        let connector = Connector::new("dbserver1", variety.format, Keys::Text(KEY), slot).with_partitions(partitions);
+        let connector =
+            Connector::new("dbserver1", variety.format, Keys::Text(KEY), slot).with_partitions(partitions);
         let stored = slot;
         let mut run = Self {
             dice,

@@ -171,8 +171,7 @@ impl Executor {
     /// Calls a function and returns what it answers; nothing where it failed.
     pub fn invoke(&mut self, function: &str, event: &Value) -> Option<Value> {
         let shared = self.shared.clone();
-        let request =
-            LambdaRequest::Invoke { function: function.to_owned(), payload: event.to_string() };
+        let request = LambdaRequest::Invoke { function: function.to_owned(), payload: event.to_string() };
         let answer = self.run_client(async move { shared.call(None, Request::Lambda(request)).await });
         match answer {
             Ok(Output::Function { payload: Some(payload), failed: false }) => {

@@ -38,7 +38,8 @@ pub(super) fn watch_tables(world: &mut World) {
 pub(super) fn take_effects(world: &mut World) -> Vec<Effect> {
     let mut effects = Vec::new();
     for table in Table::ALL {
-        let changes = world.database.table(table.logical_name()).expect("the deployment has it").take_changes();
+        let changes =
+            world.database.table(table.logical_name()).expect("the deployment has it").take_changes();
         let of_table = |Change { before, after, .. }: Change| Effect {
             before: before.map(|stored| of_attributes(table, stored.item.clone())),
             after: after.map(|stored| of_attributes(table, stored.item.clone())),

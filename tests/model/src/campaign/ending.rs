@@ -129,7 +129,8 @@ async fn adjustments(engine: &dyn Engine) -> Result<Vec<Adjustment>, StoreError>
             adjustments.push(Adjustment {
                 from: terms.giver.to_string(),
                 to: terms.receiver.to_string(),
-                amount: oracle::Amount::from_decimal(&terms.amount.to_string()).expect("both have ten digits"),
+                amount: oracle::Amount::from_decimal(&terms.amount.to_string())
+                    .expect("both have ten digits"),
                 effective_date: terms.effective_date.into(),
                 expire_date: terms.expire_date.map(Into::into),
             });
@@ -222,9 +223,11 @@ fn not_conserved(shadow: &Shadow) -> Option<String> {
     let end = shadow.position();
     let of_accounts = shadow.owners().filter_map(|owner| shadow.account(owner, end));
     let of_accounts = Amount::sum(of_accounts.filter_map(|(_, then)| then.totals.total().ok())).ok()?;
-    let postings = shadow.order_ids().filter_map(|order| shadow.order(order, end)?.1.posting().map(|p| p.total));
+    let postings =
+        shadow.order_ids().filter_map(|order| shadow.order(order, end)?.1.posting().map(|p| p.total));
     let postings = Amount::sum(postings).ok()?;
-    (of_accounts != postings).then(|| format!("accounts have {of_accounts}, and adoptions are worth {postings}"))
+    (of_accounts != postings)
+        .then(|| format!("accounts have {of_accounts}, and adoptions are worth {postings}"))
 }
 
 /// Returns what differs between published dates and the legs active at their cuts.
@@ -236,11 +239,13 @@ fn wrong_snapshots(read: &Read, shadow: &mut Shadow) -> Vec<String> {
         active.retain(|_, amount| !amount.is_zero());
         if active != published.carried {
             let must_be: Vec<String> = differing(&active, &published.carried);
-            found.push(format!("the snapshot of {date} is not the legs active at its cut: {}", must_be.join(", ")));
+            found.push(format!(
+                "the snapshot of {date} is not the legs active at its cut: {}",
+                must_be.join(", ")
+            ));
         }
-        let is_owed = |(owner, amount): &(&Owner, &Amount)| {
-            **owner == headquarters || **amount < Amount::ZERO
-        };
+        let is_owed =
+            |(owner, amount): &(&Owner, &Amount)| **owner == headquarters || **amount < Amount::ZERO;
         let row = Amount::sum(active.iter().filter(is_owed).map(|(_, amount)| *amount));
         let network = Amount::sum(active.values().copied());
         if row.as_ref() != Ok(&published.headquarters) || network.as_ref() != Ok(&published.network) {
@@ -256,9 +261,8 @@ fn wrong_snapshots(read: &Read, shadow: &mut Shadow) -> Vec<String> {
 
 fn differing(must_be: &BTreeMap<Owner, Amount>, is: &BTreeMap<Owner, Amount>) -> Vec<String> {
     let owners: BTreeSet<&Owner> = must_be.keys().chain(is.keys()).collect();
-    let of = |amounts: &BTreeMap<Owner, Amount>, owner: &Owner| {
-        amounts.get(owner).copied().unwrap_or_default()
-    };
+    let of =
+        |amounts: &BTreeMap<Owner, Amount>, owner: &Owner| amounts.get(owner).copied().unwrap_or_default();
     let differs = |owner: &&&Owner| of(must_be, **owner) != of(is, **owner);
     let text = |owner: &Owner| format!("{owner} has {} instead of {}", of(is, owner), of(must_be, owner));
     owners.iter().filter(differs).map(|owner| text(owner)).take(3).collect()

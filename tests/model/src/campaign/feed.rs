@@ -70,11 +70,8 @@ impl Feed {
 }
 
 /// The tables of the source.
-pub(super) const TABLES: [TableName; 3] = [
-    ("rwa_identity", "users"),
-    ("rwa_referral", "referral_relations"),
-    ("rwa_planting", "planting_orders"),
-];
+pub(super) const TABLES: [TableName; 3] =
+    [("rwa_identity", "users"), ("rwa_referral", "referral_relations"), ("rwa_planting", "planting_orders")];
 /// The first part of the topics' names.
 pub(super) const PREFIX: &str = "dbserver1";
 /// The longest pause between two transactions.
@@ -96,8 +93,8 @@ pub(super) fn feed(history: &History, epoch_ms: i64, random: &mut Random, has_di
     let format = if has_disorder { some_format(random) } else { ENVELOPE };
     let partitions = 1 + u32::try_from(random.below(2)).expect("0 or 1");
     let database = Database::new(epoch_ms + 500);
-    let connector =
-        Connector::new(PREFIX, format, Keys::Json(column_of), 0).with_partitions(i32::try_from(partitions).expect("1 or 2"));
+    let connector = Connector::new(PREFIX, format, Keys::Json(column_of), 0)
+        .with_partitions(i32::try_from(partitions).expect("1 or 2"));
     let mut source = Source {
         random: random.fork(),
         database,

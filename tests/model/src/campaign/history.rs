@@ -18,7 +18,9 @@ use super::script::Script;
 use super::situations::Situations;
 use super::source::reduced;
 use super::watcher::Watcher;
-use crate::bench::{Executor, ExecutorOptions, FaultPlan, FaultRates, Happened, Interruptions, Mutation, Touch};
+use crate::bench::{
+    Executor, ExecutorOptions, FaultPlan, FaultRates, Happened, Interruptions, Mutation, Touch,
+};
 use crate::clock::Millis;
 use crate::deployed::{LedgerOptions, ledger_deployment};
 use crate::random::Random;
@@ -327,11 +329,8 @@ impl Run {
         situations.add("an account was read through the API", self.reader.answers);
         let faults = self.executor.faults();
         let fates = faults.iter().map(|fault| (fault.call.clone(), fault.fate)).collect();
-        let script = Script {
-            fates: Some(fates),
-            duplicates: Some(self.executor.duplicated()),
-            ..script.clone()
-        };
+        let script =
+            Script { fates: Some(fates), duplicates: Some(self.executor.duplicated()), ..script.clone() };
         HistoryOutcome {
             script,
             findings,

@@ -59,7 +59,11 @@ pub fn enumerate(options: &MutateOptions) -> Vec<Mutation> {
 }
 
 /// Takes each of these away in turn; tells after each what became of it.
-pub fn mutate(options: &MutateOptions, mutations: &[Mutation], progress: impl Fn(&Caught) + Sync) -> Vec<Caught> {
+pub fn mutate(
+    options: &MutateOptions,
+    mutations: &[Mutation],
+    progress: impl Fn(&Caught) + Sync,
+) -> Vec<Caught> {
     let caught: Mutex<Vec<(usize, Caught)>> = Mutex::default();
     let numbered: Vec<(usize, &Mutation)> = mutations.iter().enumerate().collect();
     side_by_side(options.threads, &numbered, |(number, mutation)| {

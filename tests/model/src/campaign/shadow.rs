@@ -146,7 +146,9 @@ impl Shadow {
             Entry::HoldEnded(held) if !matches!(state(held.order), AdoptionState::Held(_)) => {
                 wrong.push(format!("the hold of order {} ends, and it is not held", held.order));
             }
-            Entry::Placed { order, .. } if now(*order).is_some_and(|(_, head)| head.trees_before.is_some()) => {
+            Entry::Placed { order, .. }
+                if now(*order).is_some_and(|(_, head)| head.trees_before.is_some()) =>
+            {
                 wrong.push(format!("order {order} gets a second place in the price book"));
             }
             Entry::Close(terms) => {

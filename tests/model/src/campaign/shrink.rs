@@ -70,8 +70,7 @@ impl Shrinker {
     }
 
     fn leave_out_faults(&mut self) {
-        let fates: Vec<(CallPlace, Fate)> =
-            self.best.script.fates.clone().into_iter().flatten().collect();
+        let fates: Vec<(CallPlace, Fate)> = self.best.script.fates.clone().into_iter().flatten().collect();
         self.leave_out(&fates, |script, fates| script.fates = Some(fates.iter().cloned().collect()));
     }
 

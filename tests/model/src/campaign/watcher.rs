@@ -38,7 +38,11 @@ impl Watcher {
             Table::Log => self.see_page(effect),
             Table::Snapshots => {
                 let is_new = effect.before.is_none() || effect.before == effect.after;
-                Ok(if is_new { Vec::new() } else { vec![format!("{} changed after it was written", item.key)] })
+                Ok(if is_new {
+                    Vec::new()
+                } else {
+                    vec![format!("{} changed after it was written", item.key)]
+                })
             }
             Table::Ledger => self.see_ledger(effect),
             Table::Source => Ok(Vec::new()),
@@ -75,7 +79,9 @@ impl Watcher {
             *committed_ms < before_ms && self.shadow.order(*order, self.shadow.position()).is_none()
         };
         let missing = self.committed.iter().filter(is_missing);
-        missing.map(|(_, order)| format!("{what} before order {order}, committed earlier, is in the log")).collect()
+        missing
+            .map(|(_, order)| format!("{what} before order {order}, committed earlier, is in the log"))
+            .collect()
     }
 
     fn see_ledger(&mut self, effect: &Effect) -> Result<Vec<String>, StoreError> {
@@ -110,7 +116,9 @@ impl Watcher {
         };
         let mut found = Vec::new();
         if last != at {
-            found.push(format!("the head of {owner} stands at {at}, and the page that changed it last is {last}"));
+            found.push(format!(
+                "the head of {owner} stands at {at}, and the page that changed it last is {last}"
+            ));
         }
         if head.money.totals != then.totals || head.money.lines.count != then.lines {
             let (is, must_be) = (&head.money.totals, &then.totals);

@@ -54,10 +54,7 @@ impl Consumption {
     pub(super) fn since(&self, earlier: &Self) -> Self {
         let usage = |name: &String, now: &Usage| {
             let then = earlier.usage.get(name).copied().unwrap_or_default();
-            Usage {
-                invocations: now.invocations - then.invocations,
-                ran_ms: now.ran_ms - then.ran_ms,
-            }
+            Usage { invocations: now.invocations - then.invocations, ran_ms: now.ran_ms - then.ran_ms }
         };
         let requests =
             |name: &&'static str, now: &u64| now - earlier.requests.get(name).copied().unwrap_or_default();

@@ -10,8 +10,8 @@ use domain::{Owner, Versions};
 use runtime::{DecisionSettings, Settings};
 use store::{Key, Table};
 
-use super::figures::{Figures, HotKey, WriteUnits};
 use super::dollars::Consumption;
+use super::figures::{Figures, HotKey, WriteUnits};
 use super::source::{CAPTURE, Dates, Plan, Shape, Source, produce};
 use super::standstill::standstill;
 use crate::bench::{Executor, ExecutorOptions, FaultPlan};

@@ -160,7 +160,9 @@ fn record(topic: &'static str, key: &str, row: &Value, lsn: &mut u64) -> Record 
 /// Writes a record to its topic.
 pub(super) fn produce(executor: &Executor, record: &Record) {
     executor
-        .with_world(|world| world.produce(record.topic, 0, Some(record.key.clone()), Some(record.value.clone())))
+        .with_world(|world| {
+            world.produce(record.topic, 0, Some(record.key.clone()), Some(record.value.clone()))
+        })
         .expect("every topic of the source is there");
 }
 

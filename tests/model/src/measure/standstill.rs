@@ -19,8 +19,7 @@ pub(super) fn standstill(options: &MeasureOptions) -> Standstill {
     let loaded_ms = loaded_ms(&options);
     let usual_ms = longest_pause_ms(&run(&options, None));
     let beyond = |fate| {
-        let once =
-            Once { function: "adoption-distribution".to_owned(), from_ms: loaded_ms + AFTER_MS, fate };
+        let once = Once { function: "adoption-distribution".to_owned(), from_ms: loaded_ms + AFTER_MS, fate };
         Some(longest_pause_ms(&run(&options, Some(once))).saturating_sub(usual_ms))
     };
     Standstill {
