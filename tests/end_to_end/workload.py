@@ -75,7 +75,7 @@ class Workload:
 
     def refer(self, account):
         known = list(self.depth)
-        # A new tree now and then; otherwise mostly below somebody recent, so that chains are long.
+        # A new tree now and then; otherwise mostly below a recent account, so that chains are long.
         referrer = None
         if known and self.random.random() > 0.04:
             referrer = self.random.choice(known[-6:] if self.random.random() < 0.6 else known)
@@ -107,7 +107,7 @@ class Workload:
         return number
 
     def insert_order(self, number, account=None):
-        everybody = list(self.depth) + self.unreferred
+        accounts = list(self.depth) + self.unreferred
         is_regional = self.random.random() < 0.3
         status = self.random.choice(LIVE if self.random.random() < 0.85 else HELD)
         price = f"{22617 + self.random.randrange(400)}.{self.random.randrange(10**10):010}"
@@ -117,7 +117,7 @@ class Workload:
             "VALUES (%s, %s, %s, %s, date '2026-01-01' + %s, %s, %s, %s)",
             (
                 number,
-                account or self.random.choice(everybody),
+                account or self.random.choice(accounts),
                 self.random.randint(1, 20),
                 price,
                 self.random.randrange(30),
