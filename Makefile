@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk watch incident lint fmt \
-	check template deny package count-snapshot rehearse doc clean
+	check template deny package count-snapshot doc clean
 
 CAPTURE ?= events/captures/ordering-incident.jsonl
 DATA ?= data
@@ -85,9 +85,6 @@ package: ## Build the functions for Lambda into target/lambda (Python 3 with ven
 
 count-snapshot: ## Count what the rows of a closed date cost in write units
 	cargo test -p daily-snapshot --test snapshot cost -- --nocapture
-
-rehearse: ## The whole path on PostgreSQL, Debezium and a broker (see tests/end_to_end/README.md)
-	tests/end_to_end/run
 
 clean: ## Remove what commands of this file wrote, except target/ and DATA
 	rm -f bulk.jsonl
