@@ -162,12 +162,18 @@ async fn truncated(harness: &Harness) {
 async fn others(harness: &Harness, options: &Options) {
     let functions: Vec<Arc<dyn Function>> = contribution::functions::BUILDERS
         .iter()
-        .filter(|(name, _)| ["contribution-expiry", "daily-snapshot", "talent-propagation"].contains(name))
+        .filter(|(name, _)| {
+            ["contribution-expiry", "daily-snapshot", "ledger-audit", "talent-propagation"].contains(name)
+        })
         .map(|(_, build)| build(&options.settings).expect("valid settings"))
         .collect();
+    // An account's head is lost, so that an audit has something to mend.
+    let lost = store::heads::account_key(&"C8".parse().expect("an owner"));
+    let lost = store::Write::delete(lost, store::Condition::None);
+    assert_eq!(harness.engine().write(lost).await, Ok(store::Written::Done));
     for _ in 0..3 {
         for function in &functions {
-            let answer = harness.invoke(function, json!({})).await;
+            let answer = harness.invoke(function, json!({ "repair": true })).await;
             answer.unwrap_or_else(|error| panic!("{}: {error}", function.name()));
         }
         let talents = harness.take_messages().into_iter().filter(|(queue, _)| *queue == Queue::Talent);

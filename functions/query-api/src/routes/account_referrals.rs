@@ -198,8 +198,7 @@ impl Place {
         }
         let Some(_) = self.number.checked_add(count) else { return Err(Problem::InvalidCursor) };
         let passed = if self.before.is_some() { 0 } else { self.number };
-        let children =
-            first_children(request, above, self.before.clone(), passed + count).await?;
+        let children = first_children(request, above, self.before.clone(), passed + count).await?;
         Ok((self.number..).zip(children.into_iter().skip(passed)).collect())
     }
 }
