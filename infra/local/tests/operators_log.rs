@@ -68,16 +68,28 @@ fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
             run(&["export", "/dev/null"], directory);
             (0, "")
         }
-        "status" | "held" | "quarantine" | "log" => {
+        "status" | "held" | "quarantine" | "log" | "audit" | "digest" => {
             run(&[name], directory);
+            (0, "")
+        }
+        "verify" => {
+            let export = directory.with_extension("jsonl");
+            run(&["export", export.to_str().expect("a path"), "--log"], directory);
+            let verified = contribution().arg("verify").arg(&export).output().expect("it starts");
+            assert!(verified.status.success(), "{verified:?}");
+            (0, "")
+        }
+        "price-book" => {
+            let book = directory.with_extension("csv");
+            run(&["price-book", "export", book.to_str().expect("a path")], directory);
             (0, "")
         }
         "account" => {
             run(&["account", "D25122700018"], directory);
             (0, "")
         }
-        "order" => {
-            run(&["order", "57"], directory);
+        "order" | "explain" => {
+            run(&[name, "57"], directory);
             (0, "")
         }
         "snapshot" => {

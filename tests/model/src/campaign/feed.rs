@@ -34,6 +34,18 @@ pub(super) struct Feed {
 }
 
 impl Feed {
+    /// Returns the records that are written once more together with this one: those of the same row from it up to the
+    /// next one of another row, so that no tombstone comes without its delete. None where it is a tombstone itself.
+    pub(super) fn run_from(&self, first: usize) -> Vec<&Written> {
+        let begin = &self.records[first];
+        if begin.value.is_none() {
+            return Vec::new();
+        }
+        let place = |record: &&Written| record.topic == begin.topic && record.partition == begin.partition;
+        let of_partition = self.records[first..].iter().filter(place);
+        of_partition.take_while(|record| record.key == begin.key).collect()
+    }
+
     /// Returns until when a record may be written once more.
     pub(super) fn may_be_repeated_until(&self, record: &Written, last_ms: Millis) -> Millis {
         let next = self.failovers_ms.iter().find(|failover_ms| **failover_ms >= record.at_ms);
