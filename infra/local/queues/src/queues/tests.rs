@@ -1,3 +1,5 @@
+//! Tests of the queues together.
+
 use super::*;
 
 const NOW_MS: u64 = 1_000_000_000_000;
