@@ -1,5 +1,7 @@
 //! What each command does.
 
+mod compare;
+mod reconcile;
 mod replay;
 mod run;
 mod status;
@@ -28,6 +30,8 @@ pub async fn carry_out(arguments: Arguments) -> Result<()> {
         Command::Export(export) => write_export(export).await,
         Command::Close(close) => close_dates(close).await,
         Command::Status(status) => status::show_status(status).await,
+        Command::Reconcile(reconcile) => reconcile::reconcile(reconcile).await,
+        Command::Compare(compare) => compare::compare(compare).await,
         Command::Token(token) => print_token(&token),
     }
 }
@@ -59,6 +63,15 @@ async fn close_dates(arguments: Close) -> Result<()> {
 fn print_token(arguments: &Token) -> Result<()> {
     let grant = arguments.account.clone().map_or(Grant::Operate, Grant::Account);
     show(&DevelopmentKey::kept_in(arguments.data.as_deref())?.issue(&grant, Utc::now()))
+}
+
+/// Returns the error of a build that has no network in it.
+#[cfg(not(feature = "network"))]
+fn without_network(option: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "this build cannot read a database, so {option} does nothing: build it with `cargo build -p contribution \
+         --features network`, or start it with `cargo run --features network -- ...`"
+    )
 }
 
 /// Does the work unless Ctrl-C is pressed first; then it says what is kept.

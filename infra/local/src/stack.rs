@@ -96,16 +96,24 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Returns what a call of a function has around it.
+    #[must_use]
+    pub fn context(&self, timeout: TimeDelta) -> runtime::Context {
+        runtime::Context {
+            clock: Arc::clone(&self.clock),
+            deadline: self.clock.now() + timeout,
+            engine: Arc::clone(&self.engine) as _,
+            queues: Arc::clone(&self.queues) as _,
+            request_id: self.next_id(),
+        }
+    }
+}
+
 impl RunningFunction {
     /// Invokes the function as its trigger would.
     pub async fn invoke(&self, event: Value, shared: &Shared) -> Result<Value, FunctionError> {
-        let context = runtime::Context {
-            clock: Arc::clone(&shared.clock),
-            deadline: shared.clock.now() + self.timeout,
-            engine: Arc::clone(&shared.engine) as _,
-            queues: Arc::clone(&shared.queues) as _,
-            request_id: shared.next_id(),
-        };
+        let context = shared.context(self.timeout);
         shared.running.fetch_add(1, Ordering::SeqCst);
         let answer = runtime::invoke(self.function.as_ref(), event, &context).await;
         shared.running.fetch_sub(1, Ordering::SeqCst);
