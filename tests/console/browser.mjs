@@ -90,7 +90,7 @@ export class Visitor {
     await this.page.screenshot({ path: join(directory, name.replaceAll(/[/:]/g, "_") + ".png"), fullPage });
   }
 
-  /// Ends the session: nothing was complained of, and nobody else was asked.
+  /// Ends the session: nothing was complained of, and no other host was asked.
   async leave() {
     await this.context.close();
     assert.deepEqual(this.complaints, [], this.look.name);

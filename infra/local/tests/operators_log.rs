@@ -54,7 +54,7 @@ fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
         }
         "token" => {
             run(&["token", "--operate", "--reason", "the walk"], directory);
-            // It does not own the ledger; whoever does takes it in.
+            // It does not own the ledger; the process that owns it takes it in.
             run(&["export", "/dev/null"], directory);
             (1, "issued an operator's token")
         }

@@ -212,7 +212,7 @@ impl SourceName {
         &self.table
     }
 
-    /// Whether a row may be of this table, as far as its message says.
+    /// Returns whether a row may be of this table, as far as its message says.
     pub(crate) fn matches(&self, schema: Option<&str>, table: Option<&str>) -> bool {
         let same = |named: &str, said: Option<&str>| said.is_none_or(|said| said == named);
         same(&self.table, table) && self.schema.as_deref().is_none_or(|named| same(named, schema))
@@ -330,7 +330,7 @@ impl Columns {
         Self(names.map(str::to_owned).into())
     }
 
-    /// Whether there is no name.
+    /// Returns whether there is no name.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
