@@ -54,6 +54,7 @@ walk: ## The walks of CONTRIBUTING.md: each changes something, runs the tests th
 
 incident: ## Recompute the numbers of the ordering incident in docs/rules.md (Python 3)
 	python3 docs/checks/incident.py
+	python3 docs/checks/consumer.py
 
 ##@ Check a change
 

@@ -78,6 +78,8 @@ pub(crate) enum Subject {
     SnapshotRow,
     /// A command.
     Command,
+    /// A page of the log.
+    Page,
 }
 
 /// What a problem is called, and what to do about it.
@@ -111,6 +113,15 @@ impl Problem {
             Self::Behind { .. } | Self::KeyUsed => 409,
             Self::Internal { .. } => 500,
             Self::Unavailable { .. } => 503,
+        }
+    }
+
+    /// Returns what is wrong in one line, for the operators' log.
+    pub(crate) fn in_words(&self) -> String {
+        let Texts { title, detail, .. } = self.texts(Language::English);
+        match detail {
+            Some(detail) => format!("{title}: {detail}"),
+            None => title,
         }
     }
 
@@ -259,6 +270,7 @@ fn unknown(subject: Subject, name: &str, language: Language) -> Texts {
         Subject::Adoption => ("adoption", "认种"),
         Subject::SnapshotRow => ("row of the snapshot", "快照行"),
         Subject::Command => ("command", "命令"),
+        Subject::Page => ("page of the log", "日志页"),
     };
     let next = match subject {
         Subject::Account | Subject::Adoption => (
@@ -272,6 +284,7 @@ fn unknown(subject: Subject, name: &str, language: Language) -> Texts {
         Subject::Command => {
             ("Check the key; it is the one the command was sent under.", "请核对幂等键；应与发送命令时一致。")
         }
+        Subject::Page => ("/v1/log lists the pages that there are.", "现有的页见 /v1/log。"),
     };
     Texts {
         kind: "not-found",
@@ -329,7 +342,8 @@ mod tests {
 
     fn every_problem() -> Vec<Problem> {
         let date = BusinessDate::new(2026, 2, 1);
-        let subjects = [Subject::Account, Subject::Adoption, Subject::SnapshotRow, Subject::Command];
+        let subjects =
+            [Subject::Account, Subject::Adoption, Subject::SnapshotRow, Subject::Command, Subject::Page];
         let unknown = subjects.map(|subject| Problem::Unknown(subject, "D1".to_owned()));
         let message = String::new();
         let mut problems = vec![

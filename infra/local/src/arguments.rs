@@ -1,5 +1,7 @@
 //! The command line.
 
+mod ask;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,10 @@ use clap::{Args, Parser, Subcommand};
 use domain::{AccountSequence, BusinessDate};
 
 use crate::stack::Options;
+
+pub use ask::{
+    Account, Ask, Asked, Completions, Held, Log, Order, Quarantine, Shell, Snapshot, Statement, Status,
+};
 
 /// The contribution ledger on this machine.
 ///
@@ -53,10 +59,13 @@ pub enum Command {
     ///
     /// Example: contribution close 2026-02-10 --data ledger
     Close(Close),
-    /// Says how far a ledger kept with --data is, and what it waits for.
+    /// What asks a ledger and changes nothing.
+    #[command(flatten)]
+    Ask(Ask),
+    /// Prints what a shell needs to complete this command's names and options.
     ///
-    /// Example: contribution status --data ledger --json
-    Status(Status),
+    /// Example: contribution completions bash > ~/.local/share/bash-completion/completions/contribution
+    Completions(Completions),
     /// Prints a token that the API of a running stack accepts.
     ///
     /// Example: curl -H "Authorization: Bearer $(contribution token --operate)" 127.0.0.1:8787/v1/status
@@ -127,17 +136,6 @@ pub struct Close {
     pub kept: KeptLedger,
 }
 
-/// `status`.
-#[derive(Debug, Args)]
-pub struct Status {
-    /// Shows the status as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Which ledger.
-    #[command(flatten)]
-    pub kept: KeptLedger,
-}
-
 /// `token`.
 #[derive(Debug, Args)]
 pub struct Token {
@@ -147,9 +145,13 @@ pub struct Token {
     /// A token of an operator, which reads and operates everything.
     #[arg(long)]
     pub operate: bool,
-    /// The data directory of the stack that is to accept the token, if it has one.
+    /// The data directory of the stack that is to accept the token, if it has one. Its operators' log then says that
+    /// the token was issued.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Why, for the operators' log.
+    #[arg(long, default_value = "asked for on the command line")]
+    pub reason: String,
 }
 
 /// A ledger that an earlier command kept.
@@ -199,14 +201,7 @@ impl KeptLedger {
     ///
     /// It says that there is no ledger in the directory.
     pub fn options(&self) -> Result<Options> {
-        anyhow::ensure!(
-            self.data.join("tables.sqlite").exists(),
-            "{} holds no ledger: name a directory that replay or run was given with --data",
-            self.data.display()
-        );
-        let mut parameters = without_brakes(0, "off", "off");
-        parameters.extend(self.parameters.iter().cloned());
-        Ok(Options { data: Some(self.data.clone()), parameters })
+        kept_options(&self.data, &self.parameters)
     }
 }
 
@@ -237,6 +232,22 @@ impl LedgerOptions {
             None => Profile::from_json(&text).with_context(|| format!("the profile {profile}")),
         }
     }
+}
+
+/// Returns how to run the stack over a ledger that is kept in this directory.
+///
+/// # Errors
+///
+/// It says that there is no ledger in the directory.
+pub fn kept_options(data: &Path, parameters: &[(String, String)]) -> Result<Options> {
+    anyhow::ensure!(
+        data.join("tables.sqlite").exists(),
+        "{} holds no ledger: name a directory that replay or run was given with --data",
+        data.display()
+    );
+    let mut all = without_brakes(0, "off", "off");
+    all.extend(parameters.iter().cloned());
+    Ok(Options { data: Some(data.to_owned()), parameters: all })
 }
 
 /// Returns the parameters that say when changes wait for time or an operator.

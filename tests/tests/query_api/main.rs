@@ -8,6 +8,7 @@ mod contract;
 mod costs;
 mod days;
 mod ledger;
+mod operators_log;
 mod records;
 mod schema;
 mod simulations;

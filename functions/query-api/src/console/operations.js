@@ -89,6 +89,6 @@ function version() {
 function what(command) {
   const more = { repair: () => (command.order_id ? orderLink(command.order_id) : t("all_orders")), close: () => date(command.until), pause: () => t("scope_" + command.what), resume: () => t("scope_" + command.what),
     adjust: () => [accountLink(command.giver), " → ", accountLink(command.receiver), " ", amount(command.amount)], introduce: () => String(command.number), let_go_close: () => date(command.date),
-    retire_source: () => command.source, take_over_places: () => whole(command.count), note: () => command.text, let_go_truncate: () => command.key };
+    retire_source: () => command.source, take_over_places: () => whole(command.count), note: () => command.text, rejected: () => command.what, let_go_truncate: () => command.key };
   return [t("command_" + command.type), " ", more[command.type]?.() ?? ""];
 }

@@ -56,7 +56,8 @@ const TEXTS = {
   "rank": ["Rank", "名次"],
   "rows": ["Rows", "行数"],
   "lines": ["Lines", "明细"],
-  "page": ["page", "页"],
+  "page_n": ["page {0}", "第 {0} 页"],
+  "sentence_end": [". ", "。"],
   "step": ["Step", "步骤"],
   "hash": ["Hash", "哈希"],
   "for": ["For", "用途"],
@@ -528,4 +529,5 @@ const TEXTS = {
   "audit_found": ["{0} differences", "{0} 处差异"],
   "audit_found_one": ["{0} difference", "{0} 处差异"],
   "look_also": ["A record that was refused, or not read yet, may be the reason:", "也可能是记录被拒收或尚未读取："],
+  "command_rejected": ["refused at once:", "当即拒绝："],
 };

@@ -120,7 +120,9 @@ fn view(request: &Request<'_>, listed: &HeldAdoption, head: &AdoptionHead) -> He
     };
     HeldView {
         order_id: order_text(listed.order),
-        hold: HoldView::new(reason, request.language, |account| request.name(account)),
+        hold: HoldView::new(reason, &request.settings().profile, request.language, |account| {
+            request.name(account)
+        }),
         since: instant(listed.since_ms),
         row_key: head.rows.last_key_value().map(|(key, _)| key.to_string()),
         amount: head.row().filter(|_| !matches!(reason, HoldReason::InvalidTerms(_))).and_then(amount),

@@ -65,8 +65,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     };
     let (limit, mut after) = (request.limit()?, request.place::<String>()?);
     let (counts, counts_are_complete) = counts(request).await?;
-    let mut view =
-        QuarantineView { counts, counts_are_complete, quarantined: Vec::new(), next_cursor: None };
+    let mut view = QuarantineView { counts, counts_are_complete, quarantined: Vec::new(), next_cursor: None };
     let mut looked_at = 0;
     loop {
         let wanted = limit - view.quarantined.len();
