@@ -57,6 +57,7 @@ watch: ## Sizes, layers and circles of the code, and whether what documents name
 
 incident: ## Recompute the numbers of the ordering incident in docs/rules.md (Python 3)
 	python3 docs/checks/incident.py
+	python3 docs/checks/consumer.py
 
 ##@ Check a change
 

@@ -55,7 +55,6 @@ export class Visitor {
 
   async signIn(token) {
     await this.page.goto(`${this.url}/#token=${token}`);
-    await this.page.reload();
     await this.page.locator("#sign-out").waitFor();
   }
 

@@ -126,6 +126,18 @@ impl Profile {
         &self.name
     }
 
+    /// The zone in which an instant has its business date.
+    #[must_use]
+    pub fn business_zone(&self) -> Tz {
+        self.encoding.business_zone
+    }
+
+    /// The zone whose wall clock columns without a zone show.
+    #[must_use]
+    pub fn wall_clock_zone(&self) -> Tz {
+        self.encoding.wall_clock_zone
+    }
+
     /// The topics that carry rows, with the table each one carries, in order of name.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &Table)> {
         self.tables.iter().map(|(topic, table)| (topic.as_str(), table))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::column::{Alias, Cells};
+use super::column::{Alias, Cells, Column};
 use super::decode::{Change, Operation};
 use super::history::History;
 use super::image::{BusinessKey, RowImage};
@@ -145,6 +145,13 @@ impl RowState {
             SourceTable::Users | SourceTable::Referrals => text.parse().map(BusinessKey::Account).ok(),
         };
         self.business_keys.iter().filter_map(parse).collect()
+    }
+
+    /// Whether a version of the row since its last insert names the column.
+    #[must_use]
+    pub fn names(&self, column: Column) -> bool {
+        let mut histories = [&self.streamed, &self.incremental].into_iter().flatten();
+        histories.any(|history| history.aliases(column).next().is_some())
     }
 
     /// When the newest version of the row was committed at the source, in milliseconds since 1970, if its message says.

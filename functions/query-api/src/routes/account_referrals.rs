@@ -19,7 +19,7 @@ use store::{snapshots, talent};
 use crate::access::Access;
 use crate::account;
 use crate::answer::Answer;
-use crate::problem::Problem;
+use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
 use crate::view::order_text;
@@ -251,16 +251,17 @@ async fn below(request: &Request<'_>, own: AccountSequence) -> Result<AccountSeq
     if numbers.len() > DEPTH_MAX {
         return Err(expected());
     }
+    let unknown = || Problem::Unknown(Subject::Account, path.clone());
     let mut account = own;
     for number in numbers {
         let children = first_children(request, &account, None, number.saturating_add(1)).await?;
-        let child = children.into_iter().nth(number).ok_or_else(expected)?;
+        let child = children.into_iter().nth(number).ok_or_else(unknown)?;
         let mut heads: BTreeMap<Owner, At<AccountHead>> =
             heads::accounts(request.engine(), vec![Owner::User(child.clone())]).await?;
         let head = heads.remove(&Owner::User(child.clone())).unwrap_or_default().head;
         // What is not below the own account now is not shown.
         if head.node.link().referrer() != Some(&account) {
-            return Err(expected());
+            return Err(unknown());
         }
         account = child;
     }

@@ -113,7 +113,8 @@ impl Table {
     }
 
     /// The columns that make a row's key, where that is not the message key.
-    pub(crate) fn key(&self) -> &Columns {
+    #[must_use]
+    pub fn key(&self) -> &Columns {
         &self.identity().key
     }
 
@@ -123,7 +124,8 @@ impl Table {
     }
 
     /// The topic whose rows these are, if it is another one.
-    pub(crate) fn rows_of(&self) -> Option<&str> {
+    #[must_use]
+    pub fn rows_of(&self) -> Option<&str> {
         self.identity().rows_of.as_deref()
     }
 
@@ -135,8 +137,18 @@ impl Table {
         }
     }
 
+    /// What the source may call the table whose rows this topic carries.
+    #[must_use]
+    pub fn source_names(&self, topic: &str) -> Vec<SourceName> {
+        match self.source_tables() {
+            [] => vec![SourceName::of_topic(topic)],
+            names => names.to_vec(),
+        }
+    }
+
     /// Each column that is read, with its names.
-    pub(crate) fn columns(&self) -> Vec<(Column, &Columns)> {
+    #[must_use]
+    pub fn columns(&self) -> Vec<(Column, &Columns)> {
         match self {
             Self::Users { columns, .. } => vec![
                 (Column::Account, &columns.account),
@@ -186,6 +198,18 @@ impl SourceName {
         let table = parts.next().unwrap_or(topic).to_owned();
         let schema = parts.next().filter(|_| parts.next().is_some());
         Self { schema: schema.map(str::to_owned), table }
+    }
+
+    /// The schema, unless any will do.
+    #[must_use]
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// The table's name in its schema.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
     }
 
     /// Returns whether a row may be of this table, as far as its message says.
