@@ -1,4 +1,6 @@
 //! The command line.
+//!
+//! Longer than 500 lines: the texts of `--help` stand beside what they describe.
 
 mod ask;
 
