@@ -22,7 +22,10 @@ fn every_function_is_deployed_and_runs_locally_and_is_on_the_map() {
         let needed = [
             ("main.rs is one call", main.contains(&format!("{library}::run()")) && main.lines().count() <= 6),
             ("Cargo.toml names it", workspace.contains(&format!("{name} = {{ path = \"functions/{name}\""))),
-            ("infra/local/Cargo.toml names it", !is_local || local_manifest.contains(&format!("{name}.workspace"))),
+            (
+                "infra/local/Cargo.toml names it",
+                !is_local || local_manifest.contains(&format!("{name}.workspace")),
+            ),
             (
                 "infra/local/src/functions.rs builds it",
                 local_functions.contains(&format!("{library}::build")),
