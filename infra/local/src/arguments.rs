@@ -114,13 +114,13 @@ pub enum Command {
     /// at again before it is named, so that both may go on changing. With --repair the ledger takes in what the source
     /// has; that stands in the operators' log.
     ///
-    /// Example: contribution reconcile --postgres postgres://reader@localhost/planting --data ledger
+    /// Example: contribution reconcile --postgres <postgres://reader@localhost/planting> --data ledger
     Reconcile(Reconcile),
     /// Says what differs between the ledger and the service that ran before, account by account, and why.
     ///
     /// It reads that service's tables on a PostgreSQL server, and writes CSV files and a page.
     ///
-    /// Example: contribution compare --postgres postgres://reader@localhost/rwa_contribution --data ledger --out compared
+    /// Example: contribution compare --postgres <postgres://reader@localhost/rwa_contribution> --data ledger --out compared
     Compare(Compare),
     /// Prints a token that the API of a running stack accepts.
     ///

@@ -104,7 +104,7 @@ pub fn fingerprint(primary_key: &str, columns: &[(Column, Said)], compared: &[Co
     for (_, said) in columns.iter().filter(|(column, _)| compared.contains(column)) {
         text.push(';');
         match said {
-            Said::Value(value) => text.push_str(&format!("{}={value}", value.chars().count())),
+            Said::Value(value) => text.extend([&value.chars().count().to_string(), "=", value]),
             Said::Null | Said::Missing => text.push('-'),
             Said::Unreadable(_) => text.push('?'),
         }

@@ -166,7 +166,7 @@ async fn seed(
             rows::put(holds, &row_key(layout, &order.to_string()), &row, 0)
         });
         for written in engine.write_many(writes.collect()).await {
-            written?;
+            let _ = written?;
         }
     }
     reached(engine, read.at_ms).await
