@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contribution::template::Template;
-use domain::log::Command;
+use domain::log::{Command, Paused};
 use end_to_end::source::{Change, Source, USERS, paid};
 use end_to_end::{Calls, Harness, Options, Shuffle, kafka_event};
 use runtime::{Function, Queue};
@@ -112,15 +112,18 @@ fn assert_partitions_are_allowed(template: &Template, calls: &Calls, names: &BTr
 async fn everything_that_happens(calls: &Arc<Calls>) {
     let mut options = Options { calls: Some(Arc::clone(calls)), records_per_event: 3, ..Options::default() };
     options.settings.account_shards = 2;
-    let harness = Harness::new(options.clone());
+    let mut harness = Harness::new(options.clone());
     let source = history();
     harness.feed(&source.records, Shuffle::AsCaptured).await;
+    // A process that starts later has to learn what the log says so far.
+    harness.restart();
     let close = Command::Close { until: "2026-11-30".parse().expect("a date"), source_is_complete: true };
     for (key, command) in [("note", Command::Note { text: "a word".to_owned() }), ("close", close)] {
         let command = StoredCommand { by: "o".to_owned(), reason: "r".to_owned(), command, answer: None };
         store::inbox::ask(harness.engine(), key, &command).await.expect("memory answers");
     }
     harness.settle().await;
+    truncated(&harness).await;
     // A decider without time wakes itself, and one that fails gives its messages back.
     options.settings.decisions.decide_for = std::time::Duration::ZERO;
     let hasty = Harness::new(options.clone());
@@ -134,6 +137,25 @@ async fn everything_that_happens(calls: &Arc<Calls>) {
     let message = json!({ "messageId": "1", "receiptHandle": "handle", "attributes": {} });
     assert!(failing.decide(json!({ "Records": [message] })).await.is_err());
     others(&harness, &options).await;
+}
+
+/// A truncate of the orders that an operator lets go.
+async fn truncated(harness: &Harness) {
+    let mut source = history();
+    source.records.clear();
+    let truncate = source.order(0, "C1", 1).truncating();
+    source.write(&truncate);
+    harness.feed(&source.records, Shuffle::AsCaptured).await;
+    let network = store::network::read(harness.engine()).await.expect("readable").expect("a checkpoint");
+    let key = network.truncates.keys().next().expect("a truncate waits").clone();
+    let command = Command::LetGo { what: Paused::Truncate { key } };
+    let command = StoredCommand { by: "o".to_owned(), reason: "r".to_owned(), command, answer: None };
+    store::inbox::ask(harness.engine(), "truncate", &command).await.expect("memory answers");
+    for _ in 0..2 {
+        harness.settle().await;
+        harness.pass(chrono::TimeDelta::minutes(3));
+    }
+    harness.settle().await;
 }
 
 /// The functions that follow from the log, woken by their schedules and by what they send each other.

@@ -12,6 +12,7 @@ mod batch;
 mod outcome;
 mod progress;
 mod quarantine;
+mod report;
 mod rows;
 mod users;
 
@@ -55,7 +56,7 @@ impl Function for CdcIngest {
         Box::pin(async move {
             let batch = Batch::decode(&event, &self.profile, self.source_name.as_deref())?;
             let outcomes = self.work(&batch, context).await;
-            outcome::report(self.name(), &batch, &outcomes, context);
+            report::report(self.name(), &batch, &outcomes, context);
             Ok(answer(&batch, &outcomes))
         })
     }
@@ -66,7 +67,7 @@ impl CdcIngest {
     async fn work(&self, batch: &Batch, context: &Context) -> Vec<Outcome> {
         let engine = &*context.engine;
         let mut outcomes: Vec<Outcome> = batch.records.iter().map(Received::initial_outcome).collect();
-        let folded = rows::fold_and_store(engine, batch, &mut outcomes).await;
+        let folded = rows::fold_and_store(engine, &self.profile, batch, &mut outcomes).await;
         users::keep(engine, &folded, batch, &mut outcomes).await;
         quarantine::keep(engine, batch, &mut outcomes, context.clock.now().timestamp_millis()).await;
         if let Err(error) = announce::announce(context, batch, &outcomes).await {

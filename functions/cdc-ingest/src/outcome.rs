@@ -1,19 +1,18 @@
 //! What became of a record.
 
-use std::collections::BTreeMap;
-
-use cdc::{Folded, OlderCause};
-use runtime::Context;
-use runtime::telemetry::Metrics;
-use store::progress::{Counts, PartitionName};
-
-use crate::batch::Batch;
+use cdc::{Change, Fold, Folded, OlderCause, Profile};
+use store::progress::Counts;
 
 /// What became of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// It changed its row.
     Applied,
+    /// It changed its row, an order, which is booked without the region that it names.
+    WithoutRegion {
+        /// Which column, and what is wrong with it.
+        message: String,
+    },
     /// It was known already.
     Duplicate,
     /// Another version of its row is newer.
@@ -51,11 +50,34 @@ impl From<Folded> for Outcome {
 }
 
 impl Outcome {
+    /// Returns what became of a change that was folded into its row.
+    pub(crate) fn of(fold: &Fold, change: &Change, profile: &Profile) -> Self {
+        let outcome = Self::from(fold.folded);
+        match fold.state.unusable(change, profile) {
+            Some(refusal) if outcome.says_how_the_row_stands() => {
+                Self::Refused { code: refusal.code(), message: refusal.to_string() }
+            }
+            _ if outcome == Self::Applied => match fold.state.dropped_region(change, profile) {
+                Some(message) => Self::WithoutRegion { message },
+                None => outcome,
+            },
+            _ => outcome,
+        }
+    }
+
+    pub(crate) fn is_older_and_later(&self) -> bool {
+        matches!(self, Self::Older { delivered_later: true, .. })
+    }
+
+    fn says_how_the_row_stands(&self) -> bool {
+        matches!(self, Self::Applied | Self::Duplicate | Self::Ambiguous)
+    }
+
     /// Returns what the outcome adds to the counts of its partition.
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         match self {
-            Self::Applied => counts.applied = 1,
+            Self::Applied | Self::WithoutRegion { .. } => counts.applied = 1,
             Self::Duplicate => counts.duplicated = 1,
             Self::Older { .. } => counts.older = 1,
             Self::Ambiguous => counts.ambiguous = 1,
@@ -65,56 +87,4 @@ impl Outcome {
         }
         counts
     }
-}
-
-/// Logs and counts what became of a batch: one line per partition and cause, never a value of a row.
-pub(crate) fn report(function: &'static str, batch: &Batch, outcomes: &[Outcome], context: &Context) {
-    let mut counts = Counts::default();
-    let mut failed = 0;
-    let mut delivered_later = 0;
-    let mut refused: BTreeMap<(&PartitionName, &'static str), (u64, i64, &str)> = BTreeMap::new();
-    let mut failures: BTreeMap<(&PartitionName, &str), (u64, i64)> = BTreeMap::new();
-    for (record, outcome) in batch.records.iter().zip(outcomes) {
-        counts.add(outcome.counts());
-        match outcome {
-            Outcome::Refused { code, message } => {
-                refused.entry((&record.name, code)).or_insert((0, record.offset, message)).0 += 1;
-            }
-            Outcome::Failed(message) => {
-                failed += 1;
-                failures.entry((&record.name, message)).or_insert((0, record.offset)).0 += 1;
-            }
-            Outcome::Older { delivered_later: true, .. } => delivered_later += 1,
-            _ => {}
-        }
-    }
-    for ((name, code), (records, offset, message)) in refused {
-        let PartitionName { topic, partition, .. } = name;
-        tracing::warn!(topic, partition, offset, records, reason = code, "records were refused: {message}");
-    }
-    for ((name, message), (records, offset)) in failures {
-        let PartitionName { topic, partition, .. } = name;
-        tracing::error!(
-            topic,
-            partition,
-            offset,
-            records,
-            request_id = context.request_id,
-            "records were not stored and will be delivered again: {message}"
-        );
-    }
-    let now = context.clock.now();
-    let lag_ms =
-        batch.latest_source_ts_ms().map_or(0, |source_ms| now.timestamp_millis().saturating_sub(source_ms));
-    Metrics::of(function)
-        .count("RecordsApplied", counts.applied)
-        .count("RecordsDuplicated", counts.duplicated)
-        .count("RecordsOlder", counts.older)
-        .count("RecordsOlderDeliveredLater", delivered_later)
-        .count("RecordsAmbiguous", counts.ambiguous)
-        .count("RecordsControl", counts.control)
-        .count("RecordsQuarantined", counts.quarantined)
-        .count("RecordsFailed", failed)
-        .milliseconds("SourceLag", lag_ms)
-        .emit(now);
 }

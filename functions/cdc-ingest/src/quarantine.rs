@@ -7,17 +7,31 @@ use store::quarantine::{self, Quarantined, RefusedBytes};
 use crate::batch::{Batch, Received};
 use crate::outcome::Outcome;
 
-/// Keeps every refused record of the batch. A refusal that could not be kept is a failure.
+/// The reason of an order that is booked without the region that its row names. The record is applied.
+const REGION_DROPPED: &str = "REGION_DROPPED";
+
+/// The reason of a change that nothing on the wire tells from another one of its row.
+const AMBIGUOUS: &str = "AMBIGUOUS_VERSION";
+const AMBIGUOUS_MESSAGE: &str = "nothing in the change says whether it is newer than another one of its row that says \
+                                 something else; reconcile the row with the source";
+
+/// Keeps every refused record of the batch, and lists those that were taken and are to be looked at. What could not
+/// be kept is a failure.
 pub(crate) async fn keep(engine: &dyn Engine, batch: &Batch, outcomes: &mut [Outcome], now_ms: i64) {
     let mut records: Vec<usize> = Vec::new();
     let mut writes = Vec::new();
     for (index, (record, outcome)) in batch.records.iter().zip(outcomes.iter()).enumerate() {
-        let Outcome::Refused { code, message } = outcome else { continue };
+        let (code, message) = match outcome {
+            Outcome::Refused { code, message } => (*code, message.as_str()),
+            Outcome::WithoutRegion { message } => (REGION_DROPPED, message.as_str()),
+            Outcome::Ambiguous => (AMBIGUOUS, AMBIGUOUS_MESSAGE),
+            _ => continue,
+        };
         let refused = Quarantined {
             name: record.name.clone(),
             offset: record.offset,
-            code: (*code).to_owned(),
-            message: message.clone(),
+            code: code.to_owned(),
+            message: message.to_owned(),
             order: named(record, &["order_id", "id"]),
             account: named(record, &["account_sequence"]).filter(|account| is_account(account)),
             hash: hash(record),
@@ -25,7 +39,11 @@ pub(crate) async fn keep(engine: &dyn Engine, batch: &Batch, outcomes: &mut [Out
             refused_at_ms: now_ms,
         };
         let bytes = RefusedBytes { key: record.key.clone(), value: record.value.clone() };
-        for write in quarantine::put(&refused, bytes) {
+        let kept = match code {
+            REGION_DROPPED | AMBIGUOUS => vec![quarantine::list(&refused)],
+            _ => quarantine::put(&refused, bytes),
+        };
+        for write in kept {
             records.push(index);
             writes.push(write);
         }

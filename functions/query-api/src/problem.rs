@@ -78,6 +78,8 @@ pub(crate) enum Subject {
     SnapshotRow,
     /// A command.
     Command,
+    /// A page of the log.
+    Page,
 }
 
 /// What a problem is called, and what to do about it.
@@ -111,6 +113,15 @@ impl Problem {
             Self::Behind { .. } | Self::KeyUsed => 409,
             Self::Internal { .. } => 500,
             Self::Unavailable { .. } => 503,
+        }
+    }
+
+    /// Returns what is wrong in one line, for the operators' log.
+    pub(crate) fn in_words(&self) -> String {
+        let Texts { title, detail, .. } = self.texts(Language::English);
+        match detail {
+            Some(detail) => format!("{title}: {detail}"),
+            None => title,
         }
     }
 
@@ -170,11 +181,11 @@ impl Problem {
                     .to_owned(),
                 detail: Some(language.choose(
                     format!("`{name}` must be {expected}"),
-                    format!("`{name}` 的值不合要求:{expected}"),
+                    format!("`{name}` 的值不合要求：{expected}"),
                 )),
                 next: language.choose(
                     "Correct the parameter; /openapi.json describes it.",
-                    "请改正该参数;说明见 /openapi.json。",
+                    "请改正该参数；说明见 /openapi.json。",
                 ),
             },
             Self::InvalidBody { message } => Texts {
@@ -185,7 +196,7 @@ impl Problem {
                 detail: Some(message.clone()),
                 next: language.choose(
                     "Correct the body; /openapi.json has an example.",
-                    "请改正请求体;/openapi.json 中有示例。",
+                    "请改正请求体；/openapi.json 中有示例。",
                 ),
             },
             Self::Behind { at_least, position } => Texts {
@@ -193,10 +204,10 @@ impl Problem {
                 title: language.choose("The ledger is not there yet", "账本尚未处理到该位置").to_owned(),
                 detail: Some(language.choose(
                     format!("position {at_least} was asked for, and the ledger is at {position}"),
-                    format!("要求的位置是 {at_least},账本目前在 {position}"),
+                    format!("要求的位置是 {at_least}，账本目前在 {position}"),
                 )),
                 next: language
-                    .choose("Ask again in a moment, or without at_least.", "请稍后再试,或去掉 at_least。"),
+                    .choose("Ask again in a moment, or without at_least.", "请稍后再试，或去掉 at_least。"),
             },
         }
     }
@@ -207,7 +218,7 @@ impl Problem {
             Self::NoSuchPath => (
                 "not-found",
                 ["There is no such path", "Look it up in /openapi.json, or open the console at /."],
-                ["没有这个路径", "请查阅 /openapi.json,或打开控制台 /。"],
+                ["没有这个路径", "请查阅 /openapi.json，或打开控制台 /。"],
             ),
             Self::MethodNotAllowed { .. } => (
                 "method-not-allowed",
@@ -245,7 +256,7 @@ impl Problem {
                     "The answer could not be made",
                     "Tell an operator the request id; the log says what failed.",
                 ],
-                ["无法给出答复", "请把请求编号告诉运维人员;日志中有原因。"],
+                ["无法给出答复", "请把请求编号告诉运维人员；日志中有原因。"],
             ),
         };
         let [title, next] = language.choose(english, chinese);
@@ -259,19 +270,21 @@ fn unknown(subject: Subject, name: &str, language: Language) -> Texts {
         Subject::Adoption => ("adoption", "认种"),
         Subject::SnapshotRow => ("row of the snapshot", "快照行"),
         Subject::Command => ("command", "命令"),
+        Subject::Page => ("page of the log", "日志页"),
     };
     let next = match subject {
         Subject::Account | Subject::Adoption => (
             "Check the spelling; a row that only just arrived shows within seconds.",
-            "请核对写法;刚到的数据几秒内可见。",
+            "请核对写法；刚到的数据几秒内可见。",
         ),
         Subject::SnapshotRow => (
             "Accounts with nothing effective on the date have no row.",
             "当日没有生效贡献值的账户没有快照行。",
         ),
         Subject::Command => {
-            ("Check the key; it is the one the command was sent under.", "请核对幂等键;应与发送命令时一致。")
+            ("Check the key; it is the one the command was sent under.", "请核对幂等键；应与发送命令时一致。")
         }
+        Subject::Page => ("/v1/log lists the pages that there are.", "现有的页见 /v1/log。"),
     };
     Texts {
         kind: "not-found",
@@ -296,7 +309,7 @@ fn not_closed(date: Option<BusinessDate>, last: Option<BusinessDate>, language: 
         detail,
         next: language.choose(
             "Ask for /v1/snapshots/latest, or see /v1/status for what the close waits for.",
-            "请查询 /v1/snapshots/latest,或在 /v1/status 查看关账在等什么。",
+            "请查询 /v1/snapshots/latest，或在 /v1/status 查看关账在等什么。",
         ),
     }
 }
@@ -329,7 +342,8 @@ mod tests {
 
     fn every_problem() -> Vec<Problem> {
         let date = BusinessDate::new(2026, 2, 1);
-        let subjects = [Subject::Account, Subject::Adoption, Subject::SnapshotRow, Subject::Command];
+        let subjects =
+            [Subject::Account, Subject::Adoption, Subject::SnapshotRow, Subject::Command, Subject::Page];
         let unknown = subjects.map(|subject| Problem::Unknown(subject, "D1".to_owned()));
         let message = String::new();
         let mut problems = vec![

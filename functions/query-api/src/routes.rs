@@ -8,11 +8,12 @@ mod account_upline;
 mod accounts;
 mod adoption;
 mod balance;
-mod commands;
+pub(crate) mod commands;
 mod console;
 mod explain;
 mod health;
 mod held;
+mod log;
 mod network;
 mod openapi;
 mod operations;
@@ -71,6 +72,8 @@ pub(crate) const ALL: &[Route] = &[
     held::ROUTE,
     waiting::ROUTE,
     operations::ROUTE,
+    log::PAGES,
+    log::PAGE,
     simulate::ROUTE,
     commands::SEND,
     commands::READ,

@@ -1,14 +1,23 @@
 //! The command line.
 
+mod ask;
+mod proof;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use cdc::Profile;
 use clap::{Args, Parser, Subcommand};
-use domain::{AccountSequence, BusinessDate, OrderId};
+use domain::{AccountSequence, BusinessDate, Policy};
 
 use crate::stack::Options;
+
+pub use ask::{
+    Account, Ask, Asked, Completions, Held, Log, Order, Quarantine, Shell, Snapshot, Statement, Status,
+};
+
+pub use proof::{Audit, Digest, Explain, PriceBook, PriceBookExport, PriceBookImport, Verify};
 
 /// The contribution ledger on this machine.
 ///
@@ -54,10 +63,11 @@ pub enum Command {
     ///
     /// Example: contribution close 2026-02-10 --data ledger
     Close(Close),
-    /// Says how far a ledger kept with --data is, and what it waits for.
+    /// What asks a ledger and changes nothing.
+    #[command(flatten)]
+    Ask(Ask),
+    /// Prints what a shell needs to complete this command's names and options.
     ///
-    /// Example: contribution status --data ledger --json
-    Status(Status),
     /// Recalculates a ledger kept with --data from its log, and compares everything that is stored with it.
     ///
     /// It exits with 1 where something differs, and names it. With --repair, heads that differ are rebuilt from the log,
@@ -97,6 +107,8 @@ pub enum Command {
     /// Example: contribution price-book import book.csv --data second
     #[command(subcommand)]
     PriceBook(PriceBook),
+    /// Example: contribution completions bash > ~/.local/share/bash-completion/completions/contribution
+    Completions(Completions),
     /// Prints a token that the API of a running stack accepts.
     ///
     /// Example: curl -H "Authorization: Bearer $(contribution token --operate)" 127.0.0.1:8787/v1/status
@@ -170,109 +182,6 @@ pub struct Close {
     pub kept: KeptLedger,
 }
 
-/// `status`.
-#[derive(Debug, Args)]
-pub struct Status {
-    /// Shows the status as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Which ledger.
-    #[command(flatten)]
-    pub kept: KeptLedger,
-}
-
-/// `audit`.
-#[derive(Debug, Args)]
-pub struct Audit {
-    /// Mends what differs, and audits again.
-    #[arg(long)]
-    pub repair: bool,
-    /// Shows the report as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Which ledger.
-    #[command(flatten)]
-    pub kept: KeptLedger,
-}
-
-/// `digest`.
-#[derive(Debug, Args)]
-pub struct Digest {
-    /// Two data directories or exports of the log, whose states are compared.
-    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "data", required_unless_present = "data")]
-    pub diff: Vec<PathBuf>,
-    /// The directory that the ledger is kept in.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// The business date of the state; today's in the business time zone if none is named.
-    #[arg(long, value_name = "DATE")]
-    pub date: Option<BusinessDate>,
-    /// Shows it as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Sets a parameter of infra/template.yaml, as when deploying.
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
-    pub parameters: Vec<(String, String)>,
-}
-
-/// `verify`.
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// The export, as `export --log` writes it.
-    pub export: PathBuf,
-    /// A head that an earlier `verify` printed: the log must still have that page.
-    #[arg(long, value_name = "POSITION:HASH")]
-    pub head: Option<String>,
-    /// Shows it as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `explain`.
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// The order.
-    pub order: OrderId,
-    /// Shows the explanation as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Which ledger.
-    #[command(flatten)]
-    pub kept: KeptLedger,
-}
-
-/// `price-book`.
-#[derive(Debug, Subcommand)]
-pub enum PriceBook {
-    /// Writes the place of every order that has one to a file.
-    Export(PriceBookExport),
-    /// Takes over the places in a file. Do it before the ledger is fed.
-    Import(PriceBookImport),
-}
-
-/// `price-book export`.
-#[derive(Debug, Args)]
-pub struct PriceBookExport {
-    /// The file to write.
-    pub file: PathBuf,
-    /// Which ledger.
-    #[command(flatten)]
-    pub kept: KeptLedger,
-}
-
-/// `price-book import`.
-#[derive(Debug, Args)]
-pub struct PriceBookImport {
-    /// The file to read.
-    pub file: PathBuf,
-    /// Why, for the operators' log.
-    #[arg(long, default_value = "taken over from another ledger")]
-    pub reason: String,
-    /// Where and how the ledger runs.
-    #[command(flatten)]
-    pub ledger: LedgerOptions,
-}
-
 /// `token`.
 #[derive(Debug, Args)]
 pub struct Token {
@@ -282,9 +191,13 @@ pub struct Token {
     /// A token of an operator, which reads and operates everything.
     #[arg(long)]
     pub operate: bool,
-    /// The data directory of the stack that is to accept the token, if it has one.
+    /// The data directory of the stack that is to accept the token, if it has one. Its operators' log then says that
+    /// the token was issued.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Why, for the operators' log.
+    #[arg(long, default_value = "asked for on the command line")]
+    pub reason: String,
 }
 
 /// A ledger that an earlier command kept.
@@ -317,10 +230,10 @@ pub struct LedgerOptions {
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub settle: u32,
     /// How many withdrawals an hour go by themselves; more wait for an operator.
-    #[arg(long, value_name = "COUNT|off", default_value = "off")]
+    #[arg(long, value_name = "COUNT|off", default_value = "off", value_parser = count_or_off)]
     pub brake: String,
     /// How many times the largest amount of thirty days may become effective on a date before its close waits.
-    #[arg(long, value_name = "FACTOR|off", default_value = "off")]
+    #[arg(long, value_name = "FACTOR|off", default_value = "off", value_parser = count_or_off)]
     pub guard: String,
     /// Sets a parameter of infra/template.yaml, as when deploying.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
@@ -334,14 +247,7 @@ impl KeptLedger {
     ///
     /// It says that there is no ledger in the directory.
     pub fn options(&self) -> Result<Options> {
-        anyhow::ensure!(
-            self.data.join("tables.sqlite").exists(),
-            "{} holds no ledger: name a directory that replay or run was given with --data",
-            self.data.display()
-        );
-        let mut parameters = without_brakes(0, "off", "off");
-        parameters.extend(self.parameters.iter().cloned());
-        Ok(Options { data: Some(self.data.clone()), parameters })
+        kept_options(&self.data, &self.parameters)
     }
 }
 
@@ -357,6 +263,8 @@ impl LedgerOptions {
         if let Some(path) = &self.policy {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read the policy {}", path.display()))?;
+            serde_json::from_str::<Policy>(&text)
+                .with_context(|| format!("the policy {}", path.display()))?;
             set("ContributionPolicy", text);
         }
         parameters.extend(self.parameters.iter().cloned());
@@ -372,6 +280,22 @@ impl LedgerOptions {
             None => Profile::from_json(&text).with_context(|| format!("the profile {profile}")),
         }
     }
+}
+
+/// Returns how to run the stack over a ledger that is kept in this directory.
+///
+/// # Errors
+///
+/// It says that there is no ledger in the directory.
+pub fn kept_options(data: &Path, parameters: &[(String, String)]) -> Result<Options> {
+    anyhow::ensure!(
+        data.join("tables.sqlite").exists(),
+        "{} holds no ledger: name a directory that replay or run was given with --data",
+        data.display()
+    );
+    let mut all = without_brakes(0, "off", "off");
+    all.extend(parameters.iter().cloned());
+    Ok(Options { data: Some(data.to_owned()), parameters: all })
 }
 
 /// Returns the parameters that say when changes wait for time or an operator.
@@ -396,6 +320,12 @@ fn profile_text(profile: &str) -> Result<String> {
             crate::suggestion(profile, NAMES)
         )
     })
+}
+
+/// Returns the text if it is a whole number from 1, or `off`.
+fn count_or_off(text: &str) -> Result<String, &'static str> {
+    let is_good = text == "off" || text.parse::<u32>().is_ok_and(|count| count > 0);
+    if is_good { Ok(text.to_owned()) } else { Err("expected a whole number from 1, or off") }
 }
 
 fn parameter(text: &str) -> Result<(String, String), &'static str> {

@@ -1,6 +1,7 @@
 //! Closes business dates when an operator asks for it.
 
 use std::fmt;
+use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use domain::BusinessDate;
@@ -9,7 +10,12 @@ use domain::log::{Command, CommandOutcome};
 use domain::snapshot::Totals;
 use store::inbox::{self, StoredCommand};
 
+use crate::asked;
+use crate::progress_line::ProgressLine;
 use crate::stack::Stack;
+
+/// How often progress is looked at while dates close.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +57,21 @@ pub async fn close_until(stack: &Stack, until: BusinessDate, reason: &str) -> Re
     check(stack, until).await?;
     let before = closed(network(stack).await?.as_ref());
     let command = StoredCommand {
-        by: "contribution".to_owned(),
+        by: asked::operator(),
         reason: reason.to_owned(),
         command: Command::Close { until, source_is_complete: true },
         answer: None,
     };
     let key = format!("close-{until}-{}", stack.shared.next_id());
     inbox::ask(stack.engine(), &key, &command).await?;
-    stack.settle().await?;
+    let since = before.or(network(stack)
+        .await?
+        .and_then(|network| network.counts.effective_first)
+        .map(BusinessDate::previous));
+    tokio::select! {
+        settled = stack.settle() => settled?,
+        watched = watch(stack, since, until) => watched?,
+    }
     if let Some(StoredCommand { answer: Some((CommandOutcome::Refused { reason }, _)), .. }) =
         inbox::command(stack.engine(), &key).await?
     {
@@ -80,6 +93,28 @@ pub async fn close_until(stack: &Stack, until: BusinessDate, reason: &str) -> Re
         );
     }
     Ok(Closed { dates, last, first, totals: published.map(|manifest| manifest.totals) })
+}
+
+/// Shows how many of the dates after `since` are closed, then how many are published, for as long as the work goes on.
+async fn watch(stack: &Stack, since: Option<BusinessDate>, until: BusinessDate) -> Result<()> {
+    let Some(since) = since.filter(|since| *since < until) else { return std::future::pending().await };
+    let days =
+        |date: BusinessDate| u64::from(date.days_since_epoch().saturating_sub(since.days_since_epoch()));
+    let mut closing = Some(ProgressLine::new("close", "dates closed", days(until)));
+    let mut publishing = ProgressLine::new("close", "dates published", days(until));
+    loop {
+        stack.shared.clock.sleep(LOOK).await;
+        let closed = closed(network(stack).await?.as_ref()).map_or(0, days);
+        if let Some(line) = &mut closing {
+            line.set(closed, days(until));
+            if closed == days(until) {
+                closing = None;
+            }
+            continue;
+        }
+        let published = store::snapshots::latest(stack.engine()).await?;
+        publishing.set(published.map_or(0, |manifest| days(manifest.date)), days(until));
+    }
 }
 
 async fn network(stack: &Stack) -> Result<Option<Network>> {

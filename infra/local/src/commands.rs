@@ -1,46 +1,50 @@
 //! What each command does.
 
+mod ask;
 mod audit;
+mod completions;
 mod digest;
 mod explain;
 mod kept;
 mod price_book;
 mod replay;
 mod run;
-mod status;
 mod verify;
 
 use std::fmt::Display;
 use std::io::Write as _;
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use chrono::Utc;
 use domain::BusinessDate;
 
 use crate::arguments::{Arguments, Close, Command, Export, Run, Token};
-use crate::close;
 use crate::export::ExportFile;
 use crate::stack::Stack;
 use crate::token::{DevelopmentKey, Grant};
+use crate::{asked, close};
 
-/// Carries out a command, until it is done or Ctrl-C is pressed.
-pub async fn carry_out(arguments: Arguments) -> Result<()> {
+/// Carries out a command, until it is done or Ctrl-C is pressed. Returns what the process exits with.
+pub async fn carry_out(arguments: Arguments) -> Result<ExitCode> {
     let command =
         arguments.command.unwrap_or(Command::Run(Run { captures: Vec::new(), options: arguments.run }));
     match command {
+        Command::Ask(question) => return ask::carry_out(&question).await,
         Command::Run(run) => run::run(run).await,
         Command::Replay(replay) => replay::replay(replay).await,
         Command::Export(export) => write_export(export).await,
         Command::Close(close) => close_dates(close).await,
-        Command::Status(status) => status::show_status(status).await,
         Command::Audit(audit) => audit::audit(audit).await,
         Command::Digest(digest) => digest::digest(digest).await,
         Command::Verify(verify) => verify::verify(&verify),
         Command::Explain(explain) => explain::explain(explain).await,
         Command::PriceBook(price_book) => price_book::price_book(price_book).await,
         Command::Token(token) => print_token(&token),
-    }
+        Command::Completions(completions) => completions::print(&completions),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn write_export(arguments: Export) -> Result<()> {
@@ -50,6 +54,7 @@ async fn write_export(arguments: Export) -> Result<()> {
     }
     let stack = Stack::start(&arguments.kept.options()?)?;
     unless_stopped(Some(&arguments.kept.data), async {
+        asked::take_in(&stack, &arguments.kept.data).await?;
         stack.settle().await?;
         file.write(&stack).await
     })
@@ -64,6 +69,7 @@ async fn close_dates(arguments: Close) -> Result<()> {
     let until = arguments.date.unwrap_or(today);
     unless_stopped(Some(&arguments.kept.data), async {
         close::check(&stack, until).await?;
+        asked::take_in(&stack, &arguments.kept.data).await?;
         stack.settle().await?;
         show(&close::close_until(&stack, until, &arguments.reason).await?)
     })
@@ -72,7 +78,15 @@ async fn close_dates(arguments: Close) -> Result<()> {
 
 fn print_token(arguments: &Token) -> Result<()> {
     let grant = arguments.account.clone().map_or(Grant::Operate, Grant::Account);
-    show(&DevelopmentKey::kept_in(arguments.data.as_deref())?.issue(&grant, Utc::now()))
+    let token = DevelopmentKey::kept_in(arguments.data.as_deref())?.issue(&grant, Utc::now());
+    if let Some(directory) = &arguments.data {
+        let text = match &arguments.account {
+            None => "issued an operator's token".to_owned(),
+            Some(account) => format!("issued a token of the member {account}"),
+        };
+        asked::leave(directory, &arguments.reason, text)?;
+    }
+    show(&token)
 }
 
 /// Does the work unless Ctrl-C is pressed first; then it says what is kept.

@@ -123,7 +123,10 @@ impl ExportFile {
     ///
     /// What the operating system says.
     pub fn emptied(&self) -> std::io::Result<BufWriter<&File>> {
-        self.file.set_len(0)?;
+        // A device or a pipe has no length.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
         Ok(BufWriter::new(&self.file))
     }
 

@@ -93,7 +93,8 @@ impl Response {
         Self { status, headers, body: json!({ "message": message }).to_string().into_bytes() }
     }
 
-    fn of_function(answer: &Value) -> Result<Self> {
+    /// Returns what a function answered, as its caller gets it.
+    pub(crate) fn of_function(answer: &Value) -> Result<Self> {
         let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
         let body = match answer["body"].as_str() {
             None => Vec::new(),
@@ -120,7 +121,7 @@ fn path_fits(pattern: &str, path: &str) -> bool {
 }
 
 /// Returns the request as it stands in the event of an HTTP API, payload format 2.0.
-fn event(
+pub(crate) fn event(
     route: &Route,
     request: &Request,
     claims: Option<BTreeMap<String, String>>,

@@ -5,6 +5,8 @@
 //! API Gateway. What exists (tables, queues, triggers, variables) is read from `infra/template.yaml`.
 
 pub mod arguments;
+pub mod ask;
+pub mod asked;
 pub mod capture;
 pub mod close;
 pub mod commands;
@@ -13,9 +15,11 @@ pub mod export;
 pub mod functions;
 pub mod gateway;
 pub mod http;
+pub mod incident;
 pub mod progress_line;
 pub mod queues;
 pub mod replay;
+pub mod screen;
 pub mod stack;
 pub mod streamed;
 pub mod summary;

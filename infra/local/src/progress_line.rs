@@ -60,11 +60,10 @@ impl ProgressLine {
         self.set(self.done + more, self.total);
     }
 
-    /// Ends the line: it vanishes from a terminal; elsewhere one plain line says what was done.
+    /// Ends the line: it vanishes from a terminal, as it does when it is dropped; elsewhere one plain line says what
+    /// was done.
     pub fn finish(self) {
-        if self.is_terminal {
-            Self::print("\r\x1b[2K");
-        } else {
+        if !self.is_terminal {
             Self::print(&format!("{}: {} {}\n", self.name, self.done, self.unit));
         }
     }
@@ -103,6 +102,14 @@ fn seconds(duration: Duration) -> String {
         seconds @ 2..=119 => format!("{seconds} s"),
         seconds @ 120..=7_199 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3_600),
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            Self::print("\r\x1b[2K");
+        }
     }
 }
 

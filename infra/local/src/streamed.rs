@@ -61,6 +61,15 @@ impl StreamedEngine {
         self.lock().values().all(|stream| stream.waiting.is_empty() && stream.taken == 0)
     }
 
+    /// Returns what [`StreamedEngine::is_idle`] waits for, a text for each table.
+    #[must_use]
+    pub fn waits_for(&self) -> Vec<String> {
+        let streams = self.lock();
+        let waiting = streams.iter().map(|(table, stream)| (table, stream.waiting.len() + stream.taken));
+        let texts = waiting.filter(|(_, count)| *count > 0);
+        texts.map(|(table, count)| format!("{count} changes of {}", table.logical_name())).collect()
+    }
+
     /// Returns how many writes took effect.
     #[must_use]
     pub fn writes(&self) -> u64 {

@@ -5,11 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::Result;
-use domain::heads::{AdoptionState, Counts as NetworkCounts};
-use domain::{AccountSequence, Amount, OrderId, Versions};
+use domain::heads::Counts as NetworkCounts;
+use store::network;
 use store::progress::{self, Counts};
 use store::quarantine::{self, Quarantined};
-use store::{heads, network};
 
 use crate::stack::Stack;
 
@@ -129,88 +128,5 @@ impl Summary {
         let speed = self.posted as f64 / seconds;
         writeln!(formatter, "speed")?;
         writeln!(formatter, "  posted       {:>12}   in {seconds:.2} s, {speed:.0} a second", self.posted)
-    }
-}
-
-/// What the built-in capture is about: orders 57, 58 and 59 were read before order 55.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Incident {
-    account: AccountSequence,
-    /// What the account received for orders 57, 58 and 59.
-    received: Amount,
-}
-
-impl Incident {
-    const ACCOUNT: &'static str = "D25122700018";
-    const READ_TOO_EARLY: [u64; 3] = [57, 58, 59];
-
-    /// Reads what the account of the incident received; `None` where the ledger has no such account and orders.
-    pub async fn read(stack: &Stack) -> Result<Option<Self>> {
-        let account: AccountSequence = Self::ACCOUNT.parse().expect("a constant account");
-        let orders = Self::READ_TOO_EARLY.into_iter().filter_map(OrderId::new).collect();
-        let versions = network::read(stack.engine()).await?.map(|network| network.versions);
-        let Some(versions) = versions else { return Ok(None) };
-        let mut received = Amount::ZERO;
-        for at in heads::adoptions(stack.engine(), orders).await?.into_values() {
-            let AdoptionState::Posted(posting) = &at.head.state else { return Ok(None) };
-            received = received.checked_add(received_of(posting, &account, &versions))?;
-        }
-        Ok((received > Amount::ZERO).then_some(Self { account, received }))
-    }
-}
-
-fn received_of(posting: &domain::Posting, account: &AccountSequence, versions: &Versions) -> Amount {
-    let Some(version) = versions.numbered(posting.version) else { return Amount::ZERO };
-    let legs = posting.legs(&version.policy);
-    let of_account = legs.iter().filter(|leg| leg.recipient.is_allocated_to(account)).map(|leg| leg.amount);
-    Amount::sum(of_account).expect("legs are parts of one total")
-}
-
-impl fmt::Display for Incident {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "the ordering incident")?;
-        writeln!(
-            formatter,
-            "  The snapshot read orders 57, 58 and 59 before order 55, which unlocks what they pay to"
-        )?;
-        writeln!(
-            formatter,
-            "  {}. Posted as they arrived, they would have paid that account nothing. It has",
-            self.account
-        )?;
-        writeln!(
-            formatter,
-            "  received {}, because the ledger posts in the order of order numbers.",
-            short(self.received)
-        )
-    }
-}
-
-/// Returns an amount with commas between thousands and without the zeros that say nothing; cents stay.
-fn short(amount: Amount) -> String {
-    let text = amount.to_string();
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let fraction = fraction.trim_end_matches('0');
-    let digits = whole.len();
-    let grouped: String = whole
-        .char_indices()
-        .flat_map(|(place, digit)| {
-            let comma = (place > 0 && (digits - place).is_multiple_of(3)).then_some(',');
-            comma.into_iter().chain([digit])
-        })
-        .collect();
-    format!("{grouped}.{fraction:0<2}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_amount_in_a_sentence_has_commas_and_cents() {
-        let short = |text: &str| short(text.parse().unwrap());
-        assert_eq!(short("11534.67"), "11,534.67");
-        assert_eq!(short("1234567.1234500000"), "1,234,567.12345");
-        assert_eq!(short("7"), "7.00");
     }
 }

@@ -17,6 +17,7 @@ fn path(pattern: &str, account: &str) -> String {
         .replace("{date}", "2026-02-01")
         .replace("{id}", "HEADQUARTERS")
         .replace("{key}", "some-command")
+        .replace("{page}", "1")
         .replace("{file}", "app.js");
     match pattern {
         "/v1/accounts" => format!("{path}?ids={account}"),

@@ -27,11 +27,10 @@ async fn a_command_leaves_one_entry_however_often_it_is_sent() {
     harness.settle().await;
     let log = client.get("/v1/operations").await.good();
     let entries = log["operations"].as_array().expect("operations");
-    assert_eq!(entries.len(), 1, "{entries:?}");
-    assert_eq!(
-        (entries[0]["by"].as_str(), entries[0]["reason"].as_str()),
-        (Some("anna"), Some("inspection"))
-    );
+    // The one that was carried out, and the one that was refused because its key was used.
+    let done: Vec<&Value> = entries.iter().filter(|entry| entry["outcome"] == "DONE").collect();
+    assert_eq!((entries.len(), done.len()), (2, 1), "{entries:?}");
+    assert_eq!((done[0]["by"].as_str(), done[0]["reason"].as_str()), (Some("anna"), Some("inspection")));
     let status = client.get("/v1/status").await.good();
     let problems = status["problems"].as_array().expect("problems");
     assert!(problems.iter().any(|problem| problem["code"] == "PAUSED"), "{problems:?}");
@@ -74,6 +73,19 @@ async fn an_adjustment_moves_an_amount_and_shows_in_a_column_of_its_own() {
     assert!(
         records["records"].as_array().expect("records").iter().all(|record| record["kind"] != "ADJUSTED")
     );
+}
+
+#[tokio::test]
+async fn a_version_with_more_levels_than_ancestors_are_kept_is_refused_by_name() {
+    let harness = &small().await;
+    let body = json!({
+        "reason": "more levels",
+        "command": { "type": "introduce", "number": 2, "from": "2030-01-01", "policy": { "level_count": 50 } }
+    });
+    let refused = carried_out(harness, "fifty-levels", &body).await;
+    assert_eq!(refused["outcome"], "REFUSED");
+    let why = refused["refusal"].as_str().expect("a reason");
+    assert!(why.contains("level_count") && why.contains("20"), "{why}");
 }
 
 #[tokio::test]

@@ -140,6 +140,12 @@ const PATHS: &[&str] = &[
     "/v1/held",
     "/v1/waiting",
     "/v1/operations",
+    "/v1/log",
+    "/v1/log?limit=3",
+    "/v1/log/1",
+    "/v1/log/2?limit=3",
+    "/v1/log/999999",
+    "/v1/log/first",
     "/v1/commands/close-the-dates",
     "/v1/commands/no-such-command",
 ];

@@ -1,90 +1,15 @@
 //! What answers cost in calls to storage and in read units.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::heads::{Line, LineKind, LineLeg, Lines, Money, Totals};
 use domain::{Amount, OrderId, Owner, Slot};
-use end_to_end::{Client, Harness, Options};
+use end_to_end::{Client, CountedEngine, Harness, Options};
 use store::heads::{AccountHead, LinePage, put_account, put_line_page};
 use store::marks::{Projection, advance};
-use store::{
-    BoxFuture, Engine, Item, Key, MemoryEngine, Page, Query, Segment, Shard, StoreError, Table, Write,
-    Written,
-};
+use store::{Engine, Shard};
 
 use crate::ledger::ALL_SCOPES;
-
-/// Tables that count what is read. A read is strongly consistent: one unit for each 4 KB that are begun.
-#[derive(Default)]
-struct Counting {
-    tables: MemoryEngine,
-    calls: AtomicU64,
-    units: AtomicU64,
-}
-
-impl Counting {
-    fn count(&self, units: u64) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.units.fetch_add(units, Ordering::Relaxed);
-    }
-
-    fn take(&self) -> (u64, u64) {
-        (self.calls.swap(0, Ordering::Relaxed), self.units.swap(0, Ordering::Relaxed))
-    }
-}
-
-fn units(item: &Item) -> u64 {
-    item.stored_bytes().div_ceil(4_096) as u64
-}
-
-impl Engine for Counting {
-    fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Item>, StoreError>> {
-        Box::pin(async move {
-            let item = self.tables.get(key).await?;
-            self.count(item.as_ref().map_or(1, units));
-            Ok(item)
-        })
-    }
-
-    fn get_many(&self, keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Item>, StoreError>> {
-        Box::pin(async move {
-            let missing = keys.len() as u64;
-            let items = self.tables.get_many(keys).await?;
-            let found: u64 = items.iter().map(units).sum();
-            if missing > 0 {
-                self.count(found + missing - items.len() as u64);
-            }
-            Ok(items)
-        })
-    }
-
-    fn query(&self, query: Query) -> BoxFuture<'_, Result<Page, StoreError>> {
-        Box::pin(async move {
-            let page = self.tables.query(query).await?;
-            let bytes: usize = page.items.iter().map(Item::stored_bytes).sum();
-            self.count((bytes.div_ceil(4_096) as u64).max(1));
-            Ok(page)
-        })
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        segment: Segment,
-        start: Option<Key>,
-    ) -> BoxFuture<'_, Result<Page, StoreError>> {
-        self.tables.scan(table, segment, start)
-    }
-
-    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>> {
-        self.tables.write(write)
-    }
-
-    fn write_many(&self, writes: Vec<Write>) -> BoxFuture<'_, Vec<Result<Written, StoreError>>> {
-        self.tables.write_many(writes)
-    }
-}
 
 fn line(number: u64) -> Line {
     let date = "2026-01-10".parse().expect("a date");
@@ -135,7 +60,7 @@ async fn put(engine: &dyn Engine, owner: &Owner, count: u64, per_page: usize, re
 
 #[tokio::test]
 async fn any_page_of_a_hundred_thousand_records_takes_three_calls_and_thirty_units() {
-    let engine = Arc::new(Counting::default());
+    let engine = Arc::new(CountedEngine::default());
     let user: Owner = "D25122700018".parse().expect("an account");
     let system: Owner = "OPERATION".parse().expect("an account");
     // As the projection has them: 640 bytes and 16 KB a page.
@@ -157,11 +82,8 @@ async fn any_page_of_a_hundred_thousand_records_takes_three_calls_and_thirty_uni
             for page in 0..5 {
                 engine.take();
                 let reply = client.get(&next).await.good();
-                let (calls, units) = engine.take();
-                assert!(
-                    calls <= 3 && units <= 30,
-                    "{account} {query} page {page}: {calls} calls, {units} units"
-                );
+                let cost = engine.take();
+                assert!(cost.calls <= 3 && cost.read_units <= 30, "{account} {query} page {page}: {cost:?}");
                 match reply["next_cursor"].as_str() {
                     Some(cursor) => next = format!("{path}?cursor={cursor}"),
                     None => break,

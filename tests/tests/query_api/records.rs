@@ -73,6 +73,8 @@ async fn forged_cursors_are_refused_and_nothing_breaks() {
         "/v1/held",
         "/v1/quarantine",
         "/v1/operations",
+        "/v1/log",
+        "/v1/log/1",
         "/v1/waiting",
     ];
     let forged = |path: &str, place: &str| {

@@ -130,6 +130,10 @@ fn matches(pattern: &str, text: &str) -> bool {
             let tier = text.strip_prefix("BONUS_TIER_").is_some_and(|tier| digits(tier, 1..=2));
             tier || names.into_iter().any(|name| name == text)
         }
+        "^[0-9a-f]{64}$" => {
+            text.len() == 64
+                && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        }
         other => panic!("the pattern {other} is not checked"),
     }
 }

@@ -3,12 +3,18 @@
 //! An operator walks the tree by accounts. A member, who may not see the accounts of others, walks it by numbers:
 //! `below=3.17` is the direct referral with number 17 of the own one with number 3. Numbers count in the order of
 //! accounts.
+//!
+//! Subtotals are sums that are stored: of the last closed date, and of the talent records. Nothing is walked for them.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
-use domain::{AccountSequence, Amount, Owner};
+use domain::snapshot::CarriedAccount;
+use domain::{AccountSequence, Amount, BusinessDate, Owner, TalentLevel};
 use serde::Serialize;
 use store::heads::{self, AccountHead, At};
+use store::{snapshots, talent};
 
 use crate::access::Access;
 use crate::account;
@@ -22,7 +28,7 @@ pub(crate) const ROUTE: Route = Route {
     method: Method::Get,
     path: "/v1/accounts/{account}/referrals",
     access: Access::Account,
-    parameters: &["below", "cursor", "limit"],
+    parameters: &["below", "from", "cursor", "limit"],
     answer: |request| Box::pin(answer(request)),
 };
 
@@ -33,6 +39,8 @@ const DEPTH_MAX: usize = 20;
 struct ReferralsView {
     /// Whose direct referrals these are, as the caller may see it.
     account: String,
+    /// The closed date of which the trees are.
+    trees_on: Option<BusinessDate>,
     referrals: Vec<ReferralView>,
     next_cursor: Option<String>,
 }
@@ -47,20 +55,30 @@ struct ReferralView {
     unlocked_level_depth: Option<u8>,
     unlocked_bonus_tiers: Option<u8>,
     total: Option<Amount>,
+    talent_level: Option<TalentLevel>,
+    /// Accounts below it, within twenty levels.
+    descendants: Option<u64>,
+    /// The trees of its own adoptions that have begun, and of those below it within fifteen levels.
+    own_trees: Option<u64>,
+    team_trees: Option<u64>,
     has_referrals: bool,
 }
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let own: AccountSequence = request.path("account")?;
-    let (limit, start) = (request.limit()?, request.place::<usize>()?.unwrap_or(0));
+    let (limit, mut start) = (request.limit()?, request.place::<Place>()?.unwrap_or_default());
     let (_, position) = account::known(request, &Owner::User(own.clone())).await?;
     let above = below(request, own).await?;
-    let children = heads::children(request.engine(), &above).await?;
-    let page: Vec<(usize, AccountSequence)> =
-        children.iter().cloned().enumerate().skip(start).take(limit).collect();
-    let owners = page.iter().map(|(_, child)| Owner::User(child.clone())).collect();
-    let heads = heads::accounts(request.engine(), owners).await?;
+    if let Some(first) = from(request)? {
+        start = start.or_at(request, &above, first).await?;
+    }
+    let mut page = start.page(request, &above, limit + 1).await?;
+    let more = page.len() > limit;
+    page.truncate(limit);
+    let owners: Vec<Owner> = page.iter().map(|(_, child)| Owner::User(child.clone())).collect();
+    let heads = heads::accounts(request.engine(), owners.clone()).await?;
     let with_referrals = with_referrals(request, &page).await?;
+    let sums = if request.sees_others() { Sums::read(request, &owners).await? } else { Sums::default() };
     let network = request.network().await?;
     let policy = request.policy_today(&network);
     let mut referrals = Vec::new();
@@ -80,12 +98,149 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             unlocked_level_depth: seen.then_some(unlock.level_depth),
             unlocked_bonus_tiers: seen.then_some(unlock.bonus_tiers),
             total: if request.sees_amounts() { Some(head.money.totals.total()?) } else { None },
+            talent_level: sums.talent(child).map(|talent| talent.published),
+            descendants: sums.talent(child).map(|talent| talent.team.promotion_count()),
+            own_trees: sums.carried(child, |carried| carried.trees),
+            team_trees: sums.carried(child, |carried| carried.team.total()),
             has_referrals,
         });
     }
-    let end = start.saturating_add(limit);
-    let next_cursor = (end < children.len()).then(|| request.cursor(end));
-    Ok(Answer::json(&ReferralsView { account: request.name(&above), referrals, next_cursor }).at(position))
+    let next_cursor = page.last().filter(|_| more).map(|last| request.cursor(Place::after(request, last)));
+    let view = ReferralsView { account: request.name(&above), trees_on: sums.date, referrals, next_cursor };
+    Ok(Answer::json(&view).at(position))
+}
+
+/// Returns the account that the list is to begin at. A member, who walks by numbers, may not look for accounts.
+fn from(request: &Request<'_>) -> Result<Option<AccountSequence>, Problem> {
+    let first = request.query::<AccountSequence>("from")?;
+    if first.is_some() && request.member().is_some() {
+        return Err(Problem::Forbidden);
+    }
+    Ok(first)
+}
+
+/// What is stored of accounts and of those below them.
+#[derive(Default)]
+struct Sums {
+    date: Option<BusinessDate>,
+    carried: BTreeMap<Owner, CarriedAccount>,
+    talents: BTreeMap<AccountSequence, talent::StoredTalent>,
+}
+
+impl Sums {
+    async fn read(request: &Request<'_>, owners: &[Owner]) -> Result<Self, Problem> {
+        let accounts = owners.iter().filter_map(|owner| match owner {
+            Owner::User(account) => Some(account.clone()),
+            Owner::System(_) => None,
+        });
+        let (talents, latest) = futures::try_join!(
+            talent::read_all(request.engine(), accounts.collect()),
+            snapshots::latest(request.engine())
+        )?;
+        let date = latest.map(|manifest| manifest.date);
+        let carried = match date {
+            Some(date) => snapshots::carried(request.engine(), date, owners).await?.unwrap_or_default(),
+            None => BTreeMap::new(),
+        };
+        Ok(Self { date, carried, talents })
+    }
+
+    fn talent(&self, account: &AccountSequence) -> Option<&talent::Talent> {
+        self.talents.get(account).map(|stored| &stored.talent)
+    }
+
+    /// Returns a sum of an account; 0 where nothing was carried over, and nothing where no date is closed.
+    fn carried(&self, account: &AccountSequence, sum: impl Fn(&CarriedAccount) -> u64) -> Option<u64> {
+        self.date?;
+        Some(self.carried.get(&Owner::User(account.clone())).map_or(0, sum))
+    }
+}
+
+/// Where a list of direct referrals goes on.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Place {
+    /// The number of the next direct referral.
+    number: usize,
+    /// The direct referral before it. A member's cursor does not name one, and so is read from the beginning.
+    before: Option<AccountSequence>,
+}
+
+impl Place {
+    /// Returns the place after a direct referral.
+    fn after(request: &Request<'_>, (number, account): &(usize, AccountSequence)) -> Self {
+        Self { number: number + 1, before: request.member().is_none().then(|| account.clone()) }
+    }
+
+    /// Returns this place; where it is the first, the one of `first`, or where that would stand.
+    async fn or_at(
+        self,
+        request: &Request<'_>,
+        above: &AccountSequence,
+        first: AccountSequence,
+    ) -> Result<Self, Problem> {
+        if self != Self::default() {
+            return Ok(self);
+        }
+        let children = heads::children(request.engine(), above).await?;
+        let passed = children.range(..first);
+        Ok(Self { number: passed.clone().count(), before: passed.last().cloned() })
+    }
+
+    /// Returns the direct referrals from this place on, each with its number.
+    async fn page(
+        &self,
+        request: &Request<'_>,
+        above: &AccountSequence,
+        count: usize,
+    ) -> Result<Vec<(usize, AccountSequence)>, Problem> {
+        if self.before.is_some() && request.member().is_some() {
+            return Err(Problem::InvalidCursor);
+        }
+        let Some(_) = self.number.checked_add(count) else { return Err(Problem::InvalidCursor) };
+        let passed = if self.before.is_some() { 0 } else { self.number };
+        let children =
+            first_children(request, above, self.before.clone(), passed + count).await?;
+        Ok((self.number..).zip(children.into_iter().skip(passed)).collect())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.before {
+            Some(before) => write!(formatter, "{}.{before}", self.number),
+            None => write!(formatter, "{}", self.number),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (number, before) = match text.split_once('.') {
+            Some((number, before)) => (number, Some(before.parse().map_err(drop)?)),
+            None => (text, None),
+        };
+        Ok(Self { number: number.parse().map_err(drop)?, before })
+    }
+}
+
+/// Returns the first `count` accounts that ever had this referrer, after one of them.
+async fn first_children(
+    request: &Request<'_>,
+    account: &AccountSequence,
+    mut after: Option<AccountSequence>,
+    count: usize,
+) -> Result<Vec<AccountSequence>, Problem> {
+    let mut children = Vec::new();
+    while children.len() < count {
+        let wanted = count - children.len();
+        let page = heads::children_page(request.engine(), account, after.as_ref(), wanted).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.clone());
+        children.extend(page);
+    }
+    Ok(children)
 }
 
 /// Returns the account that `below` leads to, from the account of the path.
@@ -99,7 +254,7 @@ async fn below(request: &Request<'_>, own: AccountSequence) -> Result<AccountSeq
     }
     let mut account = own;
     for number in numbers {
-        let children = heads::children(request.engine(), &account).await?;
+        let children = first_children(request, &account, None, number.saturating_add(1)).await?;
         let child = children.into_iter().nth(number).ok_or_else(expected)?;
         let mut heads: BTreeMap<Owner, At<AccountHead>> =
             heads::accounts(request.engine(), vec![Owner::User(child.clone())]).await?;
@@ -120,4 +275,19 @@ async fn with_referrals(
     let first = page.iter().map(|(_, child)| heads::children_page(request.engine(), child, None, 1));
     let first = futures::future::try_join_all(first).await?;
     Ok(first.iter().map(|children| !children.is_empty()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_reads_back_as_written() {
+        for text in ["0", "17", "17.D25122700018"] {
+            assert_eq!(text.parse::<Place>().map(|place| place.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "x", ".D1", "1.", "-1", "1.HEADQUARTERS"] {
+            assert_eq!(text.parse::<Place>(), Err(()), "{text}");
+        }
+    }
 }

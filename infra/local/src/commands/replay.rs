@@ -5,9 +5,10 @@ use anyhow::Result;
 use super::{show, unless_stopped};
 use crate::arguments::Replay;
 use crate::export::ExportFile;
+use crate::incident::Incident;
 use crate::stack::Stack;
 use crate::summary::{Summary, posted};
-use crate::{close, replay};
+use crate::{asked, close, replay};
 
 /// Replays captures, shows a summary, and writes what was asked for.
 pub(super) async fn replay(arguments: Replay) -> Result<()> {
@@ -20,11 +21,21 @@ pub(super) async fn replay(arguments: Replay) -> Result<()> {
         close::check(&stack, date).await?;
     }
     unless_stopped(arguments.ledger.data.as_deref(), async {
+        if let Some(directory) = &arguments.ledger.data {
+            asked::take_in(&stack, directory).await?;
+            // With a date, the close is the entry of this command.
+            if arguments.as_of.is_none() {
+                asked::note(&stack, "asked for on the command line", replay::in_words(&captures)).await?;
+            }
+        }
         let before = posted(&stack).await?;
         let elapsed = replay::replay(&stack, &captures).await?;
         show(&Summary::read(&stack, before, elapsed).await?)?;
         if let Some(date) = arguments.as_of {
             show(&close::close_until(&stack, date, "replay --as-of").await?)?;
+        }
+        if let Some(incident) = Incident::read(&stack, &captures).await? {
+            show(&incident)?;
         }
         match export {
             Some(file) => file.write(&stack).await,

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::show;
-use crate::arguments::Run;
+use crate::arguments::{Run, RunOptions};
+use crate::capture::Capture;
 use crate::gateway::Gateway;
+use crate::incident::Incident;
 use crate::stack::Stack;
-use crate::summary::{Incident, Summary, posted};
+use crate::summary::{Summary, posted};
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
 use crate::triggers::Closing;
-use crate::{close, http, replay};
+use crate::{asked, close, http, replay};
+
+const REASON_OF_CLOSE: &str = "run --as-of, with an operator's token for the console";
 
 /// Replays captures if the ledger is empty, and serves it until Ctrl-C.
 pub(super) async fn run(arguments: Run) -> Result<()> {
@@ -29,7 +33,9 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
     };
     let server = http::serve(listener, Arc::new(gateway));
     let work = async {
-        if store::progress::read(stack.engine()).await?.is_empty() {
+        let is_empty = store::progress::read(stack.engine()).await?.is_empty();
+        note(&stack, options, is_empty.then_some(captures.as_slice())).await?;
+        if is_empty {
             let before = posted(&stack).await?;
             let elapsed = replay::replay(&stack, &captures).await?;
             show(&Summary::read(&stack, before, elapsed).await?)?;
@@ -38,10 +44,10 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
             stack.settle().await?;
         }
         if let Some(date) = options.as_of {
-            show(&close::close_until(&stack, date, "run --as-of").await?)?;
+            show(&close::close_until(&stack, date, REASON_OF_CLOSE).await?)?;
         }
-        if let Some(incident) = Incident::read(&stack).await? {
-            show(&incident)?;
+        if let Some(incident) = Incident::read(&stack, &captures).await? {
+            show(&incident.shown_at(&format!("http://{address}")))?;
         }
         // A date that was asked for stays the last one, so that it can be looked at.
         stack.start_schedules(options.as_of.map_or(Closing::WhenDatesBegin, |_| Closing::WhenAskedFor));
@@ -51,6 +57,11 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
         eprintln!("up; press Ctrl-C to stop");
         loop {
             stack.idle().await?;
+            if let Some(directory) = &options.ledger.data
+                && asked::take_in(&stack, directory).await?
+            {
+                stack.call_schedules().await;
+            }
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
     };
@@ -66,4 +77,16 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Has the operators' log of a kept ledger say what this command does. With a date, the close says it.
+async fn note(stack: &Stack, options: &RunOptions, replayed: Option<&[Capture]>) -> Result<()> {
+    let Some(directory) = &options.ledger.data else { return Ok(()) };
+    asked::take_in(stack, directory).await?;
+    if options.as_of.is_some() {
+        return Ok(());
+    }
+    let replayed = replayed.map_or_else(|| "went on".to_owned(), replay::in_words);
+    let text = format!("{replayed}, and issued an operator's token for the console");
+    asked::note(stack, "asked for on the command line", text).await
 }

@@ -13,15 +13,17 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::operation::send_message::builders::SendMessageFluentBuilder;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageAttributeValue,
-    MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
-    QueueAttributeName, SendMessageBatchRequestEntry,
+    Message, MessageAttributeValue, MessageSystemAttributeName, MessageSystemAttributeNameForSends,
+    MessageSystemAttributeValue, QueueAttributeName,
 };
 use local_queues::{ManualClock, MessageCounts, QueueService, serve, serve_until};
 use runtime::aws::SqsQueues;
 use runtime::{Queue, QueueUrls, Queues, SystemClock, Variables};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+mod batches;
+mod long_polls;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
@@ -271,82 +273,6 @@ async fn a_poison_message_ends_in_the_dead_letter_queue_and_can_be_moved_back() 
 }
 
 #[tokio::test]
-async fn a_long_poll_wakes_on_a_send() -> TestResult {
-    let endpoint = Endpoint::start().await?;
-    let url = endpoint.create("q", &[])?;
-    let poll = endpoint.start_long_poll(&url).await;
-    endpoint.send(&url, "m").send().await?;
-    let (bodies, waited) = poll.await?;
-    assert_eq!(bodies, ["m"]);
-    assert!(waited < Duration::from_secs(2), "{waited:?}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_long_poll_wakes_when_a_delay_ends() -> TestResult {
-    let endpoint = Endpoint::start().await?;
-    let url = endpoint.create("q", &[])?;
-    let poll = endpoint.start_long_poll(&url).await;
-    endpoint.send(&url, "m").delay_seconds(5).send().await?;
-    assert_eq!(endpoint.counts("q"), (0, 0, 1));
-    endpoint.clock.advance(Duration::from_secs(5));
-    assert_eq!(poll.await?.0, ["m"]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_long_poll_wakes_when_the_timeout_of_another_receiver_ends() -> TestResult {
-    let endpoint = Endpoint::start().await?;
-    let url = endpoint.create("q.fifo", &[("VisibilityTimeout", "5"), ("DelaySeconds", "2")])?;
-    endpoint.send_fifo(&url, "m").await?;
-    // When either began to wait, there was no telling until when the other would have the message.
-    let first_poll = endpoint.start_long_poll(&url).await;
-    let second_poll = endpoint.start_long_poll(&url).await;
-    endpoint.clock.advance(Duration::from_secs(2));
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(first_poll.is_finished() != second_poll.is_finished(), "one of them has the message");
-    endpoint.clock.advance(Duration::from_secs(5));
-    assert_eq!((first_poll.await?.0, second_poll.await?.0), (vec!["m".to_owned()], vec!["m".to_owned()]));
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_long_poll_wakes_when_a_deletion_frees_the_group() -> TestResult {
-    let endpoint = Endpoint::start().await?;
-    let url = endpoint.create("q.fifo", &[])?;
-    for body in ["a1", "a2"] {
-        endpoint.send_fifo(&url, body).await?;
-    }
-    let first = endpoint.receive(&url, 1).await?;
-    let poll = endpoint.start_long_poll(&url).await;
-    endpoint.delete(&url, &first[0]).await?;
-    assert_eq!(poll.await?.0, ["a2"]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_long_poll_ends_empty_when_its_time_is_up() -> TestResult {
-    let endpoint = Endpoint::start().await?;
-    let url = endpoint.create("q", &[])?;
-    let poll = endpoint.start_long_poll(&url).await;
-    endpoint.clock.advance(Duration::from_secs(20));
-    assert!(poll.await?.0.is_empty());
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_long_poll_whose_client_has_gone_takes_no_message() -> TestResult {
-    let endpoint = Endpoint::start().await?;
-    let url = endpoint.create("q", &[])?;
-    let poll = endpoint.start_long_poll(&url).await;
-    poll.abort();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    endpoint.send(&url, "m").send().await?;
-    assert_eq!(bodies(&endpoint.receive(&url, 1).await?), ["m"]);
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_message_keeps_its_attributes_and_shows_those_asked_for() -> TestResult {
     let endpoint = Endpoint::start().await?;
     let url = endpoint.create("q", &[])?;
@@ -479,98 +405,6 @@ async fn the_ledgers_queues_send_and_give_back() -> TestResult {
     assert!(unknown.expect_err("a refusal").message.contains("ReceiptHandleIsInvalid"));
     let without_url = queues.send(Queue::Talent, vec![message(1)]).await;
     assert!(without_url.expect_err("a refusal").message.contains("TALENT_QUEUE_URL"));
-    Ok(())
-}
-
-#[tokio::test]
-async fn batches_answer_for_each_entry() -> TestResult {
-    let endpoint = Endpoint::start().await?;
-    let url = endpoint.create("q.fifo", &[])?;
-    let send_entry = |id: usize| {
-        SendMessageBatchRequestEntry::builder()
-            .id(id.to_string())
-            .message_body(id.to_string())
-            .message_deduplication_id(id.to_string())
-    };
-    let without_group = endpoint
-        .client
-        .send_message_batch()
-        .queue_url(&url)
-        .entries(send_entry(0).message_group_id("g").build()?)
-        .entries(send_entry(1).build()?)
-        .send()
-        .await;
-    assert_eq!(
-        without_group.expect_err("a refusal").code(),
-        Some("InvalidParameterValue"),
-        "what lacks a group takes the whole batch with it"
-    );
-    assert_eq!(endpoint.counts("q.fifo"), (0, 0, 0));
-    let entries = (0..10)
-        .map(|id| send_entry(id).message_group_id("g").set_delay_seconds((id == 3).then_some(5)).build());
-    let sent = endpoint
-        .client
-        .send_message_batch()
-        .queue_url(&url)
-        .set_entries(Some(entries.collect::<Result<_, _>>()?))
-        .send()
-        .await?;
-    assert_eq!(sent.successful().len(), 9);
-    assert_eq!((sent.failed()[0].id(), sent.failed()[0].code()), ("3", "InvalidParameterValue"));
-
-    let messages = endpoint.receive(&url, 10).await?;
-    assert_eq!(bodies(&messages), ["0", "1", "2", "4", "5", "6", "7", "8", "9"]);
-    let handle = |place: usize| messages[place].receipt_handle.clone().unwrap_or_default();
-    let delete_entry = |id: &str, handle: String| {
-        DeleteMessageBatchRequestEntry::builder().id(id).receipt_handle(handle).build()
-    };
-    let deleted = endpoint
-        .client
-        .delete_message_batch()
-        .queue_url(&url)
-        .entries(delete_entry("good", handle(0))?)
-        .entries(delete_entry("bad", "not a handle".to_owned())?)
-        .send()
-        .await?;
-    assert_eq!(deleted.successful()[0].id(), "good");
-    assert_eq!(deleted.failed()[0].code(), "ReceiptHandleIsInvalid");
-
-    let give_back = |place: usize| {
-        ChangeMessageVisibilityBatchRequestEntry::builder()
-            .id(place.to_string())
-            .receipt_handle(handle(place))
-            .visibility_timeout(0)
-            .build()
-    };
-    endpoint
-        .client
-        .change_message_visibility_batch()
-        .queue_url(&url)
-        .set_entries(Some((1..9).map(give_back).collect::<Result<_, _>>()?))
-        .send()
-        .await?;
-    assert_eq!(endpoint.counts("q.fifo"), (8, 0, 0));
-    endpoint.client.purge_queue().queue_url(&url).send().await?;
-    assert_eq!(endpoint.counts("q.fifo"), (0, 0, 0));
-
-    let too_many = endpoint
-        .client
-        .send_message_batch()
-        .queue_url(&url)
-        .set_entries(Some((0..11).map(|id| send_entry(id).build()).collect::<Result<_, _>>()?))
-        .send()
-        .await;
-    assert!(too_many.expect_err("a refusal").into_service_error().is_too_many_entries_in_batch_request());
-    let half = "x".repeat(600 * 1024);
-    let too_long = endpoint
-        .client
-        .send_message_batch()
-        .queue_url(&url)
-        .entries(send_entry(1).message_body(&half).build()?)
-        .entries(send_entry(2).message_body(&half).build()?)
-        .send()
-        .await;
-    assert!(too_long.expect_err("a refusal").into_service_error().is_batch_request_too_long());
     Ok(())
 }
 

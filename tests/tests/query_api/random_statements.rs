@@ -1,0 +1,134 @@
+//! Statements of random accounts and periods, on histories with moves, corrections, expiries and dates that close in
+//! between.
+
+use std::collections::BTreeMap;
+
+use cdc::CapturedRecord;
+use chrono::NaiveDate;
+use domain::{BusinessDate, Owner};
+use end_to_end::{Client, Harness, Options, Shuffle, ledger};
+use oracle::generate::{Plan, history};
+use serde_json::{Value, json};
+
+use crate::ledger::{all, operator, units};
+use crate::random::Random;
+
+/// How many statements are asked for; `STATEMENTS` asks for another number.
+const STATEMENTS: usize = 1_000;
+/// Statements of one history.
+const PER_HISTORY: usize = 100;
+/// How often dates are closed while a history goes on.
+const CLOSES: usize = 12;
+
+fn date(text: &str) -> BusinessDate {
+    text.parse().expect("a date")
+}
+
+/// Returns a ledger in which a contribution expires after a year, and whose dates from 2025-07-01 to 2026-11-30 were
+/// closed while its history arrived.
+async fn closed_in_between(seed: u64) -> Harness {
+    let today = NaiveDate::from_ymd_opt(2025, 9, 10).expect("a date");
+    let plan = if seed.is_multiple_of(2) { Plan::small(seed) } else { Plan::deep(seed) };
+    let history = history(&Plan { today, ..plan });
+    let mut options = Options { records_per_event: 7, ..Options::default() };
+    options.settings.policy_json = json!({ "term_years": 1 }).to_string();
+    options.settings.policy = serde_json::from_str(&options.settings.policy_json).expect("a policy");
+    options.settings.first_close_date = Some(date("2025-07-01").into());
+    let harness = Harness::new(options);
+    let records: Vec<CapturedRecord> = history
+        .records()
+        .into_iter()
+        .map(|record| CapturedRecord {
+            topic: record.topic,
+            partition: record.partition,
+            offset: record.offset,
+            timestamp_ms: Some(record.timestamp),
+            key: record.key,
+            value: record.value,
+        })
+        .collect();
+    let mut until = date("2025-07-20");
+    for records in records.chunks(records.len().div_ceil(CLOSES)) {
+        harness.feed(records, Shuffle::AsCaptured).await;
+        close(&harness, until).await;
+        until = until.plus_days(44).min(date("2026-11-30"));
+    }
+    close(&harness, date("2026-11-30")).await;
+    harness
+}
+
+async fn close(harness: &Harness, until: BusinessDate) {
+    let close = json!({ "type": "close", "until": until, "source_is_complete": true });
+    let body = json!({ "reason": "a test", "command": close });
+    let sent = operator(harness).post("/v1/commands", &format!("close-until-{until}"), &body).await;
+    assert!([200, 202].contains(&sent.status), "{}", sent.text);
+    harness.settle().await;
+    harness.publish().await;
+}
+
+/// Returns what an account had on a date by its snapshot; nothing on a date before the first.
+async fn by_snapshot(harness: &Harness, owner: &Owner, date: BusinessDate) -> i128 {
+    let found = store::snapshots::account(harness.engine(), date, owner).await.expect("memory answers");
+    let effective = found.and_then(|found| found.carried).map(|carried| carried.effective);
+    effective.map_or(0, |effective| effective.units())
+}
+
+/// Checks one statement, and returns its lines by their movement.
+async fn check(
+    harness: &Harness,
+    client: &Client<'_>,
+    account: &str,
+    (from, to): (BusinessDate, BusinessDate),
+) -> BTreeMap<String, usize> {
+    let owner: Owner = account.parse().expect("an account");
+    let path = format!("/v1/accounts/{account}/statement?from={from}&to={to}&limit=200");
+    let statement = client.get(&path).await.good();
+    let lines = all(client, "lines", &path).await;
+    let opening = by_snapshot(harness, &owner, from.previous()).await;
+    let closing = by_snapshot(harness, &owner, to).await;
+    assert_eq!(units(&statement["opening_balance"]), opening, "{path}");
+    assert_eq!(units(&statement["closing_balance"]), closing, "{path}");
+    let moved: i128 = lines.iter().map(|line| units(&line["amount"])).sum();
+    assert_eq!(opening + moved, closing, "{path}");
+    let mut movements = BTreeMap::new();
+    for line in &lines {
+        let at: BusinessDate = line["date"].as_str().expect("a date").parse().expect("a date");
+        assert!((from..=to).contains(&at), "{path}: {line}");
+        let movement = line["movement"].as_str().expect("a movement").to_owned();
+        *movements.entry(movement).or_default() += 1;
+    }
+    movements
+}
+
+#[tokio::test]
+async fn statements_of_random_accounts_and_periods_add_up_to_their_snapshots() {
+    let wanted = std::env::var("STATEMENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(STATEMENTS);
+    let mut movements: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..wanted.div_ceil(PER_HISTORY) as u64 {
+        let harness = closed_in_between(seed).await;
+        let client = operator(&harness);
+        let known = ledger(harness.engine()).await;
+        let names = |part: &Value| part.as_object().expect("accounts").keys().cloned().collect::<Vec<_>>();
+        let accounts: Vec<String> =
+            names(&known["accounts"]).into_iter().chain(names(&known["system"])).collect();
+        let manifests =
+            store::snapshots::manifests(harness.engine(), None, 1_000).await.expect("memory answers");
+        let dates: Vec<BusinessDate> = manifests.iter().rev().map(|manifest| manifest.date).collect();
+        assert_eq!(dates.last(), Some(&date("2026-11-30")), "seed {seed}");
+        let mut random = Random::new(seed + 1);
+        for _ in 0..PER_HISTORY {
+            let account = random.choose(&accounts);
+            let (one, other) = (random.below(dates.len()), random.below(dates.len()));
+            let period = (dates[one.min(other)], dates[one.max(other)]);
+            for (movement, count) in check(&harness, &client, account, period).await {
+                *movements.entry(movement).or_default() += count;
+            }
+        }
+    }
+    for movement in ["BECAME_EFFECTIVE", "LATE", "EXPIRED"] {
+        assert!(
+            movements.get(movement).is_some_and(|count| *count > 0),
+            "{movement} is tried: {movements:?}"
+        );
+    }
+}
