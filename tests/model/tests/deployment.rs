@@ -44,7 +44,8 @@ fn functions_may_run_as_long_as_the_template_lets_them() {
     ];
     let deployment = deployment();
     for (name, resource_name) in resources {
-        let function = deployment.functions.iter().find(|function| function.name == name).expect("it is deployed");
+        let function =
+            deployment.functions.iter().find(|function| function.name == name).expect("it is deployed");
         assert_eq!(function.timeout_ms, number(&resource(resource_name), "Timeout") * 1_000, "{name}");
     }
     assert_eq!(deployment.functions.len(), resources.len());
@@ -77,7 +78,9 @@ fn the_stream_of_the_log_wakes_as_the_template_says() {
         _ => None,
     });
     let mapping = mapping.expect("a stream triggers it");
-    for property in ["BatchSize", "ParallelizationFactor", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts"] {
+    for property in
+        ["BatchSize", "ParallelizationFactor", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts"]
+    {
         assert_eq!(mapping[property], number(&template, property), "{property}");
     }
 }

@@ -8,7 +8,9 @@ use end_to_end::{Harness, Options, Shuffle};
 use local_tables::SqliteEngine;
 use model::bench::DirectEngine;
 use oracle::generate::{Plan, history};
-use store::{BoxFuture, Change, Condition, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written};
+use store::{
+    BoxFuture, Change, Condition, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written,
+};
 
 /// Makes every call of two engines, and keeps what was asked and where the answers differ.
 struct Twins {
@@ -128,7 +130,8 @@ impl Engine for Twins {
 
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, StoreError>> {
         Box::pin(async move {
-            let (model, local) = (self.model.write(write.clone()).await, self.local.write(write.clone()).await);
+            let (model, local) =
+                (self.model.write(write.clone()).await, self.local.write(write.clone()).await);
             self.compare_write(&write, &model, &local);
             local
         })

@@ -3,9 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use store::{
-    BoxFuture, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written,
-};
+use store::{BoxFuture, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written};
 
 use super::requests::{
     condition_failed, get_request, key_of, of_attributes, query_request, request_of, scan_request,

@@ -8,8 +8,8 @@ use store::{
 use super::attempts::{Attempts, Failure, FailureKind};
 use super::mutation::{Operation, Touch};
 use super::requests::{
-    condition_failed, fits_a_statement, get_request, key_of, of_attributes, of_key, query_request, read, request_of,
-    scan_request, statement, table_named,
+    condition_failed, fits_a_statement, get_request, key_of, of_attributes, of_key, query_request, read,
+    request_of, scan_request, statement, table_named,
 };
 use super::shared::{Caller, Shared};
 use crate::error::Details;
