@@ -133,10 +133,14 @@ impl Trouble {
                 "Read the audit's report, which names each; repair what it names.",
                 "请阅读审计报告（逐一列出差异）,并修复所列内容。",
             ),
-            Self::Held { .. } => language
-                .choose("Open the list; each entry says what would help.", "请打开列表；每笔都写明如何处理。"),
-            Self::Quarantined { .. } => language
-                .choose("Open the list; each reason says what to do.", "请打开列表；每个原因都写明如何处理。"),
+            Self::Held { .. } => language.choose(
+                "Open the list; each entry says what would help.",
+                "请打开列表；每笔都写明如何处理。",
+            ),
+            Self::Quarantined { .. } => language.choose(
+                "Open the list; each reason says what to do.",
+                "请打开列表；每个原因都写明如何处理。",
+            ),
             Self::Ambiguous { .. } => {
                 language.choose("Reconcile with the source's tables.", "请与来源的表核对。")
             }
