@@ -61,6 +61,12 @@ pub enum Shuffle {
         /// The seed.
         seed: u64,
     },
+    /// Records are in three partitions, by their keys, as a topic with more partitions has them. Each partition
+    /// comes in its own order, and the partitions alternate as the seed says.
+    Spread {
+        /// The seed.
+        seed: u64,
+    },
 }
 
 /// The functions and what they run on.
@@ -293,17 +299,53 @@ fn arranged(records: &[CapturedRecord], shuffle: Shuffle) -> Vec<CapturedRecord>
         Shuffle::AsCaptured => records.to_vec(),
         Shuffle::Repeated => records.iter().flat_map(|record| [record.clone(), record.clone()]).collect(),
         Shuffle::Scrambled { seed } => {
-            let mut keyed: Vec<(u64, CapturedRecord)> = Vec::new();
-            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-            for record in records {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                keyed.push((state, record.clone()));
-            }
+            let mut numbers = numbers(seed);
+            let mut keyed: Vec<(u64, CapturedRecord)> =
+                records.iter().map(|record| (numbers(), record.clone())).collect();
             keyed.sort_by_key(|(key, _)| *key);
             keyed.into_iter().map(|(_, record)| record).collect()
         }
+        Shuffle::Spread { seed } => spread(records, seed),
+    }
+}
+
+fn spread(records: &[CapturedRecord], seed: u64) -> Vec<CapturedRecord> {
+    const PARTITIONS: usize = 3;
+    let mut partitions: BTreeMap<(String, usize), std::collections::VecDeque<CapturedRecord>> =
+        BTreeMap::new();
+    for record in records {
+        let key = record.key.as_deref().unwrap_or_default();
+        let hash = key.bytes().fold(5_381_usize, |hash, byte| hash.wrapping_mul(33) ^ usize::from(byte));
+        let number = hash % PARTITIONS;
+        let partition = partitions.entry((record.topic.clone(), number)).or_default();
+        let mut record = record.clone();
+        record.partition = i32::try_from(number).expect("there are few partitions");
+        record.offset = i64::try_from(partition.len()).expect("a capture is short");
+        partition.push_back(record);
+    }
+    let mut numbers = numbers(seed);
+    let mut spread = Vec::new();
+    while !partitions.is_empty() {
+        let count = u64::try_from(partitions.len()).expect("there are few partitions");
+        let chosen = usize::try_from(numbers() % count).expect("it is below the count");
+        let name = partitions.keys().nth(chosen).expect("it is below the count").clone();
+        let partition = partitions.get_mut(&name).expect("it is one of the keys");
+        spread.extend(partition.pop_front());
+        if partition.is_empty() {
+            partitions.remove(&name);
+        }
+    }
+    spread
+}
+
+/// Returns what gives one number after another, the same for the same seed.
+fn numbers(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
     }
 }
 

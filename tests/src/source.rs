@@ -175,6 +175,12 @@ impl Change {
         Self { before: self.after, after: Value::Null, operation: "d", ..self }
     }
 
+    /// Returns the change as a `TRUNCATE` of its table.
+    #[must_use]
+    pub fn truncating(self) -> Self {
+        Self { before: Value::Null, after: Value::Null, key: Value::Null, operation: "t", ..self }
+    }
+
     /// Returns the change as what a snapshot read.
     #[must_use]
     pub fn read_by_snapshot(self, snapshot: &'static str) -> Self {

@@ -19,8 +19,8 @@ fn records(path: &Path) -> Vec<CapturedRecord> {
 fn options(path: &Path) -> Options {
     let mut options = Options::default();
     let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-    if name.starts_with("06-") {
-        let profile = fs::read_to_string(directory("cdc/06-profile.json")).expect("the case's profile");
+    let number = name.split('-').next().unwrap_or(name);
+    if let Ok(profile) = fs::read_to_string(path.with_file_name(format!("{number}-profile.json"))) {
         options.settings.profile = Profile::from_json(&profile).expect("a profile");
     }
     options
@@ -55,6 +55,8 @@ async fn assert_as_plain(folder: &str) {
             Shuffle::Scrambled { seed: 1 },
             Shuffle::Scrambled { seed: 2 },
             Shuffle::Scrambled { seed: 3 },
+            Shuffle::Spread { seed: 1 },
+            Shuffle::Spread { seed: 2 },
         ] {
             let actual = ledger_of(&case, shuffle).await;
             for part in ["orders", "distributed_total", "accounts", "system", "distributions"] {

@@ -50,6 +50,31 @@ fn the_decider_alone_writes_pages_and_no_role_deletes_any() {
 }
 
 #[test]
+fn every_function_writes_only_what_is_its_own_among_the_items_of_a_shared_table() {
+    let template = template();
+    let shared =
+        ["Source", "Ledger"].map(|table| json!({ "Fn::GetAtt": format!("{table}.Arn") }).to_string());
+    // The rows, the announcements and the progress are the source's table: it is the ingest's own.
+    let owner = ("CdcIngestRole".to_owned(), shared[0].clone());
+    for (role, statement) in statements(&template) {
+        let is_write = |action: &String| {
+            ["PutItem", "UpdateItem", "PartiQLInsert", "PartiQLUpdate"]
+                .iter()
+                .any(|kind| action.ends_with(kind))
+        };
+        for resource in texts_of_resources(&statement) {
+            let is_shared = shared.contains(&resource) && (role.clone(), resource) != owner;
+            if !is_shared || !texts(&statement["Action"]).iter().any(is_write) {
+                continue;
+            }
+            let keys = texts(&statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]);
+            assert!(!keys.is_empty(), "{role} may write any item: {statement}");
+            assert!(keys.iter().all(|key| !key.starts_with('*')), "{role}: {keys:?}");
+        }
+    }
+}
+
+#[test]
 fn the_scheduler_may_invoke_and_send_to_what_has_a_schedule_and_nothing_else() {
     let template = template();
     let mut scheduled: BTreeSet<String> = BTreeSet::new();
@@ -191,6 +216,44 @@ fn functions_that_call_themselves_through_queues_are_not_stopped_for_it() {
         let expected = reached.contains(name).then_some("Allow");
         assert_eq!(function["Properties"]["RecursiveLoop"].as_str(), expected, "{name}");
     }
+}
+
+#[test]
+fn every_route_of_the_contract_is_served_and_wants_a_token_where_the_contract_says_so() {
+    let template = template();
+    let api = template.of_type("AWS::Serverless::HttpApi").next().expect("an API").1;
+    assert_eq!(api["Properties"]["Auth"]["DefaultAuthorizer"], "Tokens");
+    let routes = triggers(&template, "HttpApi");
+    let contract: Value = serde_json::from_str(query_api::OPENAPI).expect("the contract is JSON");
+    for (path, operations) in contract["paths"].as_object().expect("paths") {
+        let served = routes.iter().find(|(.., route)| serves(route["Path"].as_str().expect("a path"), path));
+        let (.., route) = served.unwrap_or_else(|| panic!("no route of the template serves {path}"));
+        assert_eq!(route["Method"], "ANY", "{path}");
+        for (method, operation) in operations.as_object().expect("operations") {
+            let wants_token = operation["security"].as_array().is_some_and(|security| !security.is_empty());
+            let expected = if wants_token { Value::Null } else { json!("NONE") };
+            assert_eq!(route["Auth"]["Authorizer"], expected, "{method} {path}");
+        }
+    }
+}
+
+/// Whether a route of an HTTP API takes a path of the contract.
+fn serves(route: &str, path: &str) -> bool {
+    match route.strip_suffix("{proxy+}") {
+        Some(prefix) => path.starts_with(prefix),
+        None => route == path,
+    }
+}
+
+#[test]
+fn access_logs_name_the_caller_and_the_route_and_no_account() {
+    let template = template();
+    let api = template.of_type("AWS::Serverless::HttpApi").next().expect("an API").1;
+    let format = api["Properties"]["AccessLogSettings"]["Format"].as_str().expect("a format");
+    let line: Value = serde_json::from_str(format).expect("a line of JSON");
+    assert_eq!(line["caller"], "$context.authorizer.claims.sub");
+    assert_eq!(line["route"], "$context.routeKey");
+    assert!(!format.contains("$context.path"), "a path names accounts");
 }
 
 #[test]

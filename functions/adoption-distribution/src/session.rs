@@ -7,6 +7,7 @@ use domain::decide::{Decider, Parameters, Step};
 use domain::heads::Network;
 use domain::log::{Entry, Page, Position};
 use runtime::Context;
+use store::log;
 use store::marks::{self, Marks};
 use store::{Engine, StoreError, Written};
 
@@ -72,10 +73,10 @@ impl Session {
         // The pages that some head in storage may not include yet.
         let mut after = session.marks.heads(shards).min(checkpoint);
         while after < checkpoint {
-            let pages = store::log::read_after(engine, after, PAGES_PER_READ).await?;
+            let pages = log::read_after(engine, after, PAGES_PER_READ).await?;
             for page in pages.into_iter().filter(|page| page.position <= checkpoint) {
                 after = page.position;
-                session.decider.read_page(page, true);
+                session.decider.read_page(page, true).map_err(|error| log::missing(error.position))?;
             }
         }
         Ok(session)
@@ -143,14 +144,19 @@ impl Session {
         Ok(ended)
     }
 
+    /// Returns what the log says of the whole network.
+    pub(crate) fn network(&self) -> &Network {
+        self.decider.network()
+    }
+
     /// Takes in the pages that others put.
     async fn catch_up(&mut self, engine: &dyn Engine) -> Result<(), StoreError> {
         loop {
             let after = self.decider.network().position;
-            let pages = store::log::read_after(engine, after, PAGES_PER_READ).await?;
+            let pages = log::read_after(engine, after, PAGES_PER_READ).await?;
             let is_last = pages.len() < PAGES_PER_READ as usize;
             for page in pages {
-                self.decider.read_page(page, false);
+                self.decider.read_page(page, false).map_err(|error| log::missing(error.position))?;
             }
             if is_last {
                 return Ok(());
@@ -178,7 +184,9 @@ impl Session {
                 Step::Load(needs) => {
                     has_loaded = true;
                     let loaded = store::needs::load(engine, needs, &self.marks, self.shards).await?;
-                    self.decider.provide(loaded);
+                    if self.decider.provide(loaded).is_err() {
+                        return Ok(Outcome::Lost);
+                    }
                     // A page that takes long to decide is put as far as it has come.
                     if is_over(context, end_ms)
                         && let Some(page) = self.decider.cut()
@@ -252,7 +260,7 @@ enum Outcome {
 
 /// Puts a page. Returns whether its number was free.
 async fn put(engine: &dyn Engine, page: &Page, ended: &mut Ended) -> Result<bool, StoreError> {
-    if let Written::ConditionFailed(_) = store::log::put(engine, page).await? {
+    if let Written::ConditionFailed(_) = log::put(engine, page).await? {
         return Ok(false);
     }
     ended.pages += 1;

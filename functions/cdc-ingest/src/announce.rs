@@ -8,6 +8,7 @@ use runtime::{Context, Message, Queue};
 use serde_json::json;
 use store::inbox::{self, Announcement};
 use store::rows::RowTable;
+use store::truncates;
 
 use crate::batch::{Batch, Content};
 use crate::outcome::Outcome;
@@ -25,11 +26,16 @@ pub(crate) async fn announce(context: &Context, batch: &Batch, outcomes: &[Outco
             Content::Change(change) if !matches!(outcome, Outcome::Failed(_)) => {
                 rows.insert(row_of(change));
             }
-            Content::Truncate(truncate) => announcements.push(Announcement::Truncated {
-                table: table_of(truncate.table),
-                at: format!("{}-{}-{}", record.name.topic, record.name.partition, record.offset),
-                committed_ms: truncate.version.ts_ms.unwrap_or_default(),
-            }),
+            Content::Truncate(truncate) => {
+                let at = format!("{}-{}-{}", record.name.topic, record.name.partition, record.offset);
+                let kept = truncates::put(&*context.engine, &at, &**truncate).await;
+                kept.map_err(|error| error.to_string())?;
+                announcements.push(Announcement::Truncated {
+                    table: table_of(truncate.table),
+                    at,
+                    committed_ms: truncate.version.ts_ms.unwrap_or_default(),
+                });
+            }
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cdc::{Change, Decoded, KafkaRecord, Profile, Truncate};
+use cdc::{Change, Control, Decoded, KafkaRecord, Profile, Truncate};
 use runtime::FunctionError;
 use serde_json::Value;
 use store::progress::PartitionName;
@@ -34,6 +34,11 @@ pub(crate) enum Content {
     Change(Box<Change>),
     /// A table was emptied.
     Truncate(Box<Truncate>),
+    /// Nothing about any row, but a mark that the source wrote into a partition of rows.
+    Mark {
+        /// When the source committed it, in milliseconds since 1970.
+        committed_ms: i64,
+    },
     /// Nothing about any row.
     Control,
     /// Nothing that can be told to be a row.
@@ -94,7 +99,7 @@ impl Received {
     pub(crate) fn initial_outcome(&self) -> Outcome {
         match &self.content {
             Content::Change(_) | Content::Truncate(_) => Outcome::Duplicate,
-            Content::Control => Outcome::Control,
+            Content::Control | Content::Mark { .. } => Outcome::Control,
             Content::Refused { code, message } => Outcome::Refused { code, message: message.clone() },
         }
     }
@@ -161,6 +166,9 @@ fn decode(received: &Received, timestamp_ms: Option<i64>, profile: &Profile) -> 
     match cdc::decode(profile, record) {
         Ok(Decoded::Change(change)) => Content::Change(Box::new(change)),
         Ok(Decoded::Truncate(truncate)) => Content::Truncate(Box::new(truncate)),
+        Ok(Decoded::Control(Control::LogicalMessage { committed_ms: Some(committed_ms) })) => {
+            Content::Mark { committed_ms }
+        }
         Ok(Decoded::Control(_)) => Content::Control,
         Err(refusal) => Content::Refused { code: refusal.code(), message: refusal.to_string() },
     }

@@ -66,7 +66,7 @@ impl CdcIngest {
     async fn work(&self, batch: &Batch, context: &Context) -> Vec<Outcome> {
         let engine = &*context.engine;
         let mut outcomes: Vec<Outcome> = batch.records.iter().map(Received::initial_outcome).collect();
-        let folded = rows::fold_and_store(engine, batch, &mut outcomes).await;
+        let folded = rows::fold_and_store(engine, &self.profile, batch, &mut outcomes).await;
         users::keep(engine, &folded, batch, &mut outcomes).await;
         quarantine::keep(engine, batch, &mut outcomes, context.clock.now().timestamp_millis()).await;
         if let Err(error) = announce::announce(context, batch, &outcomes).await {

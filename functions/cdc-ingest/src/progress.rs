@@ -27,6 +27,31 @@ struct Read {
 }
 
 impl Read {
+    /// Takes what a record says of its partition. A commit after `possible_until_ms` is none that the source made.
+    fn take(&mut self, content: &Content, possible_until_ms: i64) {
+        let is_possible = |committed_ms: &i64| *committed_ms <= possible_until_ms;
+        match content {
+            Content::Change(change) => match change.snapshot {
+                SnapshotPhase::Reading => {
+                    self.in_snapshot = Some(true);
+                    self.snapshot_ms = change.source_ts_ms();
+                }
+                SnapshotPhase::LastOfCollection | SnapshotPhase::Last => self.in_snapshot = Some(false),
+                SnapshotPhase::Streaming => {
+                    self.in_snapshot = Some(false);
+                    self.streamed_ms = self.streamed_ms.max(change.source_ts_ms().filter(is_possible));
+                }
+                SnapshotPhase::Incremental | SnapshotPhase::Unknown => {}
+            },
+            // It is streamed like a row: what was committed before it is in front of it.
+            Content::Mark { committed_ms } => {
+                self.in_snapshot = Some(false);
+                self.streamed_ms = self.streamed_ms.max(Some(*committed_ms).filter(is_possible));
+            }
+            Content::Truncate(_) | Content::Control | Content::Refused { .. } => {}
+        }
+    }
+
     /// Adds what this batch says to what is known of the partition.
     fn apply_to(&self, progress: &mut Progress, now_ms: i64) {
         let is_further = progress.next_offset < Some(self.next_offset);
@@ -63,22 +88,7 @@ pub(crate) async fn record(
         }
         read.next_offset = record.offset.saturating_add(1);
         read.counts.add(outcome.counts());
-        if let Content::Change(change) = &record.content {
-            match change.snapshot {
-                SnapshotPhase::Reading => {
-                    read.in_snapshot = Some(true);
-                    read.snapshot_ms = change.source_ts_ms();
-                }
-                SnapshotPhase::LastOfCollection | SnapshotPhase::Last => read.in_snapshot = Some(false),
-                SnapshotPhase::Streaming => {
-                    read.in_snapshot = Some(false);
-                    let committed_ms = change.source_ts_ms();
-                    let is_possible = |committed_ms: &i64| *committed_ms <= now_ms + CLOCKS_DIFFER_MAX_MS;
-                    read.streamed_ms = read.streamed_ms.max(committed_ms.filter(is_possible));
-                }
-                SnapshotPhase::Incremental | SnapshotPhase::Unknown => {}
-            }
-        }
+        read.take(&record.content, now_ms + CLOCKS_DIFFER_MAX_MS);
     }
     let updates =
         partitions.into_iter().filter(|(_, (read, _))| read.next_offset > 0).map(|(name, (read, _))| {

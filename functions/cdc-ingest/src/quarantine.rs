@@ -7,16 +7,24 @@ use store::quarantine::{self, Quarantined, RefusedBytes};
 use crate::batch::{Batch, Received};
 use crate::outcome::Outcome;
 
-/// Keeps every refused record of the batch. A refusal that could not be kept is a failure.
+/// The reason of an order that is booked without the region that its row names. The record is applied.
+const REGION_DROPPED: &str = "REGION_DROPPED";
+
+/// Keeps every refused record of the batch, and lists those that were taken without their region. What could not be
+/// kept is a failure.
 pub(crate) async fn keep(engine: &dyn Engine, batch: &Batch, outcomes: &mut [Outcome], now_ms: i64) {
     let mut records: Vec<usize> = Vec::new();
     let mut writes = Vec::new();
     for (index, (record, outcome)) in batch.records.iter().zip(outcomes.iter()).enumerate() {
-        let Outcome::Refused { code, message } = outcome else { continue };
+        let (code, message) = match outcome {
+            Outcome::Refused { code, message } => (*code, message),
+            Outcome::WithoutRegion { message } => (REGION_DROPPED, message),
+            _ => continue,
+        };
         let refused = Quarantined {
             name: record.name.clone(),
             offset: record.offset,
-            code: (*code).to_owned(),
+            code: code.to_owned(),
             message: message.clone(),
             order: named(record, &["order_id", "id"]),
             account: named(record, &["account_sequence"]).filter(|account| is_account(account)),
@@ -25,7 +33,11 @@ pub(crate) async fn keep(engine: &dyn Engine, batch: &Batch, outcomes: &mut [Out
             refused_at_ms: now_ms,
         };
         let bytes = RefusedBytes { key: record.key.clone(), value: record.value.clone() };
-        for write in quarantine::put(&refused, bytes) {
+        let kept = match code {
+            REGION_DROPPED => vec![quarantine::list(&refused)],
+            _ => quarantine::put(&refused, bytes),
+        };
+        for write in kept {
             records.push(index);
             writes.push(write);
         }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cdc::{RowState, SourceTable};
+use cdc::{Profile, RowState, SourceTable, Truncate};
 use domain::RowKey;
 use store::rows::{self, RowTable};
+use store::truncates::{self, StoredTruncate};
 use store::{Engine, StoreError, Written};
 
 use crate::batch::{Batch, Content};
@@ -38,8 +39,11 @@ pub(crate) fn row_of(change: &cdc::Change) -> (RowTable, RowKey) {
 }
 
 /// Folds and stores every row that the batch names, and notes what became of each record.
+///
+/// A record whose row stands and can take part in nothing is refused as well, so that it is listed.
 pub(crate) async fn fold_and_store(
     engine: &dyn Engine,
+    profile: &Profile,
     batch: &Batch,
     outcomes: &mut [Outcome],
 ) -> FoldedRows {
@@ -50,6 +54,16 @@ pub(crate) async fn fold_and_store(
         }
     }
     let mut folded = FoldedRows::new();
+    if pending.is_empty() {
+        return folded;
+    }
+    let truncates = match truncates::read::<Truncate>(engine).await {
+        Ok(truncates) => truncates,
+        Err(error) => {
+            fail(pending.values(), outcomes, &error);
+            return folded;
+        }
+    };
     for _ in 0..ATTEMPTS_MAX {
         if pending.is_empty() {
             break;
@@ -72,10 +86,11 @@ pub(crate) async fn fold_and_store(
             for index in &records {
                 let Content::Change(change) = &batch.records[*index].content else { continue };
                 let fold = cdc::fold(state, change);
-                outcomes[*index] = fold.folded.into();
+                outcomes[*index] = Outcome::of(&fold, change, profile);
                 state = Some(fold.state);
             }
             let state = state.expect("a row is named by at least one change");
+            let state = truncated(state, &name.1, &truncates);
             if before_state.as_ref() == Some(&state) {
                 folded.insert(name, FoldedRow { state, revision });
             } else {
@@ -98,6 +113,16 @@ pub(crate) async fn fold_and_store(
     let contended = StoreError::Unavailable { message: "rows kept changing under another batch".to_owned() };
     fail(pending.values(), outcomes, &contended);
     folded
+}
+
+/// Returns the row without what an operator let a truncate remove.
+fn truncated(mut state: RowState, name: &RowKey, truncates: &[StoredTruncate<Truncate>]) -> RowState {
+    for stored in truncates.iter().filter(|stored| stored.in_force_ms.is_some()) {
+        if let Some(delete) = stored.truncate.delete_in(name.as_str()) {
+            state = cdc::fold(Some(state), &delete).state;
+        }
+    }
+    state
 }
 
 fn fail<'a>(records: impl IntoIterator<Item = &'a Vec<usize>>, outcomes: &mut [Outcome], error: &StoreError) {

@@ -160,3 +160,23 @@ async fn a_truncated_table_is_announced_with_its_place_in_the_source() {
         Announcement::Truncated { table: RowTable::Adoptions, at: format!("{ORDERS}-0-4"), committed_ms: 7 };
     assert_eq!(announcements, [expected]);
 }
+
+#[tokio::test]
+async fn a_mark_that_the_source_wrote_into_a_partition_proves_how_far_it_was_read() {
+    let sent = Arc::new(Sent::default());
+    let context = context(&sent);
+    let committed_ms = 1_770_000_000_000_i64;
+    let mark = |transaction: Value, committed_ms: i64| {
+        json!({
+            "op": "m", "ts_ms": committed_ms + 5, "message": {"prefix": "contribution-1", "content": ""},
+            "source": {"snapshot": "false", "ts_ms": committed_ms, "txId": transaction, "schema": "", "table": ""},
+        })
+    };
+    // Outside of a transaction, its time is no commit.
+    let alone = mark(Value::Null, committed_ms + 60_000).to_string();
+    let committed = mark(json!(571), committed_ms).to_string();
+    let records = vec![record(ORDERS, 1, &committed), record(ORDERS, 2, &alone)];
+    assert_eq!(handle(event(ORDERS, records), &context).await, json!({ "batchItemFailures": [] }));
+    let progress = store::progress::read(&*context.engine).await.expect("readable");
+    assert_eq!(progress[0].read_through_ms(), Some(committed_ms));
+}

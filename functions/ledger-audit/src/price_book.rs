@@ -99,8 +99,9 @@ pub async fn take_over_places(
 ) -> Result<Vec<String>, StoreError> {
     let mut keys = Vec::new();
     for part in places.chunks(PLACES_PER_COMMAND) {
-        let text: String =
-            part.iter().map(|(order, trees_before)| format!("{order},{trees_before}\n")).collect();
+        let lines: Vec<String> =
+            part.iter().map(|(order, trees_before)| format!("{order},{trees_before}")).collect();
+        let text = lines.join("\n");
         let key = format!("price-book-{}", PageHash::of(text.as_bytes()));
         let command = StoredCommand {
             by: by.to_owned(),

@@ -1,7 +1,7 @@
 //! Goes on from the marks of the shards, run of pages by run of pages.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::Versions;
 use domain::log::{Entry, Page, Position};
@@ -20,7 +20,15 @@ const RUN_TAKES_MS: i64 = 500;
 #[derive(Debug)]
 pub struct Projector {
     shards: u32,
-    versions: Mutex<Versions>,
+    known: Mutex<Known>,
+}
+
+/// What this environment knows of the versions of the rules.
+#[derive(Debug)]
+struct Known {
+    versions: Versions,
+    /// The last page whose versions are among them.
+    through: Position,
 }
 
 /// What was projected.
@@ -42,7 +50,7 @@ impl Projector {
     /// Returns a projector of `shards` shards; `versions` holds version 1 of the rules.
     #[must_use]
     pub fn new(shards: u32, versions: Versions) -> Self {
-        Self { shards, versions: Mutex::new(versions) }
+        Self { shards, known: Mutex::new(Known { versions, through: 0 }) }
     }
 
     /// Projects the log up to its end, or as far as the time of the invocation goes.
@@ -52,7 +60,7 @@ impl Projector {
         let engine = &*context.engine;
         let mut projected = Projected::default();
         let mut marks = marks::read(engine).await?;
-        self.know_versions(engine).await?;
+        self.learn_versions(engine, marks.heads(self.shards)).await?;
         loop {
             let (mark, shards) = self.furthest_behind(&marks);
             let pages = store::log::read_after(engine, mark, PAGES_PER_RUN).await?;
@@ -106,24 +114,48 @@ impl Projector {
         self.furthest_behind(marks).1.len() == self.shards as usize
     }
 
-    /// Learns the versions that the decider's checkpoint has.
-    async fn know_versions(&self, engine: &dyn Engine) -> Result<(), StoreError> {
-        if let Some(network) = store::network::read(engine).await? {
-            *self.versions.lock().unwrap_or_else(PoisonError::into_inner) = network.versions;
+    /// Learns every version that a page up to `position` introduces: from the decider's checkpoint, which may be older,
+    /// and from the pages after it.
+    async fn learn_versions(&self, engine: &dyn Engine, position: Position) -> Result<(), StoreError> {
+        if self.known().through >= position {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Returns all versions that any of these pages needs.
-    fn versions_with(&self, pages: &[Page]) -> Versions {
-        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in pages.iter().flat_map(|page| &page.entries) {
-            if let Entry::VersionIntroduced(terms) = entry
-                && versions.numbered(terms.number).is_none()
-            {
-                versions.introduce((**terms).clone()).expect("the log introduces versions in their order");
+        if let Some(network) = store::network::read(engine).await? {
+            let mut known = self.known();
+            if network.position > known.through {
+                *known = Known { versions: network.versions, through: network.position };
             }
         }
-        versions.clone()
+        loop {
+            let through = self.known().through;
+            if through >= position {
+                return Ok(());
+            }
+            let pages = store::log::read_after(engine, through, PAGES_PER_RUN).await?;
+            if pages.is_empty() {
+                return Err(store::log::missing(through + 1));
+            }
+            self.versions_with(&pages);
+        }
+    }
+
+    /// Returns all versions that any of these pages needs, and keeps those they introduce.
+    fn versions_with(&self, pages: &[Page]) -> Versions {
+        let mut known = self.known();
+        for entry in pages.iter().flat_map(|page| &page.entries) {
+            if let Entry::VersionIntroduced(terms) = entry
+                && known.versions.numbered(terms.number).is_none()
+            {
+                let introduced = known.versions.introduce((**terms).clone());
+                introduced.expect("the log introduces versions in their order");
+            }
+        }
+        // The pages follow the mark, up to which every version is known.
+        known.through = known.through.max(pages.last().map_or(0, |page| page.position));
+        known.versions.clone()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -58,7 +58,8 @@ pub(crate) fn state(head: &AdoptionHead) -> &'static str {
 pub(crate) fn hold(request: &Request<'_>, head: &AdoptionHead) -> Option<HoldView> {
     match &head.state {
         AdoptionState::Held(reason) => {
-            Some(HoldView::new(reason, request.language, |account| request.name(account)))
+            let profile = &request.settings().profile;
+            Some(HoldView::new(reason, profile, request.language, |account| request.name(account)))
         }
         AdoptionState::Absent | AdoptionState::Unpriced | AdoptionState::Posted(_) => None,
     }

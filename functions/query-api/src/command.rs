@@ -4,6 +4,7 @@ use domain::log::{AdjustmentTerms, Command, PauseScope, Paused};
 use domain::{Amount, BusinessDate, OrderId, Owner, VersionTerms};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use store::progress::PartitionName;
 
 use crate::view::order_text;
 
@@ -90,6 +91,33 @@ pub(crate) enum CommandBody {
         /// What was done.
         text: String,
     },
+    /// Delete the bytes of a record that was refused. Its listing stays, and the log says who deleted them.
+    PurgeQuarantined(RefusedRecord),
+}
+
+/// Where a refused record is, as `/v1/quarantine` names it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefusedRecord {
+    source: String,
+    topic: String,
+    partition: i32,
+    offset: i64,
+}
+
+impl RefusedRecord {
+    /// Returns the partition of the record, and its offset.
+    pub(crate) fn place(&self) -> (PartitionName, i64) {
+        let Self { source, topic, partition, offset } = self.clone();
+        (PartitionName { source, topic, partition }, offset)
+    }
+}
+
+impl std::fmt::Display for RefusedRecord {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { source, topic, partition, offset } = self;
+        write!(formatter, "offset {offset} of {topic}-{partition} of {source}")
+    }
 }
 
 /// A place of the price book.
@@ -139,6 +167,9 @@ impl CommandBody {
                     .collect::<Result<_, String>>()?,
             },
             Self::Note { text } => Command::Note { text },
+            Self::PurgeQuarantined(record) => {
+                Command::Note { text: format!("purged the refused bytes at {record}") }
+            }
         })
     }
 }
@@ -195,6 +226,10 @@ pub(crate) enum CommandView {
     Note {
         text: String,
     },
+    /// What an operator asked for and was refused before it came to the decider.
+    Rejected {
+        what: String,
+    },
 }
 
 impl From<&Command> for CommandView {
@@ -224,6 +259,7 @@ impl From<&Command> for CommandView {
             Command::RetireSource { source } => Self::RetireSource { source },
             Command::TakeOverPlaces { places } => Self::TakeOverPlaces { count: places.len() },
             Command::Note { text } => Self::Note { text },
+            Command::Rejected { what, .. } => Self::Rejected { what },
         }
     }
 }

@@ -21,6 +21,7 @@ mod missed;
 mod network;
 mod position;
 mod problem;
+mod refused;
 mod request;
 mod route;
 mod routes;
@@ -44,6 +45,7 @@ use crate::language::Language;
 use crate::network::KnownNetwork;
 use crate::problem::Problem;
 use crate::request::Request;
+use crate::route::{PathValues, Route};
 
 pub use crate::access::{ACCOUNT_CLAIM, APPROVE_SCOPE, OPERATE_SCOPE, READ_SCOPE};
 pub use crate::routes::{RouteName, route_names};
@@ -105,6 +107,23 @@ impl QueryApi {
     async fn answer(&self, event: &Event, context: &Context) -> Result<Answer, Problem> {
         let (route, path_values) = route::find(routes::ALL, event.method(), event.path())?;
         let caller = Caller::of(event.claims());
+        let answer = self.answer_on(route, path_values, caller.clone(), event, context).await;
+        if let Err(problem) = &answer
+            && route.access == Access::Command
+        {
+            refused::keep(problem, caller.as_ref(), event, context).await?;
+        }
+        answer
+    }
+
+    async fn answer_on(
+        &self,
+        route: &'static Route,
+        path_values: PathValues,
+        caller: Option<Caller>,
+        event: &Event,
+        context: &Context,
+    ) -> Result<Answer, Problem> {
         route.access.check(caller.as_ref(), &path_values)?;
         let mut request = Request::new(self, context, route, caller, path_values, event)?;
         if route.access == Access::Public {

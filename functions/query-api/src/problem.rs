@@ -116,6 +116,15 @@ impl Problem {
         }
     }
 
+    /// Returns what is wrong in one line, for the operators' log.
+    pub(crate) fn in_words(&self) -> String {
+        let Texts { title, detail, .. } = self.texts(Language::English);
+        match detail {
+            Some(detail) => format!("{title}: {detail}"),
+            None => title,
+        }
+    }
+
     /// Logs what a caller is not told.
     pub(crate) fn log(&self, request_id: &str) {
         if let Self::Internal { message } | Self::Unavailable { message } = self {

@@ -8,7 +8,7 @@ mod account_upline;
 mod accounts;
 mod adoption;
 mod balance;
-mod commands;
+pub(crate) mod commands;
 mod console;
 mod explain;
 mod health;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::decide::{AdoptionInput, Decider, Inputs, Parameters, Progress, ReferralInput, Step};
+use domain::decide::{AdoptionInput, Decider, Inputs, Overtaken, Parameters, Progress, ReferralInput, Step};
 use domain::heads::{Network, lines_of};
 use domain::log::{Cause, Correction, Entry, Held, Page, PartitionProgress};
 use domain::{AdoptionRow, Amount, OrderId, Owner, Posting, ReferralRow, RowKey};
@@ -15,13 +15,15 @@ use crate::request::Request;
 const PAGES_MAX: usize = 64;
 /// How many steps it makes, at most, so that what it loads is bounded.
 const STEPS_MAX: usize = 2_000;
+/// How often it begins again because the log went on.
+const ATTEMPTS_MAX: usize = 4;
 /// How many pages it lays over heads, at most.
 const TAIL_PAGES_MAX: u64 = 1_024;
 /// What a simulated row is called: it comes after every key of a source.
 const KEY_PREFIX: &str = "\u{10FFFF}simulated-";
 
 /// What is supposed to arrive.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Supposed {
     /// Rows of referrals.
     pub(crate) referrals: Vec<ReferralRow>,
@@ -48,6 +50,16 @@ pub(crate) struct Simulated {
 
 /// Returns what would be decided if these rows arrived now.
 pub(crate) async fn simulate(request: &Request<'_>, supposed: Supposed) -> Result<Simulated, Problem> {
+    for _ in 0..ATTEMPTS_MAX {
+        if let Some(simulated) = try_to_simulate(request, supposed.clone()).await? {
+            return Ok(simulated);
+        }
+    }
+    Err(Problem::Unavailable { message: Overtaken.to_string() })
+}
+
+/// Returns what would be decided; `None` where the log went on meanwhile.
+async fn try_to_simulate(request: &Request<'_>, supposed: Supposed) -> Result<Option<Simulated>, Problem> {
     let network = request.network().await?;
     let mut decider = decider(request, &network).await?;
     let orders: BTreeSet<OrderId> = supposed.adoptions.iter().map(|(order, _)| *order).collect();
@@ -60,7 +72,9 @@ pub(crate) async fn simulate(request: &Request<'_>, supposed: Supposed) -> Resul
             Step::Load(needed) => {
                 let shards = request.settings().account_shards;
                 let loaded = needs::load(request.engine(), needed, request.marks(), shards).await?;
-                decider.provide(loaded);
+                if decider.provide(loaded).is_err() {
+                    return Ok(None);
+                }
             }
             Step::Put(page) => {
                 simulated.take_in(&page, &orders, decider.network())?;
@@ -76,7 +90,7 @@ pub(crate) async fn simulate(request: &Request<'_>, supposed: Supposed) -> Resul
         }
     }
     simulated.differences.retain(|_, difference| !difference.is_zero());
-    Ok(simulated)
+    Ok(Some(simulated))
 }
 
 /// Returns a decider over the ledger as it is, with nothing else in hand.
@@ -107,7 +121,7 @@ async fn decider(request: &Request<'_>, network: &Network) -> Result<Decider, Pr
         }
         for page in pages.into_iter().filter(|page| page.position <= end) {
             after = page.position;
-            decider.read_page(page, true);
+            decider.read_page(page, true).map_err(|error| Problem::inconsistent(error.to_string()))?;
         }
     }
     Ok(decider)

@@ -9,6 +9,7 @@ use domain::BusinessDate;
 use domain::heads::Network;
 use domain::log::{PauseScope, Position};
 use serde::Serialize;
+use store::audit::AuditReport;
 use store::progress::Progress;
 
 use crate::language::Language;
@@ -29,6 +30,8 @@ pub(crate) struct Known<'a> {
     pub(crate) progress: &'a [Progress],
     /// Whether the brake holds withdrawals back.
     pub(crate) is_braking: bool,
+    /// The latest audit's report, if there was one.
+    pub(crate) audit: Option<&'a AuditReport>,
 }
 
 /// How bad it is.
@@ -75,6 +78,8 @@ pub(crate) enum Trouble {
     ProjectionsBehind { pages: u64 },
     /// A correction goes on for long.
     CorrectionGoesOn { since: DateTime<Utc> },
+    /// An audit found that the ledger is not what its rows say.
+    AuditDifferences { count: u64, ended: DateTime<Utc> },
     /// Adoptions are held for a reason that only people can take away.
     Held { reason: String, count: u64 },
     /// Records were refused.
@@ -97,9 +102,10 @@ impl Trouble {
     /// Returns how bad it is.
     pub(crate) fn severity(&self) -> Verdict {
         match self {
-            Self::CloseOverdue { .. } | Self::ProjectionsBehind { .. } | Self::SourceBehind { .. } => {
-                Verdict::Broken
-            }
+            Self::CloseOverdue { .. }
+            | Self::ProjectionsBehind { .. }
+            | Self::SourceBehind { .. }
+            | Self::AuditDifferences { .. } => Verdict::Broken,
             Self::Held { reason, .. } if reason == "ACCOUNT_UNREADABLE" => Verdict::Broken,
             Self::SnapshotGoesOn { .. } => Verdict::Well,
             Self::Paused { is_long, .. } => {
@@ -133,6 +139,7 @@ impl Trouble {
     fn since(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::SourceBehind { read_through, .. } => *read_through,
+            Self::AuditDifferences { ended, .. } => Some(*ended),
             Self::CloseOverdue { since, .. }
             | Self::Paused { since, .. }
             | Self::CorrectionGoesOn { since } => Some(*since),
@@ -147,6 +154,7 @@ pub(crate) fn troubles(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble
     troubles.extend(of_source(known, thresholds));
     troubles.extend(of_close(known, thresholds));
     troubles.extend(of_work(known, thresholds));
+    troubles.extend(known.audit.filter(|report| report.found.count > 0).map(of_audit));
     troubles.extend(of_records(known));
     troubles.sort_by_key(|trouble| std::cmp::Reverse(trouble.severity()));
     troubles
@@ -216,6 +224,10 @@ fn of_work(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble> {
         troubles.push(Trouble::CorrectionGoesOn { since: instant(began_ms) });
     }
     troubles
+}
+
+fn of_audit(report: &AuditReport) -> Trouble {
+    Trouble::AuditDifferences { count: report.found.count, ended: instant(report.ended_ms) }
 }
 
 fn of_records(known: &Known<'_>) -> Vec<Trouble> {

@@ -145,9 +145,13 @@ pub struct Token {
     /// A token of an operator, which reads and operates everything.
     #[arg(long)]
     pub operate: bool,
-    /// The data directory of the stack that is to accept the token, if it has one.
+    /// The data directory of the stack that is to accept the token, if it has one. Its operators' log then says that
+    /// the token was issued.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Why, for the operators' log.
+    #[arg(long, default_value = "asked for on the command line")]
+    pub reason: String,
 }
 
 /// A ledger that an earlier command kept.

@@ -15,10 +15,10 @@ use chrono::Utc;
 use domain::BusinessDate;
 
 use crate::arguments::{Arguments, Close, Command, Export, Run, Token};
-use crate::close;
 use crate::export::ExportFile;
 use crate::stack::Stack;
 use crate::token::{DevelopmentKey, Grant};
+use crate::{asked, close};
 
 /// Carries out a command, until it is done or Ctrl-C is pressed. Returns what the process exits with.
 pub async fn carry_out(arguments: Arguments) -> Result<ExitCode> {
@@ -40,6 +40,7 @@ async fn write_export(arguments: Export) -> Result<()> {
     let file = ExportFile::open(&arguments.file)?;
     let stack = Stack::start(&arguments.kept.options()?)?;
     unless_stopped(Some(&arguments.kept.data), async {
+        asked::take_in(&stack, &arguments.kept.data).await?;
         stack.settle().await?;
         file.write(&stack).await
     })
@@ -54,6 +55,7 @@ async fn close_dates(arguments: Close) -> Result<()> {
     let until = arguments.date.unwrap_or(today);
     unless_stopped(Some(&arguments.kept.data), async {
         close::check(&stack, until).await?;
+        asked::take_in(&stack, &arguments.kept.data).await?;
         stack.settle().await?;
         show(&close::close_until(&stack, until, &arguments.reason).await?)
     })
@@ -62,7 +64,15 @@ async fn close_dates(arguments: Close) -> Result<()> {
 
 fn print_token(arguments: &Token) -> Result<()> {
     let grant = arguments.account.clone().map_or(Grant::Operate, Grant::Account);
-    show(&DevelopmentKey::kept_in(arguments.data.as_deref())?.issue(&grant, Utc::now()))
+    let token = DevelopmentKey::kept_in(arguments.data.as_deref())?.issue(&grant, Utc::now());
+    if let Some(directory) = &arguments.data {
+        let text = match &arguments.account {
+            None => "issued an operator's token".to_owned(),
+            Some(account) => format!("issued a token of the member {account}"),
+        };
+        asked::leave(directory, &arguments.reason, text)?;
+    }
+    show(&token)
 }
 
 /// Does the work unless Ctrl-C is pressed first; then it says what is kept.

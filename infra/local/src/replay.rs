@@ -35,6 +35,16 @@ pub fn captures(files: &[PathBuf]) -> Result<Vec<Capture>> {
     files.iter().map(|file| Capture::read(file)).collect()
 }
 
+/// Returns what a replay of these captures does, for the operators' log.
+#[must_use]
+pub fn in_words(captures: &[Capture]) -> String {
+    let each: Vec<String> = captures
+        .iter()
+        .map(|capture| format!("{} ({} records)", capture.source, capture.records.len()))
+        .collect();
+    format!("replayed {}", each.join(", "))
+}
+
 /// Returns how many partitions the captures show of a topic that carries adoptions, at most.
 #[must_use]
 pub fn orders_partitions(captures: &[Capture], profile: &Profile) -> i32 {

@@ -196,6 +196,11 @@ impl Stack {
         self.triggers.spawn(Arc::clone(&self.schedules).run(Arc::clone(&self.shared), closing));
     }
 
+    /// Has the scheduler call once, out of its turn: something was asked for that no message told of.
+    pub async fn call_schedules(&self) {
+        self.schedules.call(&self.shared, Closing::WhenAskedFor).await;
+    }
+
     /// Waits until nothing is being worked on and nothing waits for more than a delay.
     pub async fn idle(&self) -> Result<()> {
         loop {

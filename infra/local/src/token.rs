@@ -70,14 +70,21 @@ impl DevelopmentKey {
     }
 
     fn read_or_make(path: &Path) -> Result<Self> {
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        match fs::read(path) {
+            Ok(bytes) => return Self::new(bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut bytes = vec![0; KEY_BYTES];
+        getrandom::fill(&mut bytes).context("this system has no random numbers")?;
+        // The key's file appears whole or not at all: half a key on a full disk would stay there.
+        let part = path.with_extension(format!("{}.part", std::process::id()));
+        let made = write_for_owner(&part, &bytes).and_then(|()| fs::hard_link(&part, path));
+        // What is left of a failed attempt is only in the way.
+        let _ = fs::remove_file(&part);
         match made {
-            Ok(mut file) => {
-                let mut bytes = vec![0; KEY_BYTES];
-                getrandom::fill(&mut bytes).context("this system has no random numbers")?;
-                file.write_all(&bytes)?;
-                Self::new(bytes)
-            }
+            Ok(()) => Self::new(bytes),
+            // Another process made one first.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::new(fs::read(path)?),
             Err(error) => Err(error.into()),
         }
@@ -139,6 +146,12 @@ impl DevelopmentKey {
         mac.update(signed.as_bytes());
         mac
     }
+}
+
+fn write_for_owner(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Checks tokens as API Gateway's JWT authorizer does.

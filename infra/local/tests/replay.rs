@@ -77,27 +77,60 @@ fn records_that_were_read_are_not_read_again_and_a_closed_date_stays_closed() {
 fn a_data_directory_has_one_process_at_a_time_and_a_sentence_for_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let _owner = SqliteEngine::open(directory.path()).unwrap();
-    let mut replay = contribution();
-    replay.arg("replay").arg(capture("ordering-incident")).arg("--data").arg(directory.path());
+    let capture = capture("ordering-incident");
+    let capture = capture.to_str().unwrap();
+    let commands: [&[&str]; 5] =
+        [&["replay", capture], &["run", "--port", "0"], &["close"], &["status"], &["export", "/dev/null"]];
+    for arguments in commands {
+        let refused = failure_of(contribution().args(arguments).arg("--data").arg(directory.path()));
+        let id = std::process::id().to_string();
+        assert!(
+            refused.contains("is in use by process") && refused.contains(&id),
+            "{arguments:?}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn what_shows_or_changes_a_ledger_never_takes_the_built_in_one_instead() {
+    let capture = capture("ordering-incident");
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().to_str().unwrap();
+    for arguments in [&["status"][..], &["export", "/dev/null"], &["close", "2026-01-10"]] {
+        let refused = failure_of(contribution().args(arguments));
+        assert!(refused.contains("--data"), "{arguments:?}: {refused}");
+        let refused = failure_of(contribution().args(arguments).args(["--data", empty]));
+        assert!(refused.contains("holds no ledger"), "{arguments:?}: {refused}");
+    }
+    let nothing = success_of(contribution().arg("replay").arg(&capture).args(["--as-of", "2025-12-01"]));
+    assert!(nothing.contains("becomes effective on"), "what is posted is only not due yet: {nothing}");
+}
+
+/// Runs a replay whose files may have so many blocks of 512 bytes each. It must fail.
+fn refused_by_the_disk(data: &Path, blocks: u32) -> String {
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+    let mut replay = Command::new("sh");
+    replay.args(["-c", &script, "sh"]).arg(env!("CARGO_BIN_EXE_contribution")).arg("replay");
+    replay.arg(capture("flattened-regions")).arg("--data").arg(data);
+    let started = Instant::now();
     let refused = failure_of(&mut replay);
-    let id = std::process::id().to_string();
-    assert!(refused.contains("is in use by process") && refused.contains(&id), "{refused}");
+    assert!(started.elapsed() < Duration::from_secs(5), "{blocks} blocks: {:?}", started.elapsed());
+    refused
 }
 
 #[test]
 fn a_disk_that_takes_no_writes_ends_the_replay_within_seconds_and_names_the_directory() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().join("ledger");
-    let script = "trap '' XFSZ; ulimit -f 300; exec \"$@\"";
-    let mut replay = Command::new("sh");
-    replay.args(["-c", script, "sh"]).arg(env!("CARGO_BIN_EXE_contribution")).arg("replay");
-    replay.arg(capture("flattened-regions")).arg("--data").arg(&data);
-    let started = Instant::now();
-    let refused = failure_of(&mut replay);
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    assert!(refused.contains(&data.display().to_string()), "{refused}");
-    let mut again = contribution();
-    success_of(again.arg("replay").arg(capture("flattened-regions")).arg("--data").arg(&data));
+    // From the first byte to where the tables have several hundred pages.
+    for blocks in [0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 80, 100, 130, 160, 200, 240, 280, 320, 360] {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("ledger");
+        let refused = refused_by_the_disk(&data, blocks);
+        assert!(refused.contains(&data.display().to_string()), "{blocks} blocks: {refused}");
+        assert!(refused.contains("space") || refused.contains("too large"), "{blocks} blocks: {refused}");
+        assert!(refused.lines().count() < 20, "{blocks} blocks: {refused}");
+        let mut again = contribution();
+        success_of(again.arg("replay").arg(capture("flattened-regions")).arg("--data").arg(&data));
+    }
 }
 
 #[test]

@@ -74,18 +74,50 @@ pub(super) fn price(
 }
 
 /// Reads a whole number, also as text, and also with decimals if they are zeros: a column of type
-/// `numeric` that holds whole numbers.
-pub(super) fn whole_number(value: &Scalar<'_>) -> Option<i64> {
-    let text = match value {
-        Scalar::Number(number) => *number,
-        Scalar::Text(text) => text.trim_end(),
-        _ => return None,
+/// `numeric` that holds whole numbers. Bytes are read where the message itself says that they are a decimal's.
+pub(super) fn whole_number(value: &Scalar<'_>, schema: Option<&Schema>) -> Option<i64> {
+    let in_bytes = number_in_bytes(value, schema);
+    let text = match (&in_bytes, value) {
+        (Some(number), _) => number,
+        (None, Scalar::Number(number)) => *number,
+        (None, Scalar::Text(text)) => text.trim_end(),
+        (None, _) => return None,
     };
     text.parse().ok().or_else(|| {
         let digits = Digits::read(text)?;
         let (units, rest) = digits.at_scale(0)?;
         if rest { None } else { i64::try_from(units).ok() }
     })
+}
+
+/// Reads the digits of a decimal that the message itself says is written as bytes: by a schema with a scale, or by
+/// a structure with one. Nothing is supposed.
+pub(super) fn number_in_bytes(value: &Scalar<'_>, schema: Option<&Schema>) -> Option<String> {
+    let (unscaled, scale) = match value {
+        Scalar::Text(text) => {
+            let schema = schema.filter(|schema| schema.primitive.as_deref() == Some("bytes"))?;
+            (self::unscaled(text)?, schema.parameters.get("scale")?.parse::<i32>().ok()?)
+        }
+        Scalar::Other(json) => {
+            let decimal = serde_json::from_str::<VariableScaleDecimal>(json).ok()?;
+            (self::unscaled(&decimal.value)?, decimal.scale)
+        }
+        Scalar::Null | Scalar::Boolean(_) | Scalar::Number(_) => return None,
+    };
+    digits_of(unscaled, scale)
+}
+
+/// Returns `unscaled` times 10^-scale in digits, without zeros at the end of its decimals.
+fn digits_of(unscaled: i128, scale: i32) -> Option<String> {
+    let Ok(decimals @ 1..) = usize::try_from(scale) else {
+        let zeros = 10_i128.checked_pow(scale.unsigned_abs())?;
+        return Some(unscaled.checked_mul(zeros)?.to_string());
+    };
+    let sign = if unscaled < 0 { "-" } else { "" };
+    let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = decimals.checked_add(1)?.min(1_000));
+    let (integer, fraction) = digits.split_at(digits.len().checked_sub(decimals)?);
+    let number = format!("{sign}{integer}.{fraction}");
+    Some(number.trim_end_matches('0').trim_end_matches('.').to_owned())
 }
 
 /// How a decimal is written as text.
@@ -355,7 +387,42 @@ mod tests {
             ("9223372036854775807", Some(i64::MAX)),
         ] {
             let raw: Box<RawValue> = serde_json::from_str(json).expect("JSON");
-            assert_eq!(whole_number(&Scalar::of(&raw)), expected, "{json}");
+            assert_eq!(whole_number(&Scalar::of(&raw), None), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_in_bytes_are_read_where_the_message_gives_their_scale() {
+        let read = |json: &str, schema: Option<&str>| {
+            let raw: Box<RawValue> = serde_json::from_str(json).expect("JSON");
+            let schema: Option<Schema> = schema.map(|schema| serde_json::from_str(schema).expect("a schema"));
+            whole_number(&Scalar::of(&raw), schema.as_ref())
+        };
+        let scale = |scale: i32| format!(r#"{{"type": "bytes", "parameters": {{"scale": "{scale}"}}}}"#);
+        assert_eq!(read(r#""Cw==""#, Some(&scale(0))), Some(11));
+        // 1100 at scale 2.
+        assert_eq!(read(r#""BEw=""#, Some(&scale(2))), Some(11));
+        assert_eq!(read(r#""Cw==""#, Some(&scale(-1))), Some(110));
+        assert_eq!(read(r#""Cw==""#, Some(&scale(1))), None, "1.1 is no whole number");
+        assert_eq!(read(r#"{"scale": 0, "value": "Cw=="}"#, None), Some(11));
+        assert_eq!(read(r#""Cw==""#, None), None, "nothing says that these are bytes");
+        assert_eq!(read(r#""Cw==""#, Some(r#"{"type": "bytes"}"#)), None, "nothing gives a scale");
+        assert_eq!(read(r#""Cw==""#, Some(&scale(i32::MAX))), None);
+        assert_eq!(read(r#""Cw==""#, Some(&scale(i32::MIN))), None);
+    }
+
+    #[test]
+    fn digits_are_those_of_the_number() {
+        for (unscaled, scale, expected) in [
+            (11, 0, Some("11")),
+            (-11, 1, Some("-1.1")),
+            (5, 3, Some("0.005")),
+            (1_100, 2, Some("11")),
+            (0, 2, Some("0")),
+            (7, -2, Some("700")),
+            (i128::MAX, -1, None),
+        ] {
+            assert_eq!(digits_of(unscaled, scale).as_deref(), expected, "{unscaled} {scale}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The decoder.
 
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
 
 use super::column::{Alias, Cell, Cells, Column};
 use super::document::{Document, Record};
@@ -51,11 +51,12 @@ pub fn decode(profile: &Profile, record: KafkaRecord<'_>) -> Result<Decoded, Ref
             return Ok(Decoded::Control(Control::Heartbeat { source_ts_ms }));
         }
         Subject::Transactions => return Ok(Decoded::Control(Control::TransactionBoundary)),
-        Subject::Messages => return Ok(Decoded::Control(Control::LogicalMessage)),
+        Subject::Messages => return Ok(Decoded::Control(Control::LogicalMessage { committed_ms: None })),
     };
     let (event, origin) = event::read(fields, &profile.encoding)?;
     if matches!(event, Event::Message) {
-        return Ok(Decoded::Control(Control::LogicalMessage));
+        let committed_ms = origin.ts_ms.filter(|_| origin.is_transactional);
+        return Ok(Decoded::Control(Control::LogicalMessage { committed_ms }));
     }
     if !topic.carries(origin.schema.as_deref(), origin.table.as_deref()) {
         return Err(Refusal::OtherTable { table: name_of(&origin) });
@@ -115,7 +116,7 @@ impl Change {
 }
 
 /// A table that was emptied at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truncate {
     /// The table.
     pub table: SourceTable,
@@ -126,6 +127,13 @@ pub struct Truncate {
 }
 
 impl Truncate {
+    /// Returns what it means for the row of this key as text, if it is a row of the table: its delete.
+    #[must_use]
+    pub fn delete_in(&self, row_key: &str) -> Option<Change> {
+        let row_key: RowKey = row_key.parse().ok()?;
+        (row_key.topic() == self.rows_of).then(|| self.delete_of(row_key))
+    }
+
     /// What it means for one row of the table: its delete.
     #[must_use]
     pub fn delete_of(&self, row_key: RowKey) -> Change {
@@ -150,8 +158,12 @@ pub enum Control {
     },
     /// A tombstone whose key does not name a row: it has no key, or the row's key is other columns.
     Tombstone,
-    /// Something the source's applications wrote into the log beside the tables (`op` = `m`).
-    LogicalMessage,
+    /// Something that was written into the source's log beside the tables (`op` = `m`).
+    LogicalMessage {
+        /// When its transaction was committed, in milliseconds since 1970, where it is in a topic of rows: whatever was
+        /// committed before and belongs into its partition came before it.
+        committed_ms: Option<i64>,
+    },
     /// The begin or the end of a transaction of the source.
     TransactionBoundary,
 }
@@ -172,7 +184,7 @@ fn tombstone(profile: &Profile, topic: Topic<'_>, record: KafkaRecord<'_>) -> Re
     if let Some(column) = foreign {
         return Err(Refusal::OtherKey { column: column.to_owned() });
     }
-    let Some(row_key) = message_key(topic, &key) else {
+    let Some(row_key) = message_key(topic, &key)? else {
         return Ok(Decoded::Control(Control::Tombstone));
     };
     Ok(Decoded::Change(Change {
@@ -205,11 +217,18 @@ fn row_change(
     // A key that cannot be read spoils nothing where the row says which one it is.
     let key = record.key.filter(|bytes| !bytes.is_empty()).and_then(|bytes| Document::parse(bytes).ok());
     let row_key = key
-        .and_then(|key| message_key(topic, &key))
+        .map_or(Ok(None), |key| message_key(topic, &key))?
         .or_else(|| image_key(topic, image.as_ref()?))
         .ok_or(Refusal::NoKey)?;
     let cells = match &image {
-        Some(image) if operation != Operation::Delete => cells(topic.table, image, encoding)?,
+        Some(image) if operation != Operation::Delete => {
+            let cells = cells(topic.table, image, encoding)?;
+            // An update may name only what changed, and that may be nothing of ours. A whole row names something.
+            if cells.is_empty() && origin.code != Some(Code::Update) {
+                return Err(Refusal::NoColumn { table: topic.table.holds().name() });
+            }
+            cells
+        }
         _ => Cells::new(),
     };
     let version = version(origin, operation, place);
@@ -246,27 +265,29 @@ fn version(origin: &Origin, operation: Operation, place: Place) -> SourceVersion
 }
 
 /// The row's key from the message key, unless the profile says that it is made of other columns.
-fn message_key(topic: Topic<'_>, key: &Document<'_>) -> Option<RowKey> {
+fn message_key(topic: Topic<'_>, key: &Document<'_>) -> Result<Option<RowKey>, Refusal> {
     let values = key.values();
+    if let Some((_, field)) = values.iter().find(|(_, field)| field.is_avro_union()) {
+        return Err(Refusal::AvroJson { field: field.name.clone().into_owned() });
+    }
     let configured = topic.table.key();
-    let raw: Vec<&RawValue> = if configured.is_empty() {
-        values.into_iter().map(|(_, raw)| raw).collect()
+    let named = |column| values.iter().find(|(name, _)| *name == Some(column)).map(|(_, field)| field);
+    let parts: Option<Vec<String>> = if configured.is_empty() {
+        values.iter().map(|(_, field)| key_value(field)).collect()
     } else {
-        let named = |column| values.iter().find(|(name, _)| *name == Some(column)).map(|(_, raw)| *raw);
-        configured.names().map(named).collect::<Option<_>>()?
+        configured.names().map(|column| key_value(named(column)?)).collect()
     };
-    let values: Option<Vec<String>> = raw.into_iter().map(key_value).collect();
-    RowKey::new(topic.rows_of(), values?)
+    Ok(parts.and_then(|parts| RowKey::new(topic.rows_of(), parts)))
 }
 
 /// The row's key from its image: the columns that the profile names, or else the business key.
 fn image_key(topic: Topic<'_>, image: &Record<'_>) -> Option<RowKey> {
     let configured = topic.table.key();
     let values: Option<Vec<String>> = if configured.is_empty() {
-        let first = topic.table.business_key().names().find_map(|name| image.raw(name));
-        first.map(|raw| key_value(raw).map(|value| vec![value]))?
+        let first = topic.table.business_key().names().find_map(|name| image.field(name));
+        first.map(|field| key_value(&field).map(|value| vec![value]))?
     } else {
-        configured.names().map(|name| key_value(image.raw(name)?)).collect()
+        configured.names().map(|name| key_value(&image.field(name)?)).collect()
     };
     RowKey::new(topic.rows_of(), values?)
 }

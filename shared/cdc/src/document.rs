@@ -51,12 +51,20 @@ impl<'a> Document<'a> {
     }
 
     /// Its fields in order of their names, or its single value without a name.
-    pub(super) fn values(&self) -> Vec<(Option<&str>, &'a RawValue)> {
+    pub(super) fn values(&self) -> Vec<(Option<&str>, Field<'_>)> {
         match &self.payload {
-            Payload::Object(fields) => {
-                fields.iter().map(|(name, raw)| (Some(name.0.as_ref()), *raw)).collect()
+            Payload::Object(fields) => fields
+                .iter()
+                .map(|(name, raw)| {
+                    let name = name.0.as_ref();
+                    let schema = self.schema.as_ref().and_then(|schema| schema.child(name));
+                    (Some(name), Field { name: Cow::Borrowed(name), value: Scalar::of(raw), schema })
+                })
+                .collect(),
+            Payload::Other(raw) => {
+                let name = Cow::Borrowed("the key");
+                vec![(None, Field { name, value: Scalar::of(raw), schema: self.schema.as_ref() })]
             }
-            Payload::Other(raw) => vec![(None, *raw)],
         }
     }
 
@@ -163,6 +171,11 @@ impl<'a> Record<'a> {
     /// The value of a field as its JSON text.
     pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         self.fields.get(name).copied()
+    }
+
+    /// Whether this is a change wrapped as a `CloudEvent`, whose row is somewhere inside.
+    pub(super) fn is_cloud_event(&self) -> bool {
+        ["specversion", "type", "data"].iter().all(|name| self.fields.contains_key(*name))
     }
 
     /// The names of its fields.

@@ -60,6 +60,8 @@ pub(super) struct Origin {
     pub(super) code: Option<Code>,
     pub(super) snapshot: SnapshotPhase,
     pub(super) ts_ms: Option<i64>,
+    /// Whether it was written within a transaction, so that `ts_ms` is a commit.
+    pub(super) is_transactional: bool,
     pub(super) sequence: Option<Sequence>,
     pub(super) lsn: Option<u64>,
     pub(super) schema: Option<String>,
@@ -92,13 +94,14 @@ struct OriginFields<'a> {
     sequence: Option<Field<'a>>,
     snapshot: Option<Field<'a>>,
     ts_ms: Option<Field<'a>>,
+    transaction: Option<Field<'a>>,
     schema: Option<Field<'a>>,
     table: Option<Field<'a>>,
 }
 
 impl Origin {
     fn read(code: Option<Code>, fields: OriginFields<'_>) -> Result<Self, Refusal> {
-        let OriginFields { lsn, sequence, snapshot, ts_ms, schema, table } = fields;
+        let OriginFields { lsn, sequence, snapshot, ts_ms, transaction, schema, table } = fields;
         for field in [&lsn, &sequence, &snapshot, &ts_ms, &schema, &table].into_iter().flatten() {
             if field.is_avro_union() {
                 return Err(Refusal::AvroJson { field: field.name.clone().into_owned() });
@@ -112,6 +115,7 @@ impl Origin {
             code,
             snapshot: phase,
             ts_ms: ts_ms.and_then(|field| field.timestamp_ms()),
+            is_transactional: transaction.is_some_and(|field| !field.is_null()),
             sequence: sequence.and_then(|field| Sequence::parse(field.text()?)),
             lsn: lsn.and_then(|field| field.log_position()),
             schema: text(schema),
@@ -122,7 +126,9 @@ impl Origin {
 
 /// Reads what happened, and where it comes from.
 pub(super) fn read<'a>(record: Record<'a>, encoding: &Encoding) -> Result<(Event<'a>, Origin), Refusal> {
-    if is_envelope(&record, &encoding.added_field_prefix) {
+    if record.is_cloud_event() {
+        Err(Refusal::CloudEvent)
+    } else if is_envelope(&record, &encoding.added_field_prefix) {
         from_envelope(record)
     } else {
         from_flattened(record, &encoding.added_field_prefix)
@@ -166,6 +172,7 @@ fn from_envelope(mut record: Record<'_>) -> Result<(Event<'_>, Origin), Refusal>
             sequence: field("sequence"),
             snapshot: field("snapshot"),
             ts_ms: field("ts_ms"),
+            transaction: field("txId"),
             schema: field("schema"),
             table: field("table"),
         },
@@ -197,6 +204,7 @@ fn from_flattened<'a>(record: Record<'a>, prefix: &str) -> Result<(Event<'a>, Or
             sequence: added(&["source_sequence", "sequence"]),
             snapshot: added(&["source_snapshot", "snapshot"]),
             ts_ms: added(&["source_ts_ms"]),
+            transaction: added(&["source_txId", "txId"]),
             schema: added(&["source_schema", "schema"]),
             table: added(&["source_table", "table"]),
         },

@@ -56,6 +56,7 @@ mod row_state;
 mod snapshot;
 mod standing;
 mod time;
+mod usable;
 mod value;
 mod version;
 

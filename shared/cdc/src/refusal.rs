@@ -19,14 +19,29 @@ pub enum Refusal {
     },
     /// The value is not JSON.
     #[error(
-        "the value is not JSON at line {line}, column {column}; use Kafka Connect's JsonConverter for \
-         keys and values"
+        "the key or the value is not JSON at line {line}, column {column}; use Kafka Connect's JsonConverter \
+         for keys and values"
     )]
     MalformedJson {
         /// Line of the first error, from 1.
         line: usize,
         /// Column of the first error, in bytes.
         column: usize,
+    },
+    /// The value is a `CloudEvent`.
+    #[error(
+        "the value is a CloudEvent, whose row is wrapped; let the connector write plain JSON with \
+         value.converter=org.apache.kafka.connect.json.JsonConverter"
+    )]
+    CloudEvent,
+    /// A whole row without any column that the profile names.
+    #[error(
+        "the row has none of the columns that the profile names for the table of {table}; name them in the \
+         profile's `columns`, or check the connector's converter and transforms"
+    )]
+    NoColumn {
+        /// What the table holds.
+        table: &'static str,
     },
     /// The value is JSON, but no message of Debezium's.
     #[error("the value is not {expected}; check the connector's converter and transforms")]
@@ -78,6 +93,12 @@ pub enum Refusal {
          columns in the `key` of the topic in the profile"
     )]
     NoKey,
+    /// The row stands, and has nothing by which the rules could know it.
+    #[error("the row cannot take part: {why}; correct it at the source")]
+    Unusable {
+        /// Which column is at fault, and what helps.
+        why: String,
+    },
     /// The value is in Avro's JSON encoding.
     #[error(
         "the field `{field}` is a union in Avro's JSON encoding; let the connector write JSON with \
@@ -97,12 +118,15 @@ impl Refusal {
         match self {
             Self::UnknownTopic { .. } => "UNKNOWN_TOPIC",
             Self::MalformedJson { .. } => "MALFORMED_JSON",
+            Self::CloudEvent => "CLOUD_EVENT",
+            Self::NoColumn { .. } => "NO_COLUMN",
             Self::InvalidMessage { .. } => "INVALID_MESSAGE",
             Self::MissingField { .. } => "MISSING_FIELD",
             Self::InvalidField { .. } => "INVALID_FIELD",
             Self::OtherTable { .. } => "OTHER_TABLE",
             Self::OtherKey { .. } => "OTHER_KEY",
             Self::NoKey => "NO_KEY",
+            Self::Unusable { .. } => "UNUSABLE_ROW",
             Self::AvroJson { .. } => "AVRO_JSON",
         }
     }
@@ -119,12 +143,15 @@ mod tests {
         let refusals = [
             Refusal::UnknownTopic { topic: "other".to_owned() },
             Refusal::MalformedJson { line: 1, column: 2 },
+            Refusal::CloudEvent,
+            Refusal::NoColumn { table: "users" },
             Refusal::InvalidMessage { expected: "an object" },
             Refusal::MissingField { fields: "`status`".to_owned() },
             Refusal::InvalidField { field: "status".to_owned(), expected: "text" },
             Refusal::OtherTable { table: "public.other".to_owned() },
             Refusal::OtherKey { column: "order_id".to_owned() },
             Refusal::NoKey,
+            Refusal::Unusable { why: "the `order` of profile guide is null".to_owned() },
             Refusal::AvroJson { field: "after".to_owned() },
         ];
         let codes: BTreeSet<&str> = refusals.iter().map(Refusal::code).collect();

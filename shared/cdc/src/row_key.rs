@@ -5,9 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use super::value::Scalar;
+use super::decimal;
+use super::value::{Field, Scalar};
 
 /// Which row of the source a change is about: the topic of its table and its primary key, for example
 /// `dbserver1.rwa_planting.planting_orders/55`.
@@ -55,11 +55,14 @@ impl RowKey {
 }
 
 /// A value of a key in its normal form; nothing, where it is null.
-pub(super) fn key_value(raw: &RawValue) -> Option<String> {
-    match Scalar::of(raw) {
+pub(super) fn key_value(field: &Field<'_>) -> Option<String> {
+    if let Some(number) = decimal::number_in_bytes(&field.value, field.schema) {
+        return Some(number);
+    }
+    match &field.value {
         Scalar::Null => None,
         Scalar::Boolean(value) => Some(value.to_string()),
-        Scalar::Number(number) => Some(number.to_owned()),
+        Scalar::Number(number) => Some((*number).to_owned()),
         // Blanks at the end mean nothing (`char(n)`).
         Scalar::Text(text) => Some(text.trim_end().to_owned()),
         Scalar::Other(json) => {

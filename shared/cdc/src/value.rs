@@ -107,7 +107,7 @@ impl Field<'_> {
 
     /// What the row has in this column, or nothing where the connector does not know it.
     pub(super) fn cell(&self, column: Column, encoding: &Encoding) -> Option<Cell> {
-        if self.text() == Some(UNAVAILABLE) {
+        if self.text().is_some_and(|text| UNAVAILABLE.contains(&text)) {
             return None;
         }
         if self.is_null() {
@@ -136,20 +136,26 @@ impl Field<'_> {
     }
 
     fn order(&self) -> Result<Option<String>, Problem> {
-        decimal::whole_number(&self.value)
+        decimal::whole_number(&self.value, self.schema)
             .and_then(|number| OrderId::new(u64::try_from(number).ok()?))
             .map(|order| Some(order.to_string()))
             .ok_or(Problem::Order)
     }
 
     fn tree_count(&self) -> Result<Option<String>, Problem> {
-        let number = decimal::whole_number(&self.value).ok_or(Problem::WholeNumber)?;
+        let number = decimal::whole_number(&self.value, self.schema).ok_or(Problem::WholeNumber)?;
         Ok(Some(number.to_string()))
     }
 
-    /// An account. Blanks at its end mean nothing, and nothing but blanks is no account.
+    /// An account, also one that the source keeps as a whole number. Blanks at its end mean nothing, and nothing
+    /// but blanks is no account.
     fn account(&self) -> Result<Option<String>, Problem> {
-        match self.text().ok_or(Problem::Account)?.trim_end() {
+        let text = match &self.value {
+            Scalar::Number(number) if number.bytes().all(|digit| digit.is_ascii_digit()) => *number,
+            Scalar::Text(text) => text,
+            _ => return Err(Problem::Account),
+        };
+        match text.trim_end() {
             "" => Ok(None),
             text => text
                 .parse()
@@ -158,8 +164,14 @@ impl Field<'_> {
         }
     }
 
+    /// A status, also one that the source keeps as a number.
     fn status(&self) -> Result<Option<String>, Problem> {
-        match self.text().ok_or(Problem::Text)?.trim_end() {
+        let text = match &self.value {
+            Scalar::Number(number) => *number,
+            Scalar::Text(text) => text,
+            _ => return Err(Problem::Text),
+        };
+        match text.trim_end() {
             "" => Ok(None),
             text if text.chars().count() <= MAX_STATUS_CHARACTERS => Ok(Some(text.to_owned())),
             _ => Err(Problem::Text),
@@ -180,8 +192,13 @@ impl Field<'_> {
 /// The longest status kept, in characters. The source's column holds 20.
 const MAX_STATUS_CHARACTERS: usize = 64;
 
-/// What Debezium writes for a value that PostgreSQL did not log because it is long and unchanged.
-const UNAVAILABLE: &str = "__debezium_unavailable_value";
+/// What Debezium writes for a value that PostgreSQL did not log because it is long and unchanged: as text, and as
+/// the same bytes in base64 and in hexadecimal (`binary.handling.mode`).
+const UNAVAILABLE: [&str; 3] = [
+    "__debezium_unavailable_value",
+    "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==",
+    "5f5f646562657a69756d5f756e617661696c61626c655f76616c7565",
+];
 
 #[cfg(test)]
 mod tests {
@@ -252,7 +269,19 @@ mod tests {
     #[test]
     fn a_value_the_connector_does_not_know_is_left_out() {
         for column in [Column::Account, Column::ContributionPerTree, Column::Status, Column::City] {
-            assert_eq!(read(column, r#""__debezium_unavailable_value""#), None);
+            for placeholder in UNAVAILABLE {
+                assert_eq!(read(column, &format!("\"{placeholder}\"")), None);
+            }
         }
+    }
+
+    #[test]
+    fn accounts_and_statuses_may_be_numbers() {
+        assert_eq!(cell(Column::Account, "26010100004"), value("26010100004"));
+        assert_eq!(cell(Column::Status, "3"), value("3"));
+        for json in ["1.5", "1e3", "true", "{}"] {
+            assert_eq!(cell(Column::Account, json), unreadable(Problem::Account), "{json}");
+        }
+        assert_eq!(cell(Column::Status, "true"), unreadable(Problem::Text));
     }
 }

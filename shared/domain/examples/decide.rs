@@ -105,7 +105,7 @@ fn decide(decider: &mut Decider, inputs: Inputs, spent: &mut Spent) {
                 let position = decider.network().position;
                 let loaded = needs.into_iter().map(|need| loaded(need, position)).collect();
                 let began = processor_time();
-                decider.provide(loaded);
+                decider.provide(loaded).expect("one decider alone");
                 spent.loading += processor_time().saturating_sub(began);
             }
             Step::Put(page) => {
@@ -133,7 +133,7 @@ fn loaded(need: Need, position: u64) -> Loaded {
         Need::Adoption(order) => {
             Loaded::Adoption { order, head: Box::new(AdoptionHead::default()), position }
         }
-        Need::Total(owner) => Loaded::Total { owner, total: Amount::ZERO, position },
+        Need::Total(owner) => Loaded::Total { owner, total: Some(Amount::ZERO), position },
         Need::Sum(key) => Loaded::Sum { key, node: SumNode::default(), position },
         Need::FirstOrders(_) => unreachable!("the decider completes first orders itself"),
     }

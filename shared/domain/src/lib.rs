@@ -18,8 +18,10 @@ mod posting;
 pub mod proof;
 pub mod recalculate;
 mod rows;
+mod slot;
 pub mod snapshot;
 mod talent;
+mod team;
 mod unlock;
 mod versions;
 
@@ -31,17 +33,16 @@ pub use account::{
 };
 pub use amount::{Amount, AmountOverflow, InvalidNumber, Rate, Ratio};
 pub use date::{BusinessDate, InvalidDate, Term};
-pub use distribution::{
-    Adoption, Ancestor, Distribution, InvalidLeg, Leg, LegType, Recipient, Slot, Unallocated, distribute,
-};
+pub use distribution::{Adoption, Ancestor, Distribution, Leg, LegType, Recipient, Unallocated, distribute};
 pub use ladder::{ContributionPerTree, NegativeContribution, contribution_per_tree};
 pub use order::{InvalidOrderId, OrderId, TreeCount};
 pub use policy::{Backfill, Bounds, DepthStep, InvalidPolicy, Policy, PriceLadder, Rates};
 pub use posting::{Posting, UnlockedLegs};
 pub use rows::{AdoptionRow, Column, Link, LinkRef, ReferralRow, RowKey, TermsColumn, TermsFault};
+pub use slot::{InvalidLeg, Slot};
 pub use talent::{
-    Assessment, Condition, DirectAtLevel, InvalidTalentTable, Missing, NextLevel, Report, TALENT_DEPTH,
-    TalentLevel, TalentRow, TalentTable, Team, TeamChange,
+    Assessment, Condition, DirectAtLevel, InvalidTalentTable, Missing, NextLevel, TalentRow, TalentTable,
 };
+pub use team::{Report, TALENT_DEPTH, TalentLevel, Team, TeamChange};
 pub use unlock::{InvalidUnlockFacts, OrderRange, UnlockFacts, UnlockState, affected_orders};
 pub use versions::{InvalidVersion, Version, VersionNumber, VersionTerms, Versions};

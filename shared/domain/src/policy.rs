@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
-use crate::{Amount, BusinessDate, Rate, Slot, SystemAccountKind, TalentTable, UnlockFacts};
+use crate::{Amount, BusinessDate, Rate, Slot, SystemAccountKind, TalentTable};
 
 /// The numbers that the rules leave to the business (rules, sections 3 to 7, 9 and 11), checked for
 /// consistency.
@@ -19,11 +19,13 @@ use crate::{Amount, BusinessDate, Rate, Slot, SystemAccountKind, TalentTable, Un
 pub struct Policy(Settings);
 
 impl Policy {
-    /// The most team levels there can be.
-    ///
-    /// Every level may touch one more account in the same posting, and a posting must fit one
-    /// transaction of the store.
+    /// The most team levels there can be. Each is one more account in the chain of every posting, and one more head
+    /// that the posting may change.
     pub const MAX_LEVELS: u8 = 20;
+    /// The largest number of direct adopters that a step can ask for. An account keeps as many first orders of its
+    /// direct referrals as decide it ([`UnlockFacts::KEPT`](crate::UnlockFacts::KEPT)). It exceeds the default
+    /// thresholds, so that a cancellation rarely needs the kept orders to be filled up again.
+    pub const MAX_THRESHOLD: usize = 8;
     /// The longest term of a contribution, in years.
     pub const MAX_TERM_YEARS: u8 = 100;
 
@@ -271,7 +273,7 @@ pub enum InvalidPolicy {
         /// The sum.
         sum_millionths: u64,
     },
-    /// A posting could outgrow a transaction.
+    /// Postings would have longer chains than the ledger is made for.
     #[error("level_count: {level_count} is more than {}", Policy::MAX_LEVELS)]
     TooManyLevels {
         /// The count given.
@@ -310,7 +312,7 @@ pub enum InvalidPolicy {
     #[error(
         "depth_steps, bonus_tier_steps: a step asks for {threshold} direct adopters, \
          and must ask for 1 to {}",
-        UnlockFacts::KEPT
+        Policy::MAX_THRESHOLD
     )]
     ThresholdOutOfRange {
         /// The number of direct adopters asked for.
@@ -429,7 +431,7 @@ impl TryFrom<Settings> for Policy {
             return Err(InvalidPolicy::BonusTierStepsMissTiers { bonus_count, openable });
         }
 
-        let decidable = |threshold: u32| (1..=UnlockFacts::KEPT).contains(&(threshold as usize));
+        let decidable = |threshold: u32| (1..=Self::MAX_THRESHOLD).contains(&(threshold as usize));
         if let Some(threshold) = settings.thresholds().find(|threshold| !decidable(*threshold)) {
             return Err(InvalidPolicy::ThresholdOutOfRange { threshold });
         }
@@ -459,96 +461,4 @@ fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error>
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn policy(settings: Value) -> Result<Policy, String> {
-        serde_json::from_value(settings).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn nothing_written_is_the_policy_of_the_rules() {
-        let policy = policy(json!({})).expect("a valid policy");
-        assert_eq!(policy, Policy::default());
-        assert_eq!(policy.level_count(), 15);
-        assert_eq!(policy.bonus_count(), 3);
-        assert_eq!(policy.largest_threshold(), 5);
-        assert_eq!(policy.price_ladder().base.to_string(), "22617.0000000000");
-        assert_eq!(policy.business_time_zone().name(), "Asia/Shanghai");
-        assert!(policy.team_requires_own_adoption());
-        assert!(policy.is_distributable("MINING_ENABLED") && !policy.is_distributable("mining_enabled"));
-        let forever = SystemAccountKind::ALL.map(|kind| policy.never_expires(kind));
-        assert_eq!(forever, [false, false, false, true]);
-    }
-
-    #[test]
-    fn what_is_written_replaces_its_default_and_nothing_else() {
-        let changed = policy(json!({
-            "rates": { "personal": "0.69", "operation": "0.13" },
-            "price_ladder": { "base": "100.5" },
-            "business_time_zone": "UTC",
-            "never_expires": [],
-            "backfill": "on_unlock",
-        }))
-        .expect("a valid policy");
-        assert_eq!(changed.rates().team_level, Rates::default().team_level);
-        assert_eq!(changed.price_ladder().increment, PriceLadder::default().increment);
-        assert!(!changed.never_expires(SystemAccountKind::Headquarters));
-        assert_eq!(changed.backfill(), Backfill::OnUnlock);
-        assert_eq!(
-            policy(json!({ "business_time_zone": "UTC", "backfill": "on_unlock" })),
-            Ok(Policy::default().with_business_time_zone(Tz::UTC).with_backfill(Backfill::OnUnlock)),
-        );
-    }
-
-    #[test]
-    fn fewer_levels_and_tiers_are_a_policy_too() {
-        let small = policy(json!({
-            "rates": { "personal": "0.8", "team_level": "0.0125", "team_bonus": "0" },
-            "level_count": 4,
-            "bonus_count": 1,
-            "depth_steps": [{ "direct_adopters": 8, "depth": 4 }],
-            "bonus_tier_steps": [],
-        }))
-        .expect("a valid policy");
-        assert_eq!(small.largest_threshold(), 8);
-    }
-
-    #[test]
-    fn a_contradiction_is_refused_with_what_to_fix() {
-        let steps = |steps: &[(u32, u8)]| {
-            let step = |(adopters, depth): &(u32, u8)| json!({ "direct_adopters": adopters, "depth": depth });
-            json!({ "depth_steps": steps.iter().map(step).collect::<Vec<_>>() })
-        };
-        let refused = [
-            (json!({ "rates": { "personal": "0.700001" } }), "sum to 1.000001"),
-            (json!({ "level_count": 14 }), "sum to 0.995000"),
-            (json!({ "rates": { "personal": "0.675" }, "level_count": 20 }), "must open all 20"),
-            (json!({ "level_count": 21 }), "more than 20"),
-            (steps(&[(1, 5), (1, 15)]), "more direct adopters"),
-            (steps(&[(1, 15), (2, 15)]), "open more levels"),
-            (steps(&[(1, 5), (3, 10)]), "opens 10 levels, and must open all 15"),
-            (steps(&[]), "opens 0 levels"),
-            (steps(&[(0, 15)]), "asks for 0 direct adopters, and must ask for 1 to 8"),
-            (steps(&[(9, 15)]), "asks for 9 direct adopters"),
-            (json!({ "bonus_tier_steps": [4, 2] }), "more direct adopters"),
-            (json!({ "bonus_tier_steps": [2, 9] }), "asks for 9 direct adopters"),
-            (json!({ "bonus_tier_steps": [2] }), "bonus_count: 3 must be 2"),
-            (json!({ "price_ladder": { "base": "0" } }), "more than zero"),
-            (json!({ "price_ladder": { "unit_size": 0 } }), "nonzero"),
-            (json!({ "term_years": 0 }), "must be 1 to 100"),
-            (json!({ "distributable_statuses": [] }), "at least one status"),
-            (json!({ "distributable_statuses": ["PAID", " "] }), "none may be empty"),
-            (json!({ "business_time_zone": "Shanghai" }), "IANA"),
-            (json!({ "rates": { "personal": 0.7 } }), "expected a string"),
-            (json!({ "levels": 15 }), "unknown field `levels`"),
-            (json!({ "rates": { "team": "0" } }), "unknown field `team`"),
-        ];
-        for (settings, reason) in refused {
-            let error = policy(settings.clone()).expect_err("a refusal");
-            assert!(error.contains(reason), "{settings} was refused with {error:?}");
-        }
-    }
-}
+mod tests;

@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::item::{Item, Key, Page, Query, Segment, Table, Write, Written};
+pub(crate) use crate::error::StoreError;
+use crate::item::{Item, Page, Query, Segment, Write, Written};
+use crate::key::{Key, Table};
 
 /// A future on the heap, so that its body is compiled once, where it is written.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -40,29 +42,4 @@ pub trait Engine: Send + Sync {
     /// Writes many items side by side, each by itself under its own condition. Returns one outcome per
     /// write, in the order given. The keys differ from each other.
     fn write_many(&self, writes: Vec<Write>) -> BoxFuture<'_, Vec<Result<Written, StoreError>>>;
-}
-
-/// Trouble with storage, by what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// Passing: the same call may work later. Whether it took effect is not known.
-    #[error("storage is not available: {message}")]
-    Unavailable {
-        /// What the service or the connection said: a code and a request id, never an item.
-        message: String,
-    },
-    /// Lasting: the call itself is wrong, or not allowed. It had no effect.
-    #[error("storage refused a call: {message}")]
-    Refused {
-        /// What the service said: a code and a request id, never an item.
-        message: String,
-    },
-    /// Lasting: an item is not what this version writes. It must be rebuilt from the log.
-    #[error("the item {key} cannot be read: {message}")]
-    Unreadable {
-        /// Where it is.
-        key: Box<Key>,
-        /// What is wrong with it.
-        message: String,
-    },
 }

@@ -12,9 +12,11 @@ pub mod dates;
 mod engine;
 #[cfg(any(test, feature = "engine-tests"))]
 pub mod engine_tests;
+mod error;
 pub mod heads;
 pub mod inbox;
 mod item;
+mod key;
 pub mod lists;
 pub mod log;
 pub mod marks;
@@ -27,9 +29,12 @@ pub mod rows;
 mod shard;
 pub mod snapshots;
 pub mod talent;
+pub mod truncates;
 pub mod users;
 
-pub use engine::{Answer, BoxFuture, Engine, StoreError};
-pub use item::{Change, Condition, Item, Key, Page, Query, Segment, Table, Write, Written};
+pub use engine::{Answer, BoxFuture, Engine};
+pub use error::StoreError;
+pub use item::{Change, Condition, Item, Page, Query, Segment, Write, Written};
+pub use key::{Key, Table};
 pub use memory::MemoryEngine;
 pub use shard::Shard;

@@ -18,10 +18,31 @@ pub fn position_of(key: &Key) -> Option<Position> {
     (key.table == Table::Log).then(|| key.partition.strip_prefix("LOG#")?.parse().ok()).flatten()
 }
 
+/// Returns the page that an item holds: for tools that look at the table.
+pub fn page_of(item: &Item) -> Result<Option<Page>, StoreError> {
+    if position_of(&item.key).is_none() {
+        return Ok(None);
+    }
+    let page = Page::decode(&decompress(item)?).map_err(|error| unreadable(item, error.to_string()))?;
+    Ok(Some(page))
+}
+
+/// Returns the item that holds a page.
+#[must_use]
+pub fn item_of(page: &Page) -> Item {
+    Item::new(key(page.position), 1, compress(&page.encode()))
+}
+
+/// Returns the error of a page that has to be there and is not, or does not follow the one before.
+#[must_use]
+pub fn missing(position: Position) -> StoreError {
+    let message = "the page that belongs here is missing, or does not follow the one before".to_owned();
+    StoreError::Unreadable { key: Box::new(key(position)), message }
+}
+
 /// Puts a page on condition that its number is free. This is the one write that decides.
 pub fn put<'a>(engine: &'a dyn Engine, page: &Page) -> BoxFuture<'a, Result<Written, StoreError>> {
-    let item = Item::new(key(page.position), 1, compress(&page.encode()));
-    engine.write(Write::put(item, Condition::Absent))
+    engine.write(Write::put(item_of(page), Condition::Absent))
 }
 
 /// Returns the pages after `after`, in order and without gaps, at most `count`.
@@ -49,8 +70,7 @@ async fn read(
     let items = engine.get_many(positions.iter().map(|position| key(*position)).collect()).await?;
     let mut pages = Vec::with_capacity(items.len());
     for item in items {
-        let page = Page::decode(&decompress(&item)?).map_err(|error| unreadable(&item, error.to_string()))?;
-        pages.push(page);
+        pages.extend(page_of(&item)?);
     }
     pages.sort_by_key(|page| page.position);
     let mut wanted = positions;

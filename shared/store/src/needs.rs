@@ -1,7 +1,5 @@
 //! Loads what a decision needs: for the decider, and for a simulation.
 
-use std::collections::BTreeMap;
-
 use domain::Owner;
 use domain::decide::{Loaded, Need};
 use domain::log::Position;
@@ -45,7 +43,7 @@ async fn load_all(
     let mark = |name: &str| marks.of(&Projection::Heads(Shard::of(name, shards)));
     let accounts = owners.iter().cloned().map(Owner::User).chain(totals.iter().cloned()).collect();
     let children = parents.iter().map(|account| heads::children(engine, account));
-    let ((accounts, unreadable), adoptions, sum_nodes, children) = futures::try_join!(
+    let ((accounts, _), adoptions, sum_nodes, children) = futures::try_join!(
         heads::accounts_and_unreadable(engine, accounts),
         heads::adoptions(engine, orders),
         heads::sums(engine, sums),
@@ -61,13 +59,7 @@ async fn load_all(
         loaded.push(Loaded::Node { account, node: Box::new(at.head.node.clone()), position });
     }
     for owner in totals {
-        if unreadable.contains(&owner) {
-            return Err(StoreError::Unreadable {
-                key: Box::new(heads::account_key(&owner)),
-                message: "what the account has in all is not known; rebuild it from the log".to_owned(),
-            });
-        }
-        loaded.push(total(&accounts, owner, &mark)?);
+        loaded.push(total(accounts.get(&owner), owner, &mark));
     }
     for (account, children) in parents.into_iter().zip(children) {
         let position = mark(account.as_str());
@@ -84,16 +76,13 @@ async fn load_all(
     Ok(loaded)
 }
 
+/// Returns what an owner has, unless its head cannot be read or does not add up.
 fn total(
-    accounts: &BTreeMap<Owner, heads::At<heads::AccountHead>>,
+    at: Option<&heads::At<heads::AccountHead>>,
     owner: Owner,
     mark: &impl Fn(&str) -> Position,
-) -> Result<Loaded, StoreError> {
-    let at = &accounts[&owner];
-    let total = at.head.money.totals.total().map_err(|error| StoreError::Unreadable {
-        key: Box::new(heads::account_key(&owner)),
-        message: error.to_string(),
-    })?;
-    let position = at.position.max(mark(&owner.to_string()));
-    Ok(Loaded::Total { owner, total, position })
+) -> Loaded {
+    let total = at.and_then(|at| at.head.money.totals.total().ok());
+    let position = at.map_or(0, |at| at.position).max(mark(&owner.to_string()));
+    Loaded::Total { owner, total, position }
 }

@@ -60,10 +60,16 @@ pub fn put(record: &Quarantined, mut bytes: RefusedBytes) -> Vec<Write> {
         part.truncate(BYTES_MAX);
     }
     let sort = sort(&record.name, record.offset);
-    let listed = Item::new(Key::new(Table::Source, PARTITION, sort.clone()), 1, encode(record));
     let mut kept = Item::new(Key::new(Table::Source, "QUARANTINE_BYTES", sort), 1, encode(&bytes));
     kept.expires_at_s = Some(record.refused_at_ms / 1_000 + BYTES_KEPT_S);
-    vec![Write::put(kept, Condition::None), Write::put(listed, Condition::None)]
+    vec![Write::put(kept, Condition::None), list(record)]
+}
+
+/// Returns the write that lists a record without keeping its bytes.
+#[must_use]
+pub fn list(record: &Quarantined) -> Write {
+    let sort = sort(&record.name, record.offset);
+    Write::put(Item::new(Key::new(Table::Source, PARTITION, sort), 1, encode(record)), Condition::None)
 }
 
 /// Returns the write that purges the bytes of a refused record. Its listing stays.
@@ -84,6 +90,12 @@ pub fn read(
         let records = page.items.iter().map(decode).collect::<Result<_, _>>()?;
         Ok((records, page.next.map(|next| next.sort)))
     })
+}
+
+/// Returns whether a record of this place was refused.
+pub fn is_listed<'a>(engine: &'a dyn Engine, name: &PartitionName, offset: i64) -> Answer<'a, bool> {
+    let key = Key::new(Table::Source, PARTITION, sort(name, offset));
+    Box::pin(async move { Ok(engine.get(key).await?.is_some()) })
 }
 
 /// Returns the bytes of a refused record, while they are kept.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::unreadable;
-use crate::engine::{Answer, Engine};
+use crate::engine::{Answer, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Table, Write};
 
 const SORT: &str = "ROW";
@@ -70,6 +70,20 @@ pub fn read<T: DeserializeOwned + Send>(
             })
             .collect()
     })
+}
+
+/// Returns the row that an item holds, for tools that scan the table; `None` where it holds something else.
+pub fn row_of<T: DeserializeOwned>(
+    item: &Item,
+) -> Result<Option<(RowTable, RowKey, StoredRow<T>)>, StoreError> {
+    let tables = [RowTable::Users, RowTable::Referrals, RowTable::Adoptions];
+    let name = item.key.partition.strip_prefix("ROW#").and_then(|name| {
+        let of = |table: RowTable| Some((table, name.strip_prefix(table.name())?.strip_prefix('#')?));
+        tables.into_iter().find_map(of)
+    });
+    let Some((table, key)) = name else { return Ok(None) };
+    let row = serde_json::from_slice(&item.body).map_err(|error| unreadable(item, error.to_string()))?;
+    Ok(Some((table, RowKey::new(key), StoredRow { row, revision: item.revision })))
 }
 
 /// Returns the write that puts a row in the place of its state at `before`; 0 where there was none.

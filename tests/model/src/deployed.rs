@@ -1,9 +1,9 @@
-//! The ledger's functions with their triggers, as they are deployed.
+//! The ledger's functions with their triggers, as `infra/template.yaml` deploys them.
 
 use std::collections::BTreeMap;
 
 use runtime::{Queue, Settings};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::Table;
 
 use crate::bench::{Deployment, QueueOptions, Registration, Trigger};
@@ -25,59 +25,157 @@ pub struct LedgerOptions {
     pub clock_skews_ms: Vec<i64>,
 }
 
+/// The functions that the model runs, as the template names them.
+pub const FUNCTIONS: [&str; 7] = [
+    "cdc-ingest",
+    "adoption-distribution",
+    "ledger-stream",
+    "contribution-expiry",
+    "daily-snapshot",
+    "talent-propagation",
+    "query-api",
+];
+
 const DECISIONS: &str = "DecisionsQueue.fifo";
-const DECISIONS_VISIBILITY_S: u64 = 6;
-const DECIDER_TIMEOUT_MS: Millis = 6_000;
-const INGEST_TIMEOUT_MS: Millis = 10_000;
-const STREAM_TIMEOUT_MS: Millis = 10_000;
+const TALENT: &str = "TalentQueue";
+const CLOSINGS: &str = "ClosingsQueue";
 const MINUTE_MS: Millis = 60_000;
 
-/// Returns the deployment of the functions from ingest to projection.
+/// Returns the deployment of the functions from ingest to the API.
 #[must_use]
 pub fn ledger_deployment(options: &LedgerOptions) -> Deployment {
-    let queue = |name: &str, queue, visibility_s: u64| QueueOptions {
-        name: name.to_owned(),
-        queue: Some(queue),
-        attributes: BTreeMap::from([("VisibilityTimeout".to_owned(), visibility_s.to_string())]),
-    };
-    let reports = json!({ "FunctionResponseTypes": ["ReportBatchItemFailures"] });
-    let from_topics = options.topics.keys().map(|topic| {
-        let more = json!({
-            "MaximumBatchingWindowInSeconds": 0,
-            "FunctionResponseTypes": ["ReportBatchItemFailures"],
-            "ProvisionedPollerConfig": { "MinimumPollers": options.topics[topic] },
-        });
-        Trigger::topic(topic, options.records_per_event, &more)
-    });
-    let settings = &options.settings;
-    let function = |name: &str, build, timeout_ms, triggers| Registration {
-        timeout_ms,
-        clock_skews_ms: options.clock_skews_ms.clone(),
-        ..Registration::new(name, build, settings, triggers)
-    };
     Deployment {
         streams: BTreeMap::from([(Table::Log, ViewType::KeysOnly)]),
         warm: Table::ALL.into_iter().map(|table| (table, options.warm)).collect(),
-        queues: vec![
-            queue(DECISIONS, Queue::Decisions, DECISIONS_VISIBILITY_S),
-            queue("TalentQueue", Queue::Talent, 60),
-            queue("ClosingsQueue", Queue::Closings, 60),
-        ],
+        queues: queues(),
         topics: options.topics.clone(),
-        functions: vec![
-            function("cdc-ingest", cdc_ingest::build, INGEST_TIMEOUT_MS, from_topics.collect()),
-            function(
-                "adoption-distribution",
-                adoption_distribution::build,
-                DECIDER_TIMEOUT_MS,
-                vec![Trigger::queue(DECISIONS, 10, &reports), Trigger::Every(MINUTE_MS)],
-            ),
-            function(
-                "ledger-stream",
-                ledger_stream::build,
-                STREAM_TIMEOUT_MS,
-                vec![Trigger::stream(Table::Log, 100, &json!({})), Trigger::Every(MINUTE_MS)],
-            ),
-        ],
+        functions: functions(options),
     }
+}
+
+fn queues() -> Vec<QueueOptions> {
+    let queue = |name: &str, queue, attributes: &[(&str, &str)]| QueueOptions {
+        name: name.to_owned(),
+        queue,
+        attributes: attributes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+    };
+    let redrive = |dead_letters: &str, receives: u32| {
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{dead_letters}");
+        json!({ "deadLetterTargetArn": arn, "maxReceiveCount": receives }).to_string()
+    };
+    let two_weeks = ("MessageRetentionPeriod", "1209600");
+    vec![
+        queue("DecisionsDeadLetters.fifo", None, &[two_weeks]),
+        queue("TalentDeadLetters", None, &[two_weeks]),
+        queue("ClosingsDeadLetters", None, &[two_weeks]),
+        queue("UndeliveredChanges", None, &[two_weeks]),
+        queue(
+            DECISIONS,
+            Some(Queue::Decisions),
+            &[
+                ("DeduplicationScope", "messageGroup"),
+                ("FifoThroughputLimit", "perMessageGroupId"),
+                ("ContentBasedDeduplication", "true"),
+                ("VisibilityTimeout", "6"),
+                ("MessageRetentionPeriod", "3600"),
+                ("RedrivePolicy", &redrive("DecisionsDeadLetters.fifo", 20)),
+            ],
+        ),
+        queue(
+            TALENT,
+            Some(Queue::Talent),
+            &[
+                ("DelaySeconds", "1"),
+                ("VisibilityTimeout", "360"),
+                two_weeks,
+                ("RedrivePolicy", &redrive("TalentDeadLetters", 3)),
+            ],
+        ),
+        queue(
+            CLOSINGS,
+            Some(Queue::Closings),
+            &[
+                ("VisibilityTimeout", "300"),
+                ("MessageRetentionPeriod", "86400"),
+                ("RedrivePolicy", &redrive("ClosingsDeadLetters", 5)),
+            ],
+        ),
+    ]
+}
+
+fn functions(options: &LedgerOptions) -> Vec<Registration> {
+    let settings = &options.settings;
+    let function = |name: &str, build, timeout_s: u64, triggers| Registration {
+        timeout_ms: timeout_s * 1_000,
+        async_retries: 0,
+        clock_skews_ms: options.clock_skews_ms.clone(),
+        ..Registration::new(name, build, settings, triggers)
+    };
+    let reports = || json!({ "FunctionResponseTypes": ["ReportBatchItemFailures"] });
+    let with_concurrency = |concurrency: u32| {
+        let mut mapping = reports();
+        mapping["ScalingConfig"] = json!({ "MaximumConcurrency": concurrency });
+        mapping
+    };
+    let of_log = json!({
+        "MaximumBatchingWindowInSeconds": 0,
+        "ParallelizationFactor": 1,
+        "MaximumRecordAgeInSeconds": 60,
+        "MaximumRetryAttempts": 10,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    });
+    let each_minute = Trigger::Every(MINUTE_MS);
+    let decider_each_minute = Trigger::MessageEvery {
+        every_ms: MINUTE_MS,
+        queue: DECISIONS.to_owned(),
+        group: "decider".to_owned(),
+    };
+    let topics = options.topics.iter();
+    let topics = topics
+        .map(|(topic, partitions)| Trigger::topic(topic, options.records_per_event, &of_topic(*partitions)));
+    vec![
+        function("cdc-ingest", cdc_ingest::build, 60, topics.collect()),
+        function(
+            "adoption-distribution",
+            adoption_distribution::build,
+            5,
+            vec![Trigger::queue(DECISIONS, 10, &reports()), decider_each_minute],
+        ),
+        function(
+            "ledger-stream",
+            ledger_stream::build,
+            10,
+            vec![Trigger::stream(Table::Log, 100, &of_log), each_minute.clone()],
+        ),
+        function("contribution-expiry", contribution_expiry::build, 55, vec![each_minute.clone()]),
+        function(
+            "daily-snapshot",
+            daily_snapshot::build,
+            300,
+            vec![Trigger::queue(CLOSINGS, 10, &with_concurrency(2)), each_minute.clone()],
+        ),
+        function(
+            "talent-propagation",
+            talent_propagation::build,
+            60,
+            vec![Trigger::queue(TALENT, 10, &with_concurrency(4)), each_minute],
+        ),
+        function("query-api", query_api::build, 29, Vec::new()),
+    ]
+}
+
+fn of_topic(partitions: u32) -> Value {
+    json!({
+        "MaximumBatchingWindowInSeconds": 0,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "BisectBatchOnFunctionError": true,
+        "ProvisionedPollerConfig": { "MinimumPollers": partitions },
+        "MaximumRetryAttempts": 10_000,
+        "DestinationConfig": {
+            "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:UndeliveredChanges" },
+        },
+    })
 }

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand, ValueEnum};
-use model::bench::FaultRates;
-use model::campaign::{CampaignOptions, HistoryOptions, Progress, run_campaign, run_history};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::campaign::{
+    CampaignOptions, HistoryOptions, MutateOptions, Progress, RUNS_MAX, Script, enumerate, finding_lines,
+    mutate, run_campaign, run_history, shrink,
+};
 use model::conformance::{Suite, run_script};
-use model::measure::{MeasureOptions, Shape, measure};
-use model::world::Profile;
+use model::measure::{MeasureOptions, Shape, close, first_load, measure};
+use serde_json::Value;
 
 /// A model of the service in virtual time.
 #[derive(Parser)]
@@ -44,40 +46,92 @@ enum Command {
         /// Runs without faults.
         #[arg(long)]
         no_faults: bool,
-        /// Writes everything that happens in the first history to this file, a line for each event.
+        /// Shows failing histories as they are, without reducing them.
+        #[arg(long)]
+        whole: bool,
+    },
+    /// Runs one history again: a seed, or what a campaign says of a failing one.
+    Again {
+        /// The history.
+        script: Script,
+        /// Runs without faults by chance.
+        #[arg(long)]
+        no_faults: bool,
+        /// Reduces it, if it fails.
+        #[arg(long)]
+        shrink: bool,
+        /// Writes everything that happens to this file, a line for each event.
         #[arg(long)]
         trace: Option<PathBuf>,
     },
-    /// Measures the functions: adoptions per second, delays, units.
-    Measure {
-        /// Who refers whom.
-        #[arg(long, value_enum)]
-        shape: ShapeArgument,
-        /// How many accounts there are before the first adoption.
-        #[arg(long, default_value_t = 200_000)]
-        accounts: usize,
-        /// Adoptions per second.
-        #[arg(long, default_value_t = 1_000)]
-        rate: u64,
-        /// For how many minutes.
+    /// Takes each condition, retry, kind of log entry and order of reads away in turn, and says which seed finds it.
+    Mutate {
+        /// In how many histories at most each is to be found.
+        #[arg(long, default_value_t = 60)]
+        histories: u64,
+        /// How many histories show what there is to take away.
+        #[arg(long, default_value_t = 60)]
+        seen_in: u64,
+        /// How many run side by side.
         #[arg(long, default_value_t = 2)]
-        minutes: u64,
-        /// The seed of everything.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// The published latencies times this, in hundredths.
-        #[arg(long, default_value_t = 100)]
-        percent: u64,
-        /// The units per second that every table is warm for.
-        #[arg(long, default_value_t = 40_000)]
-        warm: u64,
-        /// Leaves out the standstill after each kind of fault.
+        threads: usize,
+        /// Only what has this in its name.
         #[arg(long)]
-        no_standstill: bool,
-        /// Prints the figures as one line of JSON.
-        #[arg(long)]
-        json: bool,
+        only: Option<String>,
     },
+    /// Measures the functions: adoptions per second, delays, units.
+    #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+    Measure {
+        /// What else is measured than a steady rate of adoptions.
+        #[command(subcommand)]
+        what: Option<Measured>,
+        #[command(flatten)]
+        arguments: MeasureArguments,
+    },
+}
+
+/// What else is measured.
+#[derive(Subcommand)]
+enum Measured {
+    /// The first load: everything that a source has, as fast as the topics give it.
+    FirstLoad(MeasureArguments),
+    /// The close of a date, from its midnight to what is published.
+    Close(MeasureArguments),
+}
+
+/// How is measured.
+#[derive(Args)]
+struct MeasureArguments {
+    /// Who refers whom.
+    #[arg(long, value_enum, default_value = "uniform")]
+    shape: ShapeArgument,
+    /// How many accounts there are before the first adoption.
+    #[arg(long, default_value_t = 200_000)]
+    accounts: usize,
+    /// In how many trees they hang, each with a root.
+    #[arg(long, default_value_t = 1)]
+    trees: usize,
+    /// Adoptions per second.
+    #[arg(long, default_value_t = 1_000)]
+    rate: u64,
+    /// For how many minutes; of a first load and a close, how many adoptions there are in all: rate times this.
+    #[arg(long, default_value_t = 2)]
+    minutes: u64,
+    /// The seed of everything.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The published latencies times this, in hundredths.
+    #[arg(long, default_value_t = 100)]
+    percent: u64,
+    /// The units per second that every table is warm for.
+    #[arg(long, default_value_t = 40_000)]
+    warm: u64,
+    /// Leaves out the standstill after each kind of fault.
+    #[arg(long)]
+    no_standstill: bool,
+    /// Prints the figures as one line of JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Who refers whom.
@@ -93,21 +147,27 @@ fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let result = match command {
         Command::Conformance { file, only } => conformance(&file, &only),
-        Command::Campaign { histories, seed, threads, no_faults, trace } => {
-            let rates = if no_faults { FaultRates::default() } else { FaultRates::usual() };
-            let history =
-                HistoryOptions { profile: Profile::Measured { percent: 100 }, rates, trace_lines: false };
-            campaign(&CampaignOptions { histories, first_seed: seed, threads, history }, trace.as_deref())
+        Command::Campaign { histories, seed, threads, no_faults, whole } => {
+            let history = HistoryOptions::usual(!no_faults);
+            Ok(campaign(&CampaignOptions { histories, first_seed: seed, threads, history }, whole))
         }
-        Command::Measure { shape, accounts, rate, minutes, seed, percent, warm, no_standstill, json } => {
-            let shape = match shape {
-                ShapeArgument::Recent => Shape::Recent,
-                ShapeArgument::Uniform => Shape::Uniform,
-            };
-            let with_standstill = !no_standstill;
-            let options =
-                MeasureOptions { shape, accounts, rate, minutes, seed, percent, warm, with_standstill };
-            print_figures(&options, json);
+        Command::Again { script, no_faults, shrink, trace } => {
+            again(&script, &HistoryOptions::usual(!no_faults), shrink, trace.as_deref())
+        }
+        Command::Mutate { histories, seen_in, threads, only } => {
+            let history = HistoryOptions::usual(true);
+            Ok(mutations(&MutateOptions { seen_in, histories, threads, history }, only.as_deref()))
+        }
+        Command::Measure { what, arguments } => {
+            match what {
+                None => print_figures(&arguments, |options| measure(options).to_json()),
+                Some(Measured::FirstLoad(arguments)) => {
+                    print_figures(&arguments, |options| first_load(options).to_json());
+                }
+                Some(Measured::Close(arguments)) => {
+                    print_figures(&arguments, |options| close(options).to_json());
+                }
+            }
             Ok(true)
         }
     };
@@ -141,10 +201,10 @@ fn conformance(file: &Path, only: &[String]) -> anyhow::Result<bool> {
 }
 
 /// Measures and prints the figures, and how long it took on standard error.
-fn print_figures(options: &MeasureOptions, as_line: bool) {
+fn print_figures(arguments: &MeasureArguments, measured: impl Fn(&MeasureOptions) -> Value) {
     let began = Instant::now();
-    let figures = measure(options).to_json();
-    if as_line {
+    let figures = measured(&arguments.options());
+    if arguments.json {
         println!("{figures}");
     } else {
         println!("{figures:#}");
@@ -152,21 +212,84 @@ fn print_figures(options: &MeasureOptions, as_line: bool) {
     eprintln!("measured in {:.1} s", began.elapsed().as_secs_f64());
 }
 
-/// Runs a campaign with its progress on standard error, prints what was found, and tells whether nothing was.
-fn campaign(options: &CampaignOptions, trace: Option<&Path>) -> anyhow::Result<bool> {
-    if let Some(file) = trace {
-        let history = HistoryOptions { trace_lines: true, ..options.history.clone() };
-        let lines = run_history(options.first_seed, &history).trace;
-        std::fs::write(file, lines.join("\n")).with_context(|| format!("cannot write {}", file.display()))?;
+impl MeasureArguments {
+    fn options(&self) -> MeasureOptions {
+        MeasureOptions {
+            shape: match self.shape {
+                ShapeArgument::Recent => Shape::Recent,
+                ShapeArgument::Uniform => Shape::Uniform,
+            },
+            accounts: self.accounts,
+            rate: self.rate,
+            minutes: self.minutes,
+            seed: self.seed,
+            percent: self.percent,
+            warm: self.warm,
+            with_standstill: !self.no_standstill,
+            trees: self.trees,
+        }
     }
+}
+
+/// How many failing histories are reduced.
+const REDUCED_MAX: usize = 3;
+
+/// Runs a campaign with its progress on standard error, prints what was found, and tells whether it was good.
+fn campaign(options: &CampaignOptions, whole: bool) -> bool {
     let began = Instant::now();
-    let report = run_campaign(options, |progress| show(progress, began));
+    let mut report = run_campaign(options, |progress| show(progress, began));
+    let took = per_second(report.histories, began);
     eprintln!();
+    if !whole {
+        for outcome in report.failed.values_mut().take(REDUCED_MAX) {
+            eprintln!("reducing seed {} ...", outcome.script.seed);
+            *outcome = shrink(outcome, &options.history, RUNS_MAX);
+        }
+    }
     for line in report.lines() {
         println!("{line}");
     }
-    println!("{:.1} histories per second", per_second(report.histories, began));
-    Ok(report.findings.is_empty())
+    println!("{took:.1} histories per second, {} with findings", report.failed.len());
+    report.is_good()
+}
+
+/// Runs one history, prints what was found, and tells whether nothing was.
+fn again(
+    script: &Script,
+    options: &HistoryOptions,
+    reduces: bool,
+    trace: Option<&Path>,
+) -> anyhow::Result<bool> {
+    let options = HistoryOptions { trace_lines: trace.is_some(), ..options.clone() };
+    let mut outcome = run_history(script, &options);
+    if let Some(file) = trace {
+        std::fs::write(file, outcome.trace.join("\n"))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if reduces && !outcome.findings.is_empty() {
+        outcome = shrink(&outcome, &options, RUNS_MAX);
+    }
+    for line in finding_lines(&outcome) {
+        println!("{line}");
+    }
+    println!("trace {:016x}", outcome.trace_hash);
+    Ok(outcome.findings.is_empty())
+}
+
+/// Takes everything away in turn, prints which seed finds it, and tells whether all was found.
+fn mutations(options: &MutateOptions, only: Option<&str>) -> bool {
+    let mut mutations = enumerate(options);
+    mutations.retain(|mutation| only.is_none_or(|only| mutation.to_string().contains(only)));
+    let caught = mutate(options, &mutations, |one| match &one.by {
+        Some((seed, finding)) => println!("{}: seed {seed}: {finding}", one.mutation),
+        None => println!("{}: NOT FOUND in {} histories", one.mutation, options.histories),
+    });
+    let found = caught.iter().filter(|one| one.by.is_some()).count();
+    println!("{found} of {}", caught.len());
+    for one in caught.iter().filter(|one| one.by.is_none()) {
+        println!("not found: {}", one.mutation);
+    }
+    found == caught.len()
 }
 
 fn show(progress: Progress, began: Instant) {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::bench::{
-    Deployment, Executor, ExecutorOptions, Fate, FaultPlan, FaultRates, QueueOptions, Registration, Trigger,
+    CallPlace, Deployment, Executor, ExecutorOptions, Fate, FaultPlan, FaultRates, QueueOptions,
+    Registration, Trigger,
 };
 use model::world::Profile;
 use runtime::{Context, Function, FunctionError, Message, Queue, Queues};
@@ -62,6 +63,7 @@ fn deployment() -> Deployment {
             build: Arc::new(|| Arc::new(Keeper)),
             timeout_ms: 5_000,
             reserved_concurrency: None,
+            async_retries: 2,
             clock_skews_ms: vec![-40, 25],
             triggers: vec![
                 Trigger::queue("Decisions.fifo", 10, &reports),
@@ -156,7 +158,8 @@ fn the_same_seed_gives_the_same_trace_line_by_line() {
 }
 
 fn only(fate: Fate) -> FaultPlan {
-    FaultPlan { exactly: BTreeMap::from([(1, fate)]), ..FaultPlan::default() }
+    let first = CallPlace { function: "keeper".to_owned(), number: 1 };
+    FaultPlan { exactly: BTreeMap::from([(first, fate)]), ..FaultPlan::default() }
 }
 
 /// Returns how long one message took to be kept when its first write met this fate, and how many invocations

@@ -85,6 +85,11 @@ async fn columns_that_decide_nothing_hold_nothing() {
         source.write(&order);
     }
     let ledger = in_any_order(&source).await;
+    let (harness, _) = fed(&source, Options::default()).await;
+    let (listed, _) = store::quarantine::read(harness.engine(), None, 10).await.expect("readable");
+    let listed: Vec<(&str, Option<&str>)> =
+        listed.iter().map(|record| (record.code.as_str(), record.order.as_deref())).collect();
+    assert_eq!(listed, [("REGION_DROPPED", Some("14"))]);
     let total = "22617.0000000000";
     assert_posted(&ledger, &[(11, total), (12, total), (13, total), (14, total), (15, total)]);
     assert_eq!(ledger["system"]["PROVINCE:CN-HN"], "226.1700000000");
@@ -92,6 +97,33 @@ async fn columns_that_decide_nothing_hold_nothing() {
     // Without a code: 11, 14 and 15.
     assert_eq!(ledger["system"]["PROVINCE"], "678.5100000000");
     assert_eq!(ledger["accounts"]["BELOW"]["has_adopted"], true);
+}
+
+#[tokio::test]
+async fn a_row_that_nothing_can_be_known_by_stands_and_is_listed_with_its_column_and_profile() {
+    let mut source = two_accounts();
+    let order = source.insert(ORDERS, json!({ "id": 7 }), paid(11, "BELOW", 2));
+    source.write(&order);
+    for number in [json!(-11), json!(null), json!("eleven")] {
+        let renumbered = source.insert(ORDERS, json!({ "id": 7 }), paid(11, "BELOW", 2));
+        let renumbered = renumbered.with("order_id", number).updating(order.after.clone());
+        source.write(&renumbered);
+    }
+    let nowhere = source.referral("LOST", Some("no one here"));
+    source.write(&nowhere);
+    let of_nowhere = source.order(12, "LOST", 1);
+    source.write(&of_nowhere);
+    let ledger = in_any_order(&source).await;
+    assert_posted(&ledger, &[]);
+    assert_held(&ledger, &[(12, "NO_REFERRAL")]);
+    let (harness, _) = fed(&source, Options::default()).await;
+    let (listed, _) = store::quarantine::read(harness.engine(), None, 10).await.expect("readable");
+    assert_eq!(listed.len(), 4, "{listed:?}");
+    for record in listed {
+        assert_eq!(record.code, "UNUSABLE_ROW");
+        assert!(record.message.contains("built-in"), "{}", record.message);
+        assert!(!record.message.contains("eleven") && !record.message.contains("no one here"));
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain::BusinessDate;
-use domain::log::Command;
+use domain::log::{Command, Paused};
 use end_to_end::source::{Change, FIRST_CHANGE_MS, Source};
 use end_to_end::{Harness, Options, Shuffle, kafka_event, ledger};
 use serde_json::{Value, json};
@@ -222,4 +222,32 @@ async fn every_failed_record_is_named_whichever_partition_it_is_in() {
     harness.feed(&source.records, Shuffle::AsCaptured).await;
     let total = "45234.0000000000";
     assert_posted(&ledger(harness.engine()).await, &[(11, total), (12, total)]);
+}
+
+#[tokio::test]
+async fn a_truncated_table_keeps_its_rows_until_it_is_let_go_and_then_loses_those_that_are_older() {
+    let harness = Harness::new(Options::default());
+    let mut source = two_accounts();
+    let orders = [source.order(11, "BELOW", 2), source.order(12, "BELOW", 2), source.order(14, "BELOW", 2)];
+    orders[..2].iter().for_each(|order| drop(source.write(order)));
+    let truncate = source.order(0, "BELOW", 1).truncating();
+    source.write(&truncate);
+    let after = source.order(13, "BELOW", 1);
+    source.write(&after);
+    read(&harness, &mut source).await;
+    let before = ledger(harness.engine()).await;
+    assert_posted(&before, &[(11, "45234.0000000000"), (12, "45234.0000000000"), (13, "22617.0000000000")]);
+    let network = store::network::read(harness.engine()).await.expect("readable").expect("a checkpoint");
+    let key = network.truncates.keys().next().expect("a truncate waits").clone();
+    ask(&harness, "let-go", Command::LetGo { what: Paused::Truncate { key } }).await;
+    // An invocation that stores rows may have begun before; then withdrawals settle.
+    for _ in 0..2 {
+        harness.pass(TimeDelta::minutes(3));
+        harness.settle().await;
+    }
+    assert_posted(&ledger(harness.engine()).await, &[(13, "22617.0000000000")]);
+    // A row from before the truncate that arrives later is deleted by it, too.
+    source.write(&orders[2]);
+    read(&harness, &mut source).await;
+    assert_posted(&ledger(harness.engine()).await, &[(13, "22617.0000000000")]);
 }

@@ -263,6 +263,7 @@ async fn what_looks_older_although_it_was_delivered_later_is_counted() {
     assert_eq!(answer, Ok(json!({ "batchItemFailures": [] })));
     assert_eq!(metrics.len(), 1);
     assert_eq!(metrics[0]["RecordsOlderDeliveredLater"], 1.0, "{:#}", metrics[0]);
+    assert_eq!(metrics[0]["RecordsOlderByEarlierCommit"], 1.0, "{:#}", metrics[0]);
 }
 
 #[tokio::test]

@@ -104,3 +104,19 @@ async fn a_cancelled_order_is_held_and_says_what_would_help() {
     assert_eq!(filtered["held"], serde_json::json!([]));
     assert_eq!(client.get("/v1/held?reason=WEATHER").await.status, 400);
 }
+
+#[tokio::test]
+async fn an_order_without_a_column_is_listed_with_it_and_with_the_profile_that_looked_for_it() {
+    let mut source = end_to_end::source::Source::new();
+    let top = source.referral("TOP", None);
+    source.write(&top);
+    let renamed =
+        source.order(12, "TOP", 1).without("tree_count").with("trees_planted", serde_json::json!(1));
+    source.write(&renamed);
+    let harness = end_to_end::Harness::new(end_to_end::Options::default());
+    harness.feed(&source.records, end_to_end::Shuffle::AsCaptured).await;
+    let held = operator(&harness).get("/v1/held?reason=INVALID_TERMS").await.good()["held"][0].clone();
+    assert_eq!((held["order_id"].as_str(), held["column"].as_str()), (Some("12"), Some("trees")), "{held:#}");
+    let help = held["help"].as_str().expect("help");
+    assert!(help.contains("profile built-in") && help.contains("tree_count"), "{help}");
+}

@@ -8,6 +8,7 @@ mod contract;
 mod costs;
 mod days;
 mod ledger;
+mod operators_log;
 mod random;
 mod random_simulations;
 mod random_statements;

@@ -1,11 +1,11 @@
 // An account, which answers for itself.
 
+import { accountHead } from "./account-head.js";
 import { account as path, all, get, isOperator, orNull, post } from "./api.js";
 import { COLOURS, legend, overTime, splitBar } from "./charts.js";
 import { h } from "./dom.js";
-import { amount, date, ratio, units, whole } from "./numbers.js";
-import { accountLink, badge, empty, figures, growing, heading, link, note, orderLink, panel, table } from "./parts.js";
-import { regionName } from "./regions.js";
+import { amount, date, decimal, ratio, units, whole } from "./numbers.js";
+import { accountLink, badge, counted, empty, figures, growing, link, note, orderLink, panel, table } from "./parts.js";
 import { t } from "./texts.js";
 
 export const legName = (leg) => {
@@ -17,42 +17,46 @@ export const stateBadge = (state) => badge(t("state_" + state.toLowerCase()), ST
 
 /// What an account lacks, in words.
 export const missingWords = (missing) => missing.map((one) => (one.requirement === "OWN_ADOPTION" ? t("needs_own_adoption")
-  : t("needs_direct_adopters", one.needed, one.found))).join(t("and"));
+  : counted("needs_direct_adopters", one.needed, one.found))).join(t("and"));
 
 export async function account(id) {
   const own = path(id);
   const totals = await get(own);
   const isUser = Boolean(totals.link);
-  const [records, team, talent, refused] = await Promise.all([all(own + "/records", "records", {}, 5), isUser ? orNull(get(own + "/team")) : null,
-    isUser ? orNull(get(own + "/talent")) : null, isUser && isOperator() ? get("/v1/quarantine", { account: id, limit: 5 }) : null]);
+  const [records, team, talent, missed, refused] = await Promise.all([all(own + "/records", "records", {}, 5), isUser ? orNull(get(own + "/team")) : null, isUser ? orNull(get(own + "/talent")) : null,
+    isUser ? get(own + "/unallocated", { limit: 200 }) : null, isUser && isOperator() ? get("/v1/quarantine", { account: id, limit: 5 }) : null]);
+  const bySource = isUser && records.complete;
   return [id, [
-    title(id, totals),
-    h("nav", { class: "chips", "aria-label": t("about_account") }, link(`#/account/${encodeURIComponent(id)}/statement`, t("statement")),
-      isUser && link(`#/account/${encodeURIComponent(id)}/tree`, t("genealogy")), totals.as_of && link(`#/account/${encodeURIComponent(id)}/proof/${totals.as_of}`, t("proof"))),
+    accountHead(id, "account", ...badges(totals)),
+    isUser && place(totals),
+    refused?.quarantined.length > 0 && note("bad", t("account_quarantined"), " ", link("#/quarantine", t("look"))),
     h("section", { class: "panel" }, figures(
       [t("total_all_time"), amount(totals.total), true],
       totals.as_of ? [t("effective_as_of", totals.as_of), amount(totals.effective), true] : [t("effective"), t("no_date_closed"), true],
       totals.as_of && [t("share_of_network"), ratio(totals.contribution_ratio), true],
       isUser && [t("direct_adopters"), whole(totals.unlock.direct_referral_adopted_count), true]),
       splitBar(t("by_source"), sources(totals, isUser))),
-    refused?.quarantined.length > 0 && note("bad", t("account_quarantined"), " ", link("#/quarantine", t("look"))),
-    isUser && placePanel(totals.link),
-    isUser && h("div", { class: "two" }, h("div", { class: "column" }, unlockPanel(totals.unlock), talent && await talentPanel(own, talent)),
-      team ? panel(t("team"), t("team_aside", team.date, team.total_team_trees), teamLadder(team)) : panel(t("team"), null, empty(t("no_date_closed")))),
+    isUser && h("div", { class: "two" }, h("div", { class: "column" }, unlockPanel(totals.unlock, missed), talent && await talentPanel(own, talent)),
+      team ? panel(t("team"), t("team_aside", team.date), teamLadder(team)) : panel(t("team"), null, empty(t("no_date_closed")))),
     isUser && panel(t("adoptions"), t("highest_first"), await adoptions(own)),
     isUser && whatIf(id),
-    panel(t("over_time"), t("over_time_aside"), accountOverTime(records, isUser)),
+    panel(t("over_time"), bySource ? t("over_time_aside") : t("network_by_day_aside"), bySource ? recordsOverTime(records) : await daysOverTime(own)),
     panel(t("records"), t("latest_first"), await growing({ title: t("records"), path: own + "/records", name: "records", parameters: { direction: "descending" }, nothing: t("nothing_posted"),
       columns: [[t("order")], [t("leg")], [t("adopter"), "minor"], [t("effective_from"), "minor"], [t("expires"), "minor"], [t("amount"), "r"]], row: recordRow })),
-    isUser && panel(t("missed"), t("missed_aside"), await missed(own))]];
+    isUser && panel(t("missed"), t("missed_aside"), await missedList(own, missed))]];
 }
 
-function title(id, totals) {
-  const region = regionName(id);
-  const { unlock } = totals;
-  return h("div", null, h("p", { class: "eyebrow" }, totals.link ? t("account") : t("system_account")), h("div", { class: "title" }, h("h1", { class: "mono" }, id), region && h("span", null, region),
-    unlock && (unlock.has_adopted ? badge(t("has_adopted"), "good") : totals.order_count > 0 ? badge(t("not_posted_yet"), "warn") : badge(t("not_adopted"))),
-    unlock?.first_order_id && h("span", { class: "small quiet" }, t("first_order"), " ", isOperator() ? orderLink(unlock.first_order_id) : unlock.first_order_id)));
+function badges({ unlock, order_count: orders }) {
+  if (!unlock) return [];
+  return [unlock.has_adopted ? badge(t("has_adopted"), "good") : orders > 0 ? badge(t("not_posted_yet"), "warn") : badge(t("not_adopted"))];
+}
+
+/// Where the account hangs, in one line.
+function place({ link: { state, referrer, waiting }, unlock }) {
+  const words = { ROOT: t("link_root"), UNDER: [t("link_under"), " ", accountLink(referrer)], MISSING: t("link_missing") };
+  return [h("p", { class: "lead" }, words[state],
+    unlock.first_order_id && [" · ", t("first_order"), " ", isOperator() ? orderLink(unlock.first_order_id) : unlock.first_order_id]),
+  waiting && note("", t("link_waits"), " ", waiting.referrer ? accountLink(waiting.referrer) : t("link_" + waiting.state.toLowerCase()), ". ", counted("concerns_adoptions", waiting.adoptions))];
 }
 
 const sources = (totals, isUser) => (isUser
@@ -60,21 +64,24 @@ const sources = (totals, isUser) => (isUser
     [t("team_bonuses"), units(totals.team_bonus), COLOURS.bonus], [t("adjusted"), units(totals.adjusted), COLOURS.system]]
   : [[t("shares"), units(totals.personal), COLOURS.system], [t("adjusted"), units(totals.adjusted), COLOURS.bonus]]).filter(([name, value]) => value !== 0n || name !== t("adjusted"));
 
-function placePanel({ state, referrer, waiting }) {
-  const words = { ROOT: t("link_root"), UNDER: [t("link_under"), " ", accountLink(referrer)], MISSING: t("link_missing") };
-  return panel(t("place"), null, h("p", null, words[state]),
-    waiting && note("", t("link_waits"), " ", waiting.referrer ? accountLink(waiting.referrer) : t("link_" + waiting.state.toLowerCase()), ". ", t("concerns_adoptions", waiting.adoptions)));
-}
-
-function unlockPanel(unlock) {
+function unlockPanel(unlock, missed) {
   const cells = (kind, count, unlocked) => h("div", { class: "cells " + kind, role: "img", "aria-label": t("unlocked_of", unlocked, count), css: { "grid-template-columns": `repeat(${count}, minmax(0, 1fr))` } },
     Array.from({ length: count }, (_, index) => h("span", { class: index < unlocked && "on" }, String(index + 1))));
-  const step = ({ type, first_index: first, last_index: last, missing }) => h("li", null,
-    h("strong", null, type === "TEAM_LEVEL" ? t("levels_range", first, last) : t("bonus_tier", first)), ": ", missingWords(missing));
+  const step = (one) => h("li", null, h("strong", null, one.type === "TEAM_LEVEL" ? levelsWords(one.first_index, one.last_index) : t("bonus_tier", one.first_index)), ": ",
+    missingWords(one.missing), wouldHaveGiven(one, missed));
   return panel(t("unlocked"), unlock.next.length ? null : t("everything_unlocked"),
     h("div", null, h("p", { class: "small quiet" }, t("team_levels"), ": ", t("unlocked_of", unlock.unlocked_level_depth, unlock.level_count)), cells("", unlock.level_count, unlock.unlocked_level_depth)),
     h("div", null, h("p", { class: "small quiet" }, t("bonus_tiers"), ": ", t("unlocked_of", unlock.unlocked_bonus_tiers, unlock.bonus_count)), cells("bonus", unlock.bonus_count, unlock.unlocked_bonus_tiers)),
-    unlock.next.length > 0 && h("ul", { class: "unlock-next" }, unlock.next.map(step)));
+    unlock.next.length > 0 && h("div", null, h("p", { class: "small quiet" }, t("next_unlocks")), h("ul", { class: "unlock-next" }, unlock.next.map(step))));
+}
+
+const levelsWords = (first, last) => (first === last ? t("level_n", first) : t("levels_range", first, last));
+
+/// What the legs of a further unlock would have given since, where everything that was missed is known.
+function wouldHaveGiven({ type, first_index: first, last_index: last }, missed) {
+  if (missed.next_cursor) return null;
+  const sum = missed.by_leg.filter((leg) => leg.type === type && leg.index >= first && leg.index <= last).reduce((all, leg) => all + units(leg.sum), 0n);
+  return sum > 0n && h("div", { class: "small quiet" }, t("would_have_given"), " ", amount(decimal(sum)));
 }
 
 export async function talentPanel(own, { talent_level: level, due_level: due, has_user: hasUser, next, ...talent }) {
@@ -92,10 +99,13 @@ export async function talentPanel(own, { talent_level: level, due_level: due, ha
     talent.changes.length > 0 && await growing({ title: t("talent_level"), path: own + "/talent", name: "changes", limit: 5, nothing: "", columns: [[t("changed")], [t("level")], [t("because_of")]], row: change }));
 }
 
-function teamLadder({ levels }) {
+function teamLadder({ levels, total_team_trees: total, own_trees: own, direct_adopted_referrals: direct }) {
   const most = Math.max(1, ...levels.map(({ trees }) => trees));
-  return h("div", { class: "ladder" }, levels.map(({ level, trees }) => h("div", null, h("span", { class: "quiet" }, t("level_n", level)),
-    h("span", { class: "track" }, h("i", { css: { width: `${trees / most * 100}%` } })), h("span", { class: "number" }, String(trees)))));
+  // Levels below the last one with trees say nothing, and neither does an empty ladder.
+  const last = levels.findLastIndex(({ trees }) => trees > 0);
+  if (last < 0) return empty(t("no_team"));
+  return [figures([t("team_trees_all"), whole(total), true], [t("own_trees"), whole(own), true], [t("direct_adopters"), whole(direct), true]), h("div", { class: "ladder" }, levels.slice(0, last + 1).map(({ level, trees }) => h("div", null, h("span", { class: "quiet" }, t("level_n", level)),
+    h("span", { class: "track" }, h("i", { css: { width: `${trees / most * 100}%` } })), whole(trees))))];
 }
 
 const adoptions = (own) => growing({ title: t("adoptions"), path: own + "/adoptions", name: "adoptions", nothing: t("no_adoption"),
@@ -108,10 +118,8 @@ const recordRow = (record) => [record.order_id ? (isOperator() ? orderLink(recor
   [h("span", { class: "number" }, legName(record)), record.kind !== "POSTED" && [" ", badge(t("kind_line_" + record.kind.toLowerCase()), "warn")]],
   record.adopter ? accountLink(record.adopter) : "–", date(record.effective_date), date(record.expire_date), amount(record.amount)];
 
-async function missed(own) {
-  const page = await get(own + "/unallocated", { limit: 20 });
-  const sum = page.next_cursor ? null : h("p", null, t("missed_sum"), " ", amount(page.sum));
-  return [sum, await growing({ title: t("missed"), path: own + "/unallocated", name: "records", nothing: t("nothing_missed"), begun: page,
+async function missedList(own, page) {
+  return [!page.next_cursor && page.records.length > 0 && h("p", null, t("missed_sum"), " ", amount(page.sum)), await growing({ title: t("missed"), path: own + "/unallocated", name: "records", nothing: t("nothing_missed"), begun: page,
     columns: [[t("order")], [t("leg")], [t("adopter"), "minor"], [t("lacked")], [t("amount"), "r"]],
     row: (record) => [isOperator() ? orderLink(record.order_id) : record.order_id, legName(record), accountLink(record.adopter), missingWords(record.missing), amount(record.amount)] })];
 }
@@ -135,20 +143,30 @@ function supposed({ adoptions: [adoption], accounts, corrections, complete }, id
   if (adoption.state !== "POSTED") return [note("", t("state_unpriced"))];
   const own = accounts.find((one) => one.account === id);
   return [figures([t("total"), amount(adoption.total)], [t("it_would_get"), amount(own?.difference ?? "0.0000000000")], [t("effective_from"), date(adoption.effective_date)], [t("expires"), date(adoption.expire_date)]),
-    corrections.length > 0 && h("p", null, t("would_correct", corrections.length)), !complete && note("", t("what_if_incomplete")),
+    corrections.length > 0 && h("p", null, counted("would_correct", corrections.length)), !complete && note("", t("what_if_incomplete")),
     table(t("what_if"), [[t("leg")], [t("owner")], [t("amount"), "r"]], adoption.legs.map((leg) => [legName(leg), leg.would_be_account ? [accountLink(leg.owner), " ", h("span", { class: "quiet small" }, t("locked_for"), " ", leg.would_be_account)] : accountLink(leg.owner), amount(leg.amount)]))];
 }
 
-function accountOverTime(records, isUser) {
+/// What was effective on each of the last closed dates.
+async function daysOverTime(own) {
+  const { snapshots: days } = await get(own + "/snapshots", { limit: 200 });
+  if (!days.length) return empty(t("no_date_closed"));
+  const series = [[t("effective"), COLOURS.system]];
+  const rows = days.toReversed().map((day) => ({ date: day.snapshot_date, values: [units(day.effective_contribution)] }));
+  return [overTime(t("over_time"), series, rows, { steps: true }), legend(series)];
+}
+
+/// What takes effect on each date, by source.
+function recordsOverTime(records) {
   if (!records.length) return empty(t("nothing_posted"));
-  const series = isUser ? [[t("own_adoptions"), COLOURS.personal], [t("team_levels"), COLOURS.level], [t("team_bonuses"), COLOURS.bonus]] : [[t("shares"), COLOURS.system]];
+  const series = [[t("own_adoptions"), COLOURS.personal], [t("team_levels"), COLOURS.level], [t("team_bonuses"), COLOURS.bonus]];
   const changes = new Map();
   for (const record of records) {
     const at = changes.get(record.effective_date) ?? series.map(() => 0n);
-    at[!isUser ? 0 : record.type === "TEAM_LEVEL" ? 1 : record.type === "TEAM_BONUS" ? 2 : 0] += units(record.amount);
+    at[record.type === "TEAM_LEVEL" ? 1 : record.type === "TEAM_BONUS" ? 2 : 0] += units(record.amount);
     changes.set(record.effective_date, at);
   }
   const running = series.map(() => 0n);
   const rows = [...changes.keys()].sort().map((day) => { changes.get(day).forEach((value, index) => { running[index] += value; }); return { date: day, values: [...running] }; });
-  return [overTime(t("over_time"), series, rows, { steps: true }), legend(series), !records.complete && h("p", { class: "quiet small" }, t("first_records", records.length))];
+  return [overTime(t("over_time"), series, rows, { steps: true }), legend(series)];
 }

@@ -14,6 +14,8 @@ import { systems } from "./systems.js";
 import { language, setLanguage, t } from "./texts.js";
 import { tree } from "./tree.js";
 import { held, quarantine, waiting } from "./triage.js";
+import { isSystem, link } from "./parts.js";
+import { regionAccount } from "./regions.js";
 
 const OPERATOR_VIEWS = { "": overview, network, snapshots, held, quarantine, waiting, systems, source, operations };
 const NAVIGATION = ["", "network", "snapshots", "held", "quarantine", "waiting", "systems", "source", "operations"];
@@ -36,9 +38,11 @@ function replaceSession(linked) {
       h("button", { type: "button", onclick: keep }, t("other_session_keep"))))]];
 }
 
+/// What went wrong, with what was looked for, and where to go on.
 function problem(title, detail, next) {
-  return [title, [h("h1", null, title), detail && h("p", null, detail), h("p", { class: "quiet" }, next ?? t("go_on_search")),
-    h("p", null, h("a", { href: "#/" }, t("back_to_start")))]];
+  return [title, [h("h1", null, title), h("section", { class: "panel" }, detail && h("p", { class: "mono" }, detail), h("p", null, next ?? t("go_on_search")),
+    h("p", { class: "row" }, h("a", { href: "#/" }, isOperator() || !ownAccount() ? t("back_to_start") : t("to_your_account")),
+      isOperator() && [link("#/held", t("nav_held")), link("#/quarantine", t("nav_quarantine"))]))]];
 }
 
 function parts() {
@@ -75,6 +79,7 @@ export async function show() {
   const linked = /^#token=([\w.-]+)$/.exec(location.hash)?.[1];
   if (linked) history.replaceState(null, "", location.pathname + "#/");
   const turn = ++shown, main = $("#main"), path = parts();
+  frame(path?.[0] ?? null);
   const timer = setTimeout(() => turn === shown && main.replaceChildren(skeleton()), 150);
   let page;
   try {
@@ -85,6 +90,7 @@ export async function show() {
     }
   } catch (error) {
     if (error.status === 401) page = signIn(error.message);
+    else if (error.status === undefined) page = problem(t("page_failed"), String(error.message), t("try_again"));
     else if (error.status === 403) page = problem(t("not_yours"), null, error.next);
     else page = problem(error.message, error.detail, error.next);
   }
@@ -92,6 +98,7 @@ export async function show() {
   if (turn !== shown) return;
   document.title = page[0] + " · " + t("title");
   main.replaceChildren(...page[1].flat(Infinity).filter(Boolean));
+  // A token that was refused is gone by now, and so is what it allowed to see.
   frame(path?.[0] ?? null);
   scrollTo(0, 0);
   if (turn > 1) main.focus({ preventScroll: true });
@@ -102,9 +109,11 @@ function frame(view) {
   $(".skip").textContent = t("to_content");
   $(".brand span").textContent = t("title");
   const inside = Boolean(token()), operator = inside && isOperator();
-  $("nav").hidden = !operator; $(".search").hidden = !operator; $("#sign-out").hidden = !inside; $(".verdict").hidden = !operator;
-  $("nav").setAttribute("aria-label", t("views"));
-  $("nav").replaceChildren(...NAVIGATION.map((name) => h("a", { href: "#/" + name, "aria-current": name === view && "page" }, t("nav_" + (name || "overview")))));
+  const navigation = $("header.bar nav");
+  navigation.hidden = !operator; $(".search").hidden = !operator; $("#sign-out").hidden = !inside; $(".verdict").hidden = !operator;
+  navigation.setAttribute("aria-label", t("views"));
+  navigation.replaceChildren(...NAVIGATION.map((name) => h("a", { href: "#/" + name, "aria-current": name === view && "page" }, t("nav_" + (name || "overview")))));
+  navigation.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   const box = $(".search input");
   box.setAttribute("aria-label", t("search_label")); box.setAttribute("placeholder", t("search_placeholder"));
   $("#sign-out").textContent = t("sign_out");
@@ -112,10 +121,10 @@ function frame(view) {
   if (operator) watchStatus();
 }
 
-/// What was typed, as the address of a view: `#57` and `57` are orders, lower case finds accounts.
+/// What was typed, as the address of a view: `#57` and `57` are orders, lower case and names of regions find accounts.
 function searched(text) {
   if (/^#?\d+$/.test(text)) return "#/order/" + text.replace("#", "");
-  const account = /^[a-z]+\d+$|^(operation|headquarters|province|city)(:|$)/i.test(text) ? text.replace(/^[a-z]+/i, (letters) => letters.toUpperCase()) : text;
+  const account = regionAccount(text) ?? (/^[a-z]+\d+$/i.test(text) || isSystem(text.toUpperCase()) ? text.toUpperCase() : text);
   return "#/account/" + encodeURIComponent(account);
 }
 

@@ -21,8 +21,10 @@ function groups(integer) {
 
 export function amount(text) {
   const [, sign, integer, decimals] = /^(-?)(\d+)\.(\d+)$/.exec(text);
+  const tail = decimals.slice(2).replace(/0+$/, ""), zeros = "0".repeat(decimals.length - 2 - tail.length);
+  // Zeros at the end say nothing; in columns they keep their room, so that the points stand below each other.
   return h("span", { class: "number", title: text }, sign, groups(integer), "." + decimals.slice(0, 2),
-    h("span", { class: "tail" }, decimals.slice(2)));
+    h("span", { class: "tail" }, tail, zeros && h("span", { class: "zeros", "aria-hidden": "true" }, zeros)));
 }
 
 export const whole = (number) => h("span", { class: "number" }, groups(String(number)));

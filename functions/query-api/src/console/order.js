@@ -5,8 +5,8 @@ import { get, mayOperate, orNull } from "./api.js";
 import { COLOURS, splitBar } from "./charts.js";
 import { h, s } from "./dom.js";
 import { amount, date, decimal, instant, units, whole } from "./numbers.js";
-import { act } from "./operations.js";
-import { accountLink, badge, figures, heading, note, orderLink, panel, table } from "./parts.js";
+import { act, folded } from "./operations.js";
+import { accountLink, badge, counted, figures, heading, link, note, orderLink, panel, table } from "./parts.js";
 import { t } from "./texts.js";
 
 const glyphs = {
@@ -43,12 +43,13 @@ export async function order(number) {
     distribution && panel(t("who_shares"), null, splitBar(t("who_shares"), shareParts(distribution.legs))),
     distribution && chain(distribution, explanation),
     adoption.last_entry && panel(t("last_entry"), null, lastEntry(adoption.last_entry)),
-    mayOperate() && panel(t("repair"), t("repair_aside"), act(t("repair"), () => ({ type: "repair", order_id: number })))]];
+    mayOperate() && panel(t("repair"), t("repair_aside"), folded(t("repair"), act(t("repair"), () => ({ type: "repair", order_id: number }))))]];
 }
 
 function unknown(number, refused) {
   return [heading(t("adoption"), t("order") + " " + number),
     refused.length ? note("bad", t("only_quarantined"), " ", h("a", { href: "#/quarantine" }, t("look"))) : note("", t("order_unknown", number)),
+    refused.length === 0 && h("p", null, t("look_also"), " ", link("#/quarantine", t("nav_quarantine")), " · ", link("#/source", t("nav_source"))),
     refused.length > 0 && table(t("nav_quarantine"), [[t("reason")], [t("message")]], refused.map((one) => [h("span", { class: "mono" }, one.reason), one.message]))];
 }
 
@@ -71,7 +72,7 @@ function shareParts(legs) {
 function chain({ legs }, { legs: explained, ancestors }) {
   const why = (leg) => explained.find((other) => other.type === leg.type && other.index === leg.index)?.because ?? {};
   const lacked = (leg) => (why(leg).missing?.length ? t("it_needed") + " " + missingWords(why(leg).missing) : null);
-  const standing = (level) => { const unlock = ancestors.find((ancestor) => ancestor.level === level)?.unlock; return unlock ? t("had_unlocked", unlock.level_depth, unlock.direct_adopters) : t("unlocked"); };
+  const standing = (level) => { const unlock = ancestors.find((ancestor) => ancestor.level === level)?.unlock; return unlock ? counted("had_unlocked", unlock.direct_adopters, unlock.level_depth) : t("unlocked"); };
   const levels = legs.filter((leg) => leg.type === "TEAM_LEVEL" || leg.type === "LEVEL_OVERFLOW");
   const bonuses = legs.filter((leg) => leg.type === "TEAM_BONUS" || leg.type.startsWith("BONUS_TIER_"));
   const beyond = levels.filter((leg) => leg.reason === "NO_ANCESTOR"), rest = levels.filter((leg) => leg.reason !== "NO_ANCESTOR");

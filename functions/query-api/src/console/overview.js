@@ -4,7 +4,7 @@ import { all, get, token } from "./api.js";
 import { COLOURS, legend, overTime, splitBar } from "./charts.js";
 import { $, h } from "./dom.js";
 import { amount, date, instant, units, whole } from "./numbers.js";
-import { badge, empty, figures, growing, heading, link, orderLink, panel } from "./parts.js";
+import { badge, counted, empty, figures, growing, heading, link, orderLink, panel } from "./parts.js";
 import { t } from "./texts.js";
 
 const SEVERITY = { WELL: "good", ATTENTION: "warn", BROKEN: "bad" };
@@ -15,6 +15,8 @@ const REFRESH_MS = 30e3;
 
 export function verdictWords(status) {
   const serious = status.problems.filter(({ severity }) => severity !== "WELL").length;
+  const stopped = status.problems.find(({ code }) => ["PAUSED", "BRAKE", "CLOSE_SUSPICIOUS", "TRUNCATED"].includes(code));
+  if (stopped && serious === 1) return stopped.what;
   return serious === 0 ? t("all_well") : serious === 1 ? t("one_problem") : t("problems", serious);
 }
 
@@ -43,6 +45,16 @@ const problems = (status) => (status.problems.length === 0 ? [empty(t("nothing_t
     problem.since && [" ", h("span", { class: "quiet small" }, t("since"), " ", instant(problem.since))]),
     h("div", { class: "next" }, problem.next, " ", WHERE[problem.code] && link("#/" + WHERE[problem.code], t("look"))))));
 
+/// The last close, the last audit, and how far the source was read.
+function standing(status) {
+  const { last_close: close, last_audit: audit } = status;
+  return figures([t("read_through"), status.read_through ? instant(status.read_through) : t("none_yet")],
+    [t("last_decision"), status.decided_at ? instant(status.decided_at) : t("none_yet")],
+    [t("last_close"), close ? [link("#/snapshots/" + close.snapshot_date, date(close.snapshot_date)), h("span", { class: "small quiet block" }, instant(close.closed_at))] : t("none_yet")],
+    [t("last_audit"), audit ? [audit.differences === 0 ? t("audit_clean", audit.compared) : counted("audit_found", audit.differences), h("span", { class: "small quiet block" }, instant(audit.ended_at))] : t("none_yet")],
+    close && [t("digest"), h("code", { title: close.digest }, close.digest.slice(0, 16) + "…")]);
+}
+
 export async function overview() {
   const [status, network, systems] = await Promise.all([get("/v1/status"), get("/v1/network", { limit: 30 }), get("/v1/system-accounts")]);
   return [t("nav_overview"), [
@@ -54,9 +66,10 @@ export async function overview() {
       [t("unpriced"), whole(status.unpriced), true],
       [t("waiting"), link("#/waiting", whole(status.waiting)), true],
       [t("last_order"), network.now.last_order_id ? orderLink(network.now.last_order_id) : t("none_yet"), true],
-      [t("last_closed"), status.last_closed_date ? link("#/snapshots/" + status.last_closed_date, date(status.last_closed_date)) : t("none_yet"), true],
-      [t("read_through"), status.read_through ? instant(status.read_through) : t("none_yet")],
-      [t("log_end"), whole(status.log_end)])),
+      [t("eligible_trees"), whole(network.now.eligible_trees), true],
+      [t("corrections_under_way"), link("#/source", whole(status.corrections_under_way)), true],
+      [t("log_end"), whole(status.log_end), true])),
+    panel(t("where_it_stands"), null, standing(status)),
     panel(t("network_by_day"), t("network_by_day_aside"), networkDays([...network.days].reverse())),
     panel(t("contribution_posted"), t("all_time"), figures([t("all_adoptions"), amount(network.now.network_total), true]),
       splitBar(t("contribution_posted"), posted(network.now, systems.system_accounts)))]];

@@ -6,12 +6,13 @@ import { regionName } from "./regions.js";
 import { t } from "./texts.js";
 
 const SYSTEM = /^(OPERATION|HEADQUARTERS|PROVINCE|CITY)(:|$)/;
+export const isSystem = (account) => SYSTEM.test(account);
 
 export const accountLink = (account) => {
   if (account == null) return "";
   if (account.includes("*")) return h("span", { class: "mono" }, account);
-  const name = SYSTEM.test(account) && regionName(account);
-  return h("a", { href: "#/account/" + encodeURIComponent(account), class: "mono" }, account, name && [" ", h("span", null, name)]);
+  const name = isSystem(account) && regionName(account);
+  return h("a", { href: "#/account/" + encodeURIComponent(account) }, h("span", { class: "mono" }, account), name && " " + name);
 };
 export const orderLink = (order) => h("a", { href: "#/order/" + order, class: "number" }, String(order));
 
@@ -25,6 +26,8 @@ export const note = (kind, ...content) => h("p", { class: "note " + kind }, cont
 export const heading = (eyebrow, title, ...beside) => h("div", null, eyebrow && h("p", { class: "eyebrow" }, eyebrow),
   h("div", { class: "title" }, h("h1", null, title), beside));
 export const link = (href, text) => h("a", { href }, text);
+/// A text that counts: of one thing, or of several.
+export const counted = (key, count, ...more) => t(count === 1 ? key + "_one" : key, count, ...more);
 
 let tables = 0;
 /// Columns are [name, kind]: "r" is set to the right, "minor" is left out where there is no room.
@@ -34,16 +37,20 @@ export function table(name, columns, rows) {
     h("tbody", null, rows.map((row) => h("tr", null, row.map((cell, index) => h("td", { class: columns[index][1] }, cell)))))));
 }
 
-/// A list that grows page by page.
+/// A list that grows, some rows at a time.
 export async function growing({ title, path, name, parameters, columns, row, nothing, limit = 20, begun }) {
   const box = h("div"), more = h("button", { type: "button", onclick: () => next() }, t("show_more"));
-  const rows = []; let cursor;
+  const rows = []; let cursor, shown = 0;
   async function next(page) {
     more.disabled = true;
     try {
-      page ??= await get(path, cursor ? { cursor } : { limit, ...parameters });
-      rows.push(...page[name].map(row)); cursor = page.next_cursor;
-      box.replaceChildren(...(rows.length ? [table(title, columns, rows)] : [empty(cursor ? t("none_so_far") : nothing)]), ...(cursor ? [more] : []));
+      if (page || shown === 0 || (shown >= rows.length && cursor)) {
+        page ??= await get(path, cursor ? { cursor } : { limit, ...parameters });
+        rows.push(...page[name].map(row)); cursor = page.next_cursor;
+      }
+      shown = Math.min(rows.length, shown + limit);
+      box.replaceChildren(...(shown ? [table(title, columns, rows.slice(0, shown))] : [empty(cursor ? t("none_so_far") : nothing)]),
+        ...(cursor || shown < rows.length ? [more] : []));
     } catch (error) { box.append(note("bad", error.message)); }
     more.disabled = false;
   }

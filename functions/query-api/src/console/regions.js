@@ -19,3 +19,10 @@ export function regionName(account) {
   const code = /^(?:PROVINCE|CITY):(\d{2})\d{4}$/.exec(account)?.[1];
   return PROVINCES[code]?.[language() === "zh" ? 1 : 0] ?? null;
 }
+
+/// The system account of the province with this name, in either language; null where there is none.
+export function regionAccount(name) {
+  const wanted = name.trim().toLowerCase();
+  const found = Object.entries(PROVINCES).find(([, names]) => names.some((known) => known.toLowerCase() === wanted || known.replace(/(省|市|.族.*自治区|自治区|特别行政区)$/, "") === wanted));
+  return found ? `PROVINCE:${found[0]}0000` : null;
+}

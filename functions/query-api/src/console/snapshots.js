@@ -1,9 +1,10 @@
 // Closed dates: their manifests, their rows, what later corrections would have changed, and proofs.
 
+import { accountHead } from "./account-head.js";
 import { account as path, get, getFile, isOperator } from "./api.js";
 import { h } from "./dom.js";
 import { amount, date, instant, ratio, whole } from "./numbers.js";
-import { accountLink, download, figures, growing, heading, link, note, panel, table } from "./parts.js";
+import { accountLink, download, empty, figures, growing, heading, link, note, panel, table } from "./parts.js";
 import { t } from "./texts.js";
 
 export async function snapshots() {
@@ -24,7 +25,7 @@ export async function snapshot(day) {
     panel(t("manifest"), t("manifest_aside"), figures([t("sum_of_ratios"), h("span", { class: "number" }, manifest.sum_of_ratios)],
       [t("digest"), h("code", null, manifest.digest)], [t("merkle_root"), h("code", null, manifest.merkle_root)])),
     panel(t("shares_of", manifest.snapshot_date), t("largest_first"), await growing({ title: t("rows"), path: own + "/rows", name: "rows", nothing: t("nothing_effective"),
-      columns: [[t("rank"), "r"], [t("account")], [t("effective"), "r"], [t("share_of_network"), "r"]],
+      columns: [[t("rank"), "r narrow"], [t("account")], [t("effective"), "r"], [t("share_of_network"), "r"]],
       row: (row) => [whole(row.rank), accountLink(row.account), amount(row.effective_contribution), ratio(row.contribution_ratio)] })),
     panel(t("restated"), t("restated_aside"), await growing({ title: t("restated"), path: own + "/restated", name: "restated", nothing: t("nothing_restated"),
       columns: [[t("account")], [t("first_date")], [t("last_date")], [t("difference"), "r"]],
@@ -32,18 +33,27 @@ export async function snapshot(day) {
 }
 
 /// The proof of an account's row, for its member: what it is, and how it is checked elsewhere.
-export async function proof(id, day) {
-  const { proof: found, root } = await get(`/v1/snapshots/${encodeURIComponent(day)}/proof/${encodeURIComponent(id)}`);
-  const text = JSON.stringify({ root, proof: found }, null, 2);
-  const days = await get(path(id) + "/snapshots", { limit: 30 });
+export async function proof(id, wanted) {
+  const { snapshots: days } = await get(path(id) + "/snapshots", { limit: 60 });
+  const day = wanted ?? days.find((one) => one.effective_contribution !== "0.0000000000")?.snapshot_date ?? days[0]?.snapshot_date;
+  if (!day) return [t("proof") + " " + id, [accountHead(id, "proof"), panel(t("proof"), null, empty(t("no_date_closed")))]];
+  const dates = [...new Set([day, ...days.map((one) => one.snapshot_date)])].sort().reverse();
   const choose = h("select", { id: "proof-date", onchange: (event) => { location.hash = `#/account/${encodeURIComponent(id)}/proof/${event.target.value}`; } },
-    days.snapshots.map((one) => h("option", { value: one.snapshot_date, selected: one.snapshot_date === day }, one.snapshot_date)));
-  return [t("proof") + " " + id, [heading(t("proof"), id, link("#/account/" + encodeURIComponent(id), t("account"))),
+    dates.map((one) => h("option", { value: one, selected: one === day }, one)));
+  const date = h("form", { class: "row" }, h("label", { for: "proof-date" }, t("closed_date"), choose));
+  let answer;
+  try { answer = await get(`/v1/snapshots/${encodeURIComponent(day)}/proof/${encodeURIComponent(id)}`); }
+  catch (error) {
+    if (error.status !== 404) throw error;
+    return [t("proof") + " " + id, [accountHead(id, "proof"), date, panel(t("proof_of", day), null, note("", error.message, ". ", error.next ?? ""))]];
+  }
+  const { proof: found, root } = answer;
+  const text = JSON.stringify({ root, proof: found }, null, 2);
+  return [t("proof") + " " + id, [accountHead(id, "proof"), date,
     panel(t("proof_of", day), t("proof_size", new TextEncoder().encode(JSON.stringify(found)).length), h("p", null, t("proof_text")),
-      h("label", { for: "proof-date" }, t("date"), choose),
-      figures([t("effective"), amount(found.effective)], [t("share_of_network"), ratio(found.ratio)], [t("network"), amount(found.network_total)], [t("row_number"), [whole(found.index + 1), " / ", whole(found.rows)]]),
-      h("p", null, t("merkle_root"), ": ", h("code", null, root)),
-      table(t("proof"), [[t("step"), "r"], [t("hash")]], found.path.map((step, index) => [String(index + 1), h("code", null, String(step))])),
-      download(t("save_proof"), `proof-${id}-${day}.json`, async () => new Blob([text], { type: "application/json" })),
-      note("", t("proof_check")), isOperator() && link("#/snapshots/" + day, t("snapshot")))]];
+      figures([t("effective"), amount(found.effective), true], [t("share_of_network"), ratio(found.ratio), true], [t("network"), amount(found.network_total), true], [t("row_number"), [whole(found.index + 1), " / ", whole(found.rows)], true]),
+      figures([t("merkle_root"), h("code", null, root)]),
+      table(t("proof"), [[t("step"), "r narrow"], [t("hash")]], found.path.map((step, index) => [String(index + 1), h("code", null, typeof step === "string" ? step : JSON.stringify(step))])),
+      h("div", { class: "row middle" }, download(t("save_proof"), `proof-${id}-${day}.json`, async () => new Blob([text], { type: "application/json" })), isOperator() && link("#/snapshots/" + day, t("snapshot"))),
+      note("", t("proof_check")))]];
 }

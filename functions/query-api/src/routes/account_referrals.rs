@@ -3,14 +3,18 @@
 //! An operator walks the tree by accounts. A member, who may not see the accounts of others, walks it by numbers:
 //! `below=3.17` is the direct referral with number 17 of the own one with number 3. Numbers count in the order of
 //! accounts.
+//!
+//! Subtotals are sums that are stored: of the last closed date, and of the talent records. Nothing is walked for them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use domain::{AccountSequence, Amount, Owner};
+use domain::snapshot::CarriedAccount;
+use domain::{AccountSequence, Amount, BusinessDate, Owner, TalentLevel};
 use serde::Serialize;
 use store::heads::{self, AccountHead, At};
+use store::{snapshots, talent};
 
 use crate::access::Access;
 use crate::account;
@@ -24,7 +28,7 @@ pub(crate) const ROUTE: Route = Route {
     method: Method::Get,
     path: "/v1/accounts/{account}/referrals",
     access: Access::Account,
-    parameters: &["below", "cursor", "limit"],
+    parameters: &["below", "from", "cursor", "limit"],
     answer: |request| Box::pin(answer(request)),
 };
 
@@ -35,6 +39,8 @@ const DEPTH_MAX: usize = 20;
 struct ReferralsView {
     /// Whose direct referrals these are, as the caller may see it.
     account: String,
+    /// The closed date of which the trees are.
+    trees_on: Option<BusinessDate>,
     referrals: Vec<ReferralView>,
     next_cursor: Option<String>,
 }
@@ -49,6 +55,12 @@ struct ReferralView {
     unlocked_level_depth: Option<u8>,
     unlocked_bonus_tiers: Option<u8>,
     total: Option<Amount>,
+    talent_level: Option<TalentLevel>,
+    /// Accounts below it, within twenty levels.
+    descendants: Option<u64>,
+    /// The trees of its own adoptions that have begun, and of those below it within fifteen levels.
+    own_trees: Option<u64>,
+    team_trees: Option<u64>,
     has_referrals: bool,
 }
 
@@ -57,12 +69,17 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let (limit, start) = (request.limit()?, request.place::<Place>()?.unwrap_or_default());
     let (_, position) = account::known(request, &Owner::User(own.clone())).await?;
     let above = below(request, own).await?;
+    let start = match from(request)? {
+        Some(first) if start == Place::default() => Place::at(request, &above, &first).await?,
+        _ => start,
+    };
     let mut page = start.page(request, &above, limit + 1).await?;
     let more = page.len() > limit;
     page.truncate(limit);
-    let owners = page.iter().map(|(_, child)| Owner::User(child.clone())).collect();
-    let heads = heads::accounts(request.engine(), owners).await?;
+    let owners: Vec<Owner> = page.iter().map(|(_, child)| Owner::User(child.clone())).collect();
+    let heads = heads::accounts(request.engine(), owners.clone()).await?;
     let with_referrals = with_referrals(request, &page).await?;
+    let sums = if request.sees_others() { Sums::read(request, &owners).await? } else { Sums::default() };
     let network = request.network().await?;
     let policy = request.policy_today(&network);
     let mut referrals = Vec::new();
@@ -82,11 +99,62 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             unlocked_level_depth: seen.then_some(unlock.level_depth),
             unlocked_bonus_tiers: seen.then_some(unlock.bonus_tiers),
             total: if request.sees_amounts() { Some(head.money.totals.total()?) } else { None },
+            talent_level: sums.talent(child).map(|talent| talent.published),
+            descendants: sums.talent(child).map(|talent| talent.team.promotion_count()),
+            own_trees: sums.carried(child, |carried| carried.trees),
+            team_trees: sums.carried(child, |carried| carried.team.total()),
             has_referrals,
         });
     }
     let next_cursor = page.last().filter(|_| more).map(|last| request.cursor(Place::after(request, last)));
-    Ok(Answer::json(&ReferralsView { account: request.name(&above), referrals, next_cursor }).at(position))
+    let view = ReferralsView { account: request.name(&above), trees_on: sums.date, referrals, next_cursor };
+    Ok(Answer::json(&view).at(position))
+}
+
+/// Returns the account that the list is to begin at. A member, who walks by numbers, may not look for accounts.
+fn from(request: &Request<'_>) -> Result<Option<AccountSequence>, Problem> {
+    let first = request.query::<AccountSequence>("from")?;
+    if first.is_some() && request.member().is_some() {
+        return Err(Problem::Forbidden);
+    }
+    Ok(first)
+}
+
+/// What is stored of accounts and of those below them.
+#[derive(Default)]
+struct Sums {
+    date: Option<BusinessDate>,
+    carried: BTreeMap<Owner, CarriedAccount>,
+    talents: BTreeMap<AccountSequence, talent::StoredTalent>,
+}
+
+impl Sums {
+    async fn read(request: &Request<'_>, owners: &[Owner]) -> Result<Self, Problem> {
+        let accounts = owners.iter().filter_map(|owner| match owner {
+            Owner::User(account) => Some(account.clone()),
+            Owner::System(_) => None,
+        });
+        let (talents, latest) = futures::try_join!(
+            talent::read_all(request.engine(), accounts.collect()),
+            snapshots::latest(request.engine())
+        )?;
+        let date = latest.map(|manifest| manifest.date);
+        let carried = match date {
+            Some(date) => snapshots::carried(request.engine(), date, owners).await?.unwrap_or_default(),
+            None => BTreeMap::new(),
+        };
+        Ok(Self { date, carried, talents })
+    }
+
+    fn talent(&self, account: &AccountSequence) -> Option<&talent::Talent> {
+        self.talents.get(account).map(|stored| &stored.talent)
+    }
+
+    /// Returns a sum of an account; 0 where nothing was carried over, and nothing where no date is closed.
+    fn carried(&self, account: &AccountSequence, sum: impl Fn(&CarriedAccount) -> u64) -> Option<u64> {
+        self.date?;
+        Some(self.carried.get(&Owner::User(account.clone())).map_or(0, sum))
+    }
 }
 
 /// Where a list of direct referrals goes on.
@@ -102,6 +170,17 @@ impl Place {
     /// Returns the place after a direct referral.
     fn after(request: &Request<'_>, (number, account): &(usize, AccountSequence)) -> Self {
         Self { number: number + 1, before: request.member().is_none().then(|| account.clone()) }
+    }
+
+    /// Returns the place of the first direct referral that does not come before this account.
+    async fn at(
+        request: &Request<'_>,
+        above: &AccountSequence,
+        first: &AccountSequence,
+    ) -> Result<Self, Problem> {
+        let children = heads::children(request.engine(), above).await?;
+        let before = children.range(..first.clone());
+        Ok(Self { number: before.clone().count(), before: before.last().cloned() })
     }
 
     /// Returns the direct referrals from this place on, each with its number.
@@ -138,7 +217,9 @@ impl FromStr for Place {
             Some((number, before)) => (number, Some(before.parse().map_err(drop)?)),
             None => (text, None),
         };
-        Ok(Self { number: number.parse().map_err(drop)?, before })
+        // No account refers more than that, so that counting on from it cannot overflow.
+        let number: u32 = number.parse().map_err(drop)?;
+        Ok(Self { number: usize::try_from(number).map_err(drop)?, before })
     }
 }
 
@@ -203,7 +284,7 @@ mod tests {
         for text in ["0", "17", "17.D25122700018"] {
             assert_eq!(text.parse::<Place>().map(|place| place.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "x", ".D1", "1.", "-1", "1.HEADQUARTERS"] {
+        for text in ["", "x", ".D1", "1.", "-1", "1.HEADQUARTERS", "4294967296"] {
             assert_eq!(text.parse::<Place>(), Err(()), "{text}");
         }
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use domain::{AccountSequence, Link, Owner};
+use domain::{AccountSequence, Link, Owner, TalentLevel};
 use serde::Serialize;
+use store::talent;
 
 use crate::access::Access;
 use crate::account;
@@ -36,6 +37,7 @@ struct AncestorView {
     has_adopted: Option<bool>,
     unlocked_level_depth: Option<u8>,
     unlocked_bonus_tiers: Option<u8>,
+    talent_level: Option<TalentLevel>,
 }
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
@@ -53,7 +55,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         None => (account.clone(), 0),
     };
     let mut seen = BTreeSet::from([current.clone()]);
-    let mut ancestors = Vec::new();
+    let (mut ancestors, mut passed) = (Vec::new(), Vec::new());
     let mut head = account::head(request, &Owner::User(current.clone())).await?.head;
     let end = loop {
         let referrer = match head.node.link() {
@@ -76,9 +78,17 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             has_adopted: unlock.map(|unlock| unlock.has_adopted),
             unlocked_level_depth: unlock.map(|unlock| unlock.level_depth),
             unlocked_bonus_tiers: unlock.map(|unlock| unlock.bonus_tiers),
+            talent_level: None,
         });
+        passed.push(referrer.clone());
         current = referrer;
     };
+    if request.sees_others() {
+        let talents = talent::read_all(request.engine(), passed.clone()).await?;
+        for (ancestor, account) in ancestors.iter_mut().zip(&passed) {
+            ancestor.talent_level = talents.get(account).map(|stored| stored.talent.published);
+        }
+    }
     let more = end == "MORE" && request.member().is_none();
     let next_cursor = more.then(|| request.cursor(Place { level, account: current }));
     Ok(Answer::json(&UplineView { ancestors, end, next_cursor }))

@@ -3,16 +3,19 @@
 //! A command is stored under its idempotency key and announced. The decider carries it out or refuses it, and
 //! either way it stands in the log. Sending it again under the same key answers what became of the first one.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::log::{CommandOutcome, Position};
-use runtime::{Message, Queue};
+use runtime::{Context, Message, Queue};
 use serde::{Deserialize, Serialize};
 use store::inbox::{self, StoredCommand};
+use store::progress::{self, PartitionName};
+use store::quarantine;
 
 use crate::access::{Access, Caller, Operator};
 use crate::answer::Answer;
-use crate::command::{CommandBody, CommandView};
+use crate::command::{CommandBody, CommandView, RefusedRecord};
 use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -33,7 +36,7 @@ pub(crate) const READ: Route = Route {
     answer: |request| Box::pin(read(request)),
 };
 
-const KEY_HEADER: &str = "idempotency-key";
+pub(crate) const KEY_HEADER: &str = "idempotency-key";
 /// For how long a caller is kept waiting for the decider.
 const WAIT: Duration = Duration::from_secs(4);
 /// After which time its answer is looked for again.
@@ -69,6 +72,14 @@ async fn send(request: &Request<'_>) -> Result<Answer, Problem> {
         return Err(Problem::InvalidBody { message });
     }
     let invalid = |message| Problem::InvalidBody { message };
+    let purged = match &body.command {
+        CommandBody::PurgeQuarantined(record) => Some(refused_record(request, record).await?),
+        CommandBody::RetireSource { source } => {
+            check_source(request, source).await?;
+            None
+        }
+        _ => None,
+    };
     let command = body.command.into_command(&operator.name, &body.reason).map_err(invalid)?;
     let stored = StoredCommand { by: operator.name.clone(), reason: body.reason, command, answer: None };
     let present = inbox::ask(request.engine(), &key, &stored).await?;
@@ -77,22 +88,50 @@ async fn send(request: &Request<'_>) -> Result<Answer, Problem> {
     {
         return Err(Problem::KeyUsed);
     }
+    // What was asked for is kept and will stand in the log, whatever happens from here on.
+    if let Some((name, offset)) = purged {
+        let _ = request.engine().write(quarantine::purge(&name, offset)).await?;
+    }
     let is_repeated = present.is_some();
     let mut known = present.unwrap_or(stored);
     if known.answer.is_none() {
-        wake_decider(request, &key).await?;
+        wake_decider(request.context, &key).await?;
         known = answered(request, &key).await?.unwrap_or(known);
     }
     let answer = shown(key, known);
     Ok(if is_repeated { answer.with_header("idempotency-hit", "true") } else { answer })
 }
 
+/// Returns where a refused record is, which has to be listed.
+async fn refused_record(
+    request: &Request<'_>,
+    record: &RefusedRecord,
+) -> Result<(PartitionName, i64), Problem> {
+    let (name, offset) = record.place();
+    if quarantine::is_listed(request.engine(), &name, offset).await? {
+        Ok((name, offset))
+    } else {
+        Err(Problem::InvalidBody { message: format!("nothing was refused at {record}") })
+    }
+}
+
+/// Checks that something was read of a source: a name that is misspelt would retire nothing, and say that it did.
+async fn check_source(request: &Request<'_>, source: &str) -> Result<(), Problem> {
+    let progress = progress::read(request.engine()).await?;
+    let known: BTreeSet<&str> = progress.iter().map(|progress| progress.name.source.as_str()).collect();
+    if known.contains(source) {
+        return Ok(());
+    }
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    Err(Problem::InvalidBody {
+        message: format!("nothing was read of a source of this name, only of {known}"),
+    })
+}
+
 /// Returns the key under which the caller sends the command.
 fn key(request: &Request<'_>) -> Result<String, Problem> {
     let key = request.header(KEY_HEADER).unwrap_or_default();
-    let is_usable = (8..=100).contains(&key.len())
-        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
-    if is_usable {
+    if is_usable(key) {
         Ok(key.to_owned())
     } else {
         Err(Problem::invalid(
@@ -102,16 +141,23 @@ fn key(request: &Request<'_>) -> Result<String, Problem> {
     }
 }
 
+/// Returns whether a command may be sent under this key.
+pub(crate) fn is_usable(key: &str) -> bool {
+    (8..=100).contains(&key.len())
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+}
+
 fn check_allowed(operator: &Operator, command: &CommandBody) -> Result<(), Problem> {
     let is_allowed = if command.needs_approval() { operator.may_approve } else { operator.may_operate };
     if is_allowed { Ok(()) } else { Err(Problem::Forbidden) }
 }
 
-async fn wake_decider(request: &Request<'_>, key: &str) -> Result<(), Problem> {
-    let id = format!("command-{key}-{}", request.context.request_id);
+/// Wakes the decider. A wake-up's id is used for it alone.
+pub(crate) async fn wake_decider(context: &Context, key: &str) -> Result<(), Problem> {
+    let id = format!("command-{key}-{}", context.request_id);
     let body = serde_json::json!({ "cause": "command" }).to_string();
     let message = Message { body, group: Some(("decider".to_owned(), id)), delay_s: None };
-    Ok(request.context.queues.send(Queue::Decisions, vec![message]).await?)
+    Ok(context.queues.send(Queue::Decisions, vec![message]).await?)
 }
 
 /// Returns what is stored under the key once the decider has answered; after a while, whether or not.

@@ -37,6 +37,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// The files of the console but its page.
 const FILES: &[(&str, &str)] = &[
+    ("account-head.js", include_str!("../console/account-head.js")),
     ("account.js", include_str!("../console/account.js")),
     ("api.js", include_str!("../console/api.js")),
     ("app.js", include_str!("../console/app.js")),
@@ -101,6 +102,11 @@ mod tests {
                 let keys = if is_beginning { &mut beginnings } else { &mut whole };
                 keys.insert(key.to_owned());
             }
+            // A text that counts has a singular besides.
+            for piece in content.split("counted(\"").skip(1) {
+                let (key, _) = piece.split_once('"').unwrap_or_else(|| panic!("{name}: {piece}"));
+                whole.extend([key.to_owned(), format!("{key}_one")]);
+            }
         }
         (whole, beginnings)
     }
@@ -114,7 +120,7 @@ mod tests {
             assert!(!english.is_empty() && !is_chinese(english), "{key}: {english}");
             let needs_words = !["page", "from", "to", "as_of", "and"].contains(&key.as_str());
             assert!(!chinese.is_empty() && (!needs_words || is_chinese(chinese)), "{key}: {chinese}");
-            for number in ["{0}", "{1}"] {
+            for number in ["{0}", "{1}", "{2}"] {
                 assert_eq!(english.contains(number), chinese.contains(number), "{key}");
             }
         }
@@ -134,6 +140,24 @@ mod tests {
                 "hold_",
                 "status invalid_terms not_yet no_referral referral_cycle account_unreadable posting_paused",
             ),
+            (
+                "holdmeans_",
+                "status invalid_terms not_yet no_referral referral_cycle account_unreadable posting_paused",
+            ),
+            (
+                "holdhelp_",
+                "status invalid_terms not_yet no_referral referral_cycle account_unreadable posting_paused",
+            ),
+            (
+                "refused_",
+                "unknown_topic malformed_json invalid_message missing_field invalid_field other_table other_key no_key avro_json other",
+            ),
+            (
+                "refusedhelp_",
+                "unknown_topic malformed_json invalid_message missing_field invalid_field other_table other_key no_key avro_json other",
+            ),
+            ("pausehelp_", "posting closing corrections"),
+            ("kinds_", "headquarters operation province city"),
             ("state_", "posted held unpriced gone"),
             (
                 "leg_",

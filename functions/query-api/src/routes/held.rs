@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::heads::{AdoptionHead, AdoptionState};
-use domain::{AdoptionRow, Column, OrderId};
+use domain::{AdoptionRow, Amount, Column, OrderId};
 use serde::Serialize;
 use store::heads::{self, At};
 use store::lists::{self, HeldAdoption};
@@ -51,6 +51,10 @@ struct HeldView {
     #[serde(flatten)]
     hold: HoldView,
     since: chrono::DateTime<chrono::Utc>,
+    /// The primary key and the table of the row that counts.
+    row_key: Option<String>,
+    /// What it would be posted with; absent where the row has no price of its own, or its terms cannot be read.
+    amount: Option<Amount>,
     source: Option<SourceView>,
 }
 
@@ -115,8 +119,18 @@ fn view(request: &Request<'_>, listed: &HeldAdoption, head: &AdoptionHead) -> He
     };
     HeldView {
         order_id: order_text(listed.order),
-        hold: HoldView::new(reason, request.language, |account| request.name(account)),
+        hold: HoldView::new(reason, &request.settings().profile, request.language, |account| {
+            request.name(account)
+        }),
         since: instant(listed.since_ms),
+        row_key: head.rows.last_key_value().map(|(key, _)| key.to_string()),
+        amount: head.row().and_then(amount),
         source: head.row().map(SourceView::from),
     }
+}
+
+/// Returns trees times price, where the row has both and both are amounts that an adoption may have.
+fn amount(row: &AdoptionRow) -> Option<Amount> {
+    let (Column::Value(trees), Column::Value(Some(price))) = (&row.trees, &row.price) else { return None };
+    price.times(u32::try_from(*trees).ok()?).ok()
 }

@@ -29,8 +29,10 @@ const LOOKED_AT_MAX: usize = 2_000;
 
 #[derive(Debug, Serialize)]
 struct QuarantineView {
-    /// How many there are by reason, among those that this answer looked at.
+    /// How many there are by reason, whatever the filter.
     counts: BTreeMap<String, u64>,
+    /// Whether the counts are of all, and not only of the first that were looked at.
+    counts_are_complete: bool,
     quarantined: Vec<QuarantinedView>,
     next_cursor: Option<String>,
 }
@@ -62,18 +64,14 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             && account.as_ref().is_none_or(|account| record.account.as_ref() == Some(account))
     };
     let (limit, mut after) = (request.limit()?, request.place::<String>()?);
-    let mut view = QuarantineView { counts: BTreeMap::new(), quarantined: Vec::new(), next_cursor: None };
+    let (counts, counts_are_complete) = counts(request).await?;
+    let mut view = QuarantineView { counts, counts_are_complete, quarantined: Vec::new(), next_cursor: None };
     let mut looked_at = 0;
     loop {
         let wanted = limit - view.quarantined.len();
         let (records, next) = quarantine::read(request.engine(), after, wanted).await?;
         looked_at += records.len();
-        for record in records {
-            *view.counts.entry(record.code.clone()).or_default() += 1;
-            if takes(&record) {
-                view.quarantined.push(record.into());
-            }
-        }
+        view.quarantined.extend(records.into_iter().filter(takes).map(QuarantinedView::from));
         after = next;
         if after.is_none() || view.quarantined.len() == limit || looked_at >= LOOKED_AT_MAX {
             break;
@@ -81,6 +79,16 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     }
     view.next_cursor = after.map(|after| request.cursor(after));
     Ok(Answer::json(&view))
+}
+
+/// Returns how many records were refused by reason, and whether these are all.
+async fn counts(request: &Request<'_>) -> Result<(BTreeMap<String, u64>, bool), Problem> {
+    let (records, next) = quarantine::read(request.engine(), None, LOOKED_AT_MAX).await?;
+    let mut counts = BTreeMap::new();
+    for record in records {
+        *counts.entry(record.code).or_default() += 1;
+    }
+    Ok((counts, next.is_none()))
 }
 
 impl From<Quarantined> for QuarantinedView {

@@ -241,7 +241,9 @@ fn adoption(
     simulated: &Simulated,
 ) -> Result<AdoptionView, Problem> {
     let name = |account: &AccountSequence| request.name(account);
-    let hold = simulated.held.get(&order).map(|held| HoldView::new(&held.reason, request.language, name));
+    let profile = &request.settings().profile;
+    let hold = simulated.held.get(&order);
+    let hold = hold.map(|held| HoldView::new(&held.reason, profile, request.language, name));
     let mut view = AdoptionView {
         order_id: order_text(order),
         state: if hold.is_some() { "HELD" } else { "UNPRICED" },

@@ -4,8 +4,10 @@ use chrono::{DateTime, Utc};
 use domain::BusinessDate;
 use domain::heads::Network;
 use domain::log::Position;
+use domain::snapshot::Manifest;
 use serde::Serialize;
-use store::progress;
+use store::audit::{self, AuditReport};
+use store::{progress, snapshots};
 
 use super::sync_status::is_braking;
 use crate::access::Access;
@@ -37,6 +39,8 @@ struct StatusView {
     log_end: Position,
     decided_at: Option<DateTime<Utc>>,
     last_closed_date: Option<BusinessDate>,
+    last_close: Option<LastCloseView>,
+    last_audit: Option<LastAuditView>,
     posted: u64,
     held: u64,
     unpriced: usize,
@@ -46,8 +50,29 @@ struct StatusView {
     read_through: Option<DateTime<Utc>>,
 }
 
+/// The latest date whose snapshot is there.
+#[derive(Debug, Serialize)]
+struct LastCloseView {
+    snapshot_date: BusinessDate,
+    closed_at: DateTime<Utc>,
+    digest: String,
+    merkle_root: String,
+}
+
+/// What the latest audit found.
+#[derive(Debug, Serialize)]
+struct LastAuditView {
+    ended_at: DateTime<Utc>,
+    /// The position that it judged.
+    judged: Position,
+    compared: u64,
+    differences: u64,
+}
+
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let progress = progress::read(request.engine()).await?;
+    let (latest, audits) =
+        futures::try_join!(snapshots::latest(request.engine()), audit::reports(request.engine(), 1))?;
     let network = request.network().await?;
     let known = Known {
         now: request.now(),
@@ -56,6 +81,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         projected: request.position(),
         progress: &progress,
         is_braking: is_braking(request, &network),
+        audit: audits.first(),
     };
     let troubles = verdict::troubles(&known, Thresholds::get());
     let verdict = troubles.iter().map(verdict::Trouble::severity).max().unwrap_or(Verdict::Well);
@@ -70,6 +96,8 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         log_end: network.position,
         decided_at: (network.position > 0).then(|| instant(network.time_ms)),
         last_closed_date: network.closed.as_ref().map(|closed| closed.terms.date),
+        last_close: latest.as_ref().map(LastCloseView::from),
+        last_audit: audits.first().map(LastAuditView::from),
         posted: counts.posted,
         held: counts.held.values().sum(),
         unpriced: network.unpriced.len(),
@@ -81,6 +109,28 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             .min()
             .flatten(),
     }))
+}
+
+impl From<&Manifest> for LastCloseView {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            snapshot_date: manifest.date,
+            closed_at: instant(manifest.closed_at_ms),
+            digest: manifest.digest.to_string(),
+            merkle_root: manifest.root.to_string(),
+        }
+    }
+}
+
+impl From<&AuditReport> for LastAuditView {
+    fn from(report: &AuditReport) -> Self {
+        Self {
+            ended_at: instant(report.ended_ms),
+            judged: report.position,
+            compared: report.found.compared,
+            differences: report.found.count,
+        }
+    }
 }
 
 /// Returns when the oldest date began that should be closed and is not.

@@ -1,5 +1,7 @@
 //! `GET /v1/accounts/{account}/unallocated`: what an account would have received, and why it did not.
 
+use std::collections::BTreeMap;
+
 use domain::{AccountSequence, Amount, BusinessDate, Owner, Slot, UnlockFacts, Versions};
 use serde::Serialize;
 
@@ -25,7 +27,18 @@ struct UnallocatedView {
     records: Vec<MissedView>,
     /// The sum of the records of this answer.
     sum: Amount,
+    /// The same by leg, so that what a further unlock would have given is seen.
+    by_leg: Vec<LegSumView>,
     next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct LegSumView {
+    /// `TEAM_LEVEL` or `TEAM_BONUS`.
+    r#type: &'static str,
+    index: u8,
+    count: u64,
+    sum: Amount,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,7 +67,25 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let records = records.collect::<Result<Vec<_>, _>>()?;
     let sum = Amount::sum(found.iter().map(|missed| missed.leg.amount))?;
     let next_cursor = next.map(|place| request.cursor(place));
-    Ok(Answer::json(&UnallocatedView { records, sum, next_cursor }).at(position))
+    let by_leg = by_leg(&found)?;
+    Ok(Answer::json(&UnallocatedView { records, sum, by_leg, next_cursor }).at(position))
+}
+
+/// Returns what was missed of each leg.
+fn by_leg(found: &[Missed]) -> Result<Vec<LegSumView>, Problem> {
+    let mut sums: BTreeMap<(&'static str, u8), (u64, Amount)> = BTreeMap::new();
+    for missed in found {
+        let leg = match missed.leg.slot {
+            Slot::TeamLevel(level) => ("TEAM_LEVEL", level),
+            Slot::TeamBonus(tier) => ("TEAM_BONUS", tier),
+            _ => continue,
+        };
+        let (count, sum) = sums.entry(leg).or_default();
+        *count += 1;
+        *sum = sum.checked_add(missed.leg.amount)?;
+    }
+    let view = |((r#type, index), (count, sum))| LegSumView { r#type, index, count, sum };
+    Ok(sums.into_iter().map(view).collect())
 }
 
 fn view(

@@ -18,6 +18,7 @@ impl Trouble {
             Self::Paused { .. } => "PAUSED",
             Self::ProjectionsBehind { .. } => "PROJECTIONS_BEHIND",
             Self::CorrectionGoesOn { .. } => "CORRECTION_GOES_ON",
+            Self::AuditDifferences { .. } => "AUDIT_DIFFERENCES",
             Self::Held { .. } => "HELD",
             Self::Quarantined { .. } => "QUARANTINED",
             Self::Ambiguous { .. } => "AMBIGUOUS",
@@ -69,12 +70,16 @@ impl Trouble {
             Self::CorrectionGoesOn { .. } => {
                 language.choose("a correction goes on for long", "更正进行已久").to_owned()
             }
+            Self::AuditDifferences { count, .. } => language
+                .choose(format!("the audit found {count} differences"), format!("审计发现 {count} 处差异")),
             Self::Held { reason, count } => language.choose(
-                format!("{count} adoptions are held: {reason}"),
+                format!("{count} {} held: {reason}", plural(*count, "adoption is", "adoptions are")),
                 format!("{count} 笔认种暂挂:{reason}"),
             ),
-            Self::Quarantined { count } => language
-                .choose(format!("{count} records are in quarantine"), format!("隔离区有 {count} 条记录")),
+            Self::Quarantined { count } => language.choose(
+                format!("{count} {} in quarantine", plural(*count, "record is", "records are")),
+                format!("隔离区有 {count} 条记录"),
+            ),
             Self::Ambiguous { count } => language.choose(
                 format!("{count} records could not be told to be newer or older"),
                 format!("{count} 条记录无法判断新旧"),
@@ -117,6 +122,10 @@ impl Trouble {
             Self::CorrectionGoesOn { .. } => {
                 language.choose("See how far it is; posting goes on meanwhile.", "请查看进度;期间照常分配。")
             }
+            Self::AuditDifferences { .. } => language.choose(
+                "Read the audit's report, which names each; repair what it names.",
+                "请阅读审计报告(逐一列出差异),并修复所列内容。",
+            ),
             Self::Held { .. } => language
                 .choose("Open the list; each entry says what would help.", "请打开列表;每笔都写明如何处理。"),
             Self::Quarantined { .. } => language
@@ -126,6 +135,10 @@ impl Trouble {
             }
         }
     }
+}
+
+fn plural(count: u64, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
 }
 
 fn scope_name(scope: PauseScope, language: Language) -> &'static str {
@@ -158,6 +171,7 @@ mod tests {
             Trouble::Paused { scope: PauseScope::Corrections, since, is_long: true },
             Trouble::ProjectionsBehind { pages: 1 },
             Trouble::CorrectionGoesOn { since },
+            Trouble::AuditDifferences { count: 2, ended: since },
             Trouble::Held { reason: "NO_REFERRAL".to_owned(), count: 1 },
             Trouble::Quarantined { count: 1 },
             Trouble::Ambiguous { count: 1 },

@@ -1,7 +1,8 @@
 //! Why an adoption is held, and what would help.
 
-use domain::TermsFault;
+use cdc::{Profile, Table};
 use domain::log::HoldReason;
+use domain::{TermsColumn, TermsFault};
 use serde::Serialize;
 
 use crate::language::Language;
@@ -15,33 +16,67 @@ pub(crate) struct HoldView {
     /// The account that the reason is about.
     account: Option<String>,
     detail: String,
-    help: &'static str,
+    help: String,
 }
 
 impl HoldView {
-    /// Returns the reason in words. `name` gives an account as the caller may see it.
+    /// Returns the reason in words. `profile` is what columns were looked for by; `name` gives an account as the
+    /// caller may see it.
     pub(crate) fn new(
         reason: &HoldReason,
+        profile: &Profile,
         language: Language,
         name: impl Fn(&domain::AccountSequence) -> String,
     ) -> Self {
         let account = reason.account().map(name);
         let shown = account.clone().unwrap_or_default();
-        let (detail, help) = match reason {
-            HoldReason::InvalidTerms(fault) => (terms(*fault, language), help(reason, language)),
-            _ => (detail(reason, &shown, language), help(reason, language)),
+        let detail = match reason {
+            HoldReason::InvalidTerms(fault) => terms(*fault, language),
+            _ => detail(reason, &shown, language),
         };
+        let mut help = help(reason, language).to_owned();
+        if let Some(column) = column_of(reason) {
+            help.push_str(&looked_for(column, profile, language));
+        }
         Self { reason: reason.name(), column: column(reason), account, detail, help }
     }
 }
 
 fn column(reason: &HoldReason) -> Option<&'static str> {
+    column_of(reason).map(TermsColumn::name)
+}
+
+fn column_of(reason: &HoldReason) -> Option<TermsColumn> {
     match reason {
         HoldReason::InvalidTerms(
             TermsFault::Missing(column) | TermsFault::Unreadable(column) | TermsFault::OutOfBounds(column),
-        ) => Some(column.name()),
+        ) => Some(*column),
         _ => None,
     }
+}
+
+/// Returns the names by which the profile looks for a column.
+fn looked_for(column: TermsColumn, profile: &Profile, language: Language) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for (_, table) in profile.tables() {
+        let Table::Adoptions { columns, .. } = table else { continue };
+        let columns = match column {
+            TermsColumn::Account => &columns.account,
+            TermsColumn::Trees => &columns.tree_count,
+            TermsColumn::Price => &columns.contribution_per_tree,
+            TermsColumn::Date => &columns.adoption_date,
+        };
+        for name in columns.names() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let (names, profile) = (names.join(", "), profile.name());
+    language.choose(
+        format!(" The profile {profile} looks for it as {names}."),
+        format!("配置 {profile} 查找的列名是 {names}。"),
+    )
 }
 
 fn terms(fault: TermsFault, language: Language) -> String {
@@ -118,8 +153,6 @@ fn help(reason: &HoldReason, language: Language) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use domain::TermsColumn;
-
     use super::*;
 
     #[test]
@@ -139,10 +172,13 @@ mod tests {
         ];
         let is_chinese = |text: &str| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
         for reason in reasons {
-            let view = |language| HoldView::new(&reason, language, ToString::to_string);
+            let profile = Profile::named("guide").expect("a known name");
+            let view = |language| HoldView::new(&reason, &profile, language, ToString::to_string);
             let (english, chinese) = (view(Language::English), view(Language::Chinese));
-            assert!(!is_chinese(&english.detail) && !is_chinese(english.help), "{reason}");
-            assert!(is_chinese(&chinese.detail) && is_chinese(chinese.help), "{reason}");
+            assert!(!is_chinese(&english.detail) && !is_chinese(&english.help), "{reason}");
+            assert!(is_chinese(&chinese.detail) && is_chinese(&chinese.help), "{reason}");
+            let names_profile = english.help.contains("guide") && chinese.help.contains("guide");
+            assert_eq!(names_profile, english.column.is_some(), "{reason}");
             assert_eq!(english.account, reason.account().map(ToString::to_string));
         }
     }

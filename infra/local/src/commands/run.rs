@@ -12,7 +12,7 @@ use crate::stack::Stack;
 use crate::summary::{Summary, posted};
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
 use crate::triggers::Closing;
-use crate::{close, http, replay};
+use crate::{asked, close, http, replay};
 
 /// Replays captures if the ledger is empty, and serves it until Ctrl-C.
 pub(super) async fn run(arguments: Run) -> Result<()> {
@@ -30,7 +30,16 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
     };
     let server = http::serve(listener, Arc::new(gateway));
     let work = async {
-        if store::progress::read(stack.engine()).await?.is_empty() {
+        let is_empty = store::progress::read(stack.engine()).await?.is_empty();
+        if let Some(directory) = &options.ledger.data {
+            asked::take_in(&stack, directory).await?;
+            if options.as_of.is_none() {
+                let replayed = if is_empty { replay::in_words(&captures) } else { "went on".to_owned() };
+                let text = format!("{replayed}, and issued an operator's token for the console");
+                asked::note(&stack, "asked for on the command line", text).await?;
+            }
+        }
+        if is_empty {
             let before = posted(&stack).await?;
             let elapsed = replay::replay(&stack, &captures).await?;
             show(&Summary::read(&stack, before, elapsed).await?)?;
@@ -39,7 +48,10 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
             stack.settle().await?;
         }
         if let Some(date) = options.as_of {
-            show(&close::close_until(&stack, date, "run --as-of").await?)?;
+            show(
+                &close::close_until(&stack, date, "run --as-of, with an operator's token for the console")
+                    .await?,
+            )?;
         }
         if let Some(incident) = Incident::read(&stack, &captures).await? {
             show(&incident.shown_at(&format!("http://{address}")))?;
@@ -52,6 +64,11 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
         eprintln!("up; press Ctrl-C to stop");
         loop {
             stack.idle().await?;
+            if let Some(directory) = &options.ledger.data
+                && asked::take_in(&stack, directory).await?
+            {
+                stack.call_schedules().await;
+            }
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
     };

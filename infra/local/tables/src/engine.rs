@@ -146,6 +146,11 @@ fn message(directory: &Directory, error: &rusqlite::Error) -> String {
                  make space and start again, or name another directory"
             )
         }
+        // Where space is reserved late or limited, the system reports the lack of it as any other failure.
+        Some(ErrorCode::SystemIoFailure) => format!(
+            "the tables in {path} cannot be read or written: {error}; see whether its disk works and has space \
+             left, and start again"
+        ),
         _ => format!("the tables in {path} cannot be used: {error}"),
     }
 }

@@ -46,7 +46,7 @@ pub enum Deletes {
 pub struct Connector {
     prefix: &'static str,
     format: Format,
-    key_column: &'static str,
+    keys: Keys,
     /// The next transaction of the log to be written.
     position: usize,
     /// Where the connector began to read, with no commit before.
@@ -57,6 +57,15 @@ pub struct Connector {
     records: Vec<(u32, CapturedRecord)>,
 }
 
+/// How the keys of rows are written.
+#[derive(Debug, Clone, Copy)]
+pub enum Keys {
+    /// As text, under this column of every table.
+    Text(&'static str),
+    /// As the JSON that the database has them by, under the column that each table has for it.
+    Json(fn(TableName) -> &'static str),
+}
+
 /// Rows that an incremental snapshot has read and not written yet.
 #[derive(Debug, Clone)]
 pub struct Chunk {
@@ -64,6 +73,22 @@ pub struct Chunk {
     low: usize,
     high: Option<usize>,
     rows: Option<BTreeMap<String, Row>>,
+}
+
+impl Keys {
+    fn column(self, table: TableName) -> &'static str {
+        match self {
+            Self::Text(column) => column,
+            Self::Json(column_of) => column_of(table),
+        }
+    }
+
+    fn value(self, key: &str) -> Value {
+        match self {
+            Self::Text(_) => json!(key),
+            Self::Json(_) => serde_json::from_str(key).expect("the database has keys as JSON"),
+        }
+    }
 }
 
 impl Chunk {
@@ -103,11 +128,11 @@ struct Source<'a> {
 impl Connector {
     /// A connector that begins to stream at a position of the log: that of its slot.
     #[must_use]
-    pub fn new(prefix: &'static str, format: Format, key_column: &'static str, slot: usize) -> Self {
+    pub fn new(prefix: &'static str, format: Format, keys: Keys, slot: usize) -> Self {
         Self {
             prefix,
             format,
-            key_column,
+            keys,
             position: slot,
             first: slot,
             partitions: 1,
@@ -296,7 +321,7 @@ impl Connector {
         after: Option<&Row>,
         source: &Source<'_>,
     ) {
-        let after = after.map(|row| self.written(row, before));
+        let after = after.map(|row| self.written(table, row, before));
         let value = match self.format.form {
             Form::Envelope => envelope(table, before, after.as_ref(), source),
             Form::Flattened { is_sequenced, .. } => {
@@ -308,10 +333,11 @@ impl Connector {
     }
 
     /// The columns of a row that are written.
-    fn written(&self, row: &Row, before: Option<&Row>) -> Row {
+    fn written(&self, table: TableName, row: &Row, before: Option<&Row>) -> Row {
+        let key_column = self.keys.column(table);
         let is_written = |(name, value): &(&String, &Value)| {
             let is_unchanged = before.is_some_and(|before| before.get(name.as_str()) == Some(value));
-            !self.format.omits_unchanged || !is_unchanged || name.as_str() == self.key_column
+            !self.format.omits_unchanged || !is_unchanged || name.as_str() == key_column
         };
         row.iter().filter(is_written).map(|(name, value)| (name.clone(), value.clone())).collect()
     }
@@ -325,7 +351,7 @@ impl Connector {
             partition,
             offset: *end,
             timestamp_ms: Some(database.now_ms()),
-            key: Some(json!({ self.key_column: key }).to_string()),
+            key: Some(json!({ self.keys.column(table): self.keys.value(key) }).to_string()),
             value,
         };
         *end += 1;

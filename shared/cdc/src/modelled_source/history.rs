@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::connector::{Chunk, Connector, Deletes, Form, Format};
+use super::connector::{Chunk, Connector, Deletes, Form, Format, Keys};
 use super::database::{Database, Row, TableName, TransactionId};
 use super::dice::Dice;
 use crate::CapturedRecord;
@@ -104,7 +104,8 @@ impl Run {
         }
         // The slot may be older than the initial snapshot: the log then tells of what the snapshot read.
         let slot = if dice.once_in(2) { database.commits() } else { database.commits() / 2 };
-        let connector = Connector::new("dbserver1", variety.format, KEY, slot).with_partitions(partitions);
+        let connector =
+            Connector::new("dbserver1", variety.format, Keys::Text(KEY), slot).with_partitions(partitions);
         let stored = slot;
         let mut run = Self {
             dice,

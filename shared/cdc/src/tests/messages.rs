@@ -41,7 +41,7 @@ fn a_user_has_an_account_a_status_and_times() {
 
 #[test]
 fn what_is_wrong_with_a_users_columns_holds_nothing_but_the_account() {
-    let broken = json!({"created_at": "infinity", "status": 7});
+    let broken = json!({"created_at": "infinity", "status": true});
     let change = changed(decode_value(USERS, &with(user_row(), &broken)));
     let RowImage::User(user) = image(&change) else { panic!("a user") };
     assert_eq!(user.account.value().map(domain::AccountSequence::as_str), Some("D25122700001"));
@@ -249,12 +249,17 @@ fn records_without_a_row_change_nothing() {
     let message = json!({
         "op": "m", "ts_ms": 1, "source": {"snapshot": "false"}, "message": {"prefix": "p", "content": "AA=="},
     });
+    let in_transaction = json!({
+        "op": "m", "ts_ms": 1_795_167_685_552_i64, "message": {"prefix": "p", "content": "AA=="},
+        "source": {"snapshot": "false", "ts_ms": 1_795_167_685_000_i64, "txId": 571, "schema": "", "table": ""},
+    });
     for (topic, value, control) in [
         ("__debezium-heartbeat.dbserver1", heartbeat.clone(), at),
         ("__debezium-heartbeat.dbserver1", wrap(&heartbeat), at),
         ("dbserver1.transaction", transaction, Control::TransactionBoundary),
-        ("dbserver1.message", message.clone(), Control::LogicalMessage),
-        (ORDERS, message, Control::LogicalMessage),
+        ("dbserver1.message", message.clone(), Control::LogicalMessage { committed_ms: None }),
+        (ORDERS, message, Control::LogicalMessage { committed_ms: None }),
+        (ORDERS, in_transaction, Control::LogicalMessage { committed_ms: Some(1_795_167_685_000) }),
     ] {
         assert_eq!(decode_value(topic, &value), Ok(Decoded::Control(control)), "{topic} {value}");
     }

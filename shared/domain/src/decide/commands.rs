@@ -40,6 +40,7 @@ impl Decider {
                 None
             }
             Command::LetGo { what } => self.refusal_of_letting_go(what),
+            Command::Rejected { why, .. } => Some(why.clone()),
             Command::Close { .. }
             | Command::Repair { order: None }
             | Command::Pause { .. }
@@ -59,9 +60,14 @@ impl Decider {
         if terms.expire_date.is_some_and(|expire| expire <= terms.effective_date) {
             return Ok(Some("an adjustment cannot expire before it is effective".to_owned()));
         }
-        let total = self.state.total(&terms.giver)?;
-        let is_covered = total >= terms.amount;
-        Ok((!is_covered).then(|| format!("{} has {total}, less than {}", terms.giver, terms.amount)))
+        let giver = &terms.giver;
+        Ok(match self.state.total(giver)? {
+            None => Some(format!("what {giver} has cannot be read: rebuild the account, then ask again")),
+            Some(total) if total < terms.amount => {
+                Some(format!("{giver} has {total}, less than {}", terms.amount))
+            }
+            Some(_) => None,
+        })
     }
 
     fn refusal_of_letting_go(&self, what: &Paused) -> Option<String> {
@@ -106,7 +112,8 @@ impl Decider {
             | Command::LetGo { .. }
             | Command::Pause { .. }
             | Command::RetireSource { .. }
-            | Command::Note { .. } => {}
+            | Command::Note { .. }
+            | Command::Rejected { .. } => {}
             Command::Resume { scope } => match scope {
                 PauseScope::Posting => self.resume_posting(),
                 // Waits that are over by now go as well.

@@ -86,6 +86,23 @@ pub enum Step {
     },
 }
 
+/// Another decider has put pages since this one read the log: the next page of this one would be lost.
+///
+/// Drop the decider and read the log again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("another decider has put pages that this one has not read")]
+pub struct Overtaken;
+
+/// A page of the log does not follow the one before: one of the two was changed after it was put.
+///
+/// Nothing can be decided on such a log. Verify it, and restore the table from a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("page {position} of the log does not follow the one before")]
+pub struct DoesNotFollow {
+    /// The position of the page.
+    pub position: Position,
+}
+
 /// The decider.
 #[derive(Debug)]
 pub struct Decider {
@@ -151,12 +168,21 @@ impl Decider {
     /// Takes in a page of the log that is there already.
     ///
     /// `is_in_network` says that the network already includes it, so that it is only kept to be laid over heads.
-    pub fn read_page(&mut self, page: Page, is_in_network: bool) {
+    ///
+    /// # Errors
+    ///
+    /// [`DoesNotFollow`] where the page names another one before it than the last of this log.
+    pub fn read_page(&mut self, page: Page, is_in_network: bool) -> Result<(), DoesNotFollow> {
         if !is_in_network {
+            let network = &self.state.network;
+            if page.position != network.position + 1 || page.previous != network.hash {
+                return Err(DoesNotFollow { position: page.position });
+            }
             let hash = page.hash();
             self.state.apply_page(&page, hash);
         }
         self.tail.push(page);
+        Ok(())
     }
 
     /// Forgets the pages up to `position`, which every head in storage includes.
@@ -225,10 +251,19 @@ impl Decider {
     }
 
     /// Hands in what was asked for by [`Step::Load`].
-    pub fn provide(&mut self, loaded: Vec<Loaded>) {
+    ///
+    /// # Errors
+    ///
+    /// [`Overtaken`] where storage includes pages that this decider has not read.
+    pub fn provide(&mut self, loaded: Vec<Loaded>) -> Result<(), Overtaken> {
+        let last = self.state.network.position;
+        if loaded.iter().filter_map(Loaded::position).any(|position| position > last) {
+            return Err(Overtaken);
+        }
         for one in loaded {
             self.state.provide(one, &self.tail, &self.draft);
         }
+        Ok(())
     }
 
     /// Works on until something has to be loaded, a page is finished, or nothing is left to do.
@@ -281,7 +316,10 @@ impl Decider {
     /// Records that the source truncated a table. It waits for an operator.
     fn take_in_truncate(&mut self) -> bool {
         let Some(truncate) = self.inputs.truncates.pop_front() else { return false };
-        if !self.state.network.truncates.contains_key(&truncate.key) {
+        let network = &self.state.network;
+        let is_known =
+            network.truncates.contains_key(&truncate.key) || network.truncates_let_go.contains(&truncate.key);
+        if !is_known {
             self.push(Entry::TruncateWaits(truncate));
         }
         true

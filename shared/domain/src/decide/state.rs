@@ -63,8 +63,8 @@ pub enum Loaded {
     Total {
         /// The account.
         owner: Owner,
-        /// What it has.
-        total: Amount,
+        /// What it has; `None` where its head cannot be read.
+        total: Option<Amount>,
         /// Up to which page.
         position: Position,
     },
@@ -86,7 +86,7 @@ pub enum Loaded {
 
 impl Loaded {
     /// Returns up to which page storage includes what concerns it.
-    fn position(&self) -> Option<Position> {
+    pub(super) fn position(&self) -> Option<Position> {
         match self {
             Self::Node { position, .. }
             | Self::Children { position, .. }
@@ -107,7 +107,7 @@ pub(super) struct State {
     children: WordMap<AccountSequence, BTreeSet<AccountSequence>>,
     adoptions: WordMap<OrderId, AdoptionHead>,
     sums: WordMap<SumKey, SumNode>,
-    totals: BTreeMap<Owner, Amount>,
+    totals: BTreeMap<Owner, Option<Amount>>,
     /// Accounts that could not be read since the decider was told to begin.
     unreadable: BTreeSet<AccountSequence>,
 }
@@ -175,8 +175,8 @@ impl State {
         if missing.is_empty() { Ok(trees) } else { Err(missing) }
     }
 
-    /// Returns what an account has in all.
-    pub(super) fn total(&self, owner: &Owner) -> Result<Amount, Vec<Need>> {
+    /// Returns what an account has in all; `None` where its head cannot be read.
+    pub(super) fn total(&self, owner: &Owner) -> Result<Option<Amount>, Vec<Need>> {
         self.totals.get(owner).copied().ok_or_else(|| vec![Need::Total(owner.clone())])
     }
 
@@ -313,7 +313,9 @@ impl State {
                 let versions = &self.network.versions;
                 let lines = tail.lines(position, versions).chain(draft.lines(versions));
                 let since = lines.filter(|(other, _)| *other == owner).map(|(_, line)| line.amount());
-                let total = Amount::sum(std::iter::once(total).chain(since)).expect("a sum has room for all");
+                let sum =
+                    |total| Amount::sum(std::iter::once(total).chain(since)).expect("a sum has room for all");
+                let total = total.map(sum);
                 self.totals.insert(owner, total);
             }
         }

@@ -53,6 +53,8 @@ pub struct Network {
     pub held_back: Option<OrderRange>,
     /// Tables that the source truncated and that wait for an operator, by their keys.
     pub truncates: BTreeMap<String, Truncate>,
+    /// The keys of those that an operator let go: their rows go, and they never wait again.
+    pub truncates_let_go: BTreeSet<String>,
     /// What was stopped by hand, and since when, in milliseconds since 1970.
     pub paused: BTreeMap<PauseScope, i64>,
     /// The brake.
@@ -175,6 +177,7 @@ impl Network {
             guard_let_go: None,
             held_back: None,
             truncates: BTreeMap::new(),
+            truncates_let_go: BTreeSet::new(),
             paused: BTreeMap::new(),
             brake: Brake::default(),
             retired_sources: BTreeSet::new(),
@@ -398,6 +401,7 @@ impl Network {
             }
             Command::LetGo { what: Paused::Truncate { key } } => {
                 self.truncates.remove(key);
+                self.truncates_let_go.insert(key.clone());
             }
             Command::Pause { scope } => {
                 self.paused.insert(*scope, time_ms);
@@ -412,7 +416,8 @@ impl Network {
             | Command::Adjust(_)
             | Command::Repair { .. }
             | Command::TakeOverPlaces { .. }
-            | Command::Note { .. } => {}
+            | Command::Note { .. }
+            | Command::Rejected { .. } => {}
         }
     }
 }

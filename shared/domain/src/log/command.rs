@@ -53,6 +53,13 @@ pub enum Command {
         /// What was done.
         text: String,
     },
+    /// Something that an operator asked for and that was refused before it came to the decider. It is always refused.
+    Rejected {
+        /// What was asked for, as far as it could be read.
+        what: String,
+        /// Why it was refused.
+        why: String,
+    },
 }
 
 /// What a command lets go.

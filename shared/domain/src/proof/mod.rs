@@ -17,11 +17,13 @@ mod all_rows;
 mod row_proof;
 mod secret;
 mod shape;
+mod step;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use all_rows::{InvalidRows, verify_rows};
-pub use row_proof::{InvalidProof, RowProof, Step};
+pub use row_proof::{InvalidProof, RowProof};
 pub use secret::{Salt, Secret};
+pub use step::Step;
 pub use tree::{Block, Leaf, Tree, TreeBuilder};

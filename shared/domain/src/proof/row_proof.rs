@@ -1,16 +1,11 @@
 //! The proof of one row, and its verification.
 
-use std::fmt;
-use std::str::FromStr;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::secret::{Salt, Secret};
 use super::shape::{carries_sum, way_up};
-use super::tree::{Leaf, Node, Tree, joined, sealed, with_sum};
-use crate::account::text_form;
+use super::step::Step;
+use super::tree::{Leaf, Tree, joined, sealed, with_sum};
 use crate::log::PageHash;
 use crate::snapshot::Row;
 use crate::{Amount, AmountOverflow, BusinessDate, Owner, Ratio, SystemAccount};
@@ -116,73 +111,6 @@ impl RowProof {
         }
     }
 }
-
-/// A step from a node to the one above it.
-///
-/// Written as the hash of the node on the other side, in base64, then ` +` and the sum of that node where it carries
-/// one, then ` =` and the sum of the node above where it carries one that does not follow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Step {
-    /// The hash of the node on the other side, without its sum.
-    sibling: PageHash,
-    /// The sum of the node on the other side.
-    sibling_sum: Option<Amount>,
-    /// The sum of the node above.
-    sum: Option<Amount>,
-}
-
-impl Step {
-    pub(super) fn new(sibling: Node, above: Node, both_carry_sums: bool) -> Self {
-        Self {
-            sibling: sibling.inner,
-            sibling_sum: sibling.carries_sum.then_some(sibling.sum),
-            sum: (above.carries_sum && !both_carry_sums).then_some(above.sum),
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&URL_SAFE_NO_PAD.encode(self.sibling.bytes()))?;
-        if let Some(sum) = self.sibling_sum {
-            write!(formatter, " +{sum}")?;
-        }
-        if let Some(sum) = self.sum {
-            write!(formatter, " ={sum}")?;
-        }
-        Ok(())
-    }
-}
-
-impl FromStr for Step {
-    type Err = InvalidStep;
-
-    fn from_str(text: &str) -> Result<Self, InvalidStep> {
-        let mut parts = text.split(' ');
-        let hash = URL_SAFE_NO_PAD.decode(parts.next().unwrap_or_default()).map_err(|_| InvalidStep)?;
-        let sibling = PageHash::from_bytes(hash.try_into().map_err(|_| InvalidStep)?);
-        let mut step = Self { sibling, sibling_sum: None, sum: None };
-        for part in parts {
-            let sum = part.get(1..).unwrap_or_default().parse().map_err(|_| InvalidStep)?;
-            match part.as_bytes().first() {
-                Some(b'+') if step.sibling_sum.is_none() && step.sum.is_none() => {
-                    step.sibling_sum = Some(sum);
-                }
-                Some(b'=') if step.sum.is_none() => step.sum = Some(sum),
-                _ => return Err(InvalidStep),
-            }
-        }
-        Ok(step)
-    }
-}
-
-text_form!(Step);
-
-/// Text that is not a step of a proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a step of a proof: a hash in base64, perhaps ` +` and a sum, perhaps ` =` and a sum")]
-pub struct InvalidStep;
 
 /// A proof that proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

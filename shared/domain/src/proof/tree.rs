@@ -5,9 +5,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::row_proof::Step;
 use super::secret::Salt;
 use super::shape::{block_of, carries_sum, halves, is_block};
+use super::step::Step;
 use crate::log::PageHash;
 use crate::snapshot::Row;
 use crate::{Amount, AmountOverflow, BusinessDate};
@@ -185,8 +185,17 @@ fn steps_in_block(leaves: &[Leaf], place: usize, steps: &mut Vec<Step>) -> Resul
         (sibling, steps_in_block(right, place - left.len(), steps)?, sibling)
     };
     let node = Node::over(left, right)?;
-    steps.push(Step::new(sibling, node, left.carries_sum && right.carries_sum));
+    steps.push(step(sibling, node, left.carries_sum && right.carries_sum));
     Ok(node)
+}
+
+/// Returns the step from a node to the one above, which names the node on the other side.
+fn step(sibling: Node, above: Node, both_carry_sums: bool) -> Step {
+    Step {
+        sibling: sibling.inner,
+        sibling_sum: sibling.carries_sum.then_some(sibling.sum),
+        sum: (above.carries_sum && !both_carry_sums).then_some(above.sum),
+    }
 }
 
 /// Adds the steps above the block of a leaf, from the lowest, and returns the node of these leaves.
@@ -209,7 +218,7 @@ fn steps_above<'a>(
         (sibling, steps_above(&right, index, blocks, steps)?, sibling)
     };
     let node = Node::over(left, right)?;
-    steps.push(Step::new(sibling, node, left.carries_sum && right.carries_sum));
+    steps.push(step(sibling, node, left.carries_sum && right.carries_sum));
     Ok(node)
 }
 

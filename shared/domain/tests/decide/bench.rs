@@ -214,7 +214,9 @@ impl Bench {
         self.decider = Decider::new(network, self.parameters.clone());
         for page in &self.pages {
             if page.position > self.mark.min(checkpoint) {
-                self.decider.read_page(page.clone(), page.position <= checkpoint);
+                self.decider
+                    .read_page(page.clone(), page.position <= checkpoint)
+                    .expect("a log whose pages follow");
             }
         }
     }
@@ -242,7 +244,7 @@ impl Bench {
         }
         self.loaded += needs.len();
         let loaded = needs.into_iter().map(|need| self.loaded(need)).collect();
-        self.decider.provide(loaded);
+        self.decider.provide(loaded).expect("one decider alone");
     }
 
     fn loaded(&mut self, need: Need) -> Loaded {
@@ -272,7 +274,10 @@ impl Bench {
                 Loaded::Sum { key, node, position }
             }
             Need::Total(owner) => {
+                let is_readable =
+                    !matches!(&owner, Owner::User(account) if self.unreadable.contains(account));
                 let total = self.totals_at(position).get(&owner).copied().unwrap_or_default();
+                let total = is_readable.then_some(total);
                 Loaded::Total { owner, total, position }
             }
             Need::FirstOrders(_) => panic!("first orders never leave the decider"),

@@ -1,6 +1,9 @@
 //! What operators ask for: versions, adjustments, pauses, repairs (rules, sections 6, 8 and 11).
 
-use domain::log::{AdjustmentTerms, Command, CommandOutcome, Entry, PauseScope, Paused, Truncate};
+use domain::decide::{Decider, DoesNotFollow, Parameters};
+use domain::log::{
+    AdjustmentTerms, Command, CommandOutcome, Entry, Page, PageHash, PauseScope, Paused, Truncate,
+};
 use domain::{Column, VersionTerms};
 
 use crate::bench::Bench;
@@ -68,6 +71,30 @@ fn an_adjustment_moves_an_amount_and_is_refused_where_the_giver_has_less() {
     }
     assert_eq!(bench.ask(adjust("HEADQUARTERS", "A", "70")), None);
     assert_eq!(bench.total_of("A"), amount("70"));
+}
+
+#[test]
+fn an_adjustment_from_an_account_that_cannot_be_read_is_refused_and_stops_nothing() {
+    let mut bench = adopted();
+    bench.unreadable.insert("A".parse().expect("an account"));
+    let reason = "what A has cannot be read: rebuild the account, then ask again";
+    assert_eq!(bench.ask(adjust("A", "B", "1")).as_deref(), Some(reason));
+    assert_eq!(bench.ask(adjust("B", "HEADQUARTERS", "1")), None);
+}
+
+#[test]
+fn a_page_that_does_not_follow_the_one_before_is_not_decided_upon() {
+    let bench = adopted();
+    let last = bench.pages.last().expect("a page").clone();
+    let mut decider = Decider::new(bench.network_at(last.position - 1), Parameters::default());
+    let changed = Page { previous: PageHash::of(b"another"), ..last.clone() };
+    let refused = Err(DoesNotFollow { position: last.position });
+    assert_eq!(decider.read_page(changed, false), refused);
+    assert_eq!(
+        decider.read_page(Page { position: last.position + 1, ..last.clone() }, false).map_err(|_| ()),
+        Err(())
+    );
+    assert_eq!(decider.read_page(last, false), Ok(()));
 }
 
 #[test]
@@ -178,6 +205,10 @@ fn a_truncated_table_waits_until_an_operator_lets_it_go() {
     let let_go = |key: &str| Command::LetGo { what: Paused::Truncate { key: key.to_owned() } };
     assert!(bench.ask(let_go("orders-0@18")).is_some());
     assert_eq!(bench.ask(let_go("orders-0@17")), None);
+    assert!(bench.network().truncates.is_empty());
+    // The record of it may come again.
+    bench.truncates.push_back(truncate);
+    bench.run();
     assert!(bench.network().truncates.is_empty());
 }
 

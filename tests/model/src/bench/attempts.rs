@@ -69,8 +69,13 @@ impl Failure {
 }
 
 impl Attempts {
-    pub(super) fn new() -> Self {
-        Self { left_ms: TRY_FOR_MS, pause_ms: FIRST_PAUSE_MS, may_have_taken_effect: false }
+    /// Returns the attempts of a call that is tried again, or only once.
+    pub(super) fn new(tries_again: bool) -> Self {
+        Self {
+            left_ms: if tries_again { TRY_FOR_MS } else { 0 },
+            pause_ms: FIRST_PAUSE_MS,
+            may_have_taken_effect: false,
+        }
     }
 
     /// Takes in that an attempt was not answered.

@@ -9,7 +9,7 @@ use store::Table;
 
 use crate::clock::Millis;
 use crate::error::ServiceError;
-use crate::lambda::{FunctionOptions, Schedule};
+use crate::lambda::{FunctionOptions, Schedule, Target};
 use crate::table::{Billing, Schema, TableOptions, Throughput, ViewType};
 use crate::world::World;
 
@@ -50,6 +50,8 @@ pub struct Registration {
     pub timeout_ms: Millis,
     /// How many of it may run at once; as many as the account's limit lets without.
     pub reserved_concurrency: Option<usize>,
+    /// How often an asynchronous invocation that failed is tried again.
+    pub async_retries: u32,
     /// By how much the clocks of its environments are wrong, in turn.
     pub clock_skews_ms: Vec<i64>,
     /// What calls it.
@@ -63,6 +65,15 @@ pub enum Trigger {
     Mapping(Value),
     /// A schedule.
     Every(Millis),
+    /// A schedule that sends a message to a queue by which the function is triggered.
+    MessageEvery {
+        /// How often.
+        every_ms: Millis,
+        /// The queue's name.
+        queue: String,
+        /// The group of the messages.
+        group: String,
+    },
 }
 
 impl Trigger {
@@ -104,6 +115,7 @@ impl Registration {
             build: Arc::new(build),
             timeout_ms: 60_000,
             reserved_concurrency: None,
+            async_retries: 2,
             clock_skews_ms: vec![0],
             triggers,
         }
@@ -133,7 +145,7 @@ impl Deployment {
                 name: function.name.clone(),
                 timeout_ms: function.timeout_ms,
                 reserved_concurrency: function.reserved_concurrency,
-                async_retries: 2,
+                async_retries: function.async_retries,
                 clock_skews_ms: function.clock_skews_ms.clone(),
             });
         }
@@ -141,11 +153,12 @@ impl Deployment {
             for trigger in &function.triggers {
                 match trigger {
                     Trigger::Every(every_ms) => {
-                        world.add_schedule(Schedule {
-                            every_ms: *every_ms,
-                            function: function.name.clone(),
-                            on: true,
-                        });
+                        let target = Target::Function(function.name.clone());
+                        world.add_schedule(Schedule { every_ms: *every_ms, target, on: true });
+                    }
+                    Trigger::MessageEvery { every_ms, queue, group } => {
+                        let target = Target::Queue { name: queue.clone(), group: group.clone() };
+                        world.add_schedule(Schedule { every_ms: *every_ms, target, on: true });
                     }
                     Trigger::Mapping(mapping) => {
                         world.preset_mapping(&merged(

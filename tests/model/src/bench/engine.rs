@@ -6,7 +6,8 @@ use store::{
 };
 
 use super::attempts::{Attempts, Failure, FailureKind};
-use super::shared::Shared;
+use super::mutation::{Operation, Touch};
+use super::shared::{Caller, Shared};
 use crate::error::{CancellationCode, Details};
 use crate::expression::{Comparator, Condition as Expression, Operand, Path, SetOperand, Update};
 use crate::partiql::{Returning, Statement, StatementKind};
@@ -27,8 +28,9 @@ const READ_CALLS_MAX: usize = 8;
 /// client tries them: throttles, conflicts and lost answers for about two seconds.
 #[derive(Clone)]
 pub struct ModelEngine {
-    shared: Shared,
-    invocation: Option<u64>,
+    pub(super) shared: Shared,
+    /// The invocation; none for a client of the bench.
+    pub(super) caller: Option<Caller>,
 }
 
 type Outcome = Result<Written, StoreError>;
@@ -36,23 +38,23 @@ type Outcome = Result<Written, StoreError>;
 impl ModelEngine {
     /// Returns the tables of a world, each of which has its logical name there.
     #[must_use]
-    pub fn new(shared: Shared, invocation: Option<u64>) -> Self {
-        Self { shared, invocation }
+    pub(super) fn new(shared: Shared, caller: Option<Caller>) -> Self {
+        Self { shared, caller }
     }
 
     async fn call(&self, request: tables::Request) -> Result<Response, CallError> {
         let actions =
             usize::from(!matches!(request, tables::Request::Get(_) | tables::Request::Write(_))) + 1;
         let request = Request::Table { request: TableRequest::Plain(Ok(request)), actions };
-        match self.shared.call(self.invocation, request).await? {
+        match self.shared.call(self.caller.as_ref(), request).await? {
             Output::Table(response) => Ok(response),
             _ => unreachable!("a table answers as a table"),
         }
     }
 
     /// Makes a read until it is answered.
-    async fn repeat(&self, request: tables::Request) -> Result<Response, StoreError> {
-        let mut attempts = Attempts::new();
+    async fn repeat(&self, request: tables::Request, tries_again: bool) -> Result<Response, StoreError> {
+        let mut attempts = Attempts::new(tries_again);
         loop {
             match self.call(request.clone()).await {
                 Ok(response) => return Ok(response),
@@ -67,16 +69,19 @@ impl ModelEngine {
     }
 
     async fn get_batch(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
+        let is_tried = |key: &Key| self.tries_again(|function| Touch::reads(function, key));
+        let tries_again = keys.iter().all(is_tried);
         let mut wanted: Vec<BatchGet> = Vec::new();
         for key in keys {
             let name = key.table.logical_name();
             if wanted.last().is_none_or(|last| last.table != name) {
-                wanted.push(BatchGet { table: name.to_owned(), consistent: true, ..BatchGet::default() });
+                let consistent = self.is_consistent(&key.partition);
+                wanted.push(BatchGet { table: name.to_owned(), consistent, ..BatchGet::default() });
             }
             wanted.last_mut().expect("one was put there").keys.push(of_key(&key));
         }
         let mut found = Vec::new();
-        let mut attempts = Attempts::new();
+        let mut attempts = Attempts::new(tries_again);
         while !wanted.is_empty() {
             match self.call(tables::Request::BatchGet(wanted.clone())).await {
                 Ok(Response::BatchGot(responses, unprocessed)) => {
@@ -88,7 +93,7 @@ impl ModelEngine {
                     wanted = unprocessed;
                     if wanted.is_empty() || found.len() > before {
                         // What did not fit comes with the next call.
-                        attempts = Attempts::new();
+                        attempts = Attempts::new(tries_again);
                         continue;
                     }
                     let message = "a batch of reads stayed unprocessed".to_owned();
@@ -115,22 +120,53 @@ impl ModelEngine {
                     Details::Item(item) => Some(of_attributes(write.key().table, item.clone())),
                     _ => None,
                 };
-                return Ok(condition_failed(&write, present, attempts.may_have_taken_effect));
+                let written = condition_failed(&write, present, attempts.may_have_taken_effect);
+                self.note(&write, &written);
+                return Ok(written);
             }
             self.again(&mut attempts, &error).await?;
         }
     }
 
+    /// Counts a write that met what another invocation had written, or what its own first attempt had.
+    fn note(&self, write: &Write, written: &Written) {
+        if self.caller.is_none() {
+            return;
+        }
+        let key = write.key();
+        let kind = key.partition.split('#').next().unwrap_or_default();
+        let note = match (written, key.table, kind) {
+            (Written::Done, ..) if write.condition == Condition::None => return,
+            (Written::ConditionFailed(_), Table::Log, _) => "a page's number was taken",
+            (Written::ConditionFailed(_), Table::Ledger, "ACCOUNT" | "ADOPTION" | "SUM") => {
+                "another projector had moved a head"
+            }
+            (Written::ConditionFailed(_), Table::Ledger, "MARKS") => "another projector had moved a mark",
+            (Written::ConditionFailed(_), Table::Source, "ROW") => "another ingest had stored a row",
+            (Written::ConditionFailed(_), Table::Snapshots, _) => "a part of a snapshot was there already",
+            _ => return,
+        };
+        self.shared.lock().note(note);
+    }
+
     async fn write_together(&self, numbered: Vec<(usize, Write)>) -> Vec<(usize, Outcome)> {
         if let [(number, write)] = numbered.as_slice() {
-            return vec![(*number, self.write_again(write.clone(), Attempts::new()).await)];
+            return vec![(*number, self.write_again(write.clone(), self.attempts(write)).await)];
         }
         let statements = numbered.iter().map(|(_, write)| statement(write)).collect();
         let answer = self.call(tables::Request::BatchStatements(statements)).await;
         let results: Vec<Result<Written, Failure>> = match answer {
-            Ok(Response::Statements(outcomes)) => {
-                numbered.iter().zip(outcomes).map(|((_, write), outcome)| read(write, outcome)).collect()
-            }
+            Ok(Response::Statements(outcomes)) => numbered
+                .iter()
+                .zip(outcomes)
+                .map(|((_, write), outcome)| {
+                    let result = read(write, outcome);
+                    if let Ok(written) = &result {
+                        self.note(write, written);
+                    }
+                    result
+                })
+                .collect(),
             Ok(_) => unreachable!("statements are answered as such"),
             Err(error) => numbered.iter().map(|_| Err(Failure::of(&error))).collect(),
         };
@@ -146,13 +182,18 @@ impl ModelEngine {
             Ok(written) => return Ok(written),
             Err(failure) => failure,
         };
-        let mut attempts = Attempts::new();
+        let mut attempts = self.attempts(&write);
         attempts.again(&self.shared, failure).await.map_err(store_error)?;
         self.write_again(write, attempts).await
     }
 
+    fn attempts(&self, write: &Write) -> Attempts {
+        Attempts::new(self.tries_again(|function| Touch::writes(function, write)))
+    }
+
     async fn write_all(&self, writes: Vec<Write>) -> Vec<Outcome> {
         let count = writes.len();
+        let writes: Vec<Write> = writes.into_iter().map(|write| self.with_what_is_left(write)).collect();
         let (together, alone): (Vec<_>, Vec<_>) =
             writes.into_iter().enumerate().partition(|(_, write)| fits_a_statement(write));
         let calls = together
@@ -172,8 +213,13 @@ impl ModelEngine {
         outcomes.into_iter().map(|outcome| outcome.expect("every write was in one call")).collect()
     }
 
-    async fn page(&self, table: Table, request: tables::Request) -> Result<Page, StoreError> {
-        match self.repeat(request).await? {
+    async fn page(
+        &self,
+        table: Table,
+        request: tables::Request,
+        tries_again: bool,
+    ) -> Result<Page, StoreError> {
+        match self.repeat(request, tries_again).await? {
             Response::Page(page) => Ok(Page {
                 items: page.items.into_iter().map(|item| of_attributes(table, item)).collect(),
                 next: page.last.map(|last| key_of(table, &last)),
@@ -185,15 +231,20 @@ impl ModelEngine {
 
 impl Engine for ModelEngine {
     fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Item>, StoreError>> {
+        self.count_touch(|function| Touch::reads(function, &key));
         let request = tables::Request::Get(tables::Get {
             table: key.table.logical_name().to_owned(),
             key: of_key(&key),
-            consistent: true,
+            consistent: self.is_consistent(&key.partition),
             projection: None,
         });
         Box::pin(async move {
-            match self.repeat(request).await? {
-                Response::Got(item) => Ok(item.map(|item| of_attributes(key.table, item))),
+            let tries_again = self.tries_again(|function| Touch::reads(function, &key));
+            match self.repeat(request, tries_again).await? {
+                Response::Got(item) => {
+                    let item = item.map(|item| of_attributes(key.table, item));
+                    Ok(self.seen(item.into_iter().collect()).pop())
+                }
                 _ => unreachable!("a read of one item is answered as such"),
             }
         })
@@ -202,6 +253,7 @@ impl Engine for ModelEngine {
     fn get_many(&self, mut keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Item>, StoreError>> {
         keys.sort();
         keys.dedup();
+        self.count_reads(&keys, Operation::Get);
         Box::pin(async move {
             let batches: Vec<Vec<Key>> = keys.chunks(BATCH_KEYS_MAX).map(<[Key]>::to_vec).collect();
             let found: Vec<Vec<Item>> = stream::iter(batches)
@@ -209,16 +261,21 @@ impl Engine for ModelEngine {
                 .buffer_unordered(READ_CALLS_MAX)
                 .try_collect()
                 .await?;
-            Ok(found.into_iter().flatten().collect())
+            Ok(self.seen(found.into_iter().flatten().collect()))
         })
     }
 
     fn query(&self, query: Query) -> BoxFuture<'_, Result<Page, StoreError>> {
+        let query = self.with_small_page(query);
+        let key = Key::new(query.table, query.partition.clone(), "");
+        self.count_touch(|function| Touch::of(function, &key, Operation::Query));
         Box::pin(async move {
-            match query_request(&query) {
-                Some(request) => self.page(query.table, request).await,
-                None => Ok(Page::default()),
-            }
+            let Some(request) = query_request(&query, self.is_consistent(&query.partition)) else {
+                return Ok(Page::default());
+            };
+            let tries_again = self.tries_again(|function| Touch::of(function, &key, Operation::Query));
+            let page = self.page(query.table, request, tries_again).await?;
+            Ok(self.seen_page(&query, page))
         })
     }
 
@@ -238,11 +295,16 @@ impl Engine for ModelEngine {
             },
             segment: Some((u64::from(segment.index), u64::from(segment.count))),
         });
-        Box::pin(self.page(table, request))
+        let key = Key::new(table, "", "");
+        self.count_touch(|function| Touch::of(function, &key, Operation::Scan));
+        let tries_again = self.tries_again(|function| Touch::of(function, &key, Operation::Scan));
+        Box::pin(self.page(table, request, tries_again))
     }
 
     fn write(&self, write: Write) -> BoxFuture<'_, Outcome> {
-        Box::pin(self.write_again(write, Attempts::new()))
+        let write = self.with_what_is_left(write);
+        let attempts = self.attempts(&write);
+        Box::pin(self.write_again(write, attempts))
     }
 
     fn write_many(&self, writes: Vec<Write>) -> BoxFuture<'_, Vec<Outcome>> {
@@ -360,7 +422,7 @@ fn read(write: &Write, outcome: StatementOutcome) -> Result<Written, Failure> {
     }
 }
 
-fn query_request(query: &Query) -> Option<tables::Request> {
+fn query_request(query: &Query, consistent: bool) -> Option<tables::Request> {
     use std::ops::Bound;
 
     let (low, high) = query.bounds().filter(|_| query.limit > 0)?;
@@ -385,7 +447,7 @@ fn query_request(query: &Query) -> Option<tables::Request> {
         table: query.table.logical_name().to_owned(),
         condition: Expression::all([partition].into_iter().chain(range).collect()).expect("one at least"),
         filter: None,
-        page: PageOptions { consistent: true, limit: Some(query.limit), start, ..PageOptions::default() },
+        page: PageOptions { consistent, limit: Some(query.limit), start, ..PageOptions::default() },
         forward: !query.descending,
     }))
 }
@@ -416,7 +478,7 @@ fn key_of(table: Table, attributes: &Attributes) -> Key {
     Key::new(table, part("pk"), part("sk"))
 }
 
-fn of_attributes(table: Table, mut attributes: Attributes) -> Item {
+pub(super) fn of_attributes(table: Table, mut attributes: Attributes) -> Item {
     let key = key_of(table, &attributes);
     let whole = |value: Option<AttributeValue>| match value {
         Some(AttributeValue::N(number)) => Some(number.to_string()),

@@ -16,14 +16,16 @@ use super::deployment::{Deployment, Registration};
 use super::engine::ModelEngine;
 use super::event::{event_of, outcome_of};
 use super::faults::{FaultPlan, Faults, Happened};
+use super::mutation::{KnownFault, Mutation, Touch};
 use super::queues::ModelQueues;
-use super::shared::{Alarm, Shared};
+use super::shared::{Alarm, Caller, Interruptions, Shared};
+use super::watch::{Watch, take_effects, watch_tables};
 use crate::clock::Millis;
 use crate::error::ServiceError;
 use crate::lambda::{Invocation, Outcome, Payload};
 use crate::random::Random;
 use crate::table::ViewType;
-use crate::world::{Notice, Profile, Trace, World};
+use crate::world::{LambdaRequest, Notice, Output, Profile, Request, Trace, World};
 
 /// How a world is run.
 #[derive(Clone, Debug)]
@@ -62,6 +64,17 @@ pub struct Executor {
     ready: Ready,
     findings: Vec<Finding>,
     invocations: u64,
+    watch: Option<Watch>,
+    usage: BTreeMap<String, Usage>,
+}
+
+/// How much a function ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How many invocations ended.
+    pub invocations: u64,
+    /// For how long they ran, all together.
+    pub ran_ms: Millis,
 }
 
 /// An invocation that runs.
@@ -69,6 +82,7 @@ struct Task {
     future: Pin<Box<dyn Future<Output = Result<Value, FunctionError>> + Send>>,
     function: String,
     environment: usize,
+    began_ms: Millis,
     payload: Payload,
     /// Whether the service still waits for it; an environment that stood still may run on after that.
     is_awaited: bool,
@@ -83,6 +97,11 @@ struct TaskWaker {
     task: u64,
     ready: Ready,
 }
+
+/// How old what is read may be, where heads are read as they were before the marks.
+const STALE_BY_MS: Millis = 400;
+/// For how long a group waits, where a conflict stalls it.
+const STALLS_FOR_MS: Millis = 900_000;
 
 /// The number under which a future of the bench itself is woken.
 const CLIENT: u64 = 0;
@@ -108,7 +127,76 @@ impl Executor {
             ready: Ready::default(),
             findings: Vec::new(),
             invocations: 0,
+            watch: None,
+            usage: BTreeMap::new(),
         })
+    }
+
+    /// Has every change of the ledger's tables seen from now on.
+    pub fn watch(&mut self, watch: Watch) {
+        watch_tables(&mut self.shared.lock().world);
+        self.watch = Some(watch);
+    }
+
+    /// Has functions get lists in pages of a few items.
+    pub fn set_small_pages(&mut self) {
+        self.shared.lock().seam.has_small_pages = true;
+    }
+
+    /// Takes something away from the functions.
+    pub fn mutate(&mut self, mutation: Mutation) {
+        let mut state = self.shared.lock();
+        if matches!(mutation, Mutation::HeadsBeforeMarks(_)) {
+            let ledger = state.world.database.table(store::Table::Ledger.logical_name());
+            ledger.expect("the deployment has it").set_replica_lag(STALE_BY_MS);
+        }
+        if mutation == Mutation::Known(KnownFault::StallingConflict) {
+            let name = &self.queue_names[&runtime::Queue::Decisions];
+            state.world.with_queue(name, |queue, _| queue.attributes.visibility_ms = STALLS_FOR_MS);
+        }
+        state.seam.mutation = Some(mutation);
+    }
+
+    /// Counts from now on what functions do to which kinds of items.
+    pub fn count_touches(&mut self) {
+        self.shared.lock().seam.touches = Some(BTreeMap::new());
+    }
+
+    /// Returns what functions did to which kinds of items, where that was counted.
+    #[must_use]
+    pub fn touches(&self) -> BTreeMap<Touch, u64> {
+        self.shared.lock().seam.touches.clone().unwrap_or_default()
+    }
+
+    /// Calls a function and returns what it answers; nothing where it failed.
+    pub fn invoke(&mut self, function: &str, event: &Value) -> Option<Value> {
+        let shared = self.shared.clone();
+        let request = LambdaRequest::Invoke { function: function.to_owned(), payload: event.to_string() };
+        let answer = self.run_client(async move { shared.call(None, Request::Lambda(request)).await });
+        match answer {
+            Ok(Output::Function { payload: Some(payload), failed: false }) => {
+                serde_json::from_str(&payload).ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the messages that were delivered twice, by number, and after how long.
+    #[must_use]
+    pub fn duplicated(&self) -> BTreeMap<u64, Millis> {
+        self.shared.lock().faults.duplicated.clone()
+    }
+
+    /// Returns how often each function had a call under way when a write of each function was answered.
+    #[must_use]
+    pub fn interruptions(&self) -> Interruptions {
+        self.shared.lock().calls.interruptions.clone()
+    }
+
+    /// Returns what happened that is worth counting, by name.
+    #[must_use]
+    pub fn notes(&self) -> BTreeMap<&'static str, u64> {
+        self.shared.lock().notes.clone()
     }
 
     /// Returns the tables for a client that meets no faults.
@@ -150,6 +238,18 @@ impl Executor {
     #[must_use]
     pub fn invocations(&self) -> u64 {
         self.invocations
+    }
+
+    /// Returns how many calls invocations made, by name.
+    #[must_use]
+    pub fn requests(&self) -> BTreeMap<&'static str, u64> {
+        self.shared.lock().calls.requests.clone()
+    }
+
+    /// Returns how much each function ran.
+    #[must_use]
+    pub fn usage(&self) -> &BTreeMap<String, Usage> {
+        &self.usage
     }
 
     /// Returns the faults that happened.
@@ -201,6 +301,7 @@ impl Executor {
 
     fn step_world(&mut self, until_ms: Millis) -> bool {
         let stepped = self.shared.lock().world.step(until_ms);
+        self.see_effects();
         while let Some(notice) = self.take_notice() {
             match notice {
                 Notice::Answered(answer) => self.shared.lock().answered(answer),
@@ -214,6 +315,18 @@ impl Executor {
             }
         }
         stepped
+    }
+
+    fn see_effects(&mut self) {
+        let Some(watch) = &mut self.watch else { return };
+        let (at_ms, effects) = {
+            let mut state = self.shared.lock();
+            (state.world.now_ms(), take_effects(&mut state.world))
+        };
+        for effect in effects {
+            let found = watch(at_ms, effect);
+            self.findings.extend(found.into_iter().map(|message| Finding { at_ms, message }));
+        }
     }
 
     fn take_notice(&self) -> Option<Notice> {
@@ -238,6 +351,7 @@ impl Executor {
             future: Box::pin(future),
             function: invocation.function.clone(),
             environment: invocation.environment.number,
+            began_ms: invocation.begins_ms,
             payload: invocation.payload.clone(),
             is_awaited: true,
             waker: self.ready.waker(invocation.number),
@@ -248,13 +362,14 @@ impl Executor {
     }
 
     fn context(&self, invocation: &Invocation, deadline_ms: Millis) -> Context {
-        let number = Some(invocation.number);
+        let caller =
+            Caller { invocation: invocation.number, function: Arc::from(invocation.function.as_str()) };
         let skew_ms = invocation.environment.skew_ms;
         Context {
             clock: Arc::new(ModelClock::new(self.shared.clone(), self.options.epoch, skew_ms)),
             deadline: self.options.epoch + TimeDelta::milliseconds(deadline_ms.cast_signed() + skew_ms),
-            engine: Arc::new(ModelEngine::new(self.shared.clone(), number)),
-            queues: Arc::new(ModelQueues::new(self.shared.clone(), number, self.queue_names.clone())),
+            engine: Arc::new(ModelEngine::new(self.shared.clone(), Some(caller.clone()))),
+            queues: Arc::new(ModelQueues::new(self.shared.clone(), Some(caller), self.queue_names.clone())),
             request_id: format!("invocation-{}", invocation.number),
         }
     }
@@ -278,6 +393,9 @@ impl Executor {
 
     fn poll(&mut self, number: u64) {
         let Some(task) = self.tasks.get_mut(&number) else { return };
+        if !task.is_awaited {
+            self.shared.lock().note("an environment ran on after its time was over");
+        }
         let waker = task.waker.clone();
         let polled = catch_unwind(AssertUnwindSafe(|| {
             task.future.as_mut().poll(&mut TaskContext::from_waker(&waker))
@@ -303,6 +421,10 @@ impl Executor {
         if !outcome.environment_survives() {
             self.environments.remove(&(task.function.clone(), task.environment));
         }
+        let now_ms = self.now_ms();
+        let usage = self.usage.entry(task.function).or_default();
+        usage.invocations += 1;
+        usage.ran_ms += now_ms - task.began_ms;
         if task.is_awaited {
             self.shared.lock().world.end_invocation(number, outcome);
         }

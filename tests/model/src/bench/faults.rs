@@ -21,6 +21,8 @@ pub enum Fate {
     KilledBefore,
     /// The environment dies when the call has been sent, which takes effect.
     KilledAfter,
+    /// A message is accepted and never delivered; other calls are answered.
+    LosesMessage,
     /// The call is never sent and never answered: the invocation runs until its time is over.
     Hangs,
     /// The environment stands still before it sends the call, and goes on, even after its time is over.
@@ -58,10 +60,22 @@ pub struct FaultPlan {
     pub rates: FaultRates,
     /// Nothing happens by chance from this time on.
     pub ends_ms: Millis,
-    /// What happens exactly: fates by the number of the call among all calls of invocations, from 1.
-    pub exactly: BTreeMap<u64, Fate>,
+    /// What happens exactly.
+    pub exactly: BTreeMap<CallPlace, Fate>,
+    /// Which messages of standard queues are delivered a second time, by the number of the message from 1, and after
+    /// how long.
+    pub duplicates_exactly: BTreeMap<u64, Millis>,
     /// What happens to the first call that a function makes at or after a time.
     pub once: Option<Once>,
+}
+
+/// A call, by the function that makes it and its number among the calls of that function, from 1.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallPlace {
+    /// The function.
+    pub function: String,
+    /// The number.
+    pub number: u64,
 }
 
 /// A fault of one function at one time.
@@ -80,10 +94,8 @@ pub struct Once {
 pub struct Happened {
     /// When.
     pub at_ms: Millis,
-    /// The number of the call among all calls of invocations, from 1.
-    pub call: u64,
-    /// The function that made the call.
-    pub function: String,
+    /// The call.
+    pub call: CallPlace,
     /// What became of it.
     pub fate: Fate,
 }
@@ -93,8 +105,10 @@ pub struct Happened {
 pub(super) struct Faults {
     plan: FaultPlan,
     random: Random,
-    calls: u64,
+    calls: BTreeMap<String, u64>,
+    messages: u64,
     pub(super) happened: Vec<Happened>,
+    pub(super) duplicated: BTreeMap<u64, Millis>,
 }
 
 impl FaultRates {
@@ -116,29 +130,58 @@ impl FaultRates {
 
 impl Faults {
     pub(super) fn new(plan: FaultPlan, random: Random) -> Self {
-        Self { plan, random, calls: 0, happened: Vec::new() }
+        Self {
+            plan,
+            random,
+            calls: BTreeMap::new(),
+            messages: 0,
+            happened: Vec::new(),
+            duplicated: BTreeMap::new(),
+        }
     }
 
-    /// Decides what becomes of the next call.
-    pub(super) fn draw(&mut self, now_ms: Millis, function: &str) -> Fate {
-        self.calls += 1;
-        let once = self.plan.once.take_if(|once| once.function == function && once.from_ms <= now_ms);
-        let fate = match self.plan.exactly.get(&self.calls).copied().or(once.map(|once| once.fate)) {
+    /// Decides what becomes of the next call of a function, which may be that of sending messages.
+    pub(super) fn draw(&mut self, now_ms: Millis, function: &str, is_send: bool) -> Fate {
+        let number = match self.calls.get_mut(function) {
+            Some(calls) => {
+                *calls += 1;
+                *calls
+            }
+            None => {
+                self.calls.insert(function.to_owned(), 1);
+                1
+            }
+        };
+        let is_meant = |once: &mut Once| {
+            let is_possible = is_send || once.fate != Fate::LosesMessage;
+            once.function == function && once.from_ms <= now_ms && is_possible
+        };
+        let once = self.plan.once.take_if(is_meant).map(|once| once.fate);
+        let exactly = || {
+            let call = CallPlace { function: function.to_owned(), number };
+            self.plan.exactly.get(&call).copied()
+        };
+        let said = if self.plan.exactly.is_empty() { None } else { exactly() };
+        let fate = match said.or(once) {
             Some(fate) => fate,
             None if now_ms < self.plan.ends_ms => self.by_chance(),
             None => Fate::Works,
         };
         if fate != Fate::Works {
-            let function = function.to_owned();
-            self.happened.push(Happened { at_ms: now_ms, call: self.calls, function, fate });
+            let call = CallPlace { function: function.to_owned(), number };
+            self.happened.push(Happened { at_ms: now_ms, call, fate });
         }
         fate
     }
 
     /// Decides whether a message is delivered twice, and after how long the second time.
     pub(super) fn draws_duplicate(&mut self, now_ms: Millis) -> Option<Millis> {
+        self.messages += 1;
         let happens = now_ms < self.plan.ends_ms && self.random.happens(self.plan.rates.duplicates);
-        happens.then(|| self.random.between(1, 5_000))
+        let by_chance = happens.then(|| self.random.between(1, 5_000));
+        let after_ms = self.plan.duplicates_exactly.get(&self.messages).copied().or(by_chance)?;
+        self.duplicated.insert(self.messages, after_ms);
+        Some(after_ms)
     }
 
     fn by_chance(&mut self) -> Fate {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::faults::{Fate, Faults};
+use super::mutation::{KnownFault, Mutation, Touch};
 use crate::clock::Millis;
 use crate::random::Random;
 use crate::world::{Answer, CallError, Fault, Output, Request, World};
@@ -32,6 +33,77 @@ pub struct State {
     pub(super) killed: Vec<u64>,
     /// Invocations that stand still now, and go on after their time is over.
     pub(super) suspended: BTreeSet<u64>,
+    pub(super) calls: Calls,
+    /// What happened that is worth counting.
+    pub(super) notes: BTreeMap<&'static str, u64>,
+    pub(super) seam: Seam,
+}
+
+/// What is different at the seam between functions and tables.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seam {
+    /// What is taken away from the functions.
+    pub(super) mutation: Option<Mutation>,
+    /// Whether lists come in pages of a few items.
+    pub(super) has_small_pages: bool,
+    /// What functions did to which kinds of items, where that is wanted.
+    pub(super) touches: Option<BTreeMap<Touch, u64>>,
+}
+
+impl Seam {
+    /// Tells whether failed messages are not given back before their visibility timeout.
+    pub(super) fn stalls(&self) -> bool {
+        self.mutation == Some(Mutation::Known(KnownFault::StallingConflict))
+    }
+}
+
+/// How often a function had a call under way when a write of a function was answered: the one that was interrupted, and
+/// the one that wrote.
+pub type Interruptions = BTreeMap<(String, String), u64>;
+
+/// The calls of invocations that are under way.
+#[derive(Default)]
+pub(super) struct Calls {
+    /// How many calls there were, by name.
+    pub(super) requests: BTreeMap<&'static str, u64>,
+    /// How many calls each invocation has under way, with its function.
+    under_way: BTreeMap<u64, (String, usize)>,
+    pub(super) interruptions: Interruptions,
+}
+
+impl Calls {
+    fn begin(&mut self, invocation: u64, function: &str) {
+        self.under_way.entry(invocation).or_insert_with(|| (function.to_owned(), 0)).1 += 1;
+    }
+
+    fn end(&mut self, invocation: u64) {
+        if let Some((_, calls)) = self.under_way.get_mut(&invocation) {
+            *calls -= 1;
+            if *calls == 0 {
+                self.under_way.remove(&invocation);
+            }
+        }
+    }
+
+    fn wrote(&mut self, invocation: u64, function: &str) {
+        for (other, (interrupted, _)) in &self.under_way {
+            if *other != invocation {
+                match self.interruptions.get_mut(&(interrupted.clone(), function.to_owned())) {
+                    Some(count) => *count += 1,
+                    None => {
+                        self.interruptions.insert((interrupted.clone(), function.to_owned()), 1);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An invocation that makes calls, which may run on after the service has given it up.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) invocation: u64,
+    pub(super) function: Arc<str>,
 }
 
 /// What happens when an alarm goes off.
@@ -59,6 +131,9 @@ impl Shared {
             last_alarm: 0,
             killed: Vec::new(),
             suspended: BTreeSet::new(),
+            calls: Calls::default(),
+            notes: BTreeMap::new(),
+            seam: Seam::default(),
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -69,38 +144,68 @@ impl Shared {
     }
 
     /// Makes a call on behalf of an invocation, or of a client that meets no faults.
-    pub(super) async fn call(&self, invocation: Option<u64>, request: Request) -> Result<Output, CallError> {
-        let fate = match invocation {
-            Some(_) => self.lock().draw_fate(invocation),
-            None => Fate::Works,
+    pub(super) async fn call(&self, caller: Option<&Caller>, request: Request) -> Result<Output, CallError> {
+        let Some(Caller { invocation, function }) = caller else {
+            return self.send(request, Fault::None).await;
         };
-        let fault = match fate {
-            Fate::Works => Fault::None,
-            Fate::Fails => Fault::ErrorBefore,
-            Fate::LosesAnswer => Fault::LoseAnswer,
-            Fate::Throttled => Fault::Throttle,
-            Fate::KilledBefore | Fate::Hangs => {
-                self.stop(invocation, fate);
-                return std::future::pending().await;
+        let is_write = request.writes();
+        {
+            let mut state = self.lock();
+            state.calls.begin(*invocation, function);
+            *state.calls.requests.entry(request.name()).or_default() += 1;
+        }
+        let under_way = UnderWay { shared: self, invocation: *invocation };
+        let result = self.call_with_fate(*invocation, function, request).await;
+        drop(under_way);
+        if is_write {
+            self.lock().calls.wrote(*invocation, function);
+        }
+        result
+    }
+
+    async fn call_with_fate(
+        &self,
+        invocation: u64,
+        function: &str,
+        request: Request,
+    ) -> Result<Output, CallError> {
+        let fate = {
+            let mut state = self.lock();
+            let now_ms = state.world.now_ms();
+            let is_send = matches!(request, Request::Queue { .. });
+            state.faults.draw(now_ms, function, is_send)
+        };
+        match fate {
+            Fate::Works => self.send(request, Fault::None).await,
+            Fate::Fails => self.send(request, Fault::ErrorBefore).await,
+            Fate::LosesAnswer => self.send(request, Fault::LoseAnswer).await,
+            Fate::Throttled => self.send(request, Fault::Throttle).await,
+            Fate::LosesMessage => self.send(request, Fault::LoseMessage).await,
+            Fate::Hangs => std::future::pending().await,
+            Fate::KilledBefore => {
+                self.lock().killed.push(invocation);
+                std::future::pending().await
             }
             Fate::KilledAfter => {
-                self.lock().world.send(request, Fault::None);
-                self.stop(invocation, fate);
-                return std::future::pending().await;
+                drop(self.send(request, Fault::None));
+                self.lock().killed.push(invocation);
+                std::future::pending().await
             }
             Fate::StandsStillBefore { for_ms } => {
                 self.stand_still(invocation, for_ms).await;
-                Fault::None
+                self.send(request, Fault::None).await
             }
             Fate::StandsStillAfter { for_ms } => {
-                let call = self.lock().world.send(request, Fault::None);
-                let result = Answered { shared: self.clone(), call }.await;
+                let result = self.send(request, Fault::None).await;
                 self.stand_still(invocation, for_ms).await;
-                return result;
+                result
             }
-        };
+        }
+    }
+
+    fn send(&self, request: Request, fault: Fault) -> Answered {
         let call = self.lock().world.send(request, fault);
-        Answered { shared: self.clone(), call }.await
+        Answered { shared: self.clone(), call }
     }
 
     /// Waits in virtual time.
@@ -108,17 +213,22 @@ impl Shared {
         Sleep { shared: self.clone(), duration_ms, token: None }
     }
 
-    fn stop(&self, invocation: Option<u64>, fate: Fate) {
-        if let (Some(invocation), Fate::KilledBefore | Fate::KilledAfter) = (invocation, fate) {
-            self.lock().killed.push(invocation);
-        }
-    }
-
-    async fn stand_still(&self, invocation: Option<u64>, for_ms: Millis) {
-        let invocation = invocation.expect("only invocations stand still");
+    async fn stand_still(&self, invocation: u64, for_ms: Millis) {
         self.lock().suspended.insert(invocation);
         self.sleep(for_ms).await;
         self.lock().suspended.remove(&invocation);
+    }
+}
+
+/// Ends a call's being under way, also where its invocation is killed.
+struct UnderWay<'a> {
+    shared: &'a Shared,
+    invocation: u64,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().calls.end(self.invocation);
     }
 }
 
@@ -166,10 +276,9 @@ impl State {
         }
     }
 
-    fn draw_fate(&mut self, invocation: Option<u64>) -> Fate {
-        let now_ms = self.world.now_ms();
-        let function = invocation.and_then(|number| self.world.function_of(number)).unwrap_or_default();
-        self.faults.draw(now_ms, &function)
+    /// Counts something that happened.
+    pub(super) fn note(&mut self, what: &'static str) {
+        *self.notes.entry(what).or_default() += 1;
     }
 }
 

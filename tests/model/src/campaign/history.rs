@@ -1,18 +1,26 @@
-//! One history: a source's life, fed to the functions on a world with faults, judged by the oracle.
+//! One history: a source's life, fed to the functions on a world with faults, and judged while it goes on and at its end.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cdc::Profile as CaptureProfile;
-use chrono::NaiveDate;
-use oracle::capture::Record;
-use oracle::generate::{Plan, history};
-use oracle::{Inputs, Judgement};
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use domain::Versions;
+use oracle::generate::{History, Plan, history};
 use runtime::{Clock, DecisionSettings, Settings};
-use serde_json::Value;
 use store::progress::PartitionName;
 
-use crate::bench::{Executor, ExecutorOptions, FaultPlan, FaultRates, Happened};
+use super::clients::{Command, Reader};
+use super::ending;
+use super::feed::{Feed, PREFIX, TABLES, Written, feed};
+use super::script::Script;
+use super::situations::Situations;
+use super::source::reduced;
+use super::watcher::Watcher;
+use crate::bench::{
+    Executor, ExecutorOptions, FaultPlan, FaultRates, Happened, Interruptions, Mutation, Touch,
+};
 use crate::clock::Millis;
 use crate::deployed::{LedgerOptions, ledger_deployment};
 use crate::random::Random;
@@ -28,21 +36,51 @@ pub struct HistoryOptions {
     pub rates: FaultRates,
     /// Whether every event is kept as a line.
     pub trace_lines: bool,
+    /// What is taken away from the functions, to see whether that is found.
+    pub mutation: Option<Mutation>,
+    /// Whether it is counted what the functions do to which kinds of items.
+    pub counts_touches: bool,
+}
+
+impl HistoryOptions {
+    /// Returns published latencies and, if wanted, the usual faults.
+    #[must_use]
+    pub fn usual(with_faults: bool) -> Self {
+        Self {
+            profile: Profile::Measured { percent: 100 },
+            rates: if with_faults { FaultRates::usual() } else { FaultRates::default() },
+            trace_lines: false,
+            mutation: None,
+            counts_touches: false,
+        }
+    }
 }
 
 /// What came out of a history.
 #[derive(Clone, Debug)]
 pub struct HistoryOutcome {
-    /// The seed that gives it again.
-    pub seed: u64,
+    /// What gives it again, with the faults as they happened.
+    pub script: Script,
     /// What must not be.
     pub findings: Vec<String>,
     /// The faults that happened.
     pub faults: Vec<Happened>,
-    /// How many records the source wrote.
+    /// How many transactions the source committed.
+    pub transactions: usize,
+    /// How many records the connector wrote.
     pub records: usize,
     /// How many invocations there were.
     pub invocations: u64,
+    /// How many dates were closed.
+    pub closes: usize,
+    /// How often each situation was met.
+    pub situations: Situations,
+    /// Which functions were interrupted inside a call, and by which.
+    pub interruptions: Interruptions,
+    /// What the functions did to which kinds of items, where that was counted.
+    pub touches: BTreeMap<Touch, u64>,
+    /// How many entries of each kind the log has.
+    pub entry_kinds: BTreeMap<String, u64>,
     /// The hash of everything that happened.
     pub trace_hash: u64,
     /// Everything that happened, where it was kept.
@@ -55,189 +93,311 @@ const CAPTURE: &str = r#"{ "name": "invented", "tables": {
     "dbserver1.rwa_referral.referral_relations": { "holds": "referrals" },
     "dbserver1.rwa_planting.planting_orders": { "holds": "adoptions" }
 } }"#;
-const MAX_GAP_MS: u64 = 400;
+/// The name that ingest gives the source, after the cluster of the events.
+const SOURCE: &str = "model";
+/// A history begins a few seconds before midnight of the business time zone.
+const EPOCH: &str = "2026-12-01T15:59:52Z";
 /// How long after the last fault everything must be done.
 const QUIET_AFTER_MS: Millis = 15 * 60 * 1_000;
 /// How long nothing may change before a history counts as over.
-const QUIET_FOR_MS: Millis = 150_000;
+const QUIET_FOR_MS: Millis = 130_000;
+/// For how long faults go on after the last record.
+const FAULTS_AFTER_MS: Millis = 5_000;
+
+/// What a seed decides about a history besides its source.
+pub(super) struct Setting {
+    pub(super) settings: Settings,
+    pub(super) versions: Versions,
+    pub(super) epoch: DateTime<Utc>,
+    /// The business date at the end.
+    pub(super) today: NaiveDate,
+    /// The date around which orders are dated.
+    dated_around: NaiveDate,
+}
+
+impl Setting {
+    fn of(seed: u64) -> Self {
+        let epoch: DateTime<Utc> = EPOCH.parse().expect("a time");
+        let began_on = NaiveDate::from_ymd_opt(2026, 12, 1).expect("a date");
+        let today = began_on + Days::new(1);
+        // Every other history ends contributions between its closes, where a term is one year.
+        let ends_terms = seed % 2 == 1;
+        let policy_json = if ends_terms { r#"{"term_years":1}"# } else { "{}" };
+        let dated_around = if ends_terms { began_on - Days::new(365) } else { began_on };
+        let page_bytes_max = [300, 700, 1_500, 16_384][usize::try_from(seed / 2 % 4).expect("below 4")];
+        let settle = Duration::from_secs(if seed.is_multiple_of(3) { 2 } else { 0 });
+        let decisions = DecisionSettings {
+            settle,
+            brake_adoptions: None,
+            guard_factor: None,
+            reorder_window: Duration::from_millis(200),
+            page_bytes_max,
+            ..DecisionSettings::default()
+        };
+        let settings = Settings {
+            policy: serde_json::from_str(policy_json).expect("a policy"),
+            policy_json: policy_json.to_owned(),
+            profile: CaptureProfile::from_json(CAPTURE).expect("a profile"),
+            decisions,
+            first_close_date: Some(began_on - Days::new(1)),
+            account_shards: 1 + u32::try_from(seed / 5 % 4).expect("below 4"),
+            ..Settings::default()
+        };
+        let versions = Versions::starting(policy_json).expect("a policy");
+        Self { settings, versions, epoch, today, dated_around }
+    }
+}
 
 /// Runs a history.
 #[must_use]
-pub fn run_history(seed: u64, options: &HistoryOptions) -> HistoryOutcome {
-    let history = history(&Plan::small(seed));
-    let records = history.records();
-    let mut random = Random::new(seed ^ 0x00c0_ffee);
-    let feed = feed(&records, &mut random);
-    let ends_ms = feed.last().map_or(0, |(at_ms, _)| *at_ms) + 5_000;
-    let faults = FaultPlan { rates: options.rates, ends_ms, ..FaultPlan::default() };
-    let executor_options = ExecutorOptions {
-        seed,
-        profile: options.profile,
-        faults,
-        epoch: "2026-12-01T00:00:00Z".parse().expect("a time"),
-        trace_lines: options.trace_lines,
+pub fn run_history(script: &Script, options: &HistoryOptions) -> HistoryOutcome {
+    let mut random = Random::new(script.seed ^ 0x00c0_ffee);
+    let setting = Setting::of(script.seed);
+    let plan = Plan { today: setting.dated_around, ..Plan::small(script.seed) };
+    let whole = history(&plan);
+    let history = match &script.keep {
+        Some(keep) => reduced(&whole, keep),
+        None => whole,
     };
-    let mut executor = Executor::new(&ledger_deployment(&ledger_options(&records)), executor_options)
-        .expect("a valid deployment");
-    for (at_ms, record) in feed {
-        executor.run_until(at_ms);
-        produce(&executor, record);
-    }
-    executor.run_until(ends_ms);
-    let mut findings = Vec::new();
-    if let Err(finding) = finish(&mut executor, &records, ends_ms + QUIET_AFTER_MS) {
-        findings.push(finding);
-    } else {
-        findings.extend(differences(&mut executor, &history.tables));
-    }
-    findings.extend(
-        executor.findings().iter().map(|finding| format!("{} ms: {}", finding.at_ms, finding.message)),
-    );
-    HistoryOutcome {
-        seed,
-        findings,
-        faults: executor.faults(),
-        records: records.len(),
-        invocations: executor.invocations(),
-        trace_hash: executor.trace_hash(),
-        trace: executor.trace_lines(),
-    }
+    let feed = feed(&history, setting.epoch.timestamp_millis(), &mut random, !script.without.disorder);
+    let mut run = Run::begin(script, options, setting, feed, random);
+    run.go_on();
+    run.finish(script, &history)
 }
 
-/// Returns when each record is written to its topic; a few are written again later.
-fn feed<'records>(records: &'records [Record], random: &mut Random) -> Vec<(Millis, &'records Record)> {
-    let mut at_ms = 0;
-    let mut feed = Vec::new();
-    for record in records {
-        at_ms += random.below(MAX_GAP_MS);
-        feed.push((at_ms, record));
-    }
-    for record in records {
-        if random.happens(30_000) {
-            feed.push((random.between(0, at_ms), record));
+/// A history that goes on.
+struct Run {
+    executor: Executor,
+    watcher: Arc<Mutex<Watcher>>,
+    setting: Setting,
+    feed: Feed,
+    /// What happens when, besides what the functions do.
+    agenda: BTreeMap<(Millis, usize), Act>,
+    ends_ms: Millis,
+    reader: Reader,
+}
+
+/// What the world around the functions does.
+enum Act {
+    Write(Written),
+    Read,
+    Ask(Command),
+}
+
+impl Run {
+    fn begin(
+        script: &Script,
+        options: &HistoryOptions,
+        setting: Setting,
+        feed: Feed,
+        mut random: Random,
+    ) -> Self {
+        let last_ms = feed.records.last().map_or(0, |record| record.at_ms);
+        let ends_ms = last_ms + FAULTS_AFTER_MS;
+        let agenda = agenda(script, &feed, last_ms, &mut random);
+        let faults = FaultPlan {
+            rates: FaultRates {
+                duplicates: if script.duplicates.is_some() { 0 } else { options.rates.duplicates },
+                ..if script.fates.is_some() { FaultRates::default() } else { options.rates }
+            },
+            ends_ms,
+            exactly: script.fates.clone().unwrap_or_default(),
+            duplicates_exactly: script.duplicates.clone().unwrap_or_default(),
+            once: None,
+        };
+        let executor_options = ExecutorOptions {
+            seed: script.seed,
+            profile: options.profile,
+            faults,
+            epoch: setting.epoch,
+            trace_lines: options.trace_lines,
+        };
+        let deployment = ledger_deployment(&ledger_options(&setting.settings, feed.partitions));
+        let mut executor = Executor::new(&deployment, executor_options).expect("a valid deployment");
+        executor.set_small_pages();
+        if options.counts_touches {
+            executor.count_touches();
         }
+        if let Some(mutation) = &options.mutation {
+            executor.mutate(mutation.clone());
+        }
+        let zone = setting.settings.policy.business_time_zone();
+        let mut watcher = Watcher::new(setting.versions.clone(), setting.settings.account_shards, zone);
+        watcher.know_committed(feed.orders_committed());
+        let watcher = Arc::new(Mutex::new(watcher));
+        let watching = watcher.clone();
+        executor.watch(Box::new(move |_, effect| lock(&watching).see(&effect)));
+        let reader = Reader::new(random.fork());
+        Self { executor, watcher, setting, feed, agenda, ends_ms, reader }
     }
-    feed.sort_by_key(|(at_ms, _)| *at_ms);
-    feed
-}
 
-fn produce(executor: &Executor, record: &Record) {
-    let partition = u32::try_from(record.partition).expect("partitions count from 0");
-    executor
-        .with_world(|world| world.produce(&record.topic, partition, record.key.clone(), record.value.clone()))
-        .expect("every topic of the source is there");
-}
+    /// Lets everything happen that comes from outside, then everything that follows.
+    fn go_on(&mut self) {
+        while let Some(((at_ms, _), act)) = self.agenda.pop_first() {
+            self.executor.run_until(at_ms.max(self.executor.now_ms()));
+            match act {
+                Act::Write(written) => produce(&self.executor, &written),
+                Act::Read => {
+                    let answer = self.reader.read(&mut self.executor);
+                    if let Some(answer) = answer {
+                        self.reader.check(&answer, &lock(&self.watcher).shadow);
+                    }
+                }
+                Act::Ask(command) => command.ask(&mut self.executor, self.setting.today),
+            }
+        }
+        self.executor.run_until(self.ends_ms);
+    }
 
-/// Runs until everything is read, the source is known to be read, and nothing changes any more.
-fn finish(executor: &mut Executor, records: &[Record], deadline_ms: Millis) -> Result<(), String> {
-    let topics = topics(records);
-    let unread = |executor: &Executor| {
-        executor.with_world(|world| {
-            topics.iter().any(|(topic, partitions)| {
-                (0..*partitions).any(|partition| {
-                    let end = world.topic(topic).map(|log| log.end(partition));
-                    world.committed(topic, "cdc-ingest", partition) != end
+    /// Runs until everything is read, the source is known to be read, and nothing changes any more.
+    fn come_to_rest(&mut self) -> Result<(), String> {
+        let deadline_ms = self.ends_ms + QUIET_AFTER_MS;
+        while self.has_unread() {
+            if self.executor.now_ms() > deadline_ms {
+                return Err("records of the source wait for ever".to_owned());
+            }
+            self.executor.run_until(self.executor.now_ms() + 1_000);
+        }
+        self.reach_ends();
+        let (mut position, mut changed_ms) = (0, self.executor.now_ms());
+        while self.executor.now_ms() < changed_ms + QUIET_FOR_MS {
+            self.executor.run_until(self.executor.now_ms() + 5_000);
+            let now = lock(&self.watcher).shadow.position();
+            if now != position {
+                (position, changed_ms) = (now, self.executor.now_ms());
+            }
+            if self.executor.now_ms() > deadline_ms + QUIET_FOR_MS {
+                return Err("the log never comes to rest".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn has_unread(&self) -> bool {
+        let partitions = self.feed.partitions;
+        self.executor.with_world(|world| {
+            topics().any(|topic| {
+                (0..partitions).any(|partition| {
+                    let end = world.topic(&topic).map(|log| log.end(partition));
+                    world.committed(&topic, "cdc-ingest", partition) != end
                 })
             })
         })
-    };
-    while unread(executor) {
-        if executor.now_ms() > deadline_ms {
-            return Err("records of the source wait for ever".to_owned());
-        }
-        executor.run_until(executor.now_ms() + 1_000);
     }
-    reach_ends(executor, &topics);
-    let mut position = last_page(executor);
-    let mut changed_ms = executor.now_ms();
-    while executor.now_ms() < changed_ms + QUIET_FOR_MS {
-        executor.run_until(executor.now_ms() + 5_000);
-        let now = last_page(executor);
-        if now != position {
-            (position, changed_ms) = (now, executor.now_ms());
-        }
-        if executor.now_ms() > deadline_ms + QUIET_FOR_MS {
-            return Err("the log never comes to rest".to_owned());
-        }
-    }
-    Ok(())
-}
 
-fn reach_ends(executor: &mut Executor, topics: &BTreeMap<String, u32>) {
-    let engine = executor.engine();
-    let now_ms = executor.clock().now().timestamp_millis();
-    let topics = topics.clone();
-    executor.run_client(async move {
-        for (topic, partitions) in topics {
-            for partition in 0..partitions {
-                let partition = i32::try_from(partition).expect("few partitions");
-                let name = PartitionName { source: SOURCE.to_owned(), topic: topic.clone(), partition };
-                store::progress::reached_end(&engine, name, None, now_ms, true)
-                    .await
-                    .expect("no fault for the bench");
+    fn reach_ends(&mut self) {
+        let engine = self.executor.engine();
+        let now_ms = self.executor.clock().now().timestamp_millis();
+        let partitions = i32::try_from(self.feed.partitions).expect("few partitions");
+        self.executor.run_client(async move {
+            for topic in topics() {
+                for partition in 0..partitions {
+                    let name = PartitionName { source: SOURCE.to_owned(), topic: topic.clone(), partition };
+                    store::progress::reached_end(&engine, name, None, now_ms, true)
+                        .await
+                        .expect("no fault for the bench");
+                }
             }
+        });
+    }
+
+    fn finish(mut self, script: &Script, history: &History) -> HistoryOutcome {
+        let mut findings = Vec::new();
+        match self.come_to_rest() {
+            Err(finding) => findings.push(finding),
+            Ok(()) => match ending::read(&mut self.executor, &self.setting) {
+                Err(error) => findings.push(format!("at the end: {error}")),
+                Ok(read) => {
+                    let shadow = &mut lock(&self.watcher).shadow;
+                    findings.extend(ending::judge(&read, shadow, &self.setting, &history.tables));
+                }
+            },
         }
-    });
+        findings.extend(std::mem::take(&mut self.reader.findings));
+        let of_executor = self.executor.findings().iter();
+        findings.extend(of_executor.map(|finding| format!("{} ms: {}", finding.at_ms, finding.message)));
+        let shadow = &lock(&self.watcher).shadow;
+        let mut situations = shadow.situations.clone();
+        let notes = self.executor.notes();
+        for (what, times) in self.feed.notes.iter().chain(&notes) {
+            situations.add(what, *times);
+        }
+        situations.add("an account was read through the API", self.reader.answers);
+        let faults = self.executor.faults();
+        let fates = faults.iter().map(|fault| (fault.call.clone(), fault.fate)).collect();
+        let script =
+            Script { fates: Some(fates), duplicates: Some(self.executor.duplicated()), ..script.clone() };
+        HistoryOutcome {
+            script,
+            findings,
+            faults,
+            transactions: history.transactions.len(),
+            records: self.feed.records.len(),
+            invocations: self.executor.invocations(),
+            closes: shadow.closes().len(),
+            situations,
+            interruptions: self.executor.interruptions(),
+            touches: self.executor.touches(),
+            entry_kinds: shadow.entry_kinds.clone(),
+            trace_hash: self.executor.trace_hash(),
+            trace: self.executor.trace_lines(),
+        }
+    }
 }
 
-/// The name that ingest gives the source, after the cluster of the events.
-const SOURCE: &str = "model";
-
-fn last_page(executor: &mut Executor) -> u64 {
-    executor.with_world(|world| world.database.tables()["Log"].count() as u64)
+fn lock(watcher: &Mutex<Watcher>) -> MutexGuard<'_, Watcher> {
+    watcher.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns what differs between the ledger and what the oracle makes of the source's tables.
-fn differences(executor: &mut Executor, tables: &oracle::rows::Tables) -> Vec<String> {
-    let engine = executor.engine();
-    let (actual, price_book) = executor.run_client(async move {
-        (end_to_end::ledger(&engine).await, end_to_end::price_book(&engine).await)
-    });
-    let today = NaiveDate::from_ymd_opt(2026, 12, 1).expect("a date");
-    let inputs = Inputs { price_book, ..Inputs::new(tables.clone(), today) };
-    let expected: Value = Judgement::of(&inputs).golden(today);
-    ["orders", "held", "distributed_total", "system", "distributions"]
-        .into_iter()
-        .filter(|part| actual[part] != expected[part])
-        .map(|part| format!("{part}: {} instead of {}", shortened(&actual[part]), shortened(&expected[part])))
-        .collect()
+fn topics() -> impl Iterator<Item = String> {
+    TABLES.into_iter().map(|(schema, table)| format!("{PREFIX}.{schema}.{table}"))
 }
 
-fn ledger_options(records: &[Record]) -> LedgerOptions {
-    let decisions = DecisionSettings {
-        settle: Duration::ZERO,
-        brake_adoptions: None,
-        guard_factor: None,
-        reorder_window: Duration::from_millis(200),
-        // Small pages, so that a dozen accounts fill many.
-        page_bytes_max: 1_024,
-        ..DecisionSettings::default()
-    };
-    let profile = CaptureProfile::from_json(CAPTURE).expect("a profile");
+/// Returns what happens when: every record once, a few again later, readers and what operators ask for.
+fn agenda(
+    script: &Script,
+    feed: &Feed,
+    last_ms: Millis,
+    random: &mut Random,
+) -> BTreeMap<(Millis, usize), Act> {
+    let mut acts: Vec<(Millis, Act)> = Vec::new();
+    for record in &feed.records {
+        acts.push((record.at_ms, Act::Write(record.clone())));
+        let is_repeated = random.happens(30_000);
+        let again_ms = random.between(record.at_ms, last_ms);
+        if is_repeated && !script.without.repetition {
+            acts.push((again_ms, Act::Write(record.clone())));
+        }
+    }
+    for _ in 0..6 {
+        let at_ms = random.between(last_ms / 4, last_ms + FAULTS_AFTER_MS);
+        if !script.without.readers {
+            acts.push((at_ms, Act::Read));
+        }
+    }
+    for number in 0..2 {
+        let at_ms = random.between(last_ms / 3, last_ms + FAULTS_AFTER_MS);
+        let command = Command::some(number, random);
+        if !script.without.commands {
+            acts.push((at_ms, Act::Ask(command)));
+        }
+    }
+    acts.into_iter().enumerate().map(|(number, (at_ms, act))| ((at_ms, number), act)).collect()
+}
+
+fn produce(executor: &Executor, written: &Written) {
+    let Written { topic, partition, key, value, .. } = written;
+    executor
+        .with_world(|world| world.produce(topic, *partition, key.clone(), value.clone()))
+        .expect("every topic of the source is there");
+}
+
+fn ledger_options(settings: &Settings, partitions: u32) -> LedgerOptions {
     LedgerOptions {
-        settings: Settings { decisions, profile, account_shards: 4, ..Settings::default() },
-        topics: topics(records),
+        settings: settings.clone(),
+        topics: topics().map(|topic| (topic, partitions)).collect(),
         records_per_event: 7,
         warm: Throughput::default(),
         clock_skews_ms: vec![-300, 0, 450],
-    }
-}
-
-fn topics(records: &[Record]) -> BTreeMap<String, u32> {
-    let mut topics = BTreeMap::new();
-    for record in records {
-        let partitions = u32::try_from(record.partition + 1).expect("partitions count from 0");
-        let known = topics.entry(record.topic.clone()).or_insert(partitions);
-        *known = partitions.max(*known);
-    }
-    topics
-}
-
-fn shortened(value: &Value) -> String {
-    const MAX_CHARACTERS: usize = 300;
-    let text = value.to_string();
-    match text.char_indices().nth(MAX_CHARACTERS) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
     }
 }

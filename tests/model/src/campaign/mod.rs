@@ -1,9 +1,23 @@
-//! Many random histories of a source through the functions, with faults, each judged at its end.
+//! Many random histories of a source through the functions, with faults, each judged while it goes on and at its end.
 
+mod clients;
+mod ending;
+mod feed;
 mod history;
+mod mutate;
 mod report;
 mod run;
+mod script;
+mod shadow;
+mod shrink;
+mod situations;
+mod source;
+mod watcher;
 
 pub use history::{HistoryOptions, HistoryOutcome, run_history};
-pub use report::Report;
+pub use mutate::{Caught, MutateOptions, enumerate, mutate};
+pub use report::{EVERY_SITUATION_FROM, Report, finding_lines};
 pub use run::{CampaignOptions, Progress, run_campaign};
+pub use script::{InvalidScript, Script, Without};
+pub use shrink::{RUNS_MAX, shrink};
+pub use situations::{NAMED, Situations};

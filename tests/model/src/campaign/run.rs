@@ -6,6 +6,7 @@ use std::thread;
 
 use super::history::{HistoryOptions, HistoryOutcome, run_history};
 use super::report::Report;
+use super::script::Script;
 
 /// What a campaign runs.
 #[derive(Clone, Debug)]
@@ -47,10 +48,10 @@ pub fn run_campaign(options: &CampaignOptions, progress: impl Fn(Progress) + Syn
                     }
                     let outcome = run_one(options, number);
                     let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
-                    report.add(&outcome);
+                    report.add(outcome);
                     progress(Progress {
                         done: report.histories,
-                        with_findings: report.findings.len() as u64,
+                        with_findings: report.failed.len() as u64,
                         of: options.histories,
                     });
                 }
@@ -61,9 +62,9 @@ pub fn run_campaign(options: &CampaignOptions, progress: impl Fn(Progress) + Syn
 }
 
 fn run_one(options: &CampaignOptions, number: u64) -> HistoryOutcome {
-    let seed = options.first_seed + number;
-    let mut outcome = run_history(seed, &options.history);
-    if number == 0 && run_history(seed, &options.history).trace_hash != outcome.trace_hash {
+    let script = Script::of(options.first_seed + number);
+    let mut outcome = run_history(&script, &options.history);
+    if number == 0 && run_history(&script, &options.history).trace_hash != outcome.trace_hash {
         outcome.findings.push("the same seed gave another trace".to_owned());
     }
     outcome

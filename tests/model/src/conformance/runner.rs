@@ -11,7 +11,7 @@ use super::macros::{Answers, expand};
 use super::script::{Script, Step};
 use super::stub::Stub;
 use crate::clock::Millis;
-use crate::lambda::{FunctionOptions, Invocation, Outcome, Payload, Schedule, parse_rate};
+use crate::lambda::{FunctionOptions, Invocation, Outcome, Payload, Schedule, Target, parse_rate};
 use crate::queue::Receipt;
 use crate::random::Random;
 use crate::table::{Billing, Schema, TableOptions, Throughput, Units, ViewType};
@@ -251,7 +251,7 @@ impl<'script> Runner<'script> {
             let expression = json["ScheduleExpression"].as_str().context("a schedule has no expression")?;
             let function = json["function"].as_str().context("a schedule has no function")?.to_owned();
             let every_ms = parse_rate(expression).with_context(|| format!("the schedule {expression}"))?;
-            self.world.add_schedule(Schedule { every_ms, function, on: true });
+            self.world.add_schedule(Schedule { every_ms, target: Target::Function(function), on: true });
         }
         Ok(())
     }

@@ -14,6 +14,6 @@ pub use function::{Environment, Function, FunctionOptions, Functions};
 pub use invocation::{Invocation, Origin, Outcome, Payload};
 pub use mapping::{MappingOptions, Source, StartingPosition};
 pub use record::{KafkaRecord, Record};
-pub use schedule::{Schedule, parse_rate};
+pub use schedule::{Schedule, Target, parse_rate};
 pub use sqs_trigger::{SqsBatch, SqsTrigger};
 pub use topic::Topic;

@@ -1,4 +1,4 @@
-//! Schedules that call a function at a rate.
+//! Schedules that call a function, or send a message, at a rate.
 
 use crate::clock::Millis;
 
@@ -7,10 +7,24 @@ use crate::clock::Millis;
 pub struct Schedule {
     /// How long from one call to the next.
     pub every_ms: Millis,
-    /// The function.
-    pub function: String,
+    /// What it calls.
+    pub target: Target,
     /// Whether it is switched on.
     pub on: bool,
+}
+
+/// What a schedule calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A function.
+    Function(String),
+    /// A queue, which gets a message of this group whose body no other message has.
+    Queue {
+        /// The queue's name.
+        name: String,
+        /// The message's group.
+        group: String,
+    },
 }
 
 /// Reads `rate(n minutes)` and the like; nothing where the expression is another.

@@ -1,9 +1,16 @@
-//! How fast the deployed functions are, and what they cost, on published latencies.
+//! Measurements of the deployed functions: what they take, how fast they are, and for how long they stand still.
 
+mod close;
+mod dollars;
 mod figures;
+mod first_load;
 mod run;
 mod source;
 mod standstill;
 
+pub use close::{Closed, close};
+pub use dollars::Dollars;
 pub use figures::{Figures, HotKey, Standstill, WriteUnits};
-pub use run::{MeasureOptions, Shape, measure};
+pub use first_load::{FirstLoad, first_load};
+pub use run::{MeasureOptions, measure};
+pub use source::Shape;

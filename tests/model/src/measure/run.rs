@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cdc::Profile as CaptureProfile;
+use chrono::NaiveDate;
 use domain::log::{Entry, Page, Position};
 use domain::{Owner, Versions};
-use oracle::generate;
 use runtime::{DecisionSettings, Settings};
 use store::{Key, Table};
 
+use super::dollars::Consumption;
 use super::figures::{Figures, HotKey, WriteUnits};
-use super::source::{CAPTURE, Source, produce};
+use super::source::{CAPTURE, Dates, Plan, Shape, Source, produce};
 use super::standstill::standstill;
 use crate::bench::{Executor, ExecutorOptions, FaultPlan};
 use crate::clock::Millis;
@@ -38,15 +39,8 @@ pub struct MeasureOptions {
     pub warm: u64,
     /// Whether the standstill after each kind of fault is measured, too.
     pub with_standstill: bool,
-}
-
-/// Who refers whom: the two shapes that a bench names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// Each account is referred by one of the last thousand.
-    Recent,
-    /// Each account is referred by any before it.
-    Uniform,
+    /// In how many trees the accounts hang.
+    pub trees: usize,
 }
 
 /// Rows of accounts that the source writes per second before the measurement.
@@ -55,6 +49,8 @@ const LOAD_PER_SECOND: u64 = 2_000;
 const REST_MS: Millis = 5_000;
 /// How long after the last adoption is waited for what is still to be posted.
 const AFTERWARDS_MS: Millis = 20_000;
+/// How long is waited where only a schedule brings what is left.
+const AFTERWARDS_MINUTE_MS: Millis = 60_000;
 const HOTTEST_KEYS: usize = 10;
 const KEY_WRITE_UNITS_PER_SECOND: f64 = 1_000.0;
 
@@ -81,12 +77,19 @@ pub fn measure(options: &MeasureOptions) -> Figures {
     let mut executor = executor(options, FaultPlan::default());
     let source = source(options);
     load(&mut executor, &source);
-    let units_of_load = write_units(&executor);
-    let before = kinds(&executor);
+    let (loaded, before) = (kinds(&executor), consumption(&executor));
     let run = run_adoptions(&mut executor, &source, options.rate);
+    let consumed = consumption(&executor).since(&before);
     let mut figures = figures(&run);
-    figures.write_units = units(options, &run, units_of_load, &before, &kinds(&executor));
+    figures.write_units = units(options, &run, &loaded, &kinds(&executor));
     figures.hottest_keys = hottest_keys(&executor);
+    figures.dollars = consumed.dollars_per_million(run.posted.len());
+    let by_adoption = |count: f64| count / as_f64(run.posted.len().max(1));
+    figures.read_units_per_adoption = by_adoption(consumed.read_units);
+    let requests = consumed.requests.iter();
+    let count_of = |count: &u64| as_f64(usize::try_from(*count).expect("a run has fewer calls"));
+    figures.requests_per_adoption =
+        requests.map(|(name, count)| (*name, by_adoption(count_of(count)))).collect();
     if options.with_standstill {
         figures.standstill = standstill(options);
     }
@@ -94,20 +97,33 @@ pub fn measure(options: &MeasureOptions) -> Figures {
 }
 
 pub(super) fn source(options: &MeasureOptions) -> Source {
-    let shape = match options.shape {
-        Shape::Recent => generate::Shape::Recent { of_last: 1_000 },
-        Shape::Uniform => generate::Shape::Uniform,
-    };
     let adoptions = options.rate * options.minutes * 60;
-    Source::invent(
-        options.seed,
-        options.accounts,
-        usize::try_from(adoptions).expect("it fits into memory"),
-        shape,
-    )
+    Source::invent(&Plan {
+        seed: options.seed,
+        accounts: options.accounts,
+        adoptions: usize::try_from(adoptions).expect("it fits into memory"),
+        shape: options.shape,
+        trees: options.trees,
+        dates: Dates::Within60DaysTo(today()),
+    })
+}
+
+/// The business date on which a measurement begins.
+pub(super) fn today() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 12, 1).expect("a date")
 }
 
 pub(super) fn executor(options: &MeasureOptions, faults: FaultPlan) -> Executor {
+    executor_from(options, faults, "2026-12-01T00:00:00Z", None)
+}
+
+/// Returns a world that begins at a time of day, and closes dates from one on.
+pub(super) fn executor_from(
+    options: &MeasureOptions,
+    faults: FaultPlan,
+    epoch: &str,
+    first_close_date: Option<NaiveDate>,
+) -> Executor {
     let decisions = DecisionSettings {
         settle: Duration::ZERO,
         brake_adoptions: None,
@@ -115,10 +131,13 @@ pub(super) fn executor(options: &MeasureOptions, faults: FaultPlan) -> Executor 
         ..DecisionSettings::default()
     };
     let profile = CaptureProfile::from_json(CAPTURE).expect("a profile");
+    // Without a date none is closed: a measurement of postings has none in it.
+    let never = NaiveDate::from_ymd_opt(2100, 1, 1);
+    let first_close_date = first_close_date.or(never);
     let deployment = ledger_deployment(&LedgerOptions {
-        settings: Settings { decisions, profile, ..Settings::default() },
+        settings: Settings { decisions, profile, first_close_date, ..Settings::default() },
         topics: Source::topics(),
-        records_per_event: 500,
+        records_per_event: 1_000,
         warm: Throughput { write: Units::whole(options.warm), read: Units::whole(options.warm) },
         clock_skews_ms: vec![-20, 0, 35],
     });
@@ -126,7 +145,7 @@ pub(super) fn executor(options: &MeasureOptions, faults: FaultPlan) -> Executor 
         seed: options.seed,
         profile: Profile::Measured { percent: options.percent },
         faults,
-        epoch: "2026-12-01T00:00:00Z".parse().expect("a time"),
+        epoch: epoch.parse().expect("a time"),
         trace_lines: false,
     };
     Executor::new(&deployment, options).expect("a valid deployment")
@@ -144,21 +163,34 @@ pub(super) fn load(executor: &mut Executor, source: &Source) {
 
 /// Lets the source commit its adoptions at a steady rate, and waits a little.
 pub(super) fn run_adoptions(executor: &mut Executor, source: &Source, rate: u64) -> Run {
+    run_adoptions_and_last(executor, source, rate, 0)
+}
+
+/// The same, with a pause before the last adoption, for which is waited longer than the minute's schedule takes.
+pub(super) fn run_adoptions_and_last(
+    executor: &mut Executor,
+    source: &Source,
+    rate: u64,
+    pause_ms: Millis,
+) -> Run {
     let began_ms = executor.now_ms();
     let mut committed_ms = BTreeMap::new();
+    let last = source.adoptions.len() as u64;
     for (number, (order, record)) in (0_u64..).zip(&source.adoptions) {
-        let at_ms = began_ms + number * 1_000 / rate;
+        let is_last = number + 1 == last;
+        let at_ms = began_ms + number * 1_000 / rate + if is_last { pause_ms } else { 0 };
         executor.run_until(at_ms);
         committed_ms.insert(*order, at_ms);
         produce(executor, record);
     }
     let ended_ms = executor.now_ms();
-    executor.run_until(ended_ms + AFTERWARDS_MS);
+    let waits_ms = if pause_ms > 0 { 2 * AFTERWARDS_MINUTE_MS } else { AFTERWARDS_MS };
+    executor.run_until(ended_ms + waits_ms);
     let posted = posted(executor);
     Run { committed_ms, posted, began_ms, ended_ms }
 }
 
-fn rest(executor: &mut Executor) {
+pub(super) fn rest(executor: &mut Executor) {
     let pages = |executor: &Executor| executor.with_world(|world| world.database.tables()["Log"].count());
     let mut last = (pages(executor), executor.now_ms());
     while executor.now_ms() < last.1 + REST_MS {
@@ -171,7 +203,7 @@ fn rest(executor: &mut Executor) {
 }
 
 /// Returns when each adoption was posted: when its page took effect.
-fn posted(executor: &mut Executor) -> BTreeMap<u64, Posted> {
+pub(super) fn posted(executor: &mut Executor) -> BTreeMap<u64, Posted> {
     let put_ms = executor.with_world(pages_put);
     let engine = executor.engine();
     let pages: Vec<Page> = executor.run_client(async move {
@@ -251,15 +283,10 @@ fn figures(run: &Run) -> Figures {
     }
 }
 
-type Kinds = BTreeMap<String, (Units, u64)>;
-
-fn write_units(executor: &Executor) -> Units {
-    let of = |capacity: &Capacity| capacity.total(Direction::Write);
-    executor.with_world(|world| world.database.tables().values().map(|table| of(table.capacity())).sum())
-}
+pub(super) type Kinds = BTreeMap<String, (Units, u64)>;
 
 /// Returns the write units of each kind of item of all tables, and how many writes there were.
-fn kinds(executor: &Executor) -> Kinds {
+pub(super) fn kinds(executor: &Executor) -> Kinds {
     executor.with_world(|world| {
         let mut kinds = Kinds::new();
         for table in world.database.tables().values() {
@@ -273,24 +300,64 @@ fn kinds(executor: &Executor) -> Kinds {
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^52")]
-fn units(options: &MeasureOptions, run: &Run, load: Units, before: &Kinds, after: &Kinds) -> WriteUnits {
-    let since = |kind: &str| {
-        let (end, begin) =
-            (after.get(kind).copied().unwrap_or_default(), before.get(kind).copied().unwrap_or_default());
-        (end.0.as_f64() - begin.0.as_f64(), end.1 - begin.1)
+/// Returns what was consumed up to now.
+pub(super) fn consumption(executor: &Executor) -> Consumption {
+    let units = |direction| {
+        let of = |capacity: &Capacity| capacity.total(direction);
+        executor.with_world(|world| {
+            world.database.tables().values().map(|table| of(table.capacity())).sum::<Units>().as_f64()
+        })
     };
-    let all: f64 = after.keys().map(|kind| since(kind).0).sum();
-    let (heads, writes) = since("ACCOUNT");
-    let accounts = heads + since("LINES").0;
-    WriteUnits {
-        per_referral: load.as_f64() / options.accounts.max(1) as f64,
-        per_adoption: (all - accounts) / run.posted.len().max(1) as f64,
-        per_account_paid: accounts / writes.max(1) as f64,
+    Consumption {
+        write_units: units(Direction::Write),
+        read_units: units(Direction::Read),
+        usage: executor.usage().clone(),
+        requests: executor.requests(),
     }
 }
 
-fn hottest_keys(executor: &Executor) -> Vec<HotKey> {
+/// Returns the write units and the number of writes of the kinds that this is true of.
+pub(super) fn sum_of(kinds: &Kinds, is_meant: impl Fn(&str) -> bool) -> (f64, u64) {
+    let meant = kinds.iter().filter(|(kind, _)| is_meant(kind));
+    meant.fold((0.0, 0), |sum, (_, (units, writes))| (sum.0 + units.as_f64(), sum.1 + writes))
+}
+
+/// Returns whether a kind of item is of teams and talent levels.
+fn is_of_talent(kind: &str) -> bool {
+    kind.starts_with("TALENT")
+}
+
+/// Returns whether a kind of item is an account's head or its lines.
+fn is_of_accounts(kind: &str) -> bool {
+    kind == "ACCOUNT" || kind == "LINES"
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^52")]
+pub(super) fn as_f64(count: usize) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^52")]
+fn units(options: &MeasureOptions, run: &Run, loaded: &Kinds, after: &Kinds) -> WriteUnits {
+    let since = |is_meant: fn(&str) -> bool| {
+        let (end, begin) = (sum_of(after, is_meant), sum_of(loaded, is_meant));
+        (end.0 - begin.0, end.1 - begin.1)
+    };
+    let (accounts, _) = since(is_of_accounts);
+    let (_, heads) = since(|kind| kind == "ACCOUNT");
+    let (others, _) = since(|kind| !is_of_accounts(kind) && !is_of_talent(kind));
+    let referrals = as_f64(options.accounts.max(1));
+    let adoptions = as_f64(run.posted.len().max(1));
+    WriteUnits {
+        per_referral: sum_of(loaded, |kind| !is_of_talent(kind)).0 / referrals,
+        per_referral_talent: sum_of(loaded, is_of_talent).0 / referrals,
+        per_adoption: others / adoptions,
+        per_account_paid: accounts / heads.max(1) as f64,
+        heads_per_adoption: heads as f64 / adoptions,
+    }
+}
+
+pub(super) fn hottest_keys(executor: &Executor) -> Vec<HotKey> {
     let mut keys: Vec<HotKey> = executor.with_world(|world| {
         let tables = world.database.tables().iter();
         tables

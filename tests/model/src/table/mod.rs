@@ -20,7 +20,7 @@ pub use request::{
     BatchGet, BatchPart, BatchStatement, BatchWrite, Effect, Get, Page, PageOptions, Query, Request,
     Response, ReturnValues, Scan, StatementError, StatementOutcome, TransactWrite, Write,
 };
-pub use store::{Stored, Table, TableOptions};
+pub use store::{Change, Stored, Table, TableOptions};
 pub use stream::{ChangeKind, RETENTION_MS, Stream, StreamRecord, ViewType};
 pub use transaction::{Prepared, ReadSet};
 pub use units::{Consumed, Units};

@@ -23,6 +23,17 @@ pub struct Stored {
     pub version: u64,
 }
 
+/// A change of an item that took effect.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Where.
+    pub key: Key,
+    /// What was there.
+    pub before: Option<Arc<Stored>>,
+    /// What is there now.
+    pub after: Option<Arc<Stored>>,
+}
+
 /// What a table is made with.
 #[derive(Clone, Debug)]
 pub struct TableOptions {
@@ -52,6 +63,8 @@ pub struct Table {
     /// Past states that stale reads may still see: when each ended, and what it was.
     past: VecDeque<(Millis, Key, Option<Arc<Stored>>)>,
     versions: u64,
+    /// Changes since they were taken last, where the table is watched.
+    changes: Option<Vec<Change>>,
 }
 
 impl Table {
@@ -68,6 +81,7 @@ impl Table {
             replica_lag_ms: options.replica_lag_ms,
             past: VecDeque::new(),
             versions: 0,
+            changes: None,
         }
     }
 
@@ -77,6 +91,21 @@ impl Table {
         let stored = self.stored(item);
         self.items.insert(key, stored);
         Ok(())
+    }
+
+    /// Says how far back the reads lie that may be stale.
+    pub fn set_replica_lag(&mut self, lag_ms: Millis) {
+        self.replica_lag_ms = lag_ms;
+    }
+
+    /// Keeps every change from now on until it is taken.
+    pub fn watch(&mut self) {
+        self.changes.get_or_insert_default();
+    }
+
+    /// Takes the changes since they were taken last, if the table is watched.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Returns the names of the key attributes.
@@ -122,6 +151,9 @@ impl Table {
         };
         if self.replica_lag_ms > 0 {
             self.past.push_back((now_ms, key.clone(), before.clone()));
+        }
+        if let Some(changes) = &mut self.changes {
+            changes.push(Change { key: key.clone(), before: before.clone(), after: after.clone() });
         }
         let same = match (&before, &after) {
             (Some(before), Some(after)) => before.item == after.item,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::input::Input;
 use crate::error::ServiceError;
-use crate::lambda::{Schedule, parse_rate};
+use crate::lambda::{Schedule, Target, parse_rate};
 use crate::world::{LambdaRequest, Request};
 
 /// Reads a call; nothing where the service has none of this name.
@@ -42,7 +42,7 @@ pub(super) fn create_schedule(json: &Value) -> Request {
         let arn = target.required_text("Arn")?;
         let function = arn.rsplit(':').next().unwrap_or(arn).to_owned();
         let on = input.text("State") != Some("DISABLED");
-        Ok(Schedule { every_ms, function, on })
+        Ok(Schedule { every_ms, target: Target::Function(function), on })
     };
     Request::CreateSchedule(schedule())
 }

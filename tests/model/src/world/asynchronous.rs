@@ -2,7 +2,8 @@
 
 use super::{Event, World};
 use crate::clock::Millis;
-use crate::lambda::{Origin, Outcome, Payload, Schedule};
+use crate::lambda::{Origin, Outcome, Payload, Schedule, Target};
+use crate::queue::{Entry, QueueRequest};
 
 const FIRST_RETRY_MS: Millis = 60_000;
 const LATER_RETRY_MS: Millis = 120_000;
@@ -30,9 +31,19 @@ impl World {
     }
 
     pub(super) fn fire_schedule(&mut self, schedule: usize) {
-        let Schedule { every_ms, function, .. } = self.schedules[schedule].clone();
-        let delay_ms = self.latencies.schedule_ms();
-        self.plan_asynchronous(&function, Payload::Tick, delay_ms);
+        let Schedule { every_ms, target, .. } = self.schedules[schedule].clone();
+        match target {
+            Target::Function(function) => {
+                let delay_ms = self.latencies.schedule_ms();
+                self.plan_asynchronous(&function, Payload::Tick, delay_ms);
+            }
+            Target::Queue { name, group } => {
+                let body = format!("{{\"schedule\":\"{schedule}-{}\"}}", self.now_ms);
+                let entry = Entry { body, group: Some(group), ..Entry::default() };
+                // A message that the queue does not take is followed by the next one.
+                drop(self.queues.execute(self.now_ms, &name, QueueRequest::Send(entry)));
+            }
+        }
         self.after(every_ms, Event::ScheduleFires { schedule });
     }
 

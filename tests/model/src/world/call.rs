@@ -50,6 +50,40 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Returns the name of the call, as the service has it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Table { request: TableRequest::Plain(Ok(request)), .. } => match request {
+                Plain::Get(_) => "GetItem",
+                Plain::Write(_) => "PutItem or DeleteItem",
+                Plain::Query(_) => "Query",
+                Plain::Scan(_) => "Scan",
+                Plain::BatchGet(_) => "BatchGetItem",
+                Plain::BatchWrite(_) => "BatchWriteItem",
+                Plain::BatchStatements(_) => "BatchExecuteStatement",
+            },
+            Self::Table { .. } => "a transaction",
+            Self::Queue { request: Ok(QueueRequest::SendBatch(_)), .. } => "SendMessageBatch",
+            Self::Queue { request: Ok(QueueRequest::ChangeVisibility(..)), .. } => "ChangeMessageVisibility",
+            _ => "another",
+        }
+    }
+
+    /// Tells whether it changes a table, if it takes effect.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Table { request: TableRequest::Plain(Ok(request)), .. } => {
+                matches!(request, Plain::Write(_) | Plain::BatchWrite(_) | Plain::BatchStatements(_))
+            }
+            Self::Table { request: TableRequest::TransactWrite(_), .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// A request to tables, or why it could not be read.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one of it for each pending call")]
@@ -102,6 +136,8 @@ pub enum Fault {
     ErrorBefore,
     /// The service refuses the call because there were too many.
     Throttle,
+    /// A queue accepts messages and never delivers them.
+    LoseMessage,
 }
 
 /// The answer to a call.
@@ -173,7 +209,7 @@ impl World {
             read_set: None,
         };
         let refusal = match fault {
-            Fault::None | Fault::LoseAnswer => None,
+            Fault::None | Fault::LoseAnswer | Fault::LoseMessage => None,
             Fault::ErrorBefore => {
                 Some(ErrorKind::InternalServerError.because("The service failed before it did anything"))
             }
@@ -291,6 +327,10 @@ impl World {
             Ok(request) => request,
             Err(error) => return self.finish(call, Err(error)),
         };
+        let sends = matches!(request, QueueRequest::Send(_) | QueueRequest::SendBatch(_));
+        if sends && self.calls[&call].fault == Fault::LoseMessage {
+            return self.finish(call, Ok(Output::Done));
+        }
         let options = match &request {
             QueueRequest::Receive(options) => Some(options.clone()),
             _ => None,

@@ -1,4 +1,4 @@
-//! How long the oracle needs: `cargo run -p oracle --example measure [HISTORIES]`.
+//! How long the oracle needs: `cargo run -p oracle --example oracle_speed [HISTORIES]`.
 
 use std::time::Instant;
 

@@ -1,0 +1,83 @@
+//! What commands do to a kept ledger, for the operators' log.
+//!
+//! A command that owns the ledger's directory asks the decider itself. One that does not, because a running stack
+//! owns it, leaves a file there, and whichever process owns the directory next or already takes it in.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use domain::log::Command;
+use store::inbox::{self, StoredCommand};
+
+use crate::stack::Stack;
+
+const DIRECTORY: &str = "asked";
+
+/// Returns who runs this process, as far as the environment says.
+#[must_use]
+pub fn operator() -> String {
+    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    match user.filter(|user| !user.is_empty()) {
+        Some(user) => format!("contribution, run by {user}"),
+        None => "contribution".to_owned(),
+    }
+}
+
+/// Has the operators' log say what a command of this process does, in one entry.
+pub async fn note(stack: &Stack, reason: &str, text: String) -> Result<()> {
+    let key = format!("note-{}", stack.shared.next_id());
+    inbox::ask(stack.engine(), &key, &noted(reason, text)).await?;
+    Ok(())
+}
+
+/// Leaves in a ledger's directory what a command did that does not own it.
+pub fn leave(directory: &Path, reason: &str, text: String) -> Result<()> {
+    let asked = directory.join(DIRECTORY);
+    let written = || {
+        fs::create_dir_all(&asked)?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = format!("{:020}-{}", since.as_nanos(), std::process::id());
+        // Renamed when it is whole, so that nobody takes in half of it.
+        let part = asked.join(format!("{name}.part"));
+        fs::write(&part, serde_json::to_vec(&noted(reason, text))?)?;
+        anyhow::Ok(fs::rename(&part, asked.join(format!("{name}.json")))?)
+    };
+    written().with_context(|| format!("cannot write what was asked for to {}", asked.display()))
+}
+
+/// Has the operators' log say what was left in the ledger's directory. Returns whether there was anything.
+pub async fn take_in(stack: &Stack, directory: &Path) -> Result<bool> {
+    let left = left(&directory.join(DIRECTORY))?;
+    for file in &left {
+        let cannot_read = || format!("cannot read {}", file.display());
+        let command: StoredCommand =
+            serde_json::from_slice(&fs::read(file).with_context(cannot_read)?).with_context(cannot_read)?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        // The same file taken in twice, because the process was killed in between, is one entry.
+        inbox::ask(stack.engine(), &format!("asked-{name}"), &command).await?;
+        fs::remove_file(file).with_context(|| format!("cannot delete {}", file.display()))?;
+    }
+    Ok(!left.is_empty())
+}
+
+fn left(asked: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(asked) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", asked.display())),
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension() == Some(OsStr::new("json")))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn noted(reason: &str, text: String) -> StoredCommand {
+    StoredCommand { by: operator(), reason: reason.to_owned(), command: Command::Note { text }, answer: None }
+}

@@ -1,0 +1,119 @@
+//! Every command that changes a kept ledger leaves exactly one entry in its operators' log.
+
+mod command;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::CommandFactory as _;
+use command::{capture, contribution, success_of};
+use contribution::arguments::Arguments;
+use local_tables::SqliteEngine;
+use store::lists::{self, Operation};
+
+/// Returns the operators' log of the ledger in this directory, the latest first.
+fn log(directory: &Path) -> Vec<Operation> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let engine = SqliteEngine::open(directory).expect("no other process uses it");
+    runtime.block_on(lists::operations(&engine, None, 100)).expect("readable")
+}
+
+fn run(arguments: &[&str], directory: &Path) -> String {
+    success_of(contribution().args(arguments).arg("--data").arg(directory))
+}
+
+/// Starts `contribution run`, and waits until it is up.
+fn started(directory: &Path) -> Child {
+    let mut run = contribution();
+    run.args(["run", "--port", "0", "--data"]).arg(directory).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = run.spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let is_up = |line: std::io::Result<String>| line.is_ok_and(|line| line.contains("press Ctrl-C"));
+    assert!(lines.any(is_up), "it comes up");
+    child
+}
+
+/// What a command that is named in `--help` does to the log of a kept ledger, and how many entries it leaves there.
+fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
+    let capture = capture("ordering-incident");
+    let capture = capture.to_str().expect("a path");
+    match name {
+        "replay" => {
+            run(&["replay", capture], directory);
+            (1, "replayed ordering-incident")
+        }
+        "close" => {
+            run(&["close", "2026-01-10", "--reason", "the walk"], directory);
+            (1, "")
+        }
+        "token" => {
+            run(&["token", "--operate", "--reason", "the walk"], directory);
+            // It does not own the ledger; whoever does takes it in.
+            run(&["export", "/dev/null"], directory);
+            (1, "issued an operator's token")
+        }
+        "run" => {
+            let mut child = started(directory);
+            child.kill().expect("it runs");
+            child.wait().expect("it ends");
+            (1, "went on, and issued an operator's token")
+        }
+        "export" => {
+            run(&["export", "/dev/null"], directory);
+            (0, "")
+        }
+        "status" => {
+            run(&["status"], directory);
+            (0, "")
+        }
+        other => {
+            panic!("this walk does not know the command {other}: say what it leaves in the operators' log")
+        }
+    }
+}
+
+#[test]
+fn every_command_of_the_command_line_leaves_one_entry_if_it_changes_something() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("ledger");
+    let command = Arguments::command();
+    let mut names: BTreeSet<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    assert!(names.remove("replay"), "it comes first: the others need a ledger");
+    let mut before = 0;
+    for name in ["replay"].into_iter().chain(names) {
+        let (left, text) = walk(name, &data);
+        let entries = log(&data);
+        assert_eq!(entries.len(), before + left, "{name}: {entries:#?}");
+        before = entries.len();
+        if left > 0 {
+            let entry = &entries[0];
+            assert!(entry.by.starts_with("contribution"), "{name}: {entry:?}");
+            assert!(!entry.reason.is_empty(), "{name}: {entry:?}");
+            assert!(format!("{:?}", entry.command).contains(text), "{name}: {entry:?}");
+        }
+    }
+}
+
+#[test]
+fn a_running_ledger_takes_in_that_a_token_was_issued() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("ledger");
+    let mut child = started(&data);
+    run(&["token", "--account", "D25122700018", "--reason", "a question of the member"], &data);
+    let asked = data.join("asked");
+    let is_taken_in = || std::fs::read_dir(&asked).is_ok_and(|mut files| files.next().is_none());
+    let started = Instant::now();
+    while !is_taken_in() && started.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(is_taken_in(), "the file is still there");
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    run(&["export", "/dev/null"], &data);
+    let entries = log(&data);
+    assert_eq!(entries.len(), 2, "{entries:#?}");
+    assert_eq!(entries[0].reason, "a question of the member");
+}

@@ -1,0 +1,184 @@
+//! What is taken away from the functions at the seam, to see whether a campaign finds it.
+
+use std::fmt;
+
+use domain::log::{Entry, Page};
+use store::{Change, Condition, Item, Key, Table, Write};
+
+/// What a function does to one kind of item: enumerated while the functions run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Touch {
+    /// The function.
+    pub function: String,
+    /// The table.
+    pub table: Table,
+    /// The first part of the items' partition keys.
+    pub kind: String,
+    /// What it does.
+    pub operation: Operation,
+}
+
+/// What is done to an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// Read by its key.
+    Get,
+    /// Read as part of a partition.
+    Query,
+    /// Read as part of its table.
+    Scan,
+    /// Put on a condition.
+    Put(ConditionKind),
+    /// Deleted on a condition.
+    Delete(ConditionKind),
+}
+
+/// The kind of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionKind {
+    /// Anything may stand there.
+    None,
+    /// Nothing may stand there.
+    Absent,
+    /// What was read must still stand there.
+    Revision,
+    /// Nothing newer may stand there.
+    Below,
+}
+
+/// What is taken away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// These writes take effect whatever stands there.
+    Condition(Touch),
+    /// These calls are not tried again.
+    Retry(Touch),
+    /// Entries of this kind are not in the pages that functions read.
+    Entry(String),
+    /// This function reads heads and lists as they were before it read the marks.
+    HeadsBeforeMarks(String),
+    /// A fault of the first edition, in the terms of this one.
+    Known(KnownFault),
+}
+
+/// Faults of the first edition, each as the same mistake would look in this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownFault {
+    /// The shortened list: whoever reads a list takes its first page for all of it.
+    ShortenedList,
+    /// The barrier: what was announced counts as taken in although more was announced.
+    Barrier,
+    /// The gate: partitions of the source count as read up to now.
+    Gate,
+    /// The torn snapshot: a date is computed while its indexes lack pages.
+    TornSnapshot,
+    /// The conflict that stalls: one conflict of a single write, and the group of the decider waits for 900 s.
+    StallingConflict,
+    /// Two first closes that block each other: each waits until the other is taken in.
+    BlockingCloses,
+}
+
+impl KnownFault {
+    /// Every known fault.
+    pub const ALL: [Self; 6] = [
+        Self::ShortenedList,
+        Self::Barrier,
+        Self::Gate,
+        Self::TornSnapshot,
+        Self::StallingConflict,
+        Self::BlockingCloses,
+    ];
+}
+
+impl Touch {
+    pub(super) fn reads(function: &str, key: &Key) -> Self {
+        Self::of(function, key, Operation::Get)
+    }
+
+    pub(super) fn of(function: &str, key: &Key, operation: Operation) -> Self {
+        Self { function: function.to_owned(), table: key.table, kind: kind(&key.partition), operation }
+    }
+
+    pub(super) fn writes(function: &str, write: &Write) -> Self {
+        let condition = match write.condition {
+            Condition::None => ConditionKind::None,
+            Condition::Absent => ConditionKind::Absent,
+            Condition::Revision(_) => ConditionKind::Revision,
+            Condition::Below(_) => ConditionKind::Below,
+        };
+        let operation = match write.change {
+            Change::Put(_) => Operation::Put(condition),
+            Change::Delete(_) => Operation::Delete(condition),
+        };
+        Self::of(function, write.key(), operation)
+    }
+
+    /// Tells whether it is a write on a condition that could be taken away.
+    #[must_use]
+    pub fn has_condition(&self) -> bool {
+        match self.operation {
+            Operation::Put(condition) | Operation::Delete(condition) => condition != ConditionKind::None,
+            Operation::Get | Operation::Query | Operation::Scan => false,
+        }
+    }
+}
+
+/// Returns the first part of a partition key.
+pub(super) fn kind(partition: &str) -> String {
+    partition.split('#').next().unwrap_or_default().to_owned()
+}
+
+/// Returns the name of an entry's kind.
+#[must_use]
+pub fn entry_kind(entry: &Entry) -> String {
+    let text = format!("{entry:?}");
+    text.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
+}
+
+/// Returns the item of a page without the entries of a kind.
+pub(super) fn without_entries(item: &Item, kind: &str) -> Item {
+    let Ok(Some(mut page)) = store::log::page_of(item) else { return item.clone() };
+    let before = page.entries.len();
+    page.entries.retain(|entry| entry_kind(entry) != kind);
+    if page.entries.len() == before { item.clone() } else { item_of(&page) }
+}
+
+fn item_of(page: &Page) -> Item {
+    store::log::item_of(page)
+}
+
+impl fmt::Display for Touch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { function, table, kind, operation } = self;
+        write!(formatter, "{function} {} {kind} {operation:?}", table.logical_name())
+    }
+}
+
+impl fmt::Display for Mutation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Condition(touch) => write!(formatter, "without the condition: {touch}"),
+            Self::Retry(touch) => write!(formatter, "without trying again: {touch}"),
+            Self::Entry(kind) => write!(formatter, "without the log's entries: {kind}"),
+            Self::HeadsBeforeMarks(function) => write!(formatter, "heads before marks: {function}"),
+            Self::Known(fault) => write!(formatter, "as in the first edition: {fault:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::log::{Entry, Page, PageHash};
+
+    use super::{entry_kind, item_of, without_entries};
+
+    #[test]
+    fn entries_of_a_kind_are_left_out_of_a_page() {
+        let order = "7".parse().expect("an order");
+        let entries = vec![Entry::OrderSeen { order }, Entry::Gone { order }];
+        let page = Page { position: 3, previous: PageHash::default(), time_ms: 5, entries };
+        let less = without_entries(&item_of(&page), "Gone");
+        let less = store::log::page_of(&less).expect("readable").expect("a page");
+        assert_eq!(less.entries.iter().map(entry_kind).collect::<Vec<_>>(), ["OrderSeen"]);
+    }
+}

@@ -1,0 +1,140 @@
+//! Who asks the ledger for something during a history: readers of the API, and operators.
+
+use chrono::NaiveDate;
+use domain::log::{AdjustmentTerms, Command as LogCommand};
+use domain::{Amount, BusinessDate, Owner};
+use serde_json::{Value, json};
+use store::inbox::StoredCommand;
+
+use super::shadow::Shadow;
+use crate::bench::Executor;
+use crate::random::Random;
+
+/// An answer of the API.
+pub(super) struct Answer {
+    account: String,
+    at_least: Option<u64>,
+    body: Value,
+}
+
+/// Accounts that a history begins with.
+const ACCOUNTS: u64 = 12;
+
+/// Reads accounts through the API, and checks that each answer is what the log says at the position it states.
+pub(super) struct Reader {
+    random: Random,
+    pub(super) answers: u64,
+    pub(super) findings: Vec<String>,
+    /// The position of the last answer, which the next one must include.
+    position: u64,
+}
+
+impl Reader {
+    pub(super) fn new(random: Random) -> Self {
+        Self { random, answers: 0, findings: Vec::new(), position: 0 }
+    }
+
+    /// Asks for an account. Returns an answer that has one.
+    pub(super) fn read(&mut self, executor: &mut Executor) -> Option<Answer> {
+        let account = account(&mut self.random);
+        let at_least = (self.random.below(2) == 0).then_some(self.position);
+        let query = at_least.map_or(String::new(), |at_least| format!("at_least={at_least}"));
+        let path = format!("/v1/accounts/{account}");
+        let event = json!({
+            "version": "2.0",
+            "rawPath": path,
+            "rawQueryString": query,
+            "headers": {},
+            "requestContext": {
+                "http": { "method": "GET", "path": path },
+                "authorizer": { "jwt": { "claims": { "sub": "reader", "account_sequence": account } } },
+            },
+            "isBase64Encoded": false,
+        });
+        let response = executor.invoke("query-api", &event)?;
+        let status = response["statusCode"].as_u64().unwrap_or_default();
+        // An account that nothing is known of, a position that is not reached yet, and storage in trouble.
+        if [404, 409, 503].contains(&status) {
+            return None;
+        }
+        let body: Value =
+            serde_json::from_str(response["body"].as_str().unwrap_or_default()).unwrap_or_default();
+        if status != 200 {
+            self.findings.push(format!("the API answered {status}: {body}"));
+            return None;
+        }
+        self.answers += 1;
+        Some(Answer { account, at_least, body })
+    }
+
+    /// Checks that an answer is what the log says at the position it states.
+    pub(super) fn check(&mut self, answer: &Answer, shadow: &Shadow) {
+        let Answer { account, at_least, body } = answer;
+        let position = body["position"].as_u64().unwrap_or_default();
+        if at_least.is_some_and(|at_least| position < at_least) {
+            self.findings.push(format!("the API answered at {position}, and was asked for {at_least:?}"));
+        }
+        self.position = self.position.max(position);
+        let owner: Owner = account.parse().expect("an account's name");
+        let then = shadow.account(&owner, position).map(|(_, then)| then.clone()).unwrap_or_default();
+        let must_be = json!({
+            "personal": then.totals.personal,
+            "team_level": then.totals.team_level,
+            "team_bonus": then.totals.team_bonus,
+            "adjusted": then.totals.adjusted,
+            "record_count": then.lines,
+        });
+        for (name, must_be) in must_be.as_object().into_iter().flatten() {
+            if body[name] != *must_be {
+                self.findings.push(format!(
+                    "the API says {name} of {account} at {position} is {}, and the log says {must_be}",
+                    body[name]
+                ));
+            }
+        }
+    }
+}
+
+fn account(random: &mut Random) -> String {
+    format!("D{:09}", random.below(ACCOUNTS) + 1)
+}
+
+/// Something that an operator asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Command {
+    number: u32,
+    giver: String,
+    receiver: String,
+    amount: u64,
+}
+
+impl Command {
+    /// Returns an amount to be moved, which the giver may not have.
+    pub(super) fn some(number: u32, random: &mut Random) -> Self {
+        let giver = if random.below(2) == 0 { "OPERATION".to_owned() } else { account(random) };
+        Self { number, giver, receiver: account(random), amount: 1 + random.below(20_000) }
+    }
+
+    pub(super) fn ask(self, executor: &mut Executor, today: NaiveDate) {
+        let effective_date: BusinessDate = today.try_into().expect("a date of this century");
+        let terms = AdjustmentTerms {
+            giver: self.giver.parse().expect("an account's name"),
+            receiver: self.receiver.parse().expect("an account's name"),
+            amount: self.amount.to_string().parse::<Amount>().expect("an amount"),
+            effective_date,
+            expire_date: None,
+            reference: "a paper".to_owned(),
+        };
+        let command = StoredCommand {
+            by: "anna".to_owned(),
+            reason: "a test".to_owned(),
+            command: LogCommand::Adjust(Box::new(terms)),
+            answer: None,
+        };
+        let engine = executor.engine();
+        let key = format!("adjust-{}", self.number);
+        executor.run_client(async move {
+            store::inbox::ask(&engine, &key, &command).await.expect("no fault for the bench");
+        });
+    }
+}

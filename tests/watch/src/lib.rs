@@ -1,0 +1,16 @@
+//! What the tests of this crate look at the repository with: its files, Rust source as tokens, the functions in it,
+//! and the modules of a crate with what they import.
+//!
+//! It reads the repository and nothing else, and understands as much of Rust as its tests ask for.
+
+mod functions;
+mod manifest;
+mod modules;
+mod repository;
+mod tokens;
+
+pub use functions::{Function, functions};
+pub use manifest::Manifest;
+pub use modules::Modules;
+pub use repository::Repository;
+pub use tokens::{Token, tokens};

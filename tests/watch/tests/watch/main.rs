@@ -1,0 +1,4 @@
+//! Watches over the shape of the repository.
+
+mod circles;
+mod sizes;
