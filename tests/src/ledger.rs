@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::heads::{AdoptionHead, AdoptionState};
-use domain::{Amount, Owner, Versions};
+use domain::{Amount, Leg, Owner, Policy, Posting, Versions};
 use serde_json::{Map, Value, json};
 use store::heads::AccountHead;
 use store::{Engine, Item, Segment, Table};
@@ -36,31 +36,8 @@ pub async fn ledger(engine: &dyn Engine) -> Value {
             AdoptionState::Held(reason) => held.push(json!([order, reason.name()])),
             AdoptionState::Posted(posting) => {
                 let policy = &versions.numbered(posting.version).expect("a known version").policy;
-                let term = posting.term(policy);
-                let legs: Vec<Value> = posting
-                    .legs(policy)
-                    .into_iter()
-                    .map(|leg| {
-                        json!({
-                            "amount": leg.amount,
-                            "index": leg.index(),
-                            "owner": leg.recipient.owner(),
-                            "type": leg.type_name(),
-                            "would_be": leg.recipient.would_be(),
-                        })
-                    })
-                    .collect();
                 distributed_total = distributed_total.checked_add(posting.total).expect("a sum");
-                distributions.insert(
-                    order.to_string(),
-                    json!({
-                        "account": posting.account,
-                        "total": posting.total,
-                        "effective_date": term.effective_date,
-                        "expire_date": term.expire_date,
-                        "legs": legs,
-                    }),
-                );
+                distributions.insert(order.to_string(), distribution(posting, policy));
             }
             AdoptionState::Absent | AdoptionState::Unpriced => {}
         }
@@ -69,28 +46,15 @@ pub async fn ledger(engine: &dyn Engine) -> Value {
     let mut users = Map::new();
     let mut system = Map::new();
     for (owner, head) in &accounts {
-        let totals = head.money.totals;
-        let total = totals.total().expect("a sum");
         match owner {
-            Owner::System(_) if total.is_zero() => {}
             Owner::System(account) => {
-                system.insert(account.to_string(), json!(total));
+                let total = head.money.totals.total().expect("a sum");
+                if !total.is_zero() {
+                    system.insert(account.to_string(), json!(total));
+                }
             }
             Owner::User(account) => {
-                let unlock = head.node.facts.latest(&policy);
-                users.insert(
-                    account.to_string(),
-                    json!({
-                        "personal": totals.personal,
-                        "team_level": totals.team_level,
-                        "team_bonus": totals.team_bonus,
-                        "total": total,
-                        "has_adopted": unlock.has_adopted,
-                        "direct_referral_adopted_count": head.node.facts.direct_adopter_count(),
-                        "unlocked_level_depth": unlock.level_depth,
-                        "unlocked_bonus_tiers": unlock.bonus_tiers,
-                    }),
-                );
+                users.insert(account.to_string(), user(head, &policy));
             }
         }
     }
@@ -101,6 +65,41 @@ pub async fn ledger(engine: &dyn Engine) -> Value {
         "accounts": users,
         "system": system,
         "distributions": distributions,
+    })
+}
+
+fn distribution(posting: &Posting, policy: &Policy) -> Value {
+    let term = posting.term(policy);
+    let leg = |leg: Leg| {
+        json!({
+            "amount": leg.amount,
+            "index": leg.index(),
+            "owner": leg.recipient.owner(),
+            "type": leg.type_name(),
+            "would_be": leg.recipient.would_be(),
+        })
+    };
+    json!({
+        "account": posting.account,
+        "total": posting.total,
+        "effective_date": term.effective_date,
+        "expire_date": term.expire_date,
+        "legs": posting.legs(policy).into_iter().map(leg).collect::<Vec<_>>(),
+    })
+}
+
+fn user(head: &AccountHead, policy: &Policy) -> Value {
+    let totals = head.money.totals;
+    let unlock = head.node.facts.latest(policy);
+    json!({
+        "personal": totals.personal,
+        "team_level": totals.team_level,
+        "team_bonus": totals.team_bonus,
+        "total": totals.total().expect("a sum"),
+        "has_adopted": unlock.has_adopted,
+        "direct_referral_adopted_count": head.node.facts.direct_adopter_count(),
+        "unlocked_level_depth": unlock.level_depth,
+        "unlocked_bonus_tiers": unlock.bonus_tiers,
     })
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contribution::template::Template;
-use domain::log::Command;
+use domain::log::{Command, Paused};
 use end_to_end::source::{Change, Source, USERS, paid};
 use end_to_end::{Calls, Harness, Options, Shuffle, kafka_event};
 use runtime::{Function, Queue};
@@ -112,15 +112,18 @@ fn assert_partitions_are_allowed(template: &Template, calls: &Calls, names: &BTr
 async fn everything_that_happens(calls: &Arc<Calls>) {
     let mut options = Options { calls: Some(Arc::clone(calls)), records_per_event: 3, ..Options::default() };
     options.settings.account_shards = 2;
-    let harness = Harness::new(options.clone());
+    let mut harness = Harness::new(options.clone());
     let source = history();
     harness.feed(&source.records, Shuffle::AsCaptured).await;
+    // A process that starts later has to learn what the log says so far.
+    harness.restart();
     let close = Command::Close { until: "2026-11-30".parse().expect("a date"), source_is_complete: true };
     for (key, command) in [("note", Command::Note { text: "a word".to_owned() }), ("close", close)] {
         let command = StoredCommand { by: "o".to_owned(), reason: "r".to_owned(), command, answer: None };
         store::inbox::ask(harness.engine(), key, &command).await.expect("memory answers");
     }
     harness.settle().await;
+    truncated(&harness).await;
     // A decider without time wakes itself, and one that fails gives its messages back.
     options.settings.decisions.decide_for = std::time::Duration::ZERO;
     let hasty = Harness::new(options.clone());
@@ -136,16 +139,41 @@ async fn everything_that_happens(calls: &Arc<Calls>) {
     others(&harness, &options).await;
 }
 
+/// A truncate of the orders that an operator lets go.
+async fn truncated(harness: &Harness) {
+    let mut source = history();
+    source.records.clear();
+    let truncate = source.order(0, "C1", 1).truncating();
+    source.write(&truncate);
+    harness.feed(&source.records, Shuffle::AsCaptured).await;
+    let network = store::network::read(harness.engine()).await.expect("readable").expect("a checkpoint");
+    let key = network.truncates.keys().next().expect("a truncate waits").clone();
+    let command = Command::LetGo { what: Paused::Truncate { key } };
+    let command = StoredCommand { by: "o".to_owned(), reason: "r".to_owned(), command, answer: None };
+    store::inbox::ask(harness.engine(), "truncate", &command).await.expect("memory answers");
+    for _ in 0..2 {
+        harness.settle().await;
+        harness.pass(chrono::TimeDelta::minutes(3));
+    }
+    harness.settle().await;
+}
+
 /// The functions that follow from the log, woken by their schedules and by what they send each other.
 async fn others(harness: &Harness, options: &Options) {
     let functions: Vec<Arc<dyn Function>> = contribution::functions::BUILDERS
         .iter()
-        .filter(|(name, _)| ["contribution-expiry", "daily-snapshot", "talent-propagation"].contains(name))
+        .filter(|(name, _)| {
+            ["contribution-expiry", "daily-snapshot", "ledger-audit", "talent-propagation"].contains(name)
+        })
         .map(|(_, build)| build(&options.settings).expect("valid settings"))
         .collect();
+    // An account's head is lost, so that an audit has something to mend.
+    let lost = store::heads::account_key(&"C8".parse().expect("an owner"));
+    let lost = store::Write::delete(lost, store::Condition::None);
+    assert_eq!(harness.engine().write(lost).await, Ok(store::Written::Done));
     for _ in 0..3 {
         for function in &functions {
-            let answer = harness.invoke(function, json!({})).await;
+            let answer = harness.invoke(function, json!({ "repair": true })).await;
             answer.unwrap_or_else(|error| panic!("{}: {error}", function.name()));
         }
         let talents = harness.take_messages().into_iter().filter(|(queue, _)| *queue == Queue::Talent);

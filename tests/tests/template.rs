@@ -237,7 +237,7 @@ fn every_route_of_the_contract_is_served_and_wants_a_token_where_the_contract_sa
     }
 }
 
-/// Whether a route of an HTTP API takes a path of the contract.
+/// Returns whether a route of an HTTP API takes a path of the contract.
 fn serves(route: &str, path: &str) -> bool {
     match route.strip_suffix("{proxy+}") {
         Some(prefix) => path.starts_with(prefix),

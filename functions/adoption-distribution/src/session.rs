@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use domain::Versions;
-use domain::decide::{Decider, Parameters, Step};
+use domain::decide::{CommandInput, Decider, Parameters, Step};
 use domain::heads::Network;
-use domain::log::{Entry, Page, Position};
+use domain::log::{Command, Entry, Page, Position};
 use runtime::Context;
 use store::log;
 use store::marks::{self, Marks};
@@ -100,6 +100,11 @@ impl Session {
             let more =
                 inputs::read(engine, &mut taken, self.decider.network(), orders_partitions, now_ms).await?;
             let is_all = more.is_all;
+            // What is to be repaired may have been rebuilt in storage, so that it is read anew.
+            let is_repair = |input: &CommandInput| matches!(input.command, Command::Repair { .. });
+            if more.inputs.commands.iter().any(is_repair) {
+                self.decider.forget_heads();
+            }
             self.decider.begin(more.inputs, time.now_ms(context));
             let due_ms = match self.put_pages(context, end_ms, &mut ended).await? {
                 Outcome::Idle { due_ms } => due_ms,

@@ -10,22 +10,28 @@ use crate::outcome::Outcome;
 /// The reason of an order that is booked without the region that its row names. The record is applied.
 const REGION_DROPPED: &str = "REGION_DROPPED";
 
-/// Keeps every refused record of the batch, and lists those that were taken without their region. What could not be
-/// kept is a failure.
+/// The reason of a change that nothing on the wire tells from another one of its row.
+const AMBIGUOUS: &str = "AMBIGUOUS_VERSION";
+const AMBIGUOUS_MESSAGE: &str = "nothing in the change says whether it is newer than another one of its row that says \
+                                 something else; reconcile the row with the source";
+
+/// Keeps every refused record of the batch, and lists those that were taken and are to be looked at. What could not
+/// be kept is a failure.
 pub(crate) async fn keep(engine: &dyn Engine, batch: &Batch, outcomes: &mut [Outcome], now_ms: i64) {
     let mut records: Vec<usize> = Vec::new();
     let mut writes = Vec::new();
     for (index, (record, outcome)) in batch.records.iter().zip(outcomes.iter()).enumerate() {
         let (code, message) = match outcome {
-            Outcome::Refused { code, message } => (*code, message),
-            Outcome::WithoutRegion { message } => (REGION_DROPPED, message),
+            Outcome::Refused { code, message } => (*code, message.as_str()),
+            Outcome::WithoutRegion { message } => (REGION_DROPPED, message.as_str()),
+            Outcome::Ambiguous => (AMBIGUOUS, AMBIGUOUS_MESSAGE),
             _ => continue,
         };
         let refused = Quarantined {
             name: record.name.clone(),
             offset: record.offset,
             code: code.to_owned(),
-            message: message.clone(),
+            message: message.to_owned(),
             order: named(record, &["order_id", "id"]),
             account: named(record, &["account_sequence"]).filter(|account| is_account(account)),
             hash: hash(record),
@@ -34,7 +40,7 @@ pub(crate) async fn keep(engine: &dyn Engine, batch: &Batch, outcomes: &mut [Out
         };
         let bytes = RefusedBytes { key: record.key.clone(), value: record.value.clone() };
         let kept = match code {
-            REGION_DROPPED => vec![quarantine::list(&refused)],
+            REGION_DROPPED | AMBIGUOUS => vec![quarantine::list(&refused)],
             _ => quarantine::put(&refused, bytes),
         };
         for write in kept {

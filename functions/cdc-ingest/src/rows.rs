@@ -47,12 +47,7 @@ pub(crate) async fn fold_and_store(
     batch: &Batch,
     outcomes: &mut [Outcome],
 ) -> FoldedRows {
-    let mut pending: BTreeMap<(RowTable, RowKey), Vec<usize>> = BTreeMap::new();
-    for (index, record) in batch.records.iter().enumerate() {
-        if let Content::Change(change) = &record.content {
-            pending.entry(row_of(change)).or_default().push(index);
-        }
-    }
+    let mut pending = by_row(batch);
     let mut folded = FoldedRows::new();
     if pending.is_empty() {
         return folded;
@@ -123,6 +118,17 @@ fn truncated(mut state: RowState, name: &RowKey, truncates: &[StoredTruncate<Tru
         }
     }
     state
+}
+
+/// Returns the rows that a batch names, each with the places of its records.
+fn by_row(batch: &Batch) -> BTreeMap<(RowTable, RowKey), Vec<usize>> {
+    let mut rows: BTreeMap<(RowTable, RowKey), Vec<usize>> = BTreeMap::new();
+    for (index, record) in batch.records.iter().enumerate() {
+        if let Content::Change(change) = &record.content {
+            rows.entry(row_of(change)).or_default().push(index);
+        }
+    }
+    rows
 }
 
 fn fail<'a>(records: impl IntoIterator<Item = &'a Vec<usize>>, outcomes: &mut [Outcome], error: &StoreError) {

@@ -1,12 +1,13 @@
 //! An audit, from the log to the report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 use chrono_tz::Tz;
-use domain::log::{Entry, Page, Position, WalkId};
+use domain::heads::{SumKey, SumNode, sum_path};
+use domain::log::{Entry, Page, PageHash, Position, WalkId};
 use domain::recalculate::{Compared, Difference, Extent, Recalculation, Rules};
-use domain::{BusinessDate, InvalidVersion, Versions};
+use domain::{AccountSequence, BusinessDate, InvalidVersion, Versions};
 use runtime::Context;
 use store::audit::{self, AuditFindings, AuditProgress, AuditReport, DIFFERENCES_MAX};
 use store::{Engine, Segment, StoreError, marks};
@@ -20,6 +21,8 @@ const SEGMENTS: u32 = 16;
 const LOG_PAGES_READ: u32 = 128;
 /// A page of the table is begun only while more than this is left of the invocation, in milliseconds.
 const PAGE_TAKES_MS: i64 = 5_000;
+/// The heads are behind the log by at most so many pages, because the decider waits for them.
+const PAGES_BEHIND_MAX: Position = 1_024;
 /// How many places of the price book a report names.
 const PLACES_MAX: usize = 100;
 
@@ -33,6 +36,8 @@ pub struct Audit<'a> {
     pub zone: Tz,
     /// What the invocation may use.
     pub context: &'a Context,
+    /// Told, after each page of the table, how many parts of the table were gone through, and of how many.
+    pub watch: &'a (dyn Fn(u32, u32) + Send + Sync),
 }
 
 /// What became of an audit.
@@ -68,6 +73,29 @@ pub enum AuditError {
         /// Which page.
         position: Position,
     },
+    /// A page does not carry the hash of the page before it.
+    #[error(
+        "page {position} of the log does not follow the page before it: the log was changed; restore it from a backup"
+    )]
+    BrokenChain {
+        /// Which page.
+        position: Position,
+    },
+    /// What follows from the log is not there.
+    #[error(
+        "the heads include page {position}, and the log goes on for more than {PAGES_BEHIND_MAX} pages: \
+         have ledger-stream catch up, and audit again"
+    )]
+    FarBehind {
+        /// The last page that all heads include.
+        position: Position,
+    },
+    /// Heads that were to be rebuilt were changed again and again meanwhile.
+    #[error("{count} heads changed whenever they were rebuilt; audit again when less is going on")]
+    HeadsMove {
+        /// How many.
+        count: usize,
+    },
     /// Another audit goes on at the same time.
     #[error("another audit goes on at the same time; this one ends")]
     Another,
@@ -77,8 +105,18 @@ pub enum AuditError {
 pub(crate) struct Told {
     pub(crate) recalculation: Recalculation,
     pub(crate) versions: Versions,
+    pub(crate) lists: ToldLists,
     walks: BTreeSet<WalkId>,
     last_ms: i64,
+    last_hash: PageHash,
+}
+
+/// What the log says of sums and lists.
+#[derive(Debug, Default)]
+pub(crate) struct ToldLists {
+    pub(crate) sums: BTreeMap<SumKey, SumNode>,
+    /// Referrers and the accounts that ever had them.
+    pub(crate) children: BTreeSet<(AccountSequence, AccountSequence)>,
 }
 
 impl Audit<'_> {
@@ -92,7 +130,7 @@ impl Audit<'_> {
         let begun = audit::progress(engine).await?;
         let position = match &begun {
             Some(progress) => progress.position,
-            None => marks::read(engine).await?.heads(self.shards),
+            None => self.position_of_heads().await?,
         };
         let mut told = read_log(engine, self.versions.clone(), position).await?;
         let mut progress = match begun {
@@ -106,16 +144,30 @@ impl Audit<'_> {
         let mut comparison = Comparison {
             told: &mut told.recalculation,
             compared: &compared,
+            lists: &told.lists,
             later: Later::after(position, versions.clone()),
             position,
         };
         if !self.compare_heads(&mut comparison, &mut progress).await? {
             return Ok(Audited::GoesOn { segment: progress.segment });
         }
-        comparison.look_for_missing(engine, &mut progress.found).await?;
+        comparison.look_for_missing(engine, self.shards, &mut progress.found).await?;
         let report = self.report(&progress, &told, &compared);
         audit::finish(engine, &progress, &report).await?;
         Ok(Audited::Complete(Box::new(report)))
+    }
+
+    /// Returns the last page that every head includes.
+    async fn position_of_heads(&self) -> Result<Position, AuditError> {
+        let engine = &*self.context.engine;
+        let position = marks::read(engine).await?.heads(self.shards);
+        // Where nothing was ever projected, any page is too many: an emptied table is not a small one.
+        let allowed = if position == 0 { 0 } else { PAGES_BEHIND_MAX };
+        if store::log::read_after(engine, position + allowed, 1).await?.is_empty() {
+            Ok(position)
+        } else {
+            Err(AuditError::FarBehind { position })
+        }
     }
 
     async fn begin(&self, position: Position, told: &Told) -> Result<AuditProgress, AuditError> {
@@ -163,6 +215,7 @@ impl Audit<'_> {
                 progress.segment += 1;
             }
             *progress = self.save(progress.clone()).await?;
+            (self.watch)(progress.segment, SEGMENTS);
         }
         Ok(true)
     }
@@ -207,8 +260,14 @@ pub(crate) async fn read_log(
     versions: Versions,
     position: Position,
 ) -> Result<Told, AuditError> {
-    let mut told =
-        Told { recalculation: Recalculation::new(), versions, walks: BTreeSet::new(), last_ms: i64::MIN };
+    let mut told = Told {
+        recalculation: Recalculation::new(),
+        versions,
+        lists: ToldLists::default(),
+        walks: BTreeSet::new(),
+        last_ms: i64::MIN,
+        last_hash: PageHash::default(),
+    };
     let mut read = 0;
     while read < position {
         let count = LOG_PAGES_READ.min(u32::try_from(position - read).unwrap_or(LOG_PAGES_READ));
@@ -223,11 +282,21 @@ pub(crate) async fn read_log(
 }
 
 impl Told {
-    fn take(&mut self, page: &Page) -> Result<(), InvalidVersion> {
+    fn take(&mut self, page: &Page) -> Result<(), AuditError> {
+        if page.previous != self.last_hash {
+            return Err(AuditError::BrokenChain { position: page.position });
+        }
+        self.last_hash = page.hash();
         self.recalculation.add_page(page);
         self.last_ms = page.time_ms;
         for entry in &page.entries {
+            for (key, _) in SumNode::order_of(entry).into_iter().flat_map(sum_path) {
+                self.lists.sums.entry(key).or_default().apply(key, entry);
+            }
             match entry {
+                Entry::ReferralRow { account, row: Some(Some(referrer)), .. } => {
+                    self.lists.children.insert((referrer.clone(), account.clone()));
+                }
                 Entry::VersionIntroduced(terms) => self.versions.introduce((**terms).clone())?,
                 Entry::WalkBegan(walk) => drop(self.walks.insert(walk.id)),
                 Entry::WalkEnded { walk } => drop(self.walks.remove(walk)),

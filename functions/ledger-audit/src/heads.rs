@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use domain::Owner;
-use domain::heads::Totals;
+use domain::heads::{SumKey, Totals};
 use domain::log::Position;
 use domain::recalculate::{Compared, Difference, Recalculation, TotalsDifference};
 use store::audit::AuditFindings;
 use store::heads::{self, AccountHead, LinePage};
-use store::{Engine, Item, StoreError};
+use store::lists;
+use store::{Engine, Item, Key, StoreError};
 
+use crate::audit::ToldLists;
 use crate::later::Later;
+use crate::rebuild::incomplete_lists;
 
 /// How many heads are read at once when some are missing.
 const HEADS_READ: usize = 500;
@@ -19,6 +22,7 @@ const HEADS_READ: usize = 500;
 pub(crate) struct Comparison<'a> {
     pub(crate) told: &'a mut Recalculation,
     pub(crate) compared: &'a Compared,
+    pub(crate) lists: &'a ToldLists,
     pub(crate) later: Later,
     pub(crate) position: Position,
 }
@@ -33,27 +37,30 @@ impl Comparison<'_> {
     ) -> Result<(), StoreError> {
         let mut accounts: Vec<(Owner, AccountHead, Position)> = Vec::new();
         let mut line_page: Option<(Owner, u32, LinePage)> = None;
-        for item in items {
-            if let Some((owner, head)) = heads::account_of(item)? {
-                accounts.push((owner, head, item.revision));
-            } else if let Some((order, head)) = heads::adoption_of(item)? {
-                found.known_heads += u64::from(self.told.knows_order(order));
-                if item.revision > self.position {
-                    found.changed_meanwhile += 1;
+        for (place, item) in items.iter().enumerate() {
+            if let Some(owner) = heads::owner_of(item) {
+                if let Ok(Some((_, head))) = heads::account_of(item) {
+                    accounts.push((owner, head, item.revision));
                 } else {
-                    found.compared += 1;
-                    if !self.told.agrees_with_head(order, &head) {
-                        found.add(Difference::AdoptionHead { order });
-                    }
+                    found.known_heads += u64::from(self.told.has_anything(self.compared, &owner));
+                    found.add(Difference::AccountHead { owner });
                 }
             } else if let Some((owner, number, page)) = heads::line_page_of(item)? {
-                let follows =
-                    line_page.as_ref().filter(|(before, at, _)| *before == owner && at + 1 == number);
-                let agrees = follows.is_none_or(|(_, _, before)| closing(before) == Some(page.opening));
-                if !agrees || (number == 0 && page.opening != Totals::default()) {
+                let agrees = match &line_page {
+                    Some((before, at, last)) if *before == owner => {
+                        at + 1 == number && closing(last) == Some(page.opening)
+                    }
+                    _ if number == 0 => page.opening == Totals::default(),
+                    // The page before it may have been the last item that was read before these.
+                    _ => place == 0,
+                };
+                if !agrees {
                     found.add(Difference::Lines { owner: owner.clone() });
                 }
                 line_page = Some((owner, number, page));
+            } else {
+                line_page = None;
+                self.compare_other(item, found)?;
             }
         }
         let last_pages = last_line_pages(engine, &accounts).await?;
@@ -72,6 +79,38 @@ impl Comparison<'_> {
         Ok(())
     }
 
+    /// Compares the head of an adoption, a sum of trees, or an entry of a list.
+    fn compare_other(&mut self, item: &Item, found: &mut AuditFindings) -> Result<(), StoreError> {
+        let is_later = item.revision > self.position;
+        if let Some(order) = heads::order_of(item) {
+            found.known_heads += u64::from(self.told.knows_order(order));
+            if is_later {
+                found.changed_meanwhile += 1;
+                return Ok(());
+            }
+            found.compared += 1;
+            let head = heads::adoption_of(item).ok().flatten();
+            if !head.is_some_and(|(_, head)| self.told.agrees_with_head(order, &head)) {
+                found.add(Difference::AdoptionHead { order });
+            }
+        } else if let Some((key, node)) = heads::sum_of(item)? {
+            let should = self.lists.sums.get(&key);
+            found.known_sums += u64::from(should.is_some());
+            if !is_later && should != Some(&node) {
+                found.add(Difference::TreeSum { key });
+            }
+        } else if let Some((order, held)) = lists::held_of(item)? {
+            let is_held = self.told.is_held(order);
+            found.known_held += u64::from(is_held);
+            if !is_later && held.is_some() != is_held {
+                found.add(Difference::HeldList { order });
+            }
+        } else if let Some(listed) = heads::child_of(item) {
+            found.known_children += u64::from(self.lists.children.contains(&listed));
+        }
+        Ok(())
+    }
+
     async fn compare_account(
         &mut self,
         engine: &dyn Engine,
@@ -82,7 +121,7 @@ impl Comparison<'_> {
     ) -> Result<(), StoreError> {
         let stands = head.money.totals;
         let mut should = self.told.expected_totals(self.compared, &owner);
-        found.known_heads += u64::from(should != Totals::default());
+        found.known_heads += u64::from(self.told.has_anything(self.compared, &owner));
         let added = self.later.add(engine, &owner, position, &mut should).await?;
         if added.is_err() || stands != should {
             let difference = TotalsDifference { owner: owner.clone(), stands, should };
@@ -102,33 +141,63 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Finds heads that the log knows and the table does not have.
+    /// Finds heads and entries of lists that the log knows and the table does not have.
+    ///
+    /// Where as many were read as the log knows, none is missing, and nothing is read.
     pub(crate) async fn look_for_missing(
         &mut self,
         engine: &dyn Engine,
+        shards: u32,
         found: &mut AuditFindings,
     ) -> Result<(), StoreError> {
         let (owners, orders) = self.told.touched(self.compared);
-        // Where as many were read as the log knows, none is missing.
-        if found.known_heads == (owners.len() + orders.len()) as u64 {
-            return Ok(());
-        }
-        for part in orders.chunks(HEADS_READ) {
-            let known = heads::adoptions(engine, part.to_vec()).await?;
-            for (order, _) in known.into_iter().filter(|(_, at)| at.position == 0) {
+        if found.known_heads != (owners.len() + orders.len()) as u64 {
+            for order in missing(engine, &orders, |order| heads::adoption_key(*order)).await? {
                 found.add(Difference::AdoptionHead { order });
             }
+            for owner in missing(engine, &owners, heads::account_key).await? {
+                found.add(Difference::AccountHead { owner });
+            }
         }
-        for part in owners.chunks(HEADS_READ) {
-            let known = heads::accounts(engine, part.to_vec()).await?;
-            for (owner, _) in known.into_iter().filter(|(_, at)| at.position == 0) {
-                let should = self.told.expected_totals(self.compared, &owner);
-                let difference = TotalsDifference { owner, stands: Totals::default(), should };
-                found.add(Difference::Totals(Box::new(difference)));
+        if found.known_sums != self.lists.sums.len() as u64 {
+            let sums: Vec<SumKey> = self.lists.sums.keys().copied().collect();
+            for key in missing(engine, &sums, |key| heads::sum_key(*key)).await? {
+                found.add(Difference::TreeSum { key });
+            }
+        }
+        let held = self.told.held();
+        if found.known_held != held.len() as u64 {
+            for order in missing(engine, &held, |order| lists::held_entry_key(*order, shards)).await? {
+                found.add(Difference::HeldList { order });
+            }
+        }
+        if found.known_children != self.lists.children.len() as u64 {
+            for referrer in incomplete_lists(engine, &self.lists.children).await? {
+                found.add(Difference::ChildrenList { referrer });
+            }
+        }
+        let listed = lists::system_accounts(engine).await?;
+        for owner in owners {
+            if matches!(&owner, Owner::System(account) if !listed.contains(account)) {
+                found.add(Difference::SystemAccountList { owner });
             }
         }
         Ok(())
     }
+}
+
+/// Returns those of these names at whose key nothing is.
+async fn missing<N: Clone>(
+    engine: &dyn Engine,
+    names: &[N],
+    key: impl Fn(&N) -> Key,
+) -> Result<Vec<N>, StoreError> {
+    let mut missing = Vec::new();
+    for part in names.chunks(HEADS_READ) {
+        let present = heads::revisions(engine, part.iter().map(&key).collect()).await?;
+        missing.extend(part.iter().filter(|name| !present.contains_key(&key(name))).cloned());
+    }
+    Ok(missing)
 }
 
 async fn last_line_pages(

@@ -4,6 +4,9 @@
 //! head is compared with what the pages say. The pages are few and small beside the heads, so an audit that was ended
 //! reads them again and goes on with the heads where it was.
 //!
+//! A head that is not what the log says is rebuilt from it, if that is asked for ([`repair()`]); an adoption that is not
+//! what the rules say is compared again by the decider.
+//!
 //! The command of the local stack uses the same functions: [`read_state`] for the state digest, [`export_log`] for an
 //! export that `verify` checks, [`read_price_book`] and [`take_over_places`] for the price book.
 
@@ -12,6 +15,7 @@ mod export;
 mod heads;
 mod later;
 mod price_book;
+mod rebuild;
 mod repair;
 mod state;
 
@@ -30,7 +34,8 @@ pub use export::{ExportError, export_log};
 pub use price_book::{
     InvalidPriceBook, parse_price_book, read_price_book, take_over_places, write_price_book,
 };
-pub use repair::ask_for_repairs;
+pub use rebuild::{Targets, rebuild};
+pub use repair::{RepairError, Repaired, repair};
 pub use state::{StateError, read_state};
 
 /// The name under which it is deployed, logs and counts.
@@ -71,7 +76,13 @@ impl Function for LedgerAudit {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Value, FunctionError>> {
         Box::pin(async move {
-            let audit = Audit { versions: &self.versions, shards: self.shards, zone: self.zone, context };
+            let audit = Audit {
+                versions: &self.versions,
+                shards: self.shards,
+                zone: self.zone,
+                context,
+                watch: &|_, _| {},
+            };
             let audited = audit.run().await.map_err(|error| FunctionError {
                 message: format!("the ledger could not be audited: {error}"),
             })?;
@@ -101,16 +112,21 @@ impl LedgerAudit {
                 "something in the ledger is not as it should be"
             );
         }
-        let asked = if repair && report.found.count > 0 {
-            ask_for_repairs(context, report).await.map_err(|message| FunctionError { message })?
+        let repaired = if repair && report.found.count > 0 {
+            let repaired = repair::repair(context, &self.versions, self.shards, report).await;
+            repaired.map_err(|error| FunctionError {
+                message: format!("what the audit found could not be mended: {error}"),
+            })?
         } else {
-            0
+            Repaired::default()
         };
         Metrics::of(NAME)
             .count("AuditsCompleted", 1)
+            // The alarm for a missing audit watches it.
+            .milliseconds("Duration", report.ended_ms - report.began_ms)
             .count("AuditDifferences", report.found.count)
             .count("AuditChangedMeanwhile", report.found.changed_meanwhile)
-            .count("RepairsAsked", asked)
+            .count("AuditDifferencesRepaired", repaired.rebuilt + repaired.asked)
             .emit(context.clock.now());
         Ok(json!({
             "complete": true,
@@ -120,7 +136,8 @@ impl LedgerAudit {
             "differences": report.found.count,
             "compared": report.found.compared,
             "changed_meanwhile": report.found.changed_meanwhile,
-            "repairs_asked": asked,
+            "rebuilt": repaired.rebuilt,
+            "repairs_asked": repaired.asked,
         }))
     }
 }

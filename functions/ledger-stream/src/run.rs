@@ -5,14 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::heads::{AdoptionHead, Line, Node, SumKey, SumNode, lines_of, sum_path};
 use domain::log::{Entry, Page, Position};
 use domain::{AccountSequence, OrderId, Owner, Versions};
-use store::heads::{self, AccountHead, At, LinePage};
+use store::fold::AccountFold;
+use store::heads::{self, AccountHead, At};
 use store::lists::{self, HeldAdoption, Operation};
-use store::{Engine, Shard, StoreError, Write, Written};
-
-/// An account's lines stay in its head up to about this size, so that a head is one write unit.
-const RECENT_BYTES_MAX: usize = 640;
-/// A system account's lines come thick and fast; its pages are larger.
-const SYSTEM_RECENT_BYTES_MAX: usize = 16_000;
+use store::{Engine, Item, Shard, StoreError, Write, Written};
 
 /// What some pages concern in some shards.
 pub(crate) struct Run<'a> {
@@ -112,15 +108,13 @@ impl<'a> Run<'a> {
             self.children.iter().map(|(referrer, child)| heads::put_child(referrer, child)).collect();
         repeatable.extend(self.operations.iter().map(lists::put_operation));
         let mut head_writes: Vec<Write> = Vec::new();
-        for owner in &unreadable {
-            // It stays as it is until it is rebuilt from the log; no decision reads it before.
-            let key = heads::account_key(owner);
-            tracing::error!(account = %owner, %key, "the account cannot be read: rebuild it from the log");
-        }
-        let readable = self.accounts.into_iter().filter(|(owner, _)| !unreadable.contains(owner));
-        for (owner, touches) in readable {
-            let at = &accounts[&owner];
-            head_writes.extend(fold_account(&owner, at, touches, &mut repeatable)?);
+        for (owner, touches) in self.accounts {
+            match unreadable.get(&owner) {
+                None => {
+                    head_writes.extend(fold_account(&owner, &accounts[&owner], touches, &mut repeatable)?);
+                }
+                Some(item) => head_writes.extend(pass_over(&owner, item, &touches)),
+            }
         }
         let account_writes = head_writes.len() as u64;
         for (key, entries) in self.sums {
@@ -169,6 +163,15 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Returns the write that moves a head which cannot be read past these pages. It stays as it is until an audit rebuilds
+/// it from the log; no decision reads it before.
+fn pass_over(owner: &Owner, item: &Item, touches: &[Touch<'_>]) -> Option<Write> {
+    let key = &item.key;
+    tracing::error!(account = %owner, %key, "the account cannot be read: rebuild it, contribution audit --repair");
+    let last = touches.iter().map(Touch::position).max().filter(|last| *last > item.revision)?;
+    Some(heads::move_unreadable(item.clone(), last))
+}
+
 fn held_adoption(order: OrderId, head: &AdoptionHead, since_ms: i64) -> Option<HeldAdoption> {
     match &head.state {
         domain::heads::AdoptionState::Held(reason) => {
@@ -186,51 +189,23 @@ fn fold_account(
     touches: Vec<Touch<'_>>,
     repeatable: &mut Vec<Write>,
 ) -> Result<Option<Write>, StoreError> {
-    let mut head = at.head.clone();
-    let mut position = at.position;
     if let (Owner::System(account), 0) = (owner, at.position) {
         repeatable.push(lists::put_system_account(account));
     }
-    let bytes_max = match owner {
-        Owner::User(_) => RECENT_BYTES_MAX,
-        Owner::System(_) => SYSTEM_RECENT_BYTES_MAX,
-    };
+    let mut fold = AccountFold::from(owner, at);
     for touch in touches {
-        if touch.position() <= at.position {
-            continue;
-        }
-        position = touch.position();
         match touch {
-            Touch::Node(_, entry) => {
-                if let Owner::User(account) = owner {
-                    head.node.apply(account, entry);
-                }
-            }
-            Touch::Line(_, line) => {
-                if head.lines_are_full(bytes_max) {
-                    repeatable.push(flush(owner, &mut head)?);
-                }
-                head.money.add(line).map_err(|error| StoreError::Unreadable {
-                    key: Box::new(heads::account_key(owner)),
-                    message: error.to_string(),
-                })?;
-            }
+            Touch::Node(position, entry) => fold.add_entry(position, entry),
+            Touch::Line(_, line) => fold.add_line(line).map_err(|error| StoreError::Unreadable {
+                key: Box::new(heads::account_key(owner)),
+                message: error.to_string(),
+            })?,
         }
     }
-    Ok((position > at.position).then(|| heads::put_account(owner, &head, position, at.position)))
-}
-
-/// Moves the recent lines of a head to a page of their own.
-fn flush(owner: &Owner, head: &mut AccountHead) -> Result<Write, StoreError> {
-    let lines = std::mem::take(&mut head.money.lines.recent);
-    let overflow = |_| StoreError::Unreadable {
-        key: Box::new(heads::account_key(owner)),
-        message: "its lines do not add up".to_owned(),
-    };
-    let opening = head.money.totals.without(&lines).map_err(overflow)?;
-    let number = head.money.lines.pages;
-    head.money.lines.pages += 1;
-    Ok(heads::put_line_page(owner, number, &LinePage { opening, lines }))
+    let filled = fold.take_filled();
+    repeatable.extend(filled.iter().map(|(number, page)| heads::put_line_page(owner, *number, page)));
+    let (head, position) = fold.head();
+    Ok((position > at.position).then(|| heads::put_account(owner, head, position, at.position)))
 }
 
 fn operation(page: &Page, index: u32, entry: &Entry) -> Option<Operation> {

@@ -64,6 +64,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cursor_that_was_handed_out_stays_good() {
+        let cursor = Cursor {
+            path: "/v1/network".to_owned(),
+            query: vec![("from".to_owned(), "2025-12-02".to_owned())],
+            place: "2025-12-09".to_owned(),
+        };
+        let handed_out = "MgovdjEvbmV0d29yawpmcm9tPTIwMjUtMTItMDIKMjAyNS0xMi0wOQ";
+        assert_eq!(cursor.encode(), handed_out);
+        assert_eq!(Cursor::decode(handed_out), Ok(cursor));
+    }
+
+    #[test]
     fn what_is_no_cursor_is_refused() {
         for text in ["", "!", "Mg", "MQo", "____", "MgovdjEvbmV0d29yawo"] {
             assert_eq!(Cursor::decode(text), Err(Problem::InvalidCursor), "{text}");

@@ -181,11 +181,11 @@ impl Problem {
                     .to_owned(),
                 detail: Some(language.choose(
                     format!("`{name}` must be {expected}"),
-                    format!("`{name}` 的值不合要求:{expected}"),
+                    format!("`{name}` 的值不合要求：{expected}"),
                 )),
                 next: language.choose(
                     "Correct the parameter; /openapi.json describes it.",
-                    "请改正该参数;说明见 /openapi.json。",
+                    "请改正该参数；说明见 /openapi.json。",
                 ),
             },
             Self::InvalidBody { message } => Texts {
@@ -196,7 +196,7 @@ impl Problem {
                 detail: Some(message.clone()),
                 next: language.choose(
                     "Correct the body; /openapi.json has an example.",
-                    "请改正请求体;/openapi.json 中有示例。",
+                    "请改正请求体；/openapi.json 中有示例。",
                 ),
             },
             Self::Behind { at_least, position } => Texts {
@@ -204,10 +204,10 @@ impl Problem {
                 title: language.choose("The ledger is not there yet", "账本尚未处理到该位置").to_owned(),
                 detail: Some(language.choose(
                     format!("position {at_least} was asked for, and the ledger is at {position}"),
-                    format!("要求的位置是 {at_least},账本目前在 {position}"),
+                    format!("要求的位置是 {at_least}，账本目前在 {position}"),
                 )),
                 next: language
-                    .choose("Ask again in a moment, or without at_least.", "请稍后再试,或去掉 at_least。"),
+                    .choose("Ask again in a moment, or without at_least.", "请稍后再试，或去掉 at_least。"),
             },
         }
     }
@@ -218,7 +218,7 @@ impl Problem {
             Self::NoSuchPath => (
                 "not-found",
                 ["There is no such path", "Look it up in /openapi.json, or open the console at /."],
-                ["没有这个路径", "请查阅 /openapi.json,或打开控制台 /。"],
+                ["没有这个路径", "请查阅 /openapi.json，或打开控制台 /。"],
             ),
             Self::MethodNotAllowed { .. } => (
                 "method-not-allowed",
@@ -256,7 +256,7 @@ impl Problem {
                     "The answer could not be made",
                     "Tell an operator the request id; the log says what failed.",
                 ],
-                ["无法给出答复", "请把请求编号告诉运维人员;日志中有原因。"],
+                ["无法给出答复", "请把请求编号告诉运维人员；日志中有原因。"],
             ),
         };
         let [title, next] = language.choose(english, chinese);
@@ -275,14 +275,14 @@ fn unknown(subject: Subject, name: &str, language: Language) -> Texts {
     let next = match subject {
         Subject::Account | Subject::Adoption => (
             "Check the spelling; a row that only just arrived shows within seconds.",
-            "请核对写法;刚到的数据几秒内可见。",
+            "请核对写法；刚到的数据几秒内可见。",
         ),
         Subject::SnapshotRow => (
             "Accounts with nothing effective on the date have no row.",
             "当日没有生效贡献值的账户没有快照行。",
         ),
         Subject::Command => {
-            ("Check the key; it is the one the command was sent under.", "请核对幂等键;应与发送命令时一致。")
+            ("Check the key; it is the one the command was sent under.", "请核对幂等键；应与发送命令时一致。")
         }
         Subject::Page => ("/v1/log lists the pages that there are.", "现有的页见 /v1/log。"),
     };
@@ -309,7 +309,7 @@ fn not_closed(date: Option<BusinessDate>, last: Option<BusinessDate>, language: 
         detail,
         next: language.choose(
             "Ask for /v1/snapshots/latest, or see /v1/status for what the close waits for.",
-            "请查询 /v1/snapshots/latest,或在 /v1/status 查看关账在等什么。",
+            "请查询 /v1/snapshots/latest，或在 /v1/status 查看关账在等什么。",
         ),
     }
 }

@@ -1,9 +1,17 @@
 //! What each command does.
 
 mod ask;
+mod audit;
+mod compare;
 mod completions;
+mod digest;
+mod explain;
+mod kept;
+mod price_book;
+mod reconcile;
 mod replay;
 mod run;
+mod verify;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -30,6 +38,13 @@ pub async fn carry_out(arguments: Arguments) -> Result<ExitCode> {
         Command::Replay(replay) => replay::replay(replay).await,
         Command::Export(export) => write_export(export).await,
         Command::Close(close) => close_dates(close).await,
+        Command::Audit(audit) => audit::audit(audit).await,
+        Command::Digest(digest) => digest::digest(digest).await,
+        Command::Verify(verify) => verify::verify(&verify),
+        Command::Explain(explain) => explain::explain(explain).await,
+        Command::PriceBook(price_book) => price_book::price_book(price_book).await,
+        Command::Reconcile(reconcile) => reconcile::reconcile(reconcile).await,
+        Command::Compare(compare) => compare::compare(compare).await,
         Command::Token(token) => print_token(&token),
         Command::Completions(completions) => completions::print(&completions),
     }?;
@@ -38,6 +53,9 @@ pub async fn carry_out(arguments: Arguments) -> Result<ExitCode> {
 
 async fn write_export(arguments: Export) -> Result<()> {
     let file = ExportFile::open(&arguments.file)?;
+    if arguments.log {
+        return kept::export_log(file, &arguments.kept).await;
+    }
     let stack = Stack::start(&arguments.kept.options()?)?;
     unless_stopped(Some(&arguments.kept.data), async {
         asked::take_in(&stack, &arguments.kept.data).await?;
@@ -73,6 +91,15 @@ fn print_token(arguments: &Token) -> Result<()> {
         asked::leave(directory, &arguments.reason, text)?;
     }
     show(&token)
+}
+
+/// Returns the error of a build that has no network in it.
+#[cfg(not(feature = "network"))]
+fn without_network(option: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "this build cannot read a database, so {option} does nothing: build it with `cargo build -p contribution \
+         --features network`, or start it with `cargo run --features network -- ...`"
+    )
 }
 
 /// Does the work unless Ctrl-C is pressed first; then it says what is kept.

@@ -117,12 +117,30 @@ impl ExportFile {
         Ok(Self { path: path.to_owned(), file })
     }
 
+    /// Returns a writer to the file, of which nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn emptied(&self) -> std::io::Result<BufWriter<&File>> {
+        // A device or a pipe has no length.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        Ok(BufWriter::new(&self.file))
+    }
+
+    /// Returns the file's name.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Puts the ledger's state in the place of what is in the file.
     pub async fn write(self, stack: &Stack) -> Result<()> {
         let export = export(stack).await?;
         let written = || {
-            self.file.set_len(0)?;
-            let mut writer = BufWriter::new(&self.file);
+            let mut writer = self.emptied()?;
             serde_json::to_writer_pretty(&mut writer, &export)?;
             writer.write_all(b"\n")?;
             anyhow::Ok(writer.flush()?)

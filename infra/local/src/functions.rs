@@ -8,6 +8,7 @@ pub const BUILDERS: &[(&str, Builder)] = &[
     ("cdc-ingest", cdc_ingest::build),
     ("contribution-expiry", contribution_expiry::build),
     ("daily-snapshot", daily_snapshot::build),
+    ("ledger-audit", ledger_audit::build),
     ("ledger-stream", ledger_stream::build),
     ("query-api", query_api::build),
     ("talent-propagation", talent_propagation::build),

@@ -145,6 +145,24 @@ impl LocalQueues {
         queues.iter().all(|(name, queue)| dead_letters.contains(name) || is_idle(queue))
     }
 
+    /// Returns what [`LocalQueues::is_idle`] waits for, a text for each queue.
+    #[must_use]
+    pub fn waits_for(&self) -> Vec<String> {
+        let queues = self.lock();
+        let now = Instant::now();
+        let dead_letters = dead_letters(&queues);
+        let mut texts = Vec::new();
+        for (name, queue) in queues.iter().filter(|(name, _)| !dead_letters.contains(*name)) {
+            let kept = queue.kept.iter();
+            let waiting = kept.filter(|kept| !matches!(kept.place, Place::Delayed(until) if until > now));
+            let received: Vec<u32> = waiting.map(|kept| kept.message.receive_count).collect();
+            if let Some(most) = received.iter().max() {
+                texts.push(format!("{} messages of {name}, received up to {most} times", received.len()));
+            }
+        }
+        texts
+    }
+
     /// Delivers what waits for its delay now, and returns whether there was anything.
     pub fn skip_delays(&self) -> bool {
         let now = Instant::now();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use chrono::TimeDelta;
@@ -25,6 +25,8 @@ use crate::triggers::{self, Closing, Schedules};
 
 /// How often a stack that works is asked whether its disk still takes writes.
 const LOOK_AT_DISK: Duration = Duration::from_millis(200);
+/// How long a stack may write nothing before it says what it waits for.
+const SILENT_FOR: Duration = Duration::from_secs(5);
 /// How often the scheduler is called before work that never ends is taken for a fault.
 const ROUNDS_MAX: usize = 1_000;
 
@@ -87,6 +89,19 @@ impl Shared {
         self.running.load(Ordering::SeqCst) == 0 && self.queues.is_idle() && self.engine.is_idle()
     }
 
+    /// Returns what an idle stack would not have, for a person who waits for it.
+    #[must_use]
+    pub fn waits_for(&self) -> String {
+        let mut texts = self.queues.waits_for();
+        texts.extend(self.engine.waits_for());
+        match self.running.load(Ordering::SeqCst) {
+            0 => {}
+            1 => texts.push("a function that works".to_owned()),
+            several => texts.push(format!("{several} functions that work")),
+        }
+        texts.join("; ")
+    }
+
     /// Fails where the disk no longer takes writes.
     pub fn check_disk(&self) -> Result<()> {
         match self.file.as_ref().and_then(|file| file.failure()) {
@@ -96,16 +111,24 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Returns what a call of a function has around it.
+    #[must_use]
+    pub fn context(&self, timeout: TimeDelta) -> runtime::Context {
+        runtime::Context {
+            clock: Arc::clone(&self.clock),
+            deadline: self.clock.now() + timeout,
+            engine: Arc::clone(&self.engine) as _,
+            queues: Arc::clone(&self.queues) as _,
+            request_id: self.next_id(),
+        }
+    }
+}
+
 impl RunningFunction {
     /// Invokes the function as its trigger would.
     pub async fn invoke(&self, event: Value, shared: &Shared) -> Result<Value, FunctionError> {
-        let context = runtime::Context {
-            clock: Arc::clone(&shared.clock),
-            deadline: shared.clock.now() + self.timeout,
-            engine: Arc::clone(&shared.engine) as _,
-            queues: Arc::clone(&shared.queues) as _,
-            request_id: shared.next_id(),
-        };
+        let context = shared.context(self.timeout);
         shared.running.fetch_add(1, Ordering::SeqCst);
         let answer = runtime::invoke(self.function.as_ref(), event, &context).await;
         shared.running.fetch_sub(1, Ordering::SeqCst);
@@ -203,6 +226,7 @@ impl Stack {
 
     /// Waits until nothing is being worked on and nothing waits for more than a delay.
     pub async fn idle(&self) -> Result<()> {
+        let mut progress = (Instant::now(), self.shared.engine.writes());
         loop {
             let mut changed = pin!(self.shared.changed.notified());
             changed.as_mut().enable();
@@ -212,6 +236,13 @@ impl Stack {
             }
             // A function that tries to write to a full disk for seconds must not be waited for.
             let _ = tokio::time::timeout(LOOK_AT_DISK, changed).await;
+            let writes = self.shared.engine.writes();
+            if writes != progress.1 {
+                progress = (Instant::now(), writes);
+            } else if progress.0.elapsed() > SILENT_FOR {
+                progress.0 = Instant::now();
+                eprintln!("still waiting for {}", self.shared.waits_for());
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{BoxFuture, Change, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written};
 use tokio::sync::Notify;
 
-/// An engine that notes the keys of what is put into streamed tables, for whoever reads the stream, and counts
+/// An engine that notes the keys of what is put into streamed tables, for the reader of the stream, and counts
 /// writes.
 pub struct StreamedEngine {
     engine: Arc<dyn Engine>,
@@ -59,6 +59,15 @@ impl StreamedEngine {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.lock().values().all(|stream| stream.waiting.is_empty() && stream.taken == 0)
+    }
+
+    /// Returns what [`StreamedEngine::is_idle`] waits for, a text for each table.
+    #[must_use]
+    pub fn waits_for(&self) -> Vec<String> {
+        let streams = self.lock();
+        let waiting = streams.iter().map(|(table, stream)| (table, stream.waiting.len() + stream.taken));
+        let texts = waiting.filter(|(_, count)| *count > 0);
+        texts.map(|(table, count)| format!("{count} changes of {}", table.logical_name())).collect()
     }
 
     /// Returns how many writes took effect.

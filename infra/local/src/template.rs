@@ -378,6 +378,6 @@ mod tests {
         let (closed, open): (Vec<Route>, Vec<Route>) = routes.partition(|route| route.is_authorized);
         let paths = |routes: &[Route]| routes.iter().map(|route| route.path.clone()).collect::<Vec<_>>();
         assert_eq!(paths(&closed), ["/v1/{proxy+}"]);
-        assert_eq!(paths(&open), ["/", "/openapi.json", "/health"]);
+        assert_eq!(paths(&open), ["/", "/console/{proxy+}", "/openapi.json", "/health"]);
     }
 }

@@ -136,7 +136,12 @@ fn a_disk_that_takes_no_writes_ends_the_replay_within_seconds_and_names_the_dire
 #[test]
 fn what_cannot_be_done_is_said_before_any_work() {
     let capture = capture("ordering-incident");
-    let refusals: [(&[&str], &str); 6] = [
+    let directory = tempfile::tempdir().unwrap();
+    let many_levels = directory.path().join("policy.json");
+    fs::write(&many_levels, r#"{ "level_count": 50 }"#).unwrap();
+    let many_levels = many_levels.to_str().unwrap();
+    let refusals: [(&[&str], &str); 7] = [
+        (&["--policy", many_levels], "level_count: 50 is more than 20"),
         (
             &["--export", "/no/such/directory/ledger.json"],
             "cannot write the export to /no/such/directory/ledger.json",
@@ -152,6 +157,21 @@ fn what_cannot_be_done_is_said_before_any_work() {
         assert!(refused.contains(complaint), "{options:?}: {refused}");
         assert!(!refused.contains("records read"), "{options:?}: {refused}");
     }
+}
+
+#[test]
+fn a_capture_may_be_what_kcat_writes_and_have_a_byte_order_mark_and_carriage_returns() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/cases/cdc");
+    let directory = tempfile::tempdir().unwrap();
+    let export = directory.path().join("export.json");
+    let exports = ["29-kcat-json-envelope", "29c-bom-crlf"].map(|name| {
+        let mut replay = contribution();
+        replay.arg("replay").arg(cases.join(format!("{name}.jsonl"))).arg("--export").arg(&export);
+        success_of(&mut replay);
+        read(&export)
+    });
+    assert!(exports[0]["orders"].as_u64().is_some_and(|orders| orders > 2), "{:#}", exports[0]);
+    assert_eq!(exports[0], exports[1]);
 }
 
 #[test]

@@ -211,13 +211,13 @@ impl<T> Reading<T> {
         if let Self::Value(value) = self { Some(value) } else { None }
     }
 
-    /// Whether there is something that cannot be read.
+    /// Returns whether there is something that cannot be read.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         matches!(self, Self::Unreadable(_))
     }
 
-    /// Whether there is no value, because the column is null or was never named.
+    /// Returns whether there is no value, because the column is null or was never named.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Missing(_) | Self::Null(_))

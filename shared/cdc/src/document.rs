@@ -40,7 +40,7 @@ impl<'a> Document<'a> {
         Ok(Self { payload: Payload::of(payload), schema })
     }
 
-    /// Whether there is nothing in it, which is how a converter with schemas writes a tombstone.
+    /// Returns whether there is nothing in it, which is how a converter with schemas writes a tombstone.
     pub(super) fn is_null(&self) -> bool {
         matches!(self.payload, Payload::Other(raw) if raw.get() == "null")
     }
@@ -96,7 +96,7 @@ impl<'a> Payload<'a> {
 
 /// The fields of an object, each as its JSON text.
 ///
-/// Not a tree of values: numbers keep all their digits, and what nobody asks for is never decoded.
+/// Not a tree of values: numbers keep all their digits, and what is not asked for is never decoded.
 type Fields<'a> = BTreeMap<Name<'a>, &'a RawValue>;
 
 fn fields(raw: &RawValue) -> Option<Fields<'_>> {
@@ -173,7 +173,7 @@ impl<'a> Record<'a> {
         self.fields.get(name).copied()
     }
 
-    /// Whether this is a change wrapped as a `CloudEvent`, whose row is somewhere inside.
+    /// Returns whether this is a change wrapped as a `CloudEvent`, whose row is somewhere inside.
     pub(super) fn is_cloud_event(&self) -> bool {
         ["specversion", "type", "data"].iter().all(|name| self.fields.contains_key(*name))
     }
@@ -183,7 +183,7 @@ impl<'a> Record<'a> {
         self.fields.keys().map(|name| name.0.as_ref())
     }
 
-    /// Whether the field is there and holds an object or null, as the rows in an envelope do.
+    /// Returns whether the field is there and holds an object or null, as the rows in an envelope do.
     pub(super) fn holds_row(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|raw| raw.get().starts_with(['{', 'n']))
     }
@@ -207,7 +207,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Whether a JSON object is a value of a union in Avro's JSON encoding: one field, named by its type.
+/// Returns whether a JSON object is a value of a union in Avro's JSON encoding: one field, named by its type.
 pub(super) fn is_avro_union(json: &str) -> bool {
     const PRIMITIVES: [&str; 8] = ["string", "long", "int", "bytes", "double", "float", "boolean", "array"];
 

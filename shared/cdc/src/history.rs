@@ -91,7 +91,7 @@ impl History {
         self.layers.retain(|layer| std::mem::replace(&mut is_first, false) || !layer.cells.is_empty());
     }
 
-    /// Whether a record of the newest change says something else than what is known of it.
+    /// Returns whether a record of the newest change says something else than what is known of it.
     pub(crate) fn contradicts(&self, version: &SourceVersion, cells: &Cells) -> bool {
         let of_same_change = self.layers.iter().filter(|layer| layer.version.is_repeat_of(version));
         of_same_change

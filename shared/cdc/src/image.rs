@@ -68,7 +68,7 @@ pub struct ReferralImage {
 pub enum Referrer {
     /// This account, which may be the account itself.
     Account(AccountSequence),
-    /// Nobody: the column is null, or nothing but blanks.
+    /// No account: the column is null, or nothing but blanks.
     None,
     /// Nothing tells: the column cannot be read, or no message has named it. Such a row is no root, it
     /// counts as missing.

@@ -126,12 +126,24 @@ impl Profile {
         &self.name
     }
 
+    /// The zone in which an instant has its business date.
+    #[must_use]
+    pub fn business_zone(&self) -> Tz {
+        self.encoding.business_zone
+    }
+
+    /// The zone whose wall clock columns without a zone show.
+    #[must_use]
+    pub fn wall_clock_zone(&self) -> Tz {
+        self.encoding.wall_clock_zone
+    }
+
     /// The topics that carry rows, with the table each one carries, in order of name.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &Table)> {
         self.tables.iter().map(|(topic, table)| (topic.as_str(), table))
     }
 
-    /// Whether the source says when users were last seen.
+    /// Returns whether the source says when users were last seen.
     #[must_use]
     pub fn knows_activity(&self) -> bool {
         self.tables.values().any(|table| match table {
@@ -155,12 +167,12 @@ impl Profile {
         }
     }
 
-    /// Whether a topic of this name carries rows.
+    /// Returns whether a topic of this name carries rows.
     pub(super) fn carries_table(&self, topic: &str) -> bool {
         self.tables.contains_key(topic)
     }
 
-    /// Whether another table than this one has a column of this name, and this one has not.
+    /// Returns whether another table than this one has a column of this name, and this one has not.
     pub(super) fn is_of_another_table(&self, table: &Table, column: &str) -> bool {
         let has = |table: &Table| {
             let names = table.columns().into_iter().flat_map(|(_, names)| names.names());
@@ -204,7 +216,7 @@ const DEPLOYMENT_ORDERS: &str = "cdc.planting.public.planting_orders";
 const DEPLOYMENT_REFERRALS: &str = "cdc.referral.public.referral_relationships";
 const DEFAULT_HEARTBEAT_TOPIC_PREFIX: &str = "__debezium-heartbeat";
 
-/// Whether a topic is of this prefix: Debezium joins the parts of a topic's name with dots.
+/// Returns whether a topic is of this prefix: Debezium joins the parts of a topic's name with dots.
 fn is_below(topic: &str, prefix: &str) -> bool {
     topic.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -231,7 +243,7 @@ impl Topic<'_> {
         self.table.rows_of().unwrap_or(self.topic)
     }
 
-    /// Whether a row may be of this table, as far as its message says.
+    /// Returns whether a row may be of this table, as far as its message says.
     pub(super) fn carries(&self, schema: Option<&str>, table: Option<&str>) -> bool {
         match self.table.source_tables() {
             [] => SourceName::of_topic(self.topic).matches(schema, table),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::column::{Alias, Cells};
+use super::column::{Alias, Cells, Column};
 use super::decode::{Change, Operation};
 use super::history::History;
 use super::image::{BusinessKey, RowImage};
@@ -54,7 +54,7 @@ pub struct Fold {
     pub state: RowState,
     /// What the change was to the row.
     pub folded: Folded,
-    /// Whether the row, as it stands, is another one than before: then whoever decides has to know.
+    /// Whether the row, as it stands, is another one than before: then the decider has to know.
     pub is_image_changed: bool,
 }
 
@@ -147,6 +147,13 @@ impl RowState {
         self.business_keys.iter().filter_map(parse).collect()
     }
 
+    /// Whether a version of the row since its last insert names the column.
+    #[must_use]
+    pub fn names(&self, column: Column) -> bool {
+        let mut histories = [&self.streamed, &self.incremental].into_iter().flatten();
+        histories.any(|history| history.aliases(column).next().is_some())
+    }
+
     /// When the newest version of the row was committed at the source, in milliseconds since 1970, if its message says.
     #[must_use]
     pub fn committed_ms(&self) -> Option<i64> {
@@ -154,13 +161,13 @@ impl RowState {
         histories.filter_map(|history| history.newest().ts_ms).max()
     }
 
-    /// Whether nothing on the wire tells which of two versions that differ is the newer one.
+    /// Returns whether nothing on the wire tells which of two versions that differ is the newer one.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         self.is_contested || self.is_undecided()
     }
 
-    /// Whether the newest streamed version and the newest incremental read differ, and nothing tells which
+    /// Returns whether the newest streamed version and the newest incremental read differ, and nothing tells which
     /// is the newer one.
     fn is_undecided(&self) -> bool {
         let (Some(streamed), Some(read)) = self.in_force() else { return false };
@@ -238,14 +245,14 @@ impl RowState {
         (self.streamed.as_ref().filter(survives), self.incremental.as_ref().filter(survives))
     }
 
-    /// Whether a tombstone that is a delete came after this place.
+    /// Returns whether a tombstone that is a delete came after this place.
     fn is_buried(&self, place: &Place) -> bool {
         self.tombstone
             .as_ref()
             .is_some_and(|tombstone| self.is_last_word(tombstone) && tombstone.is_after(place) == Some(true))
     }
 
-    /// Whether a tombstone tells of a delete that stands: not if it follows a delete, and not if anything
+    /// Returns whether a tombstone tells of a delete that stands: not if it follows a delete, and not if anything
     /// that was streamed follows it.
     ///
     /// An older change after the newest one means that a connector which restarted is sending old changes

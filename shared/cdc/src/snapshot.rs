@@ -49,7 +49,7 @@ impl SnapshotPhase {
         }
     }
 
-    /// Whether the change is part of a snapshot that has an end.
+    /// Returns whether the change is part of a snapshot that has an end.
     #[must_use]
     pub fn is_reading(self) -> bool {
         matches!(self, Self::Reading | Self::LastOfCollection | Self::Last)

@@ -99,7 +99,7 @@ impl Field<'_> {
         if let Scalar::Text(text) = &self.value { Some(text) } else { None }
     }
 
-    /// Whether this is a value of a union in Avro's JSON encoding, such as `{"string": "PAID"}`.
+    /// Returns whether this is a value of a union in Avro's JSON encoding, such as `{"string": "PAID"}`.
     pub(super) fn is_avro_union(&self) -> bool {
         let Scalar::Other(json) = self.value else { return false };
         super::document::is_avro_union(json)

@@ -48,6 +48,12 @@ pub struct AuditFindings {
     pub compared: u64,
     /// How many of the heads that were read the log knows to have something.
     pub known_heads: u64,
+    /// How many of the sums of trees that were read the log knows.
+    pub known_sums: u64,
+    /// How many entries of the list of held adoptions the log knows.
+    pub known_held: u64,
+    /// How many of the accounts that lists show below a referrer the log knows there.
+    pub known_children: u64,
     /// How many heads had changed by the time they were read, so that the next audit looks at them.
     pub changed_meanwhile: u64,
 }

@@ -77,7 +77,9 @@ pub fn adoption_key(order: OrderId) -> Key {
     Key::new(Table::Ledger, format!("ADOPTION#{order}"), HEAD)
 }
 
-fn sum_key((level, prefix): SumKey) -> Key {
+/// Returns the key of a sum of trees.
+#[must_use]
+pub fn sum_key((level, prefix): SumKey) -> Key {
     Key::new(Table::Ledger, format!("SUM#{level}"), format!("{prefix:016x}"))
 }
 
@@ -94,18 +96,18 @@ pub fn accounts(engine: &dyn Engine, owners: Vec<Owner>) -> Answer<'_, BTreeMap<
     Box::pin(read_heads(engine, owners, account_key))
 }
 
-/// Returns the heads of these accounts, those that cannot be read apart.
+/// Returns the heads of these accounts, and the items of those that cannot be read.
 ///
 /// Each such head has to be rebuilt from the log. It must not stop what does not concern its account.
 pub fn accounts_and_unreadable(
     engine: &dyn Engine,
     owners: Vec<Owner>,
-) -> Answer<'_, (BTreeMap<Owner, At<AccountHead>>, BTreeSet<Owner>)> {
+) -> Answer<'_, (BTreeMap<Owner, At<AccountHead>>, BTreeMap<Owner, Item>)> {
     Box::pin(async move {
         let keys: BTreeMap<Key, Owner> =
             owners.into_iter().map(|owner| (account_key(&owner), owner)).collect();
         let items = engine.get_many(keys.keys().cloned().collect()).await?;
-        let mut unreadable = BTreeSet::new();
+        let mut unreadable: BTreeMap<Owner, Item> = BTreeMap::new();
         let mut heads: BTreeMap<Owner, At<AccountHead>> = BTreeMap::new();
         for item in items {
             let owner = keys.get(&item.key).expect("the engine answers what it was asked").clone();
@@ -114,11 +116,11 @@ pub fn accounts_and_unreadable(
                     heads.insert(owner, At { head, position: item.revision });
                 }
                 Err(_) => {
-                    unreadable.insert(owner);
+                    unreadable.insert(owner, item);
                 }
             }
         }
-        for owner in keys.into_values().filter(|owner| !unreadable.contains(owner)) {
+        for owner in keys.into_values().filter(|owner| !unreadable.contains_key(owner)) {
             heads.entry(owner).or_default();
         }
         Ok((heads, unreadable))
@@ -154,6 +156,42 @@ async fn read_heads<N: Ord + Clone, T: Default + serde::de::DeserializeOwned>(
         heads.entry(name).or_insert_with(|| At { head: T::default(), position: 0 });
     }
     Ok(heads)
+}
+
+/// Returns the revision of the item at each of these keys; of those where nothing is, none.
+pub fn revisions(engine: &dyn Engine, keys: Vec<Key>) -> Answer<'_, BTreeMap<Key, Position>> {
+    Box::pin(async move {
+        let items = engine.get_many(keys).await?;
+        Ok(items.into_iter().map(|item| (item.key, item.revision)).collect())
+    })
+}
+
+/// Returns whose head an item is, whether or not that head can be read: for tools that scan the table.
+#[must_use]
+pub fn owner_of(item: &Item) -> Option<Owner> {
+    item.key.partition.strip_prefix("ACCOUNT#")?.parse().ok()
+}
+
+/// Returns whose head an item is, whether or not that head can be read: for tools that scan the table.
+#[must_use]
+pub fn order_of(item: &Item) -> Option<OrderId> {
+    item.key.partition.strip_prefix("ADOPTION#")?.parse().ok()
+}
+
+/// Returns the sum of trees that an item holds: for tools that scan the table.
+pub fn sum_of(item: &Item) -> Result<Option<(SumKey, SumNode)>, StoreError> {
+    let Some(level) = item.key.partition.strip_prefix("SUM#") else { return Ok(None) };
+    let prefix = u64::from_str_radix(&item.key.sort, 16).ok();
+    let key = level.parse().ok().zip(prefix);
+    let key = key.ok_or_else(|| crate::codec::unreadable(item, "its key names no sum".to_owned()))?;
+    Ok(Some((key, decode(item)?)))
+}
+
+/// Returns the referrer and the account that an item lists below it: for tools that scan the table.
+#[must_use]
+pub fn child_of(item: &Item) -> Option<(AccountSequence, AccountSequence)> {
+    let referrer = item.key.partition.strip_prefix("CHILDREN#")?.parse().ok()?;
+    Some((referrer, item.key.sort.parse().ok()?))
 }
 
 /// Returns the head of an account that an item holds: for tools that scan the table.
@@ -287,6 +325,21 @@ pub fn put_child(referrer: &AccountSequence, child: &AccountSequence) -> Write {
 #[must_use]
 pub fn put_line_page(owner: &Owner, number: u32, page: &LinePage) -> Write {
     Write::put(Item::new(line_page_key(owner, number), 1, encode(page)), Condition::None)
+}
+
+/// Returns the write that moves a head which cannot be read to a later position, as it is.
+///
+/// So a rebuild that read it before has to begin again, and misses no page.
+#[must_use]
+pub fn move_unreadable(item: Item, position: Position) -> Write {
+    let before = item.revision;
+    Write::put(Item { revision: position, ..item }, condition(before))
+}
+
+/// Returns the write that removes a head of which the log knows nothing.
+#[must_use]
+pub fn remove(key: Key, before: Position) -> Write {
+    Write::delete(key, Condition::Revision(before))
 }
 
 fn condition(before: Position) -> Condition {

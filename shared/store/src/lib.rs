@@ -13,6 +13,7 @@ mod engine;
 #[cfg(any(test, feature = "engine-tests"))]
 pub mod engine_tests;
 mod error;
+pub mod fold;
 pub mod heads;
 pub mod inbox;
 mod item;

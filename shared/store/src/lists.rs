@@ -76,6 +76,38 @@ pub fn put_held(
     Write::put(item, Condition::Below(position))
 }
 
+/// Returns the key of an order's entry in the list of held adoptions.
+#[must_use]
+pub fn held_entry_key(order: OrderId, shards: u32) -> Key {
+    held_key(order, shards)
+}
+
+/// Returns the order of an entry in the list of held adoptions, and what the entry says: for tools that scan the table.
+pub fn held_of(item: &Item) -> Result<Option<(OrderId, Option<HeldAdoption>)>, StoreError> {
+    if !item.key.partition.starts_with("HELD#") {
+        return Ok(None);
+    }
+    let order = item.key.sort.parse::<u64>().ok().and_then(OrderId::new);
+    let order = order.ok_or_else(|| crate::codec::unreadable(item, "its key names no order".to_owned()))?;
+    Ok(Some((order, decode(item)?)))
+}
+
+/// Returns the write that puts what the log says of an order into the list of held adoptions, in the place of the entry
+/// of `before`; 0 where there is none.
+#[must_use]
+pub fn replace_held(
+    order: OrderId,
+    held: Option<&HeldAdoption>,
+    time_ms: i64,
+    before: Position,
+    position: Position,
+    shards: u32,
+) -> Write {
+    let Write { change, .. } = put_held(order, held, position.max(before), time_ms, shards);
+    let condition = if before == 0 { Condition::Absent } else { Condition::Revision(before) };
+    Write { change, condition }
+}
+
 /// Returns held adoptions of one shard in ascending order, after `after`, and whether more follow.
 pub fn held_page(
     engine: &dyn Engine,

@@ -9,7 +9,7 @@
 //! - entries contradict those before them,
 //! - state has another digest than the export says.
 //!
-//! Whoever kept the head of an earlier day, a position and a hash, can have it compared as well: then nothing up to
+//! A head that was kept from an earlier day, a position and a hash, can be compared as well: then nothing up to
 //! there was rewritten.
 
 pub mod format;
@@ -19,10 +19,11 @@ mod replay;
 mod state;
 mod talent;
 
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::BusinessDate;
 use domain::log::{Entry, Page, PageHash, Position};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -105,7 +106,29 @@ pub enum Refusal {
 /// # Errors
 ///
 /// [`Refusal`] says what is wrong first.
-pub fn verify(mut reader: impl BufRead, kept: Option<Head>) -> Result<Verified, Refusal> {
+pub fn verify(reader: impl BufRead, kept: Option<Head>) -> Result<Verified, Refusal> {
+    let (log, footer) = read(reader, kept)?;
+    log.check(&footer)
+}
+
+/// Checks an export, and writes the lines of the state that it leads to: on `date`, or on that of its digest.
+///
+/// # Errors
+///
+/// [`Refusal`] says what is wrong first. Nothing is written then, unless it is the writer that fails.
+pub fn write_state(
+    reader: impl BufRead,
+    date: Option<BusinessDate>,
+    writer: &mut impl Write,
+) -> Result<Verified, Refusal> {
+    let (log, footer) = read(reader, None)?;
+    let verified = log.check(&footer)?;
+    log.replay.write(date.unwrap_or(footer.digest.date), writer)?;
+    Ok(verified)
+}
+
+/// Reads an export to its end, and checks everything but the digest.
+fn read(mut reader: impl BufRead, kept: Option<Head>) -> Result<(Log, Footer), Refusal> {
     let mut lines = Lines { reader: &mut reader, number: 0 };
     let Some(header) = lines.next::<Header>()? else { return Err(lines.wrong("the file is empty")) };
     header.check().map_err(|message| lines.wrong(message))?;
@@ -133,7 +156,7 @@ pub fn verify(mut reader: impl BufRead, kept: Option<Head>) -> Result<Verified, 
                 if let Some(kept) = kept.filter(|_| !has_kept) {
                     return Err(Refusal::Head { position: kept.position });
                 }
-                return log.finish(&footer);
+                return Ok((log, footer));
             }
         }
     }
@@ -184,7 +207,7 @@ impl Log {
         Ok(())
     }
 
-    fn finish(self, footer: &Footer) -> Result<Verified, Refusal> {
+    fn check(&self, footer: &Footer) -> Result<Verified, Refusal> {
         if footer.position != self.head.position || footer.hash != self.head.hash.to_string() {
             let message = "the footer names another last page".to_owned();
             return Err(Refusal::Chain { position: footer.position, message });

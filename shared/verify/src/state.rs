@@ -1,6 +1,7 @@
 //! The state that the entries lead to, line by line, and its digest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 
 use domain::BusinessDate;
 use sha2::{Digest as _, Sha256};
@@ -10,6 +11,8 @@ use crate::legs::{Kind, Leg, Units, legs_of, text_of};
 use crate::replay::{Outcome, Replay};
 use crate::talent::{ancestors, talents};
 
+/// The first line of a state.
+const HEADER: &str = "contribution state 1";
 /// How many levels team trees are counted for.
 const TEAM_LEVELS: usize = 15;
 
@@ -26,11 +29,11 @@ struct Totals {
 }
 
 impl Replay {
-    /// Returns the digest of the state on a date.
-    pub(crate) fn digest(&self, date: BusinessDate) -> Digest {
+    /// Returns the lines of each section of the state on a date.
+    fn sections(&self, date: BusinessDate) -> [(&'static str, Lines); 10] {
         let referrers = self.referrers();
         let (people, system) = self.totals();
-        let sections = [
+        [
             ("legs", self.legs()),
             ("totals", people),
             ("unlock_facts", self.unlock_facts(&referrers)),
@@ -44,10 +47,26 @@ impl Replay {
             ),
             ("versions", self.version_lines()),
             ("adjustments", self.adjustment_lines()),
-        ];
-        let mut text = format!("contribution state 1\ndate {date}\n");
+        ]
+    }
+
+    /// Writes the lines of the state on a date: a header, then each section under its name in brackets.
+    pub(crate) fn write(&self, date: BusinessDate, writer: &mut impl Write) -> io::Result<()> {
+        writeln!(writer, "{HEADER}")?;
+        for (section, lines) in self.sections(date) {
+            writeln!(writer, "[{section}]")?;
+            for (key, value) in &lines {
+                writeln!(writer, "{key}\t{value}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the digest of the state on a date.
+    pub(crate) fn digest(&self, date: BusinessDate) -> Digest {
+        let mut text = format!("{HEADER}\ndate {date}\n");
         let mut digests = Vec::new();
-        for (section, lines) in sections {
+        for (section, lines) in self.sections(date) {
             let mut hasher = Sha256::new();
             for (key, value) in &lines {
                 hasher.update(format!("{key}\t{value}\n"));

@@ -3,34 +3,30 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use domain::BusinessDate;
-use domain::log::{Command, Paused};
 use end_to_end::source::{Change, FIRST_CHANGE_MS, Source};
-use end_to_end::{Harness, Options, Shuffle, kafka_event, ledger};
+use end_to_end::{Client, Harness, Options, Shuffle, kafka_event, ledger};
 use serde_json::{Value, json};
 use store::MemoryEngine;
-use store::inbox::StoredCommand;
 
 use crate::{assert_held, assert_posted, fed, in_any_order, two_accounts};
 
 /// The first date on which something of these sources is effective.
 const FIRST_DATE: &str = "2026-01-04";
 
-async fn ask(harness: &Harness, key: &str, command: Command) {
-    let command =
-        StoredCommand { by: "operator".to_owned(), reason: "a test".to_owned(), command, answer: None };
-    store::inbox::ask(harness.engine(), key, &command).await.expect("the tables answer");
+/// Sends a command by its route, and has it carried out.
+async fn ask(harness: &Harness, key: &str, command: Value) {
+    let client = Client::operator(harness, "contribution:operate");
+    let body = json!({ "reason": "a test", "command": command });
+    let key = format!("the-{key}");
+    let sent = client.post("/v1/commands", &key, &body).await;
+    assert_eq!(sent.status, 202, "{}", sent.text);
     harness.settle().await;
-    let stored = store::inbox::command(harness.engine(), key).await.expect("readable").expect("it is there");
-    assert!(stored.answer.is_some(), "{key} was answered");
+    let answered = client.get(&format!("/v1/commands/{key}")).await.good();
+    assert_eq!(answered["outcome"], "DONE", "{answered:#}");
 }
 
-fn date(text: &str) -> BusinessDate {
-    text.parse().expect("a date")
-}
-
-fn close(until: &str, source_is_complete: bool) -> Command {
-    Command::Close { until: date(until), source_is_complete }
+fn close(until: &str, source_is_complete: bool) -> Value {
+    json!({ "type": "close", "until": until, "source_is_complete": source_is_complete })
 }
 
 /// Returns the last date that is closed, and what the next one waits for.
@@ -99,7 +95,17 @@ async fn a_source_that_was_replaced_is_not_waited_for_once_it_is_retired() {
     let (date, waits) = closed(&new).await;
     assert_eq!(date.as_deref(), Some("2026-11-30"));
     assert!(waits.iter().any(|reason| reason.contains("old ")), "{waits:?}");
-    ask(&new, "retire", Command::RetireSource { source: "old".to_owned() }).await;
+    ask(&new, "retire", json!({ "type": "retire_source", "source": "old" })).await;
+    let status = Client::operator(&new, "contribution:read").get("/v1/sync-status").await.good();
+    assert_eq!(status["retired_sources"], json!(["old"]));
+    let partitions = status["partitions"].as_array().expect("partitions");
+    let retired: Vec<&Value> =
+        partitions.iter().filter(|partition| partition["is_retired"] == true).collect();
+    assert!(!retired.is_empty() && retired.iter().all(|partition| partition["source"] == "old"));
+    // A name that is misspelt retires nothing, and says so.
+    let misspelt = json!({ "reason": "a test", "command": { "type": "retire_source", "source": "odl" } });
+    let client = Client::operator(&new, "contribution:operate");
+    assert_eq!(client.post("/v1/commands", "misspelt-source", &misspelt).await.status, 400);
     assert_eq!(closed(&new).await, (Some("2026-12-01".to_owned()), vec![]));
 }
 
@@ -137,6 +143,38 @@ async fn a_date_closes_however_many_adoptions_waited_for_their_prices() {
     harness.settle().await;
     assert_eq!(closed(&harness).await, (Some(FIRST_DATE.to_owned()), vec![]));
     assert_eq!(ledger(harness.engine()).await["orders"], ORDERS);
+}
+
+#[tokio::test]
+async fn a_date_closes_within_minutes_although_many_adoptions_wait_and_new_ones_keep_coming() {
+    const STAGED: u64 = 10_000;
+    let harness = Harness::new(Options { records_per_event: 1_000, ..Options::default() });
+    let mut source = two_accounts();
+    for number in 1..=STAGED {
+        let order = source.order(number, "BELOW", 1).with("contribution_per_tree", Value::Null);
+        source.write(&order.at_ms(FIRST_CHANGE_MS));
+    }
+    for batch in source.records.chunks(1_000) {
+        assert_eq!(harness.ingest(kafka_event(batch)).await, Ok(json!({ "batchItemFailures": [] })));
+    }
+    ask(&harness, "close", close(FIRST_DATE, false)).await;
+    assert_eq!(closed(&harness).await.0, None);
+    let began_ms = harness.now_ms();
+    let mut next = STAGED + 1;
+    // A hundred new ones a second, each a streamed change that proves that what is before it was read.
+    while closed(&harness).await.0.as_deref() != Some(FIRST_DATE) {
+        assert!(harness.now_ms() - began_ms < 600_000, "it waits for {:?}", closed(&harness).await.1);
+        harness.pass(TimeDelta::seconds(1));
+        source.records.clear();
+        for _ in 0..100 {
+            let order = source.order(next, "BELOW", 1).at_ms(harness.now_ms());
+            source.write(&order);
+            next += 1;
+        }
+        let answer = harness.ingest(kafka_event(&source.records)).await;
+        assert_eq!(answer, Ok(json!({ "batchItemFailures": [] })));
+        harness.settle().await;
+    }
 }
 
 #[tokio::test]
@@ -239,7 +277,7 @@ async fn a_truncated_table_keeps_its_rows_until_it_is_let_go_and_then_loses_thos
     assert_posted(&before, &[(11, "45234.0000000000"), (12, "45234.0000000000"), (13, "22617.0000000000")]);
     let network = store::network::read(harness.engine()).await.expect("readable").expect("a checkpoint");
     let key = network.truncates.keys().next().expect("a truncate waits").clone();
-    ask(&harness, "let-go", Command::LetGo { what: Paused::Truncate { key } }).await;
+    ask(&harness, "let-go", json!({ "type": "let_go_truncate", "key": key })).await;
     // An invocation that stores rows may have begun before; then withdrawals settle.
     for _ in 0..2 {
         harness.pass(TimeDelta::minutes(3));

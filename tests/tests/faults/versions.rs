@@ -166,6 +166,11 @@ async fn of_two_rows_of_one_order_the_greatest_key_counts_and_the_other_comes_in
     source.write(&one);
     source.write(&other);
     assert_posted(&in_any_order(&source).await, &[(11, "22617.0000000000")]);
+    let harness = Harness::new(Options::default());
+    harness.feed(&source.records, Shuffle::AsCaptured).await;
+    let client = end_to_end::Client::operator(&harness, "contribution:read");
+    let shadowed = client.get("/v1/adoptions/11").await.good()["shadowed"].clone();
+    assert_eq!(shadowed.as_array().map(Vec::len), Some(1), "{shadowed:#}");
     let delete = source.insert(ORDERS, json!({ "id": 10 }), paid(11, "BELOW", 1)).deleting();
     source.write(&delete);
     assert_posted(&in_any_order(&source).await, &[(11, "203553.0000000000")]);
@@ -264,6 +269,25 @@ async fn what_looks_older_although_it_was_delivered_later_is_counted() {
     assert_eq!(metrics.len(), 1);
     assert_eq!(metrics[0]["RecordsOlderDeliveredLater"], 1.0, "{:#}", metrics[0]);
     assert_eq!(metrics[0]["RecordsOlderByEarlierCommit"], 1.0, "{:#}", metrics[0]);
+}
+
+#[tokio::test]
+async fn what_nothing_on_the_wire_tells_apart_is_listed_to_be_reconciled() {
+    let mut source = two_accounts();
+    for (trees, partition) in [(2, 0), (3, 1)] {
+        let mut order = source.order(11, "BELOW", trees).at_ms(1_796_040_010_000).in_partition(partition);
+        (order.lsn, order.sequence) = (None, [None, None]);
+        source.write(&order);
+        let record = source.records.last_mut().expect("it was just written");
+        record.timestamp_ms = Some(1_796_040_010_005);
+    }
+    for shuffle in [Shuffle::AsCaptured, Shuffle::Scrambled { seed: 3 }] {
+        let harness = Harness::new(Options::default());
+        harness.feed(&source.records, shuffle).await;
+        let (listed, _) = store::quarantine::read(harness.engine(), None, 10).await.expect("readable");
+        assert_eq!(listed.len(), 1, "{listed:?}");
+        assert_eq!((listed[0].code.as_str(), listed[0].order.as_deref()), ("AMBIGUOUS_VERSION", Some("11")));
+    }
 }
 
 #[tokio::test]

@@ -117,6 +117,6 @@ async fn an_order_without_a_column_is_listed_with_it_and_with_the_profile_that_l
     harness.feed(&source.records, end_to_end::Shuffle::AsCaptured).await;
     let held = operator(&harness).get("/v1/held?reason=INVALID_TERMS").await.good()["held"][0].clone();
     assert_eq!((held["order_id"].as_str(), held["column"].as_str()), (Some("12"), Some("trees")), "{held:#}");
-    let help = held["help"].as_str().expect("help");
-    assert!(help.contains("profile built-in") && help.contains("tree_count"), "{help}");
+    let advice = held["help"].as_str().expect("help");
+    assert!(advice.contains("profile built-in") && advice.contains("tree_count"), "{advice}");
 }

@@ -76,6 +76,19 @@ async fn an_adjustment_moves_an_amount_and_shows_in_a_column_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_version_with_more_levels_than_ancestors_are_kept_is_refused_by_name() {
+    let harness = &small().await;
+    let body = json!({
+        "reason": "more levels",
+        "command": { "type": "introduce", "number": 2, "from": "2030-01-01", "policy": { "level_count": 50 } }
+    });
+    let refused = carried_out(harness, "fifty-levels", &body).await;
+    assert_eq!(refused["outcome"], "REFUSED");
+    let why = refused["refusal"].as_str().expect("a reason");
+    assert!(why.contains("level_count") && why.contains("20"), "{why}");
+}
+
+#[tokio::test]
 async fn who_may_send_what() {
     let harness = &small().await;
     let pause = json!({ "reason": "r", "command": { "type": "pause", "what": "posting" } });

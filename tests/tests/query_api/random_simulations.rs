@@ -7,7 +7,7 @@ use cdc::CapturedRecord;
 use domain::OrderId;
 use domain::heads::AdoptionHead;
 use domain::log::Entry;
-use end_to_end::source::{Change, Source, paid};
+use end_to_end::source::{Source, paid};
 use end_to_end::{Client, CountedEngine, Harness, Options, Shuffle, ledger};
 use oracle::generate::{Plan, history};
 use serde_json::{Value, json};
@@ -19,8 +19,8 @@ use crate::random::Random;
 const SIMULATIONS: usize = 200;
 /// Cases on one ledger, one after the other.
 const PER_LEDGER: usize = 25;
-/// Primary keys of the orders that arrive.
-const KEYS_FROM: u64 = 1_000_000;
+/// Keys of rows that are invented begin above those of every history.
+const FIRST_INVENTED_KEY: u64 = 1_000_000;
 
 /// Rows that do not exist yet.
 struct Case {
@@ -101,7 +101,7 @@ impl Ledger {
         let is_free = |order: &u64| !self.orders.contains(order) && !taken.contains(order);
         let gaps: Vec<u64> = (1..last).filter(is_free).collect();
         if gaps.is_empty() || self.random.percent(50) {
-            return (last + 1..).find(is_free).expect("numbers go on");
+            return (last + 1..=u64::MAX).find(is_free).expect("numbers go on");
         }
         *self.random.choose(&gaps)
     }
@@ -121,8 +121,8 @@ impl Ledger {
                 None,
                 None,
             ]),
-            date: *random.choose(&["2026-11-25", "2026-11-30", "2024-02-29"]),
-            status: *random.choose(&["PAID", "PAID", "PAID", "MINING_ENABLED", "CANCELLED"]),
+            date: random.choose::<&'static str>(&["2026-11-25", "2026-11-30", "2024-02-29"]),
+            status: random.choose::<&'static str>(&["PAID", "PAID", "PAID", "MINING_ENABLED", "CANCELLED"]),
             regions: random.percent(30).then_some(("440000", "440100")),
         }
     }
@@ -142,10 +142,9 @@ impl Ledger {
             row["selected_province"] = json!(adoption.regions.map(|regions| regions.0));
             row["selected_city"] = json!(adoption.regions.map(|regions| regions.1));
             let change = self.source.order(adoption.order, &adoption.account, 1).in_partition(1);
-            // No row of the history has this key: some of its tables number their rows by themselves.
-            let key = json!({ "id": KEYS_FROM + adoption.order });
-            let change = Change { key, after: row, ..change };
-            records.push(self.source.write(&change));
+            // A row of the history may have the number as its key, and another order in it.
+            let key = json!({ "order_id": FIRST_INVENTED_KEY + adoption.order });
+            records.push(self.source.write(&end_to_end::source::Change { after: row, key, ..change }));
         }
         let answer = self.harness.ingest(end_to_end::kafka_event(&records)).await;
         assert_eq!(answer, Ok(json!({ "batchItemFailures": [] })));

@@ -7,16 +7,7 @@ use oracle::generate::Plan;
 use verify::format::Line;
 use verify::{Head, Refusal, verify};
 
-use crate::stack::Stack;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).expect("31 bits") % end
-    }
-}
+use crate::stack::{Random, Stack};
 
 async fn export() -> (Vec<u8>, Stack) {
     let stack = Stack::fed(&Plan::deep(6)).await;

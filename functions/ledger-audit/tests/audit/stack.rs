@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cdc::{CapturedRecord, Profile};
+use cdc::CapturedRecord;
 use chrono::TimeDelta;
 use domain::digest::{State, StateDigest, write_dump};
 use domain::{BusinessDate, OrderId, Versions};
@@ -12,13 +12,6 @@ use runtime::{Clock, Context, Function, Message, Queue, QueueError, Queues, Sett
 use serde_json::{Value, json};
 use store::inbox::{self, StoredCommand};
 use store::{BoxFuture, Engine, MemoryEngine};
-
-/// The topics of the invented source.
-const PROFILE: &str = r#"{ "name": "invented", "tables": {
-    "dbserver1.invented.users": { "holds": "users" },
-    "dbserver1.invented.referral_relations": { "holds": "referrals" },
-    "dbserver1.invented.planting_orders": { "holds": "adoptions" }
-} }"#;
 
 /// The functions, their tables, and what feeds them.
 pub(crate) struct Stack {
@@ -30,12 +23,17 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) fn new() -> Self {
-        Self::over(Arc::new(MemoryEngine::default()))
+        Self::over(Arc::new(MemoryEngine::default()), Options { records_per_event: 50, ..Options::default() })
     }
 
-    pub(crate) fn over(engine: Arc<dyn Engine>) -> Self {
+    /// Returns a stack that expects the orders on so many partitions.
+    pub(crate) fn expecting(orders_partitions: i32) -> Self {
         let mut options = Options { records_per_event: 50, ..Options::default() };
-        options.settings.profile = Profile::from_json(PROFILE).expect("a profile");
+        options.settings.orders_partitions = Some(orders_partitions);
+        Self::over(Arc::new(MemoryEngine::default()), options)
+    }
+
+    fn over(engine: Arc<dyn Engine>, options: Options) -> Self {
         let settings = options.settings.clone();
         Self {
             harness: Harness::over(Arc::clone(&engine), options),
@@ -108,6 +106,19 @@ impl Stack {
         bytes
     }
 
+    /// Takes over places, by way of text.
+    pub(crate) async fn take_over(&self, places: &[(OrderId, u64)]) {
+        let mut text = Vec::new();
+        ledger_audit::write_price_book(places, &mut text).expect("memory takes it");
+        let places = ledger_audit::parse_price_book(std::io::Cursor::new(text)).expect("a price book");
+        let keys = ledger_audit::take_over_places(&*self.engine, &places, "anna", "a second stack").await;
+        self.settle().await;
+        for key in keys.expect("memory answers") {
+            let command = inbox::command(&*self.engine, &key).await.expect("memory answers");
+            assert!(command.is_some_and(|command| command.answer.is_some()), "{key} was not answered");
+        }
+    }
+
     pub(crate) async fn price_book(&self) -> Vec<(OrderId, u64)> {
         ledger_audit::read_price_book(&*self.engine).await.expect("memory answers")
     }
@@ -122,6 +133,17 @@ impl Stack {
             queues: Arc::new(NoQueues),
             request_id: "an audit".to_owned(),
         }
+    }
+}
+
+/// Numbers that are the same for the same seed.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    /// Returns a number below `end`.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % end
     }
 }
 

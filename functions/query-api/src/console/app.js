@@ -1,7 +1,7 @@
 // Moving between views.
 
 import { account as accountView } from "./account.js";
-import { askOtherTabs, isOperator, ownAccount, setToken, token } from "./api.js";
+import { askOtherTabs, claims, isOperator, ownAccount, setToken, token } from "./api.js";
 import { $, h } from "./dom.js";
 import { setZone } from "./numbers.js";
 import { operations } from "./operations.js";
@@ -29,6 +29,15 @@ function signIn(message) {
     h("p", { class: "quiet small" }, t("token_stays")))]];
 }
 
+/// Whether the token is for an operator or a member, as far as it can be read here; the API looks at it again.
+const isFor = () => isOperator() || Boolean(ownAccount());
+
+function refuse() {
+  const isReadable = Object.keys(claims()).length > 0;
+  setToken(null);
+  return signIn(isReadable ? t("token_for_nobody") : t("token_refused"));
+}
+
 /// A link with a token does not take the place of the session that is there without asking.
 function replaceSession(linked) {
   const use = () => { setToken(linked); location.hash = "#/"; show(); };
@@ -52,7 +61,6 @@ function parts() {
 async function pageFor(path) {
   if (!path) return problem(t("no_such_view"), location.hash, null);
   const [view, id, ...rest] = path;
-  const subject = id ?? ownAccount();
   if (view === "account" && id) {
     if (rest[0] === "statement") return statement(id);
     if (rest[0] === "tree") return tree(id);
@@ -60,8 +68,7 @@ async function pageFor(path) {
     return accountView(id);
   }
   if (!isOperator()) {
-    if (!subject) return problem(t("not_yours"), null, t("token_for_nobody"));
-    if (view === "") return accountView(subject);
+    if (view === "") return accountView(ownAccount());
     return problem(t("no_such_view"), view, null);
   }
   if (view === "order" && id) return order(id.replace(/^#/, ""));
@@ -86,7 +93,7 @@ export async function show() {
     if (linked && token() && token() !== linked) page = replaceSession(linked);
     else {
       if (linked) setToken(linked);
-      page = token() ? await pageFor(path) : signIn();
+      page = token() ? isFor() ? await pageFor(path) : refuse() : signIn();
     }
   } catch (error) {
     if (error.status === 401) page = signIn(error.message);
@@ -98,6 +105,7 @@ export async function show() {
   if (turn !== shown) return;
   document.title = page[0] + " · " + t("title");
   main.replaceChildren(...page[1].flat(Infinity).filter(Boolean));
+  main.dataset.view = location.hash;
   // A token that was refused is gone by now, and so is what it allowed to see.
   frame(path?.[0] ?? null);
   scrollTo(0, 0);

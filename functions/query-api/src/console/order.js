@@ -7,6 +7,7 @@ import { h, s } from "./dom.js";
 import { amount, date, decimal, instant, units, whole } from "./numbers.js";
 import { act, folded } from "./operations.js";
 import { accountLink, badge, counted, figures, heading, link, note, orderLink, panel, table } from "./parts.js";
+import { regionName } from "./regions.js";
 import { t } from "./texts.js";
 
 const glyphs = {
@@ -24,8 +25,8 @@ export async function order(number) {
   const explanation = distribution && (await get(own + "/explain")).explanation;
   return [t("order") + " " + number, [
     heading(t("adoption"), t("order") + " " + number, stateBadge(adoption.state), adoption.waiting && badge(t("change_waits"), "warn"), !source && badge(t("deleted_at_source"), "bad")),
-    hold && note("", h("strong", null, t("state_held"), ": "), hold.detail, hold.reason === "STATUS" && source && [" (", h("span", { class: "mono" }, source.status), ")"], ". ", hold.help),
-    adoption.waiting && note("", t("waits_until"), " ", instant(adoption.waiting.until), ". ", t("in_force_meanwhile")),
+    hold && note("", h("strong", null, t("state_held"), ": "), hold.detail, hold.reason === "STATUS" && source && [" (", h("span", { class: "mono" }, source.status), ")"], t("sentence_end"), hold.help),
+    adoption.waiting && note("", t("waits_until"), " ", instant(adoption.waiting.until), t("sentence_end"), t("in_force_meanwhile")),
     adoption.shadowed.length > 0 && note("", t("shadowed", adoption.shadowed.length)),
     refused.quarantined.length > 0 && note("bad", t("has_quarantined"), " ", h("a", { href: "#/quarantine" }, t("look"))),
     h("section", { class: "panel" }, figures(
@@ -38,13 +39,15 @@ export async function order(number) {
       distribution && [t("counts_from_to"), h("span", { class: "stack" }, date(distribution.effective_date), " – ", date(distribution.expire_date))],
       distribution && [t("rules_version"), String(distribution.version)],
       source && [t("status_at_source"), h("span", { class: "mono" }, source.status)],
-      source?.province_code && [t("kind_province"), source.province_code], source?.city_code && [t("kind_city"), source.city_code],
+      source?.province_code && [t("kind_province"), region("PROVINCE", source.province_code)], source?.city_code && [t("kind_city"), region("CITY", source.city_code)],
       source?.unreadable.length > 0 && [t("unreadable_columns"), source.unreadable.join(", ")])),
     distribution && panel(t("who_shares"), null, splitBar(t("who_shares"), shareParts(distribution.legs))),
     distribution && chain(distribution, explanation),
     adoption.last_entry && panel(t("last_entry"), null, lastEntry(adoption.last_entry)),
     mayOperate() && panel(t("repair"), t("repair_aside"), folded(t("repair"), act(t("repair"), () => ({ type: "repair", order_id: number }))))]];
 }
+
+const region = (kind, code) => [code, " ", regionName(`${kind}:${code}`) ?? ""];
 
 function unknown(number, refused) {
   return [heading(t("adoption"), t("order") + " " + number),
@@ -55,7 +58,7 @@ function unknown(number, refused) {
 
 function lastEntry(entry) {
   const { cause } = entry;
-  return h("p", null, badge(t("entry_" + entry.kind.toLowerCase())), " ", instant(entry.decided_at), " · ", t("page"), " ", whole(entry.page),
+  return h("p", null, badge(t("entry_" + entry.kind.toLowerCase())), " ", instant(entry.decided_at), " · ", t("page_n", entry.page),
     cause && cause.kind !== "ROW" && [" · ", t("cause_" + cause.kind.toLowerCase()), cause.order_id && [" ", orderLink(cause.order_id)], cause.account && [" ", accountLink(cause.account)], cause.version && " " + cause.version]);
 }
 

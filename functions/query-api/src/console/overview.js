@@ -40,10 +40,12 @@ export async function watchStatus() {
   watching = false;
 }
 
+/// A reason at the end of what is the matter shows its own adoptions alone.
+const reasonOf = ({ code, what }) => (code === "HELD" ? "/" + (/[A-Z]+(?:_[A-Z]+)*$/.exec(what)?.[0] ?? "") : "");
 const problems = (status) => (status.problems.length === 0 ? [empty(t("nothing_to_do"))] : status.problems.map((problem) =>
   h("div", { class: "problem" }, h("div", null, badge(t("severity_" + problem.severity.toLowerCase()), SEVERITY[problem.severity]), " ", problem.what,
     problem.since && [" ", h("span", { class: "quiet small" }, t("since"), " ", instant(problem.since))]),
-    h("div", { class: "next" }, problem.next, " ", WHERE[problem.code] && link("#/" + WHERE[problem.code], t("look"))))));
+    h("div", { class: "next" }, problem.next, " ", WHERE[problem.code] && link("#/" + WHERE[problem.code] + reasonOf(problem), t("look"))))));
 
 /// The last close, the last audit, and how far the source was read.
 function standing(status) {

@@ -14,10 +14,11 @@ const PROVINCES = {
   81: ["Hong Kong", "香港特别行政区"], 82: ["Macao", "澳门特别行政区"],
 };
 
-/// The name of the province that a system account's code is in; null where the code is none.
+/// The name of the province of a system account, in brackets where the account is of a city in it; null where the code is none.
 export function regionName(account) {
-  const code = /^(?:PROVINCE|CITY):(\d{2})\d{4}$/.exec(account)?.[1];
-  return PROVINCES[code]?.[language() === "zh" ? 1 : 0] ?? null;
+  const [, kind, code] = /^(PROVINCE|CITY):(\d{2})\d{4}$/.exec(account) ?? [];
+  const name = PROVINCES[code]?.[language() === "zh" ? 1 : 0];
+  return !name ? null : kind === "CITY" ? `(${name})` : name;
 }
 
 /// The system account of the province with this name, in either language; null where there is none.

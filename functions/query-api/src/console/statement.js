@@ -46,9 +46,9 @@ function balancePanel(id) {
 async function shown(id, page) {
   const period = { from: page.from, to: page.to };
   return [h("section", { class: "panel" }, figures([t("opening_balance"), amount(page.opening_balance), true], [t("became_effective"), amount(page.became_effective)],
-    [t("late_corrections"), amount(page.late_corrections)], [t("expired"), amount(page.expired)], [t("closing_balance"), amount(page.closing_balance), true], [t("lines"), whole(page.line_count)]),
+    [t("late_corrections"), amount(page.late_corrections)], [t("expired"), amount(page.expired)], [t("closing_balance"), amount(page.closing_balance), true]),
   download(t("save_csv"), `statement-${id}-${page.from}-${page.to}.csv`, () => getFile(path(id) + "/statement", { ...period, format: "csv" }))),
-  panel(t("lines"), `${page.from} – ${page.to}`, await growing({ title: t("lines"), path: path(id) + "/statement", name: "lines", begun: page, nothing: t("nothing_moved"),
+  panel([t("lines"), " ", h("span", { class: "quiet" }, whole(page.line_count))], `${page.from} – ${page.to}`, await growing({ title: t("lines"), path: path(id) + "/statement", name: "lines", begun: page, nothing: t("nothing_moved"),
     columns: [[t("date")], [t("movement")], [t("order")], [t("adopter"), "minor"], [t("because_of"), "minor"], [t("amount"), "r"]],
     row: (line) => [date(line.date), [badge(t("movement_" + line.movement.toLowerCase()), line.movement === "LATE" ? "warn" : ""),
       line.would_have_changed && h("div", { class: "small quiet" }, t("would_have_changed", line.would_have_changed.first_date, line.would_have_changed.last_date))],

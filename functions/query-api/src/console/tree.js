@@ -23,7 +23,7 @@ export async function tree(id) {
 }
 
 /// The ancestors, the root first, so that the way down reads from top to bottom.
-const above = (ancestors) => table(t("above"), [[t("tree_level"), "r narrow"], [t("account")], [t("unlocked"), "minor"], [t("talent_level"), "r"], ["", "r"]].filter((_, index) => index < 4 || isOperator()),
+const above = (ancestors) => table(t("above"), [[t("tree_level"), "r narrow"], [t("account")], [t("unlocked"), "minor"], [t("talent_level"), "r"], [t("genealogy"), "r"]].filter((_, index) => index < 4 || isOperator()),
   ancestors.toReversed().map((one) => [whole(one.level), accountLink(one.account), unlockWords(one), one.talent_level == null ? "–" : whole(one.talent_level),
     isOperator() && link(`#/account/${encodeURIComponent(one.account)}/tree`, t("from_here"))].filter((cell) => cell !== false)));
 
@@ -46,7 +46,7 @@ function search(root, below) {
       item.querySelector("a").focus();
     } catch (error) { said.replaceChildren(note("bad", error.message, " ", error.next ?? "")); }
   };
-  return [h("form", { class: "row", role: "search", onsubmit: submit }, h("label", { for: "tree-search" }, t("tree_search"), input), h("button", null, t("show"))), said];
+  return [h("form", { class: "row", onsubmit: submit }, h("label", { for: "tree-search" }, t("tree_search"), input), h("button", null, t("show"))), said];
 }
 
 /// The accounts on the way from the root to an account below it; null where it is not below.
@@ -69,7 +69,7 @@ async function branch(root, id, numbers, { isTop = false, from } = {}) {
     for (const child of page.referrals) list.append(node(root, child, numbers));
     cursor = page.next_cursor;
     if (cursor) list.append(more);
-    if (!list.children.length) list.append(h("li", { role: "none" }, empty(t("no_referrals"))));
+    if (!list.children.length) { list.removeAttribute("role"); list.removeAttribute("aria-label"); list.append(h("li", null, empty(t("no_referrals")))); }
     if (isTop && !list.querySelector("[tabindex='0']")) list.querySelector("[role=treeitem]")?.setAttribute("tabindex", "0");
   }
   /// Opens the nodes on the way down, and returns the last. Where a node is not on the page that is shown, the list begins at it.

@@ -14,7 +14,7 @@ function groups(name, counts, chosen, words) {
   const rows = Object.entries(counts).sort(([, one], [, other]) => other - one).map(([reason, count]) => [
     h("a", { href: `#/${name}/${encodeURIComponent(reason)}`, "aria-current": reason === chosen && "true" }, words(reason).title), whole(count), words(reason).means, words(reason).help]);
   return panel(t("by_reason"), chosen ? h("a", { href: "#/" + name }, t("show_all", all)) : t("click_a_reason"),
-    table(t("by_reason"), [[t("reason")], [t("count"), "r"], [t("meaning"), "minor"], [t("what_to_do")]], rows));
+    table(t("by_reason"), [[t("reason"), "name"], [t("count"), "r narrow"], [t("meaning"), "minor"], [t("what_to_do")]], rows));
 }
 
 export async function held(reason) {

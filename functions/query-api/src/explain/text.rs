@@ -12,7 +12,7 @@ impl AdoptionExplanation {
     /// Returns the explanation as lines of text.
     pub(crate) fn text(&self, language: Language) -> String {
         let mut text =
-            language.choose(format!("order {}: ", self.order_id), format!("订单 {}:", self.order_id));
+            language.choose(format!("order {}: ", self.order_id), format!("订单 {}：", self.order_id));
         text.push_str(&self.standing(language));
         text.push('\n');
         for leg in &self.legs {
@@ -40,10 +40,10 @@ impl AdoptionExplanation {
                 let adopter = self.adopter.as_ref().map(ToString::to_string).unwrap_or_default();
                 language.choose(
                     format!("{adopter} adopted, {total} are shared out"),
-                    format!("{adopter} 认种,共分配 {total}"),
+                    format!("{adopter} 认种，共分配 {total}"),
                 )
             }
-            ("HELD", _) => language.choose("held, nothing is shared out", "暂挂,未分配").to_owned(),
+            ("HELD", _) => language.choose("held, nothing is shared out", "暂挂，未分配").to_owned(),
             ("UNPRICED", _) => {
                 language.choose("it waits for its place in the price book", "等待确定价格").to_owned()
             }
@@ -59,7 +59,7 @@ impl AccountExplanation {
         let relation = relation_text(&self.relation, language);
         let mut text = language.choose(
             format!("order {order_id} and {account}: {relation}\n"),
-            format!("订单 {order_id} 与 {account}:{relation}\n"),
+            format!("订单 {order_id} 与 {account}：{relation}\n"),
         );
         if adoption.total.is_none() {
             let _ = writeln!(text, "{}", adoption.standing(language));
@@ -94,7 +94,7 @@ fn relation_text(relation: &Relation, language: Language) -> String {
         }
         Relation::BeyondLevels { level, levels } => language.choose(
             format!("ancestor {level} of the adopter, beyond the {levels} levels that take part"),
-            format!("认种人的第 {level} 级上线,超出参与分配的 {levels} 级"),
+            format!("认种人的第 {level} 级上线，超出参与分配的 {levels} 级"),
         ),
         Relation::NotAnAncestor => {
             language.choose("not an ancestor of the adopter", "不是认种人的上线").to_owned()
@@ -105,10 +105,10 @@ fn relation_text(relation: &Relation, language: Language) -> String {
         ),
         Relation::ChainUnknown { missing } => language.choose(
             format!("not known, because {missing} has no referral row"),
-            format!("未知:{missing} 没有推荐关系记录"),
+            format!("未知：{missing} 没有推荐关系记录"),
         ),
         Relation::Unknown => {
-            language.choose("not known, because the adopter is not", "未知:认种人未知").to_owned()
+            language.choose("not known, because the adopter is not", "未知：认种人未知").to_owned()
         }
     }
 }
@@ -124,7 +124,7 @@ fn leg_text(leg: &LegExplanation, language: Language) -> String {
     let mut text =
         format!("{name:<17} {:>20} {:<13} {because}", view.amount.to_string(), view.owner.to_string());
     if leg.outdated {
-        text.push_str(language.choose(" (a correction is on its way)", "(正在更正)"));
+        text.push_str(language.choose(" (a correction is on its way)", "（正在更正）"));
     }
     text
 }
@@ -136,7 +136,7 @@ fn because_text(leg: &LegExplanation, language: Language) -> String {
         Because::SystemShare => language.choose("a fixed share", "固定份额").to_owned(),
         Because::Rounding => language.choose("what rounding left over", "舍入余数").to_owned(),
         Because::Unlocked { unlocked } => {
-            language.choose("unlocked: it had ", "已解锁:有 ").to_owned()
+            language.choose("unlocked: it had ", "已解锁：有 ").to_owned()
                 + &count(*unlocked, is_level, language)
         }
         Because::NoAncestor { ancestors } => language.choose(
@@ -171,7 +171,7 @@ fn missing_text(missing: MissingView, language: Language) -> String {
         MissingView::OwnAdoption => language.choose("an adoption of its own", "本人认种").to_owned(),
         MissingView::DirectAdopters { needed, found } => language.choose(
             format!("{needed} direct adopters where it had {found}"),
-            format!("{needed} 名直推认种(当时 {found} 名)"),
+            format!("{needed} 名直推认种（当时 {found} 名）"),
         ),
     }
 }
@@ -183,7 +183,7 @@ fn ancestor_text(ancestor: &AncestorExplanation, language: Language) -> String {
             format!(
                 "ancestor {level} {account}: its facts are incomplete; they are completed when they decide"
             ),
-            format!("第 {level} 级上线 {account}:解锁数据不完整,用到时补全"),
+            format!("第 {level} 级上线 {account}：解锁数据不完整，用到时补全"),
         );
     };
     let (depth, tiers) = (unlock.level_depth, unlock.bonus_tiers);
@@ -198,7 +198,7 @@ fn ancestor_text(ancestor: &AncestorExplanation, language: Language) -> String {
         .map(|adopter| {
             let account = adopter.account.as_ref().map(ToString::to_string).unwrap_or_default();
             let order = &adopter.order_id;
-            language.choose(format!("{account} with order {order}"), format!("{account}(订单 {order})"))
+            language.choose(format!("{account} with order {order}"), format!("{account}（订单 {order}）"))
         })
         .collect();
     let direct = unlock.direct_adopters;
@@ -208,7 +208,7 @@ fn ancestor_text(ancestor: &AncestorExplanation, language: Language) -> String {
             if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) }
         ),
         format!(
-            "第 {level} 级上线 {account}:解锁 {depth} 级、{tiers} 档;{first};直推认种 {direct} 名{}",
+            "第 {level} 级上线 {account}：解锁 {depth} 级、{tiers} 档；{first}；直推认种 {direct} 名{}",
             if named.is_empty() { String::new() } else { format!(":{}", named.join("、")) }
         ),
     )

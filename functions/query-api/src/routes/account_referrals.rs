@@ -19,7 +19,7 @@ use store::{snapshots, talent};
 use crate::access::Access;
 use crate::account;
 use crate::answer::Answer;
-use crate::problem::Problem;
+use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
 use crate::view::order_text;
@@ -66,13 +66,12 @@ struct ReferralView {
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let own: AccountSequence = request.path("account")?;
-    let (limit, start) = (request.limit()?, request.place::<Place>()?.unwrap_or_default());
+    let (limit, mut start) = (request.limit()?, request.place::<Place>()?.unwrap_or_default());
     let (_, position) = account::known(request, &Owner::User(own.clone())).await?;
     let above = below(request, own).await?;
-    let start = match from(request)? {
-        Some(first) if start == Place::default() => Place::at(request, &above, &first).await?,
-        _ => start,
-    };
+    if let Some(first) = from(request)? {
+        start = start.or_at(request, &above, first).await?;
+    }
     let mut page = start.page(request, &above, limit + 1).await?;
     let more = page.len() > limit;
     page.truncate(limit);
@@ -172,15 +171,19 @@ impl Place {
         Self { number: number + 1, before: request.member().is_none().then(|| account.clone()) }
     }
 
-    /// Returns the place of the first direct referral that does not come before this account.
-    async fn at(
+    /// Returns this place; where it is the first, the one of `first`, or where that would stand.
+    async fn or_at(
+        self,
         request: &Request<'_>,
         above: &AccountSequence,
-        first: &AccountSequence,
+        first: AccountSequence,
     ) -> Result<Self, Problem> {
+        if self != Self::default() {
+            return Ok(self);
+        }
         let children = heads::children(request.engine(), above).await?;
-        let before = children.range(..first.clone());
-        Ok(Self { number: before.clone().count(), before: before.last().cloned() })
+        let passed = children.range(..first);
+        Ok(Self { number: passed.clone().count(), before: passed.last().cloned() })
     }
 
     /// Returns the direct referrals from this place on, each with its number.
@@ -193,9 +196,9 @@ impl Place {
         if self.before.is_some() && request.member().is_some() {
             return Err(Problem::InvalidCursor);
         }
+        let Some(_) = self.number.checked_add(count) else { return Err(Problem::InvalidCursor) };
         let passed = if self.before.is_some() { 0 } else { self.number };
-        let children =
-            first_children(request, above, self.before.clone(), passed.saturating_add(count)).await?;
+        let children = first_children(request, above, self.before.clone(), passed + count).await?;
         Ok((self.number..).zip(children.into_iter().skip(passed)).collect())
     }
 }
@@ -250,16 +253,17 @@ async fn below(request: &Request<'_>, own: AccountSequence) -> Result<AccountSeq
     if numbers.len() > DEPTH_MAX {
         return Err(expected());
     }
+    let unknown = || Problem::Unknown(Subject::Account, path.clone());
     let mut account = own;
     for number in numbers {
         let children = first_children(request, &account, None, number.saturating_add(1)).await?;
-        let child = children.into_iter().nth(number).ok_or_else(expected)?;
+        let child = children.into_iter().nth(number).ok_or_else(unknown)?;
         let mut heads: BTreeMap<Owner, At<AccountHead>> =
             heads::accounts(request.engine(), vec![Owner::User(child.clone())]).await?;
         let head = heads.remove(&Owner::User(child.clone())).unwrap_or_default().head;
         // What is not below the own account now is not shown.
         if head.node.link().referrer() != Some(&account) {
-            return Err(expected());
+            return Err(unknown());
         }
         account = child;
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::heads::{AdoptionHead, AdoptionState};
+use domain::log::HoldReason;
 use domain::{AdoptionRow, Amount, Column, OrderId};
 use serde::Serialize;
 use store::heads::{self, At};
@@ -53,7 +54,7 @@ struct HeldView {
     since: chrono::DateTime<chrono::Utc>,
     /// The primary key and the table of the row that counts.
     row_key: Option<String>,
-    /// What it would be posted with; absent where the row has no price of its own, or its terms cannot be read.
+    /// What it would be posted with; absent where its terms are invalid, or the row has no price of its own.
     amount: Option<Amount>,
     source: Option<SourceView>,
 }
@@ -124,7 +125,7 @@ fn view(request: &Request<'_>, listed: &HeldAdoption, head: &AdoptionHead) -> He
         }),
         since: instant(listed.since_ms),
         row_key: head.rows.last_key_value().map(|(key, _)| key.to_string()),
-        amount: head.row().and_then(amount),
+        amount: head.row().filter(|_| !matches!(reason, HoldReason::InvalidTerms(_))).and_then(amount),
         source: head.row().map(SourceView::from),
     }
 }

@@ -28,13 +28,20 @@ impl Trouble {
     /// Returns what is the matter.
     pub(super) fn what(&self, language: Language) -> String {
         match self {
-            Self::SourceBehind { partition, .. } => language.choose(
-                format!("{partition} is not known to be read to the present"),
-                format!("{partition} 尚未读到最新"),
+            Self::SourceBehind { source, partitions, .. } => language.choose(
+                format!(
+                    "{partitions} {} not known to be read to the present",
+                    if *partitions == 1 {
+                        format!("partition of {source} is")
+                    } else {
+                        format!("partitions of {source} are")
+                    }
+                ),
+                format!("{source} 有 {partitions} 个分区尚未读到最新"),
             ),
             Self::SnapshotGoesOn { partitions } => language.choose(
                 format!("the source's snapshot is being read in {partitions} partitions"),
-                format!("正在读取来源快照({partitions} 个分区)"),
+                format!("正在读取来源快照（{partitions} 个分区）"),
             ),
             Self::CloseOverdue { waits_for, .. } => {
                 let reasons = waits_for.join("; ");
@@ -43,13 +50,13 @@ impl Trouble {
                 } else {
                     language.choose(
                         format!("a date is not closed; it waits for {reasons}"),
-                        format!("有日期尚未关账,正在等待:{reasons}"),
+                        format!("有日期尚未关账，正在等待：{reasons}"),
                     )
                 }
             }
             Self::CloseSuspicious { date, message } => language.choose(
                 format!("the guard stops the close of {date}: {message}"),
-                format!("{date} 的关账被警戒拦下:{message}"),
+                format!("{date} 的关账被警戒拦下：{message}"),
             ),
             Self::Brake { waiting } => language.choose(
                 format!("the brake holds back changes of {waiting} adoptions"),
@@ -74,7 +81,7 @@ impl Trouble {
                 .choose(format!("the audit found {count} differences"), format!("审计发现 {count} 处差异")),
             Self::Held { reason, count } => language.choose(
                 format!("{count} {} held: {reason}", plural(*count, "adoption is", "adoptions are")),
-                format!("{count} 笔认种暂挂:{reason}"),
+                format!("{count} 笔认种暂挂：{reason}"),
             ),
             Self::Quarantined { count } => language.choose(
                 format!("{count} {} in quarantine", plural(*count, "record is", "records are")),
@@ -92,10 +99,10 @@ impl Trouble {
         match self {
             Self::SourceBehind { .. } => language.choose(
                 "Look at the connector and the trigger; retire the source if it was replaced.",
-                "请检查连接器和触发器;若来源已更换,请退役旧来源。",
+                "请检查连接器和触发器；若来源已更换，请退役旧来源。",
             ),
             Self::SnapshotGoesOn { .. } => {
-                language.choose("Nothing: prices and closes wait for it.", "无需处理:定价和关账会等待。")
+                language.choose("Nothing: prices and closes wait for it.", "无需处理：定价和关账会等待。")
             }
             Self::CloseOverdue { .. } => language.choose(
                 "Take away what the close waits for; it goes on by itself.",
@@ -103,15 +110,15 @@ impl Trouble {
             ),
             Self::CloseSuspicious { .. } => language.choose(
                 "Compare with the source; let the close go, or correct the source.",
-                "请与来源核对;放行关账,或改正来源。",
+                "请与来源核对；放行关账，或改正来源。",
             ),
             Self::Brake { .. } => language.choose(
                 "See what waits; let it go, or restore the rows at the source.",
-                "请查看等待的变更;放行,或在来源恢复数据。",
+                "请查看等待的变更；放行，或在来源恢复数据。",
             ),
             Self::Truncated { .. } => language.choose(
                 "See what waits; let it go, or restore the table at the source.",
-                "请查看等待项;放行,或在来源恢复该表。",
+                "请查看等待项；放行，或在来源恢复该表。",
             ),
             Self::Paused { .. } => {
                 language.choose("Resume it when the reason is gone.", "原因消除后请恢复。")
@@ -120,16 +127,20 @@ impl Trouble {
                 language.choose("Look at the errors of ledger-stream.", "请查看 ledger-stream 的错误日志。")
             }
             Self::CorrectionGoesOn { .. } => {
-                language.choose("See how far it is; posting goes on meanwhile.", "请查看进度;期间照常分配。")
+                language.choose("See how far it is; posting goes on meanwhile.", "请查看进度；期间照常分配。")
             }
             Self::AuditDifferences { .. } => language.choose(
                 "Read the audit's report, which names each; repair what it names.",
-                "请阅读审计报告(逐一列出差异),并修复所列内容。",
+                "请阅读审计报告（逐一列出差异）,并修复所列内容。",
             ),
-            Self::Held { .. } => language
-                .choose("Open the list; each entry says what would help.", "请打开列表;每笔都写明如何处理。"),
-            Self::Quarantined { .. } => language
-                .choose("Open the list; each reason says what to do.", "请打开列表;每个原因都写明如何处理。"),
+            Self::Held { .. } => language.choose(
+                "Open the list; each entry says what would help.",
+                "请打开列表；每笔都写明如何处理。",
+            ),
+            Self::Quarantined { .. } => language.choose(
+                "Open the list; each reason says what to do.",
+                "请打开列表；每个原因都写明如何处理。",
+            ),
             Self::Ambiguous { .. } => {
                 language.choose("Reconcile with the source's tables.", "请与来源的表核对。")
             }
@@ -159,7 +170,7 @@ mod tests {
         let date = domain::BusinessDate::new(2026, 2, 1).expect("a date");
         let since = instant(0);
         let troubles = [
-            Trouble::SourceBehind { partition: "kafka orders-0".to_owned(), read_through: None },
+            Trouble::SourceBehind { source: "kafka".to_owned(), partitions: 1, read_through: None },
             Trouble::SnapshotGoesOn { partitions: 1 },
             Trouble::CloseOverdue { since, waits_for: Vec::new() },
             Trouble::CloseOverdue { since, waits_for: vec!["PAUSED".to_owned()] },

@@ -129,10 +129,10 @@ fn help(reason: &HoldReason, language: Language) -> &'static str {
         ),
         HoldReason::InvalidTerms(_) => language.choose(
             "Correct the column at the source, or the profile's name for it.",
-            "请在来源改正该列,或改正配置中的列名。",
+            "请在来源改正该列，或改正配置中的列名。",
         ),
         HoldReason::NotYet => {
-            language.choose("Nothing: it is posted when its date has come.", "无需处理:到期即分配。")
+            language.choose("Nothing: it is posted when its date has come.", "无需处理：到期即分配。")
         }
         HoldReason::PostingPaused => {
             language.choose("Resume posting: it is posted then.", "恢复分配后即处理。")
@@ -146,7 +146,7 @@ fn help(reason: &HoldReason, language: Language) -> &'static str {
         }
         HoldReason::AccountUnreadable(_) => language.choose(
             "Rebuild the account's head from the log; ask for a repair of this order then.",
-            "请由日志重建该账户,然后对该订单执行修复。",
+            "请由日志重建该账户，然后对该订单执行修复。",
         ),
     }
 }

@@ -51,7 +51,7 @@ impl NewMessage {
         self.body.len() + self.attributes.iter().map(attribute_bytes).sum::<usize>()
     }
 
-    /// Whether a queue with these settings accepts the message.
+    /// Returns whether a queue with these settings accepts the message.
     pub(crate) fn check(&self, settings: &QueueSettings) -> Result<(), QueueError> {
         if self.body.is_empty() {
             return Err(QueueError::MissingParameter { name: "MessageBody" });

@@ -293,7 +293,7 @@ impl Queues {
     /// The queues in which messages may have become receivable since the last call, other than by
     /// time, and those that are gone.
     ///
-    /// A receive stirs nothing in its own queue: whoever waits there has looked again since the
+    /// A receive wakes nothing in its own queue: each receive that waits there has looked again since the
     /// messages became receivable, or is about to, and finds out when they come back.
     pub(crate) fn take_stirred(&mut self) -> BTreeSet<QueueName> {
         mem::take(&mut self.stirred)

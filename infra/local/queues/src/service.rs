@@ -115,7 +115,7 @@ impl QueueService {
         name.url(self.address)
     }
 
-    /// Does something with the queues while nobody else does, and wakes whoever waits for what it changed.
+    /// Changes or reads the queues while no other call does, and wakes the receives that wait for what it changed.
     pub(crate) fn with_queues<R>(&self, act: impl FnOnce(&mut Queues, u64) -> R) -> R {
         let mut state = self.state.lock().expect("nothing panics while it holds the queues");
         let result = act(&mut state.queues, self.clock.now_ms());

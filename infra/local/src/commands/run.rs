@@ -5,7 +5,8 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::show;
-use crate::arguments::Run;
+use crate::arguments::{Run, RunOptions};
+use crate::capture::Capture;
 use crate::gateway::Gateway;
 use crate::incident::Incident;
 use crate::stack::Stack;
@@ -13,6 +14,8 @@ use crate::summary::{Summary, posted};
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
 use crate::triggers::Closing;
 use crate::{asked, close, http, replay};
+
+const REASON_OF_CLOSE: &str = "run --as-of, with an operator's token for the console";
 
 /// Replays captures if the ledger is empty, and serves it until Ctrl-C.
 pub(super) async fn run(arguments: Run) -> Result<()> {
@@ -31,14 +34,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
     let server = http::serve(listener, Arc::new(gateway));
     let work = async {
         let is_empty = store::progress::read(stack.engine()).await?.is_empty();
-        if let Some(directory) = &options.ledger.data {
-            asked::take_in(&stack, directory).await?;
-            if options.as_of.is_none() {
-                let replayed = if is_empty { replay::in_words(&captures) } else { "went on".to_owned() };
-                let text = format!("{replayed}, and issued an operator's token for the console");
-                asked::note(&stack, "asked for on the command line", text).await?;
-            }
-        }
+        note(&stack, options, is_empty.then_some(captures.as_slice())).await?;
         if is_empty {
             let before = posted(&stack).await?;
             let elapsed = replay::replay(&stack, &captures).await?;
@@ -48,10 +44,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
             stack.settle().await?;
         }
         if let Some(date) = options.as_of {
-            show(
-                &close::close_until(&stack, date, "run --as-of, with an operator's token for the console")
-                    .await?,
-            )?;
+            show(&close::close_until(&stack, date, REASON_OF_CLOSE).await?)?;
         }
         if let Some(incident) = Incident::read(&stack, &captures).await? {
             show(&incident.shown_at(&format!("http://{address}")))?;
@@ -84,4 +77,16 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Has the operators' log of a kept ledger say what this command does. With a date, the close says it.
+async fn note(stack: &Stack, options: &RunOptions, replayed: Option<&[Capture]>) -> Result<()> {
+    let Some(directory) = &options.ledger.data else { return Ok(()) };
+    asked::take_in(stack, directory).await?;
+    if options.as_of.is_some() {
+        return Ok(());
+    }
+    let replayed = replayed.map_or_else(|| "went on".to_owned(), replay::in_words);
+    let text = format!("{replayed}, and issued an operator's token for the console");
+    asked::note(stack, "asked for on the command line", text).await
 }

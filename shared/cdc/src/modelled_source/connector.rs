@@ -97,7 +97,7 @@ impl Chunk {
         self.rows = Some(database.rows(self.table));
     }
 
-    /// Whether the rows were read.
+    /// Returns whether the rows were read.
     #[must_use]
     pub fn is_read(&self) -> bool {
         self.rows.is_some()

@@ -113,7 +113,8 @@ impl Table {
     }
 
     /// The columns that make a row's key, where that is not the message key.
-    pub(crate) fn key(&self) -> &Columns {
+    #[must_use]
+    pub fn key(&self) -> &Columns {
         &self.identity().key
     }
 
@@ -123,7 +124,8 @@ impl Table {
     }
 
     /// The topic whose rows these are, if it is another one.
-    pub(crate) fn rows_of(&self) -> Option<&str> {
+    #[must_use]
+    pub fn rows_of(&self) -> Option<&str> {
         self.identity().rows_of.as_deref()
     }
 
@@ -135,8 +137,18 @@ impl Table {
         }
     }
 
+    /// What the source may call the table whose rows this topic carries.
+    #[must_use]
+    pub fn source_names(&self, topic: &str) -> Vec<SourceName> {
+        match self.source_tables() {
+            [] => vec![SourceName::of_topic(topic)],
+            names => names.to_vec(),
+        }
+    }
+
     /// Each column that is read, with its names.
-    pub(crate) fn columns(&self) -> Vec<(Column, &Columns)> {
+    #[must_use]
+    pub fn columns(&self) -> Vec<(Column, &Columns)> {
         match self {
             Self::Users { columns, .. } => vec![
                 (Column::Account, &columns.account),
@@ -188,7 +200,19 @@ impl SourceName {
         Self { schema: schema.map(str::to_owned), table }
     }
 
-    /// Whether a row may be of this table, as far as its message says.
+    /// The schema, unless any will do.
+    #[must_use]
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// The table's name in its schema.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Returns whether a row may be of this table, as far as its message says.
     pub(crate) fn matches(&self, schema: Option<&str>, table: Option<&str>) -> bool {
         let same = |named: &str, said: Option<&str>| said.is_none_or(|said| said == named);
         same(&self.table, table) && self.schema.as_deref().is_none_or(|named| same(named, schema))
@@ -306,7 +330,7 @@ impl Columns {
         Self(names.map(str::to_owned).into())
     }
 
-    /// Whether there is no name.
+    /// Returns whether there is no name.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::heads::Totals;
+use crate::heads::{SumKey, Totals};
 use crate::log::HoldReason;
 use crate::{AccountSequence, OrderId, Owner, Posting};
 
@@ -49,6 +49,31 @@ pub enum Difference {
         /// The account.
         account: AccountSequence,
     },
+    /// The stored head of an account is missing, or cannot be read.
+    AccountHead {
+        /// Whose.
+        owner: Owner,
+    },
+    /// The stored sum of trees is not what the log says, or is missing.
+    TreeSum {
+        /// Its level and prefix.
+        key: SumKey,
+    },
+    /// The list of held adoptions does not say of an order what the log says.
+    HeldList {
+        /// The order.
+        order: OrderId,
+    },
+    /// The list of the accounts that ever had this referrer lacks one.
+    ChildrenList {
+        /// The referrer.
+        referrer: AccountSequence,
+    },
+    /// The list of system accounts lacks one.
+    SystemAccountList {
+        /// Which one.
+        owner: Owner,
+    },
 }
 
 /// What an owner has in all.
@@ -85,7 +110,30 @@ impl Difference {
             | Self::UnlockFacts { .. }
             | Self::Lines { .. }
             | Self::AdoptionHead { .. }
-            | Self::Upline { .. } => None,
+            | Self::Upline { .. }
+            | Self::AccountHead { .. }
+            | Self::TreeSum { .. }
+            | Self::HeldList { .. }
+            | Self::ChildrenList { .. }
+            | Self::SystemAccountList { .. } => None,
+        }
+    }
+
+    /// Returns what the difference is about: an order, an account or a sum.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Adoption { order, .. }
+            | Self::EligibleTrees { order, .. }
+            | Self::AdoptionHead { order }
+            | Self::HeldList { order } => format!("order {order}"),
+            Self::Totals(difference) => difference.owner.to_string(),
+            Self::Lines { owner } | Self::AccountHead { owner } | Self::SystemAccountList { owner } => {
+                owner.to_string()
+            }
+            Self::UnlockFacts { account } | Self::Upline { account } => account.to_string(),
+            Self::ChildrenList { referrer } => referrer.to_string(),
+            Self::TreeSum { key: (level, prefix) } => format!("trees at level {level}, prefix {prefix:x}"),
         }
     }
 
@@ -100,6 +148,11 @@ impl Difference {
             Self::Lines { .. } => "LINES",
             Self::AdoptionHead { .. } => "ADOPTION_HEAD",
             Self::Upline { .. } => "UPLINE",
+            Self::AccountHead { .. } => "ACCOUNT_HEAD",
+            Self::TreeSum { .. } => "TREE_SUM",
+            Self::HeldList { .. } => "HELD_LIST",
+            Self::ChildrenList { .. } => "CHILDREN_LIST",
+            Self::SystemAccountList { .. } => "SYSTEM_ACCOUNT_LIST",
         }
     }
 }

@@ -11,6 +11,8 @@ pub(super) struct Facts {
     of_person: Vec<UnlockFacts>,
     /// The first orders of all direct referrals, as far as they adopted, by referrer.
     direct: Vec<(Person, OrderId)>,
+    /// What each account has that was named only after the facts were gathered.
+    nothing: UnlockFacts,
 }
 
 impl Facts {
@@ -39,11 +41,11 @@ impl Facts {
             }
             of_person.push(facts);
         }
-        Self { of_person, direct }
+        Self { of_person, direct, nothing: UnlockFacts::default() }
     }
 
     pub(super) fn at(&self, person: Person) -> &UnlockFacts {
-        &self.of_person[person as usize]
+        self.of_person.get(person as usize).unwrap_or(&self.nothing)
     }
 
     /// Returns whether facts that stand say the same. They may keep fewer orders, of which all are the smallest.

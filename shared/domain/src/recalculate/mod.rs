@@ -166,13 +166,41 @@ impl Recalculation {
         }
     }
 
-    /// Returns the owners that have anything, and every order that is known.
+    /// Returns the owners that have anything, a place in the forest or an unlock fact, and every order that is known.
     #[must_use]
     pub fn touched(&self, compared: &Compared) -> (Vec<Owner>, Vec<OrderId>) {
         let orders = self.adoptions.iter().map(|adoption| adoption.order).collect();
-        let mut owners = compared.totals.owners(&self.names);
-        owners.retain(|owner| self.expected_totals(compared, owner) != Totals::default());
-        (owners, orders)
+        let accounts = self.names.people.names().iter().cloned().map(Owner::User);
+        let system = compared.totals.owners(&self.names).into_iter();
+        let system = system.filter(|owner| matches!(owner, Owner::System(_)));
+        let owners = accounts.chain(system).filter(|owner| self.has_anything(compared, owner));
+        (owners.collect(), orders)
+    }
+
+    /// Returns whether an owner has anything, a place in the forest or an unlock fact.
+    #[must_use]
+    pub fn has_anything(&self, compared: &Compared, owner: &Owner) -> bool {
+        let hangs_or_unlocks = match owner {
+            Owner::System(_) => false,
+            Owner::User(account) => self.names.people.find(account).is_some_and(|person| {
+                self.names.people.at(person).hangs != people::Hangs::Missing
+                    || !compared.facts.agrees(person, &UnlockFacts::default())
+            }),
+        };
+        hangs_or_unlocks || self.expected_totals(compared, owner) != Totals::default()
+    }
+
+    /// Returns whether an order is held as things stand.
+    #[must_use]
+    pub fn is_held(&self, order: OrderId) -> bool {
+        self.places.get(&order).is_some_and(|place| matches!(self.adoptions[*place].stands, Stands::Held(_)))
+    }
+
+    /// Returns every order that is held as things stand.
+    #[must_use]
+    pub fn held(&self) -> Vec<OrderId> {
+        let held = self.adoptions.iter().filter(|adoption| matches!(adoption.stands, Stands::Held(_)));
+        held.map(|adoption| adoption.order).collect()
     }
 
     /// Returns whether anything is known of an order.

@@ -58,6 +58,10 @@ impl People {
         &self.names[person as usize]
     }
 
+    pub(super) fn names(&self) -> &[AccountSequence] {
+        &self.names
+    }
+
     pub(super) fn at(&self, person: Person) -> &KnownPerson {
         &self.known[person as usize]
     }

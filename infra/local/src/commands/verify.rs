@@ -1,0 +1,61 @@
+//! `contribution verify`.
+
+use std::fs::File;
+use std::io::BufReader;
+
+use anyhow::{Context as _, Result};
+use domain::log::PageHash;
+use serde_json::json;
+use verify::Head;
+
+use super::show;
+use crate::arguments::Verify;
+
+/// Checks an export, and shows what it is worth.
+pub(super) fn verify(arguments: &Verify) -> Result<()> {
+    let kept = arguments.head.as_deref().map(head).transpose()?;
+    let path = &arguments.export;
+    let file = File::open(path).with_context(|| format!("cannot read the export {}", path.display()))?;
+    let verified = ::verify::verify(BufReader::new(file), kept)
+        .with_context(|| format!("{} is refused", path.display()))?;
+    let head = format!("{}:{}", verified.head.position, verified.head.hash);
+    if arguments.json {
+        return show(&json!({
+            "verified": true,
+            "head": head,
+            "entries": verified.entries,
+            "posted": verified.posted,
+            "digest": verified.digest,
+        }));
+    }
+    show(&format!(
+        "verified: {} pages, {} entries, {} adoptions posted\nstate digest  {}\nhead          {head}\n\
+         Keep the head: a later export that is checked with --head {head} is refused if anything up to there changed.",
+        verified.head.position, verified.entries, verified.posted, verified.digest
+    ))
+}
+
+fn head(text: &str) -> Result<Head> {
+    let parts = text.split_once(':');
+    let head = parts.and_then(|(position, hash)| {
+        Some(Head { position: position.parse().ok()?, hash: PageHash::from_hex(hash)? })
+    });
+    head.with_context(|| {
+        format!("{text} is no head: it is what `verify` printed, <position>:<64 hexadecimal digits>")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_a_position_and_a_hash() {
+        let hash = "0f".repeat(32);
+        let parsed = head(&format!("12:{hash}")).unwrap();
+        assert_eq!((parsed.position, parsed.hash.to_string()), (12, hash));
+        for wrong in ["12", "12:", "x:0f", "12:0g"] {
+            assert!(head(wrong).unwrap_err().to_string().contains("is no head"), "{wrong}");
+        }
+    }
+}
