@@ -32,6 +32,7 @@ use crate::outcome::Outcome;
 /// # Errors
 ///
 /// It says which storage call failed. What was stored is announced when the same changes are taken in again.
+#[must_use]
 pub fn take_in<'a>(
     context: &'a Context,
     profile: &'a cdc::Profile,

@@ -63,18 +63,17 @@ pub(crate) fn compare_adoption(
     };
     let was_booked = !earlier.is_empty();
     for leg in legs {
-        match earlier.remove(&leg.slot) {
-            Some(earlier) => found.compare(ours, booked, leg, earlier)?,
-            None => {
-                let reason = match (&leg.recipient, leg.slot) {
-                    _ if !was_booked => Reason::NotBooked,
-                    (Recipient::Unallocated(Unallocated::NoAncestor), _) => Reason::ChainEnd,
-                    (_, Slot::Rounding) => Reason::Rounding,
-                    _ => Reason::PartMissing,
-                };
-                found.add(leg.slot, &leg.recipient.owner(), leg.amount, reason, None);
-            }
+        if let Some(earlier) = earlier.remove(&leg.slot) {
+            found.compare(ours, booked, leg, earlier)?;
+            continue;
         }
+        let reason = match (&leg.recipient, leg.slot) {
+            _ if !was_booked => Reason::NotBooked,
+            (Recipient::Unallocated(Unallocated::NoAncestor), _) => Reason::ChainEnd,
+            (_, Slot::Rounding) => Reason::Rounding,
+            _ => Reason::PartMissing,
+        };
+        found.add(leg.slot, &leg.recipient.owner(), leg.amount, reason, None);
     }
     // Parts that are zero by the rules.
     for leg in earlier.into_values() {

@@ -123,7 +123,8 @@ fn mining(page: &mut String, dates: &[MiningDate]) {
 }
 
 fn row(name: &str, cells: &[String]) -> String {
-    let cells: String = cells.iter().map(|cell| format!("<td class=n>{}</td>", escaped(cell))).collect();
+    let cells: Vec<String> = cells.iter().map(|cell| format!("<td class=n>{}</td>", escaped(cell))).collect();
+    let cells = cells.concat();
     format!("<tr><td>{}</td>{cells}</tr>", escaped(name))
 }
 

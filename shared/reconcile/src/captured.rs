@@ -18,6 +18,7 @@ use crate::source::Moment;
 /// are not compared.
 ///
 /// A row that the ledger knows a later version of is counted as caught up: the capture is older than it.
+#[must_use]
 pub fn reconcile_with_capture<'a>(
     records: &'a [CapturedRecord],
     ledger: Ledger<'a>,

@@ -2,6 +2,8 @@
 //!
 //! Each reads at most a page of rows, in the order of the key's index.
 
+use std::fmt::Write as _;
+
 use cdc::Column;
 
 use crate::layout::{KeyKind, Layout, LayoutColumn, ValueKind};
@@ -55,7 +57,8 @@ pub fn fingerprints(layout: &Layout, has_after: bool, has_through: bool, page_ro
 /// Asks for the rows with the keys in the list `$1`.
 #[must_use]
 pub fn rows(layout: &Layout) -> String {
-    let values: String = layout.columns.iter().map(|column| format!(", {}", plain(column))).collect();
+    let values: Vec<String> = layout.columns.iter().map(|column| format!(", {}", plain(column))).collect();
+    let values = values.concat();
     let key = quoted(&layout.key);
     format!(
         "SELECT {key}::text{values} FROM {} WHERE {key} = ANY($1::text[]::{}[])",
@@ -99,7 +102,8 @@ fn written(layout: &Layout) -> String {
             [value] => value.clone(),
             values => format!("coalesce({})", values.join(", ")),
         };
-        text.push_str(&format!(" || ';' || coalesce(length({value}) || '=' || {value}, '-')"));
+        write!(text, " || ';' || coalesce(length({value}) || '=' || {value}, '-')")
+            .expect("a string takes any text");
     }
     text
 }

@@ -45,7 +45,7 @@ impl Table {
         self.trees.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fingerprint(&self, layout: &Layout, order: i64, trees: u32) -> i64 {
+    fn fingerprint(layout: &Layout, order: i64, trees: u32) -> i64 {
         let row = source_row(order, trees);
         let image = image(&Profile::built_in(), layout, &row, Moment::default()).expect("a row");
         fingerprint(&row.key, &said(&image), &layout.compared)
@@ -120,7 +120,10 @@ impl Source for Table {
         let buckets = rows.chunks(BUCKET_ROWS).take(PAGE_BUCKETS).map(|rows| Bucket {
             last: rows.last().expect("no chunk is empty").0.to_string(),
             rows: rows.len() as u64,
-            sum: rows.iter().map(|(order, trees)| i128::from(self.fingerprint(layout, *order, *trees))).sum(),
+            sum: rows
+                .iter()
+                .map(|(order, trees)| i128::from(Self::fingerprint(layout, *order, *trees)))
+                .sum(),
         });
         let buckets = buckets.collect();
         Box::pin(async { Ok(buckets) })
@@ -135,7 +138,7 @@ impl Source for Table {
         let through: i64 = through.map_or(i64::MAX, |through| through.parse().expect("a number"));
         let rows = self.after(after).into_iter().filter(|(order, _)| *order <= through);
         let rows =
-            rows.map(|(order, trees)| (order.to_string(), self.fingerprint(layout, order, trees))).collect();
+            rows.map(|(order, trees)| (order.to_string(), Self::fingerprint(layout, order, trees))).collect();
         Box::pin(async { Ok(rows) })
     }
 

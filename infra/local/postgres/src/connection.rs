@@ -153,12 +153,9 @@ fn texts(row: &Row) -> Result<Vec<Option<String>>, tokio_postgres::Error> {
 
 /// Returns an error with what the server said, which the client's own text leaves out.
 fn message(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(said) => said.message().to_owned(),
-        None => {
-            let cause =
-                std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("{error}{cause}")
-        }
+    if let Some(said) = error.as_db_error() {
+        return said.message().to_owned();
     }
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}")
 }

@@ -44,9 +44,8 @@ pub async fn read_earlier_service(
     let mut earlier = EarlierService::default();
     let columns = "account_sequence, total_contribution::text";
     for row in tables.all("contribution_accounts", columns).await? {
-        let account = match owner(row.text(0)) {
-            Some(Owner::User(account)) => account,
-            _ => return Err(row.wrong("account_sequence", 0)),
+        let Some(Owner::User(account)) = owner(row.text(0)) else {
+            return Err(row.wrong("account_sequence", 0));
         };
         let total = amount(row.text(1)).ok_or_else(|| row.wrong("total_contribution", 1))?;
         earlier.accounts.insert(account, total);
