@@ -1,4 +1,4 @@
-# Bonus tier three opens with three direct adopters instead of four. It needs no crate but `domain`.
+# Bonus tier three opens with three direct adopters instead of four. It needs `domain`, and the oracle that its tests compare with.
 title="change a rule: a threshold of the bonus tiers"
 test=(cargo test --quiet -p domain --lib --
     direct_adopters_unlock_by_the_steps_of_the_rules

@@ -6,6 +6,10 @@
 //!
 //! The order of writes matters: rows, then the announcement, then the progress of the partitions. So progress never
 //! says that something was read which the decider cannot find.
+//!
+//! - Reads: `Source`.
+//! - Writes: `Source` (rows, users, progress, announcements, quarantine).
+//! - Sends to: `DecisionsQueue`.
 
 mod announce;
 mod batch;

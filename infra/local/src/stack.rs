@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use local_tables::SqliteEngine;
 use runtime::{Clock, Function, FunctionError, Settings, SystemClock, Variables};
 use serde_json::Value;

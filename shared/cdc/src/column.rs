@@ -48,7 +48,7 @@ impl Column {
         (Self::LastActivity, 'l', "last_activity"),
     ];
 
-    /// The name that the profile has for it.
+    /// Returns the name that the profile has for it.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.entry().2
@@ -169,7 +169,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// What was expected, to complete "the column is not".
+    /// Returns what was expected, to complete "the column is not".
     #[must_use]
     pub fn expected(self) -> &'static str {
         match self {
@@ -205,7 +205,7 @@ pub enum Reading<T> {
 }
 
 impl<T> Reading<T> {
-    /// The value, if there is a readable one.
+    /// Returns the value, if there is a readable one.
     #[must_use]
     pub fn value(&self) -> Option<&T> {
         if let Self::Value(value) = self { Some(value) } else { None }
@@ -238,7 +238,7 @@ impl<T> Reading<T> {
         }
     }
 
-    /// The same with another kind of value.
+    /// Returns the same with another kind of value.
     #[must_use]
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Reading<U> {
         match self {

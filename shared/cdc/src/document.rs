@@ -45,7 +45,7 @@ impl<'a> Document<'a> {
         matches!(self.payload, Payload::Other(raw) if raw.get() == "null")
     }
 
-    /// The name of the schema, if there is one with a name.
+    /// Returns the name of the schema, if there is one with a name.
     pub(super) fn schema_name(&self) -> Option<&str> {
         self.schema.as_ref()?.name.as_deref()
     }
@@ -83,7 +83,7 @@ impl<'a> Payload<'a> {
         fields(raw).map_or(Self::Other(raw), Self::Object)
     }
 
-    /// The schema, if there is one, and what it describes, if this is a wrapper of the two. Some producers
+    /// Returns the schema, if there is one, and what it describes, if this is a wrapper of the two. Some producers
     /// leave the schema out.
     fn unwrapped(&self) -> Option<(Option<&'a RawValue>, &'a RawValue)> {
         let Self::Object(fields) = self else { return None };
@@ -149,26 +149,26 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Those of these columns that the row has, each with its number in the list.
+    /// Returns those of these columns that the row has, each with its number in the list.
     pub(super) fn all<'r>(&'r self, columns: &'r Columns) -> impl Iterator<Item = (u8, Field<'r>)> {
         columns.names().zip(0..).filter_map(|(name, number)| Some((number, self.field(name)?)))
     }
 
-    /// The field of this name.
+    /// Returns the field of this name.
     pub(super) fn field<'r>(&'r self, name: &'r str) -> Option<Field<'r>> {
         let value = Scalar::of(self.fields.get(name)?);
         let schema = self.schema.as_ref().and_then(|schema| schema.child(name));
         Some(Field { name: Cow::Borrowed(name), value, schema })
     }
 
-    /// The field of this name with a prefix.
+    /// Returns the field of this name with a prefix.
     pub(super) fn prefixed(&self, prefix: &str, name: &str) -> Option<Field<'_>> {
         let name = format!("{prefix}{name}");
         let value = Scalar::of(self.fields.get(name.as_str())?);
         Some(Field { name: Cow::Owned(name), value, schema: None })
     }
 
-    /// The value of a field as its JSON text.
+    /// Returns the value of a field as its JSON text.
     pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         self.fields.get(name).copied()
     }
@@ -178,7 +178,7 @@ impl<'a> Record<'a> {
         ["specversion", "type", "data"].iter().all(|name| self.fields.contains_key(*name))
     }
 
-    /// The names of its fields.
+    /// Returns the names of its fields.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(|name| name.0.as_ref())
     }
@@ -188,7 +188,7 @@ impl<'a> Record<'a> {
         self.raw(name).is_some_and(|raw| raw.get().starts_with(['{', 'n']))
     }
 
-    /// The object in this field, unless it is null or there is none.
+    /// Returns the object in this field, unless it is null or there is none.
     pub(super) fn take(&mut self, name: &str) -> Result<Option<Record<'a>>, Refusal> {
         let raw = match self.fields.remove(name) {
             None => return Ok(None),

@@ -135,7 +135,7 @@ pub(super) fn read<'a>(record: Record<'a>, encoding: &Encoding) -> Result<(Event
     }
 }
 
-/// The time of a heartbeat, in milliseconds since 1970.
+/// Returns the time of a heartbeat, in milliseconds since 1970.
 pub(super) fn heartbeat_ts_ms(record: &Record<'_>) -> Result<i64, Refusal> {
     let field = record.field("ts_ms").ok_or_else(|| missing("ts_ms"))?;
     field.timestamp_ms().ok_or_else(|| field.invalid("a time in milliseconds since 1970"))

@@ -21,7 +21,7 @@ pub enum RowImage {
 }
 
 impl RowImage {
-    /// The business key that the row has now, if it can be read.
+    /// Returns the business key that the row has now, if it can be read.
     #[must_use]
     pub fn business_key(&self) -> Option<BusinessKey> {
         match self {
@@ -109,7 +109,7 @@ pub enum Region {
 }
 
 impl Region {
-    /// The code, if there is one.
+    /// Returns the code, if there is one.
     #[must_use]
     pub fn code(&self) -> Option<&RegionCode> {
         if let Self::Code(code) = self { Some(code) } else { None }

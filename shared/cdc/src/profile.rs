@@ -65,7 +65,7 @@ impl Profile {
     /// The names [`Profile::named`] knows.
     pub const NAMES: [&str; 4] = ["built-in", "guide", "guide-planting-orders", "flattened-deployment"];
 
-    /// All built-in profiles at once.
+    /// Returns all built-in profiles at once.
     #[must_use]
     pub fn built_in() -> Self {
         Self::of(["dbserver1", "cdc.identity", "cdc.planting", "cdc.referral"])
@@ -78,7 +78,7 @@ impl Profile {
             .with(GUIDE_REFERRALS, referrals())
     }
 
-    /// The built-in profile of this name, one of [`Profile::NAMES`].
+    /// Returns the built-in profile of this name, one of [`Profile::NAMES`].
     ///
     /// - `guide`: the topics the service's guide lists, adoptions in `adoptions`;
     /// - `guide-planting-orders`: the same with adoptions in `planting_orders`;
@@ -112,7 +112,7 @@ impl Profile {
             .try_into()
     }
 
-    /// The same profile with another zone for the business date, for a service that has its own
+    /// Returns the same profile with another zone for the business date, for a service that has its own
     /// setting for it.
     #[must_use]
     pub fn with_business_zone(mut self, zone: Tz) -> Self {
@@ -120,25 +120,25 @@ impl Profile {
         self
     }
 
-    /// The name by which messages speak of this profile.
+    /// Returns the name by which messages speak of this profile.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The zone in which an instant has its business date.
+    /// Returns the zone in which an instant has its business date.
     #[must_use]
     pub fn business_zone(&self) -> Tz {
         self.encoding.business_zone
     }
 
-    /// The zone whose wall clock columns without a zone show.
+    /// Returns the zone whose wall clock columns without a zone show.
     #[must_use]
     pub fn wall_clock_zone(&self) -> Tz {
         self.encoding.wall_clock_zone
     }
 
-    /// The topics that carry rows, with the table each one carries, in order of name.
+    /// Returns the topics that carry rows, with the table each one carries, in order of name.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &Table)> {
         self.tables.iter().map(|(topic, table)| (topic.as_str(), table))
     }
@@ -152,7 +152,7 @@ impl Profile {
         })
     }
 
-    /// What this topic is about, unless the profile does not know it.
+    /// Returns what this topic is about, unless the profile does not know it.
     pub(super) fn subject(&self, topic: &str) -> Option<Subject<'_>> {
         if let Some((topic, table)) = self.tables.get_key_value(topic) {
             Some(Subject::Table(Topic { topic, table }))
@@ -185,7 +185,7 @@ impl Profile {
             && self.tables.values().any(|other| other.holds() != table.holds() && has(other))
     }
 
-    /// A profile of these connectors, by `topic.prefix`, without tables yet.
+    /// Returns a profile of these connectors, by `topic.prefix`, without tables yet.
     fn of<const N: usize>(servers: [&str; N]) -> Self {
         Self {
             name: "built-in".to_owned(),
@@ -238,7 +238,7 @@ pub(super) struct Topic<'a> {
 }
 
 impl Topic<'_> {
-    /// What keys of the table's rows begin with: the topic, unless another topic has rows of it, too.
+    /// Returns what keys of the table's rows begin with: the topic, unless another topic has rows of it, too.
     pub(super) fn rows_of(&self) -> &str {
         self.table.rows_of().unwrap_or(self.topic)
     }

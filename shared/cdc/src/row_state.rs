@@ -97,7 +97,7 @@ pub enum OlderCause {
 }
 
 impl OlderCause {
-    /// The stable name by which such records are counted.
+    /// Returns the stable name by which such records are counted.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -125,19 +125,19 @@ pub fn fold(before: Option<RowState>, change: &Change) -> Fold {
 }
 
 impl RowState {
-    /// The row as it stands, unless it is deleted.
+    /// Returns the row as it stands, unless it is deleted.
     #[must_use]
     pub fn image(&self) -> Option<RowImage> {
         self.standing().map(|standing| self.image_of(standing))
     }
 
-    /// The table.
+    /// Returns the table.
     #[must_use]
     pub fn table(&self) -> SourceTable {
         self.table
     }
 
-    /// Every business key that a version of the row named, whether it stands or not, mostly one.
+    /// Returns every business key that a version of the row named, whether it stands or not, mostly one.
     #[must_use]
     pub fn business_keys_ever(&self) -> Vec<BusinessKey> {
         let parse = |text: &String| match self.table {
@@ -154,7 +154,7 @@ impl RowState {
         histories.any(|history| history.aliases(column).next().is_some())
     }
 
-    /// When the newest version of the row was committed at the source, in milliseconds since 1970, if its message says.
+    /// Returns when the newest version of the row was committed at the source, in milliseconds since 1970, if its message says.
     #[must_use]
     pub fn committed_ms(&self) -> Option<i64> {
         let histories = [&self.streamed, &self.incremental].into_iter().flatten();
@@ -239,7 +239,7 @@ impl RowState {
         history.add(version, cells.clone(), begins, SourceVersion::cmp_streamed);
     }
 
-    /// The versions that no tombstone has deleted.
+    /// Returns the versions that no tombstone has deleted.
     fn in_force(&self) -> (Option<&History>, Option<&History>) {
         let survives = |history: &&History| !self.is_buried(&history.newest().place);
         (self.streamed.as_ref().filter(survives), self.incremental.as_ref().filter(survives))
@@ -291,7 +291,7 @@ impl RowState {
         }
     }
 
-    /// What a change was to the row that it was just added to.
+    /// Returns what a change was to the row that it was just added to.
     fn judge(&self, before: &Self, is_known: bool, change: &Change) -> Folded {
         if change.operation == Operation::Tombstone {
             return self.judge_tombstone(before, is_known, &change.version.place);

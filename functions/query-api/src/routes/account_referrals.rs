@@ -220,7 +220,9 @@ impl FromStr for Place {
             Some((number, before)) => (number, Some(before.parse().map_err(drop)?)),
             None => (text, None),
         };
-        Ok(Self { number: number.parse().map_err(drop)?, before })
+        // No account refers more than that, so that counting on from it cannot overflow.
+        let number: u32 = number.parse().map_err(drop)?;
+        Ok(Self { number: usize::try_from(number).map_err(drop)?, before })
     }
 }
 
@@ -286,7 +288,7 @@ mod tests {
         for text in ["0", "17", "17.D25122700018"] {
             assert_eq!(text.parse::<Place>().map(|place| place.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "x", ".D1", "1.", "-1", "1.HEADQUARTERS"] {
+        for text in ["", "x", ".D1", "1.", "-1", "1.HEADQUARTERS", "4294967296"] {
             assert_eq!(text.parse::<Place>(), Err(()), "{text}");
         }
     }

@@ -63,7 +63,7 @@ impl QueueService {
         self
     }
 
-    /// The HTTP interface of these queues.
+    /// Returns the HTTP interface of these queues.
     #[cfg(feature = "http")]
     pub fn router(self) -> axum::Router {
         crate::http::router(self)
@@ -97,7 +97,7 @@ impl QueueService {
         Ok(self.url_of(&name))
     }
 
-    /// All queues, by name.
+    /// Returns all queues, by name.
     #[must_use]
     pub fn queues(&self) -> Vec<QueueSummary> {
         self.with_queues(|queues, now_ms| {
@@ -161,7 +161,7 @@ impl QueueService {
         }
     }
 
-    /// What is notified at the next change to the queue's messages.
+    /// Returns what is notified at the next change to the queue's messages.
     fn change_of(&self, name: &QueueName) -> Arc<Notify> {
         let mut state = self.state.lock().expect("nothing panics while it holds the queues");
         Arc::clone(state.waiting.entry(name.clone()).or_default())

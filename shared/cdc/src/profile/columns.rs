@@ -90,7 +90,7 @@ pub enum SourceTable {
 }
 
 impl SourceTable {
-    /// The name by which rows of it are listed and counted.
+    /// Returns the name by which rows of it are listed and counted.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ impl SourceTable {
 }
 
 impl Table {
-    /// Which table of the rules it is.
+    /// Returns which table of the rules it is.
     #[must_use]
     pub fn holds(&self) -> SourceTable {
         match self {
@@ -112,18 +112,18 @@ impl Table {
         }
     }
 
-    /// The columns that make a row's key, where that is not the message key.
+    /// Returns the columns that make a row's key, where that is not the message key.
     #[must_use]
     pub fn key(&self) -> &Columns {
         &self.identity().key
     }
 
-    /// What the source calls the table, as far as the profile says so.
+    /// Returns what the source calls the table, as far as the profile says so.
     pub(crate) fn source_tables(&self) -> &[SourceName] {
         &self.identity().source_tables
     }
 
-    /// The topic whose rows these are, if it is another one.
+    /// Returns the topic whose rows these are, if it is another one.
     #[must_use]
     pub fn rows_of(&self) -> Option<&str> {
         self.identity().rows_of.as_deref()
@@ -137,7 +137,7 @@ impl Table {
         }
     }
 
-    /// What the source may call the table whose rows this topic carries.
+    /// Returns what the source may call the table whose rows this topic carries.
     #[must_use]
     pub fn source_names(&self, topic: &str) -> Vec<SourceName> {
         match self.source_tables() {
@@ -146,7 +146,7 @@ impl Table {
         }
     }
 
-    /// Each column that is read, with its names.
+    /// Returns each column that is read, with its names.
     #[must_use]
     pub fn columns(&self) -> Vec<(Column, &Columns)> {
         match self {
@@ -172,7 +172,7 @@ impl Table {
         }
     }
 
-    /// The names of the business key.
+    /// Returns the names of the business key.
     pub(crate) fn business_key(&self) -> &Columns {
         match self {
             Self::Users { columns, .. } => &columns.account,
@@ -192,7 +192,7 @@ pub struct SourceName {
 }
 
 impl SourceName {
-    /// The name at the end of a topic: Debezium calls topics `<prefix>.<schema>.<table>`.
+    /// Returns the name at the end of a topic: Debezium calls topics `<prefix>.<schema>.<table>`.
     pub(crate) fn of_topic(topic: &str) -> Self {
         let mut parts = topic.rsplit('.');
         let table = parts.next().unwrap_or(topic).to_owned();
@@ -200,13 +200,13 @@ impl SourceName {
         Self { schema: schema.map(str::to_owned), table }
     }
 
-    /// The schema, unless any will do.
+    /// Returns the schema, unless any will do.
     #[must_use]
     pub fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
 
-    /// The table's name in its schema.
+    /// Returns the table's name in its schema.
     #[must_use]
     pub fn table(&self) -> &str {
         &self.table
@@ -335,7 +335,7 @@ impl Columns {
         self.0.is_empty()
     }
 
-    /// The names, best first.
+    /// Returns the names, best first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

@@ -70,7 +70,7 @@ pub enum KnownFault {
     Barrier,
     /// The gate: partitions of the source count as read up to now.
     Gate,
-    /// The torn snapshot: a date is computed while its indexes lack pages.
+    /// The torn snapshot: a date is computed while its indexes lack the latest pages.
     TornSnapshot,
     /// The conflict that stalls: one conflict of a single write, and the group of the decider waits for 900 s.
     StallingConflict,
