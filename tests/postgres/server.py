@@ -4,6 +4,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -39,6 +40,8 @@ class Server:
         self.prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
     def __enter__(self):
+        # A test that is told to end takes its server with it.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         if self.prefix:
             owner = pwd.getpwnam("postgres")
             os.chown(self.directory, owner.pw_uid, owner.pw_gid)

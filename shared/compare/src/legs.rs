@@ -65,15 +65,15 @@ pub(crate) fn compare_adoption(
     for leg in legs {
         if let Some(earlier) = earlier.remove(&leg.slot) {
             found.compare(ours, booked, leg, earlier)?;
-        } else {
-            let reason = match (&leg.recipient, leg.slot) {
-                _ if !was_booked => Reason::NotBooked,
-                (Recipient::Unallocated(Unallocated::NoAncestor), _) => Reason::ChainEnd,
-                (_, Slot::Rounding) => Reason::Rounding,
-                _ => Reason::PartMissing,
-            };
-            found.add(leg.slot, &leg.recipient.owner(), leg.amount, reason, None);
+            continue;
         }
+        let reason = match (&leg.recipient, leg.slot) {
+            _ if !was_booked => Reason::NotBooked,
+            (Recipient::Unallocated(Unallocated::NoAncestor), _) => Reason::ChainEnd,
+            (_, Slot::Rounding) => Reason::Rounding,
+            _ => Reason::PartMissing,
+        };
+        found.add(leg.slot, &leg.recipient.owner(), leg.amount, reason, None);
     }
     // Parts that are zero by the rules.
     for leg in earlier.into_values() {

@@ -124,7 +124,8 @@ fn mining(page: &mut String, dates: &[MiningDate]) {
 
 fn row(name: &str, cells: &[String]) -> String {
     let cells: Vec<String> = cells.iter().map(|cell| format!("<td class=n>{}</td>", escaped(cell))).collect();
-    format!("<tr><td>{}</td>{}</tr>", escaped(name), cells.concat())
+    let cells = cells.concat();
+    format!("<tr><td>{}</td>{cells}</tr>", escaped(name))
 }
 
 fn add(page: &mut String, html: &str) {

@@ -1,5 +1,7 @@
 //! What a row says, column by column, and the number that stands for all of it.
 
+use std::fmt::Write as _;
+
 use cdc::{Column, Reading, Referrer, Region, RowImage};
 use chrono::{DateTime, Utc};
 use md5::{Digest, Md5};
@@ -104,7 +106,9 @@ pub fn fingerprint(primary_key: &str, columns: &[(Column, Said)], compared: &[Co
     for (_, said) in columns.iter().filter(|(column, _)| compared.contains(column)) {
         text.push(';');
         match said {
-            Said::Value(value) => text.extend([&value.chars().count().to_string(), "=", value]),
+            Said::Value(value) => {
+                write!(text, "{}={value}", value.chars().count()).expect("a string takes any text");
+            }
             Said::Null | Said::Missing => text.push('-'),
             Said::Unreadable(_) => text.push('?'),
         }

@@ -231,6 +231,12 @@ async fn first_look(
     Ok((differing, report))
 }
 
+/// Keys after one, up to another.
+struct Range {
+    after: Option<String>,
+    last: String,
+}
+
 /// Compares the digests of ranges; returns the keys whose fingerprints differ.
 async fn compare_ranges(
     table: &FoundTable<'_>,
@@ -246,17 +252,24 @@ async fn compare_ranges(
         if buckets.is_empty() {
             break;
         }
+        let mut differing: Vec<Range> = Vec::new();
         for bucket in buckets {
             let through = ordinal(&bucket.last).expect("the database's keys are of its type");
             report.ranges += 1;
             report.source_rows += bucket.rows;
-            let before = after.as_ref().and_then(ordinal);
-            if !rows.agrees(before, through, bucket.rows, bucket.sum) {
+            if !rows.agrees(after.as_ref().and_then(ordinal), through, bucket.rows, bucket.sum) {
                 report.ranges_looked_into += 1;
-                let theirs = table.source.fingerprints(layout, after.as_deref(), Some(&bucket.last)).await?;
-                suspects.extend(rows.differing(before, Some(through), &theirs));
+                // Ranges that follow each other are asked for at once.
+                match differing.last_mut().filter(|range| Some(&range.last) == after.as_ref()) {
+                    Some(range) => range.last.clone_from(&bucket.last),
+                    None => differing.push(Range { after: after.clone(), last: bucket.last.clone() }),
+                }
             }
             after = Some(bucket.last);
+        }
+        for Range { after, last } in differing {
+            let theirs = table.source.fingerprints(layout, after.as_deref(), Some(&last)).await?;
+            suspects.extend(rows.differing(after.as_ref().and_then(ordinal), ordinal(&last), &theirs));
         }
     }
     // What the ledger has after the source's last row.

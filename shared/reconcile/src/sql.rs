@@ -2,6 +2,8 @@
 //!
 //! Each reads at most a page of rows, in the order of the key's index.
 
+use std::fmt::Write as _;
+
 use cdc::Column;
 
 use crate::layout::{KeyKind, Layout, LayoutColumn, ValueKind};
@@ -100,7 +102,8 @@ fn written(layout: &Layout) -> String {
             [value] => value.clone(),
             values => format!("coalesce({})", values.join(", ")),
         };
-        text.extend([" || ';' || coalesce(length(", &value, ") || '=' || ", &value, ", '-')"]);
+        write!(text, " || ';' || coalesce(length({value}) || '=' || {value}, '-')")
+            .expect("a string takes any text");
     }
     text
 }

@@ -147,7 +147,7 @@ async fn seed(
     (lost, stale, extra): (i64, i64, i64),
 ) -> Result<()> {
     const ORDER: i64 = 987_654_321;
-    const TREES: i64 = 98_765;
+    const TREES: i64 = 77_777_777_777;
 
     let read = source.moment().await?;
     let change = record(layout, ORDER, TREES, read).change(profile)?;

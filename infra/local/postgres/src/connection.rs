@@ -154,9 +154,8 @@ fn texts(row: &Row) -> Result<Vec<Option<String>>, tokio_postgres::Error> {
 /// Returns an error with what the server said, which the client's own text leaves out.
 fn message(error: &tokio_postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
-        said.message().to_owned()
-    } else {
-        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        format!("{error}{cause}")
+        return said.message().to_owned();
     }
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}")
 }

@@ -51,8 +51,8 @@ impl PostgresSource {
 }
 
 /// Returns the parameters of the keys that are there.
-fn keys<'a>(bounds: &'a [Option<&'a str>]) -> Vec<&'a (dyn ToSql + Sync)> {
-    bounds.iter().filter(|bound| bound.is_some()).map(|bound| bound as &(dyn ToSql + Sync)).collect()
+fn parameters<'a>(bounds: &'a [&'a str]) -> Vec<&'a (dyn ToSql + Sync)> {
+    bounds.iter().map(|bound| bound as &(dyn ToSql + Sync)).collect()
 }
 
 fn unexpected(doing: &str) -> SourceError {
@@ -124,7 +124,8 @@ impl Source for PostgresSource {
         Box::pin(async move {
             let doing = "to digest ranges";
             let statement = |page_rows| sql::buckets(layout, after.is_some(), page_rows, BUCKET_ROWS);
-            let rows = self.page(doing, statement, &keys(&[after])).await?;
+            let bounds: Vec<&str> = after.into_iter().collect();
+            let rows = self.page(doing, statement, &parameters(&bounds)).await?;
             rows.into_iter()
                 .map(|row| match row.as_slice() {
                     [Some(last), Some(rows), Some(sum)] => {
@@ -149,7 +150,8 @@ impl Source for PostgresSource {
             let doing = "to digest rows";
             let statement =
                 |page_rows| sql::fingerprints(layout, after.is_some(), through.is_some(), page_rows);
-            let rows = self.page(doing, statement, &keys(&[after, through])).await?;
+            let bounds: Vec<&str> = [after, through].into_iter().flatten().collect();
+            let rows = self.page(doing, statement, &parameters(&bounds)).await?;
             rows.into_iter()
                 .map(|row| match row.as_slice() {
                     [Some(key), Some(number)] => {
