@@ -106,7 +106,7 @@ async fn a_head_that_moves_while_it_is_rebuilt_is_rebuilt_again_and_none_of_its_
     let before = projected(&stack).await;
     let of_accounts = before.iter().filter_map(|item| Some((heads::owner_of(item)?, item)));
     let (owner, item) =
-        of_accounts.filter(|(owner, _)| matches!(owner, Owner::User(_))).last().expect("an account");
+        of_accounts.filter(|(owner, _)| matches!(owner, Owner::User(_))).next_back().expect("an account");
     let damage = Item { body: vec![0xff; 3], ..item.clone() };
     is_written(&*stack.engine, Write::put(damage, Condition::None)).await;
     let moving = Moving::over(&stack.engine, item.key.clone());
