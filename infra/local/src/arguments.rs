@@ -2,6 +2,7 @@
 
 mod ask;
 mod proof;
+mod source;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,8 @@ use crate::stack::Options;
 pub use ask::{
     Account, Ask, Asked, Completions, Held, Log, Order, Quarantine, Shell, Snapshot, Statement, Status,
 };
-
 pub use proof::{Audit, Digest, Explain, PriceBook, PriceBookExport, PriceBookImport, Verify};
+pub use source::{Compare, Reconcile};
 
 /// The contribution ledger on this machine.
 ///
@@ -66,8 +67,6 @@ pub enum Command {
     /// What asks a ledger and changes nothing.
     #[command(flatten)]
     Ask(Ask),
-    /// Prints what a shell needs to complete this command's names and options.
-    ///
     /// Recalculates a ledger kept with --data from its log, and compares everything that is stored with it.
     ///
     /// It exits with 1 where something differs, and names it. With --repair, heads that differ are rebuilt from the log,
@@ -107,6 +106,22 @@ pub enum Command {
     /// Example: contribution price-book import book.csv --data second
     #[command(subcommand)]
     PriceBook(PriceBook),
+    /// Compares the source's tables with the ledger's rows, and names every row that is lost, extra or stale.
+    ///
+    /// The tables are read on a PostgreSQL server, or are those of a capture of a snapshot. A row that differs is looked
+    /// at again before it is named, so that both may go on changing. With --repair the ledger takes in what the source
+    /// has; that stands in the operators' log.
+    ///
+    /// Example: contribution reconcile --postgres <postgres://reader@localhost/planting> --data ledger
+    Reconcile(Reconcile),
+    /// Says what differs between the ledger and the service that ran before, account by account, and why.
+    ///
+    /// It reads that service's tables on a PostgreSQL server, and writes CSV files and a page.
+    ///
+    /// Example: contribution compare --postgres <postgres://reader@localhost/rwa_contribution> --data ledger --out compared
+    Compare(Compare),
+    /// Prints what a shell needs to complete this command's names and options.
+    ///
     /// Example: contribution completions bash > ~/.local/share/bash-completion/completions/contribution
     Completions(Completions),
     /// Prints a token that the API of a running stack accepts.
@@ -334,26 +349,4 @@ fn parameter(text: &str) -> Result<(String, String), &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent_and_suggests_what_was_meant() {
-        Arguments::command().debug_assert();
-        let mistyped = Arguments::try_parse_from(["contribution", "repaly", "x"]).unwrap_err().to_string();
-        assert!(mistyped.contains("replay"), "{mistyped}");
-        let mistyped = Arguments::try_parse_from(["contribution", "replay", "x", "--as-off", "2026-02-10"]);
-        assert!(mistyped.unwrap_err().to_string().contains("--as-of"));
-    }
-
-    #[test]
-    fn every_profile_that_is_suggested_exists() {
-        let error = profile_text("buit-in").unwrap_err().to_string();
-        assert!(error.contains("did you mean built-in?"), "{error}");
-        for name in ["built-in", "guide", "guide-planting-orders", "flattened-deployment"] {
-            assert!(Profile::named(name).is_some(), "{name}");
-        }
-    }
-}
+mod tests;

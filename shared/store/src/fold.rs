@@ -11,8 +11,8 @@ use crate::heads::{AccountHead, At, LinePage};
 
 /// An account's lines stay in its head up to about this size, so that a head is one write unit.
 const RECENT_BYTES_MAX: usize = 640;
-/// A system account's lines come thick and fast; its pages are larger.
-const SYSTEM_RECENT_BYTES_MAX: usize = 16_000;
+/// Every run writes the system accounts' heads, with half of this on average; their pages of lines are larger.
+const SYSTEM_RECENT_BYTES_MAX: usize = 3_000;
 
 /// An account's head while pages are folded into it.
 #[derive(Debug, Clone)]

@@ -120,7 +120,10 @@ impl Node {
                 Column::Value(account) => [Some(account), None],
                 Column::Missing | Column::Unreadable => [None, None],
             },
-            Entry::Upline(change) => [change.before.referrer(), change.after.referrer()],
+            // A referrer keeps the first orders of its direct referrals, and nothing else of them.
+            Entry::Upline(change) if change.first_order.is_some() => {
+                [change.before.referrer(), change.after.referrer()]
+            }
             Entry::Posted { posting, first_order: Some(change), .. }
             | Entry::Withdrawn { posting, first_order: Some(change), .. } => {
                 [Some(&posting.account), change.referrer.as_ref()]

@@ -2,19 +2,18 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use store::{
-    BoxFuture, Change, Condition, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written,
+    BoxFuture, Condition, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written,
 };
 
 use super::attempts::{Attempts, Failure, FailureKind};
 use super::mutation::{Operation, Touch};
-use super::shared::{Caller, Shared};
-use crate::error::{CancellationCode, Details};
-use crate::expression::{Comparator, Condition as Expression, Operand, Path, SetOperand, Update};
-use crate::partiql::{Returning, Statement, StatementKind};
-use crate::table::{
-    self as tables, BatchGet, BatchStatement, Effect, PageOptions, Response, StatementOutcome,
+use super::requests::{
+    condition_failed, fits_a_statement, get_request, key_of, of_attributes, of_key, query_request, read,
+    request_of, scan_request, statement, table_named,
 };
-use crate::value::{AttributeValue, Item as Attributes, Number};
+use super::shared::{Caller, Shared};
+use crate::error::Details;
+use crate::table::{self as tables, BatchGet, Response};
 use crate::world::{CallError, Output, Request, TableRequest};
 
 const STATEMENTS_MAX: usize = 25;
@@ -232,12 +231,7 @@ impl ModelEngine {
 impl Engine for ModelEngine {
     fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Item>, StoreError>> {
         self.count_touch(|function| Touch::reads(function, &key));
-        let request = tables::Request::Get(tables::Get {
-            table: key.table.logical_name().to_owned(),
-            key: of_key(&key),
-            consistent: self.is_consistent(&key.partition),
-            projection: None,
-        });
+        let request = get_request(&key, self.is_consistent(&key.partition));
         Box::pin(async move {
             let tries_again = self.tries_again(|function| Touch::reads(function, &key));
             match self.repeat(request, tries_again).await? {
@@ -285,16 +279,7 @@ impl Engine for ModelEngine {
         segment: Segment,
         start: Option<Key>,
     ) -> BoxFuture<'_, Result<Page, StoreError>> {
-        let request = tables::Request::Scan(tables::Scan {
-            table: table.logical_name().to_owned(),
-            filter: None,
-            page: PageOptions {
-                consistent: true,
-                start: start.as_ref().map(of_key),
-                ..PageOptions::default()
-            },
-            segment: Some((u64::from(segment.index), u64::from(segment.count))),
-        });
+        let request = scan_request(table, segment, start.as_ref());
         let key = Key::new(table, "", "");
         self.count_touch(|function| Touch::of(function, &key, Operation::Scan));
         let tries_again = self.tries_again(|function| Touch::of(function, &key, Operation::Scan));
@@ -318,182 +303,4 @@ fn store_error(failure: Failure) -> StoreError {
         FailureKind::NotNow | FailureKind::Unknown => StoreError::Unavailable { message },
         FailureKind::Refused => StoreError::Refused { message },
     }
-}
-
-/// A write that is repeated because its answer was lost is done if what stands there is what it put.
-fn condition_failed(write: &Write, present: Option<Item>, may_have_taken_effect: bool) -> Written {
-    let intended = match &write.change {
-        Change::Put(item) => Some(item),
-        Change::Delete(_) => None,
-    };
-    if may_have_taken_effect && present.as_ref() == intended {
-        return Written::Done;
-    }
-    Written::ConditionFailed(present)
-}
-
-fn request_of(write: &Write) -> tables::Write {
-    let absent = || Expression::NotExists(Path::attribute("pk"));
-    let revision = |comparator, revision| {
-        Expression::Compare(Operand::Path(Path::attribute("r")), comparator, Operand::Value(number(revision)))
-    };
-    let condition = match write.condition {
-        Condition::None => None,
-        Condition::Absent => Some(absent()),
-        Condition::Revision(expected) => Some(revision(Comparator::Equal, expected)),
-        Condition::Below(bound) => {
-            Some(Expression::Or(Box::new(absent()), Box::new(revision(Comparator::Less, bound))))
-        }
-    };
-    let effect = match &write.change {
-        Change::Put(item) => Effect::Put(of_item(item)),
-        Change::Delete(key) => Effect::Delete(of_key(key)),
-    };
-    tables::Write {
-        table: write.key().table.logical_name().to_owned(),
-        effect,
-        condition,
-        item_on_failure: true,
-        return_values: tables::ReturnValues::None,
-    }
-}
-
-fn fits_a_statement(write: &Write) -> bool {
-    let has_condition = match write.change {
-        Change::Put(_) => matches!(write.condition, Condition::Absent | Condition::Revision(_)),
-        Change::Delete(_) => matches!(write.condition, Condition::Revision(_)),
-    };
-    has_condition && write.check_size().is_ok()
-}
-
-fn statement(write: &Write) -> BatchStatement {
-    let equals = |name: &str, value: AttributeValue| {
-        Expression::Compare(Operand::Path(Path::attribute(name)), Comparator::Equal, Operand::Value(value))
-    };
-    let stands = |key: &Key, revision: u64| {
-        Expression::all(vec![
-            equals("pk", AttributeValue::S(key.partition.clone())),
-            equals("sk", AttributeValue::S(key.sort.clone())),
-            equals("r", number(revision)),
-        ])
-    };
-    let kind = match (&write.change, write.condition) {
-        (Change::Put(item), Condition::Revision(revision)) => StatementKind::Update {
-            update: replacement(item),
-            condition: stands(&item.key, revision),
-            returning: Returning::Nothing,
-        },
-        (Change::Put(item), _) => StatementKind::Insert { item: of_item(item) },
-        (Change::Delete(key), Condition::Revision(revision)) => {
-            StatementKind::Delete { condition: stands(key, revision), returning: Returning::Nothing }
-        }
-        (Change::Delete(_), _) => unreachable!("such a delete is written alone"),
-    };
-    let table = write.key().table.logical_name().to_owned();
-    BatchStatement { statement: Ok(Statement { table, kind }), consistent: false, item_on_failure: true }
-}
-
-fn replacement(item: &Item) -> Update {
-    let value = |name: &str, value| (Path::attribute(name), SetOperand::Value(value));
-    let mut update = Update {
-        set: vec![value("r", number(item.revision)), value("b", AttributeValue::B(item.body.clone()))],
-        ..Update::default()
-    };
-    match item.expires_at_s {
-        Some(at_s) => update.set.push(value("t", AttributeValue::N(Number::from(at_s)))),
-        None => update.remove.push(Path::attribute("t")),
-    }
-    update
-}
-
-fn read(write: &Write, outcome: StatementOutcome) -> Result<Written, Failure> {
-    let Some(error) = outcome.error else { return Ok(Written::Done) };
-    let present = error.item.map(|item| of_attributes(write.key().table, item));
-    match (error.code, present) {
-        // The service does not show what is there where an insert met it: the write is tried alone.
-        (CancellationCode::DuplicateItem, None) => Err(Failure {
-            kind: FailureKind::NotNow,
-            message: "the item that is there was not shown".to_owned(),
-        }),
-        (CancellationCode::ConditionalCheckFailed | CancellationCode::DuplicateItem, present) => {
-            Ok(Written::ConditionFailed(present))
-        }
-        (code, _) => Err(Failure::of_statement(code, &error.message)),
-    }
-}
-
-fn query_request(query: &Query, consistent: bool) -> Option<tables::Request> {
-    use std::ops::Bound;
-
-    let (low, high) = query.bounds().filter(|_| query.limit > 0)?;
-    let start = match (low, high) {
-        (Bound::Excluded(after), _) | (_, Bound::Excluded(after)) => {
-            Some(of_key(&Key::new(query.table, &query.partition, after)))
-        }
-        _ => None,
-    };
-    let sort = || Operand::Path(Path::attribute("sk"));
-    let text = |text: &str| Operand::Value(AttributeValue::S(text.to_owned()));
-    let partition =
-        Expression::Compare(Operand::Path(Path::attribute("pk")), Comparator::Equal, text(&query.partition));
-    let from = query.from.as_deref().filter(|from| !from.is_empty());
-    let range = match (from, query.to.as_deref()) {
-        (Some(from), Some(to)) => Some(Expression::Between(sort(), text(from), text(to))),
-        (Some(from), None) => Some(Expression::Compare(sort(), Comparator::GreaterOrEqual, text(from))),
-        (None, Some(to)) => Some(Expression::Compare(sort(), Comparator::LessOrEqual, text(to))),
-        (None, None) => None,
-    };
-    Some(tables::Request::Query(tables::Query {
-        table: query.table.logical_name().to_owned(),
-        condition: Expression::all([partition].into_iter().chain(range).collect()).expect("one at least"),
-        filter: None,
-        page: PageOptions { consistent, limit: Some(query.limit), start, ..PageOptions::default() },
-        forward: !query.descending,
-    }))
-}
-
-fn number(number: u64) -> AttributeValue {
-    AttributeValue::N(Number::from(number))
-}
-
-fn of_key(key: &Key) -> Attributes {
-    Attributes::from([
-        ("pk".to_owned(), AttributeValue::S(key.partition.clone())),
-        ("sk".to_owned(), AttributeValue::S(key.sort.clone())),
-    ])
-}
-
-fn of_item(item: &Item) -> Attributes {
-    let mut attributes = of_key(&item.key);
-    attributes.insert("r".to_owned(), number(item.revision));
-    attributes.insert("b".to_owned(), AttributeValue::B(item.body.clone()));
-    if let Some(at_s) = item.expires_at_s {
-        attributes.insert("t".to_owned(), AttributeValue::N(Number::from(at_s)));
-    }
-    attributes
-}
-
-fn key_of(table: Table, attributes: &Attributes) -> Key {
-    let part = |name: &str| attributes.get(name).and_then(AttributeValue::as_text).unwrap_or_default();
-    Key::new(table, part("pk"), part("sk"))
-}
-
-pub(super) fn of_attributes(table: Table, mut attributes: Attributes) -> Item {
-    let key = key_of(table, &attributes);
-    let whole = |value: Option<AttributeValue>| match value {
-        Some(AttributeValue::N(number)) => Some(number.to_string()),
-        _ => None,
-    };
-    let body = match attributes.remove("b") {
-        Some(AttributeValue::B(body)) => body,
-        _ => Vec::new(),
-    };
-    let revision = whole(attributes.remove("r")).and_then(|text| text.parse().ok());
-    let expires_at_s = whole(attributes.remove("t")).and_then(|text| text.parse().ok());
-    Item { key, revision: revision.expect("every write of this engine has a revision"), body, expires_at_s }
-}
-
-fn table_named(name: &str) -> Table {
-    let table = Table::ALL.into_iter().find(|table| table.logical_name() == name);
-    table.expect("the answer is of tables that were asked")
 }

@@ -3,18 +3,21 @@
 mod attempts;
 mod clock;
 mod deployment;
+mod direct;
 mod engine;
 mod event;
 mod executor;
 mod faults;
 mod mutation;
 mod queues;
+mod requests;
 mod seam;
 mod shared;
 mod watch;
 
 pub use clock::ModelClock;
 pub use deployment::{Deployment, QueueOptions, Registration, Trigger};
+pub use direct::DirectEngine;
 pub use engine::ModelEngine;
 pub use executor::{Executor, ExecutorOptions, Finding, Usage};
 pub use faults::{CallPlace, Fate, FaultPlan, FaultRates, Happened, Once};

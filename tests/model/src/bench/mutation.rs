@@ -64,13 +64,13 @@ pub enum Mutation {
 /// Faults of the first edition, each as the same mistake would look in this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownFault {
-    /// The shortened list: whoever reads a list takes its first page for all of it.
+    /// The shortened list: a reader takes the first page of a list for all of it.
     ShortenedList,
     /// The barrier: what was announced counts as taken in although more was announced.
     Barrier,
     /// The gate: partitions of the source count as read up to now.
     Gate,
-    /// The torn snapshot: a date is computed while its indexes lack pages.
+    /// The torn snapshot: a date is computed while its indexes lack the latest pages.
     TornSnapshot,
     /// The conflict that stalls: one conflict of a single write, and the group of the decider waits for 900 s.
     StallingConflict,

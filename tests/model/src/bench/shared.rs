@@ -59,7 +59,7 @@ impl Seam {
 
 /// How often a function had a call under way when a write of a function was answered: the one that was interrupted, and
 /// the one that wrote.
-pub type Interruptions = BTreeMap<(String, String), u64>;
+pub type Interruptions = BTreeMap<(Arc<str>, Arc<str>), u64>;
 
 /// The calls of invocations that are under way.
 #[derive(Default)]
@@ -67,13 +67,13 @@ pub(super) struct Calls {
     /// How many calls there were, by name.
     pub(super) requests: BTreeMap<&'static str, u64>,
     /// How many calls each invocation has under way, with its function.
-    under_way: BTreeMap<u64, (String, usize)>,
+    under_way: BTreeMap<u64, (Arc<str>, usize)>,
     pub(super) interruptions: Interruptions,
 }
 
 impl Calls {
-    fn begin(&mut self, invocation: u64, function: &str) {
-        self.under_way.entry(invocation).or_insert_with(|| (function.to_owned(), 0)).1 += 1;
+    fn begin(&mut self, invocation: u64, function: &Arc<str>) {
+        self.under_way.entry(invocation).or_insert_with(|| (function.clone(), 0)).1 += 1;
     }
 
     fn end(&mut self, invocation: u64) {
@@ -85,15 +85,10 @@ impl Calls {
         }
     }
 
-    fn wrote(&mut self, invocation: u64, function: &str) {
+    fn wrote(&mut self, invocation: u64, function: &Arc<str>) {
         for (other, (interrupted, _)) in &self.under_way {
             if *other != invocation {
-                match self.interruptions.get_mut(&(interrupted.clone(), function.to_owned())) {
-                    Some(count) => *count += 1,
-                    None => {
-                        self.interruptions.insert((interrupted.clone(), function.to_owned()), 1);
-                    }
-                }
+                *self.interruptions.entry((interrupted.clone(), function.clone())).or_default() += 1;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use store::{Item, Table};
 
-use super::engine::of_attributes;
+use super::requests::of_attributes;
 use crate::clock::Millis;
 use crate::table::Change;
 use crate::world::World;

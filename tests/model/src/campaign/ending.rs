@@ -7,6 +7,7 @@ use domain::log::Entry;
 use domain::{Amount, BusinessDate, Owner, SystemAccount};
 use oracle::rows::Tables;
 use oracle::{Adjustment, Inputs, Judgement};
+use runtime::Clock;
 use serde_json::{Value, json};
 use store::marks::Projection;
 use store::talent::StoredTalent;
@@ -19,12 +20,13 @@ use crate::bench::{Executor, ModelEngine};
 /// Returns what the tables hold now.
 pub(super) fn read(executor: &mut Executor, setting: &Setting) -> Result<Read, StoreError> {
     let engine = executor.engine();
-    executor.run_client(read_all(engine, setting.settings.account_shards))
+    let now_ms = executor.clock().now().timestamp_millis();
+    executor.run_client(read_all(engine, setting.settings.account_shards, now_ms))
 }
 
 /// Returns what differs from what must be.
 pub(super) fn judge(read: &Read, shadow: &mut Shadow, setting: &Setting, tables: &Tables) -> Vec<String> {
-    let mut found = read.waits(shadow);
+    let mut found = read.waits(shadow, setting.today);
     found.extend(differences(read, shadow, setting, tables));
     found.extend(wrong_snapshots(read, shadow));
     found
@@ -34,6 +36,8 @@ pub(super) fn judge(read: &Read, shadow: &mut Shadow, setting: &Setting, tables:
 pub(super) struct Read {
     ledger: Value,
     talent: Value,
+    /// The date that waits because HEADQUARTERS' row would be below zero.
+    negative: Option<BusinessDate>,
     price_book: BTreeMap<oracle::rows::OrderId, u64>,
     announced: usize,
     marks: BTreeMap<String, u64>,
@@ -51,7 +55,7 @@ struct Date {
     restated: u64,
 }
 
-async fn read_all(engine: ModelEngine, shards: u32) -> Result<Read, StoreError> {
+async fn read_all(engine: ModelEngine, shards: u32, now_ms: i64) -> Result<Read, StoreError> {
     let engine: &dyn Engine = &engine;
     let marks = store::marks::read(engine).await?;
     let heads = Shard::all(shards).map(Projection::Heads);
@@ -60,7 +64,8 @@ async fn read_all(engine: ModelEngine, shards: u32) -> Result<Read, StoreError> 
     let marks = marks.collect();
     Ok(Read {
         ledger: end_to_end::ledger(engine).await,
-        talent: talent(engine).await?,
+        talent: talent(engine, now_ms).await?,
+        negative: store::snapshots::wait(engine).await?.map(|wait| wait.date),
         price_book: end_to_end::price_book(engine).await,
         announced: store::inbox::read(engine, 10).await?.0.len(),
         marks,
@@ -70,15 +75,17 @@ async fn read_all(engine: ModelEngine, shards: u32) -> Result<Read, StoreError> 
     })
 }
 
-async fn talent(engine: &dyn Engine) -> Result<Value, StoreError> {
+async fn talent(engine: &dyn Engine, now_ms: i64) -> Result<Value, StoreError> {
     let mut levels = serde_json::Map::new();
     let mut start = None;
     loop {
         let (records, next) = store::talent::scan(engine, Segment::WHOLE, start).await?;
         for (account, StoredTalent { talent, .. }) in records {
+            // On a ring, each account counts once.
+            let team = talent.counted_team(now_ms);
             let shown = json!({
-                "direct_count": talent.team.direct_count(),
-                "promotion_count": talent.team.promotion_count(),
+                "direct_count": team.direct_count(),
+                "promotion_count": team.promotion_count(),
                 "talent_level": talent.published.get(),
             });
             levels.insert(account.to_string(), shown);
@@ -133,7 +140,7 @@ async fn adjustments(engine: &dyn Engine) -> Result<Vec<Adjustment>, StoreError>
 
 impl Read {
     /// Returns what still waits although nothing goes wrong any more.
-    fn waits(&self, shadow: &Shadow) -> Vec<String> {
+    fn waits(&self, shadow: &Shadow, today: chrono::NaiveDate) -> Vec<String> {
         let mut found = Vec::new();
         if self.announced > 0 {
             found.push(format!("{} announcements wait for ever", self.announced));
@@ -146,8 +153,12 @@ impl Read {
             found.push(format!("{projection} stays at {mark}, and the log ends at {end}"));
         }
         let closed: BTreeSet<BusinessDate> = shadow.closes().iter().map(|(date, _)| *date).collect();
-        for date in closed.iter().filter(|date| !self.dates.contains_key(date)) {
+        let may_wait = |date: &BusinessDate| self.negative.is_some_and(|waits| waits <= *date);
+        for date in closed.iter().filter(|date| !self.dates.contains_key(date) && !may_wait(date)) {
             found.push(format!("{date} is closed and never published"));
+        }
+        if closed.last().is_none_or(|last| chrono::NaiveDate::from(*last) != today) {
+            found.push(format!("{today} has begun, and the last closed date is {:?}", closed.last()));
         }
         found
     }
@@ -168,24 +179,38 @@ fn differences(read: &Read, shadow: &Shadow, setting: &Setting, tables: &Tables)
         .filter(|part| read.ledger[part] != expected[part])
         .map(|part| difference(part, &read.ledger[part], &expected[part]))
         .collect();
-    found.extend(of_accounts("account", &read.ledger["accounts"], &expected["accounts"]));
-    found.extend(of_accounts("talent", &read.talent, &expected["talent"]));
+    found.extend(of_accounts("account", &OF_ACCOUNTS, &read.ledger["accounts"], &expected["accounts"]));
+    found.extend(of_accounts("talent", &OF_TALENT, &read.talent, &expected["talent"]));
     if let Some(error) = not_conserved(shadow) {
         found.push(error);
     }
     found
 }
 
-/// Returns what differs in the members that both know; an account that is not there has nothing.
-fn of_accounts(what: &str, actual: &Value, expected: &Value) -> Vec<String> {
+/// What is compared of accounts, and of their talent.
+const OF_ACCOUNTS: [&str; 8] = [
+    "personal",
+    "team_level",
+    "team_bonus",
+    "total",
+    "has_adopted",
+    "direct_referral_adopted_count",
+    "unlocked_level_depth",
+    "unlocked_bonus_tiers",
+];
+const OF_TALENT: [&str; 3] = ["direct_count", "promotion_count", "talent_level"];
+
+/// Returns what differs in these members; an account that is not there has nothing.
+fn of_accounts(what: &str, names: &[&str], actual: &Value, expected: &Value) -> Vec<String> {
+    let zero = Amount::ZERO.to_string();
     let mut found = Vec::new();
     for (account, must_be) in expected.as_object().into_iter().flatten() {
         let is = &actual[account];
-        for (name, must_be) in must_be.as_object().into_iter().flatten() {
-            let is_nothing = must_be == 0 || must_be == false || must_be == "0.0000000000";
+        for name in names {
+            let must_be = &must_be[name];
+            let is_nothing = *must_be == 0 || *must_be == false || *must_be == zero;
             let is_same = if is.is_null() { is_nothing } else { is[name] == *must_be };
-            let is_unknown = !is.is_null() && is.get(name).is_none();
-            if !is_same && !is_unknown {
+            if !is_same {
                 found.push(format!("{what} {account}: {name} is {}, and must be {must_be}", is[name]));
             }
         }
@@ -238,7 +263,7 @@ fn differing(must_be: &BTreeMap<Owner, Amount>, is: &BTreeMap<Owner, Amount>) ->
     let owners: BTreeSet<&Owner> = must_be.keys().chain(is.keys()).collect();
     let of =
         |amounts: &BTreeMap<Owner, Amount>, owner: &Owner| amounts.get(owner).copied().unwrap_or_default();
-    let differs = |owner: &&&Owner| of(must_be, **owner) != of(is, **owner);
+    let differs = |owner: &&&Owner| of(must_be, owner) != of(is, owner);
     let text = |owner: &Owner| format!("{owner} has {} instead of {}", of(is, owner), of(must_be, owner));
     owners.iter().filter(differs).map(|owner| text(owner)).take(3).collect()
 }
@@ -265,7 +290,7 @@ fn difference(part: &str, is: &Value, must_be: &Value) -> String {
             let differing = names.into_iter().filter(|name| is.get(*name) != must_be.get(*name));
             let text = |name: &String| {
                 let of = |members: &serde_json::Map<String, Value>| {
-                    members.get(name).map_or("nothing".to_owned(), |value| shortened(value))
+                    members.get(name).map_or("nothing".to_owned(), shortened)
                 };
                 format!("{name} is {} instead of {}", of(is), of(must_be))
             };

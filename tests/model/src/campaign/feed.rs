@@ -29,9 +29,29 @@ pub(super) struct Feed {
     pub(super) records: Vec<Written>,
     pub(super) partitions: u32,
     pub(super) notes: Notes,
+    /// When the database failed over: nothing from before is written once more after that.
+    failovers_ms: Vec<Millis>,
 }
 
 impl Feed {
+    /// Returns the records that are written once more together with this one: those of the same row from it up to the
+    /// next one of another row, so that no tombstone comes without its delete. None where it is a tombstone itself.
+    pub(super) fn run_from(&self, first: usize) -> Vec<&Written> {
+        let begin = &self.records[first];
+        if begin.value.is_none() {
+            return Vec::new();
+        }
+        let place = |record: &&Written| record.topic == begin.topic && record.partition == begin.partition;
+        let of_partition = self.records[first..].iter().filter(place);
+        of_partition.take_while(|record| record.key == begin.key).collect()
+    }
+
+    /// Returns until when a record may be written once more.
+    pub(super) fn may_be_repeated_until(&self, record: &Written, last_ms: Millis) -> Millis {
+        let next = self.failovers_ms.iter().find(|failover_ms| **failover_ms >= record.at_ms);
+        next.copied().unwrap_or(last_ms)
+    }
+
     /// Returns when which order was committed first, in milliseconds since 1970, of those that are never deleted and
     /// whose rows never change their number.
     pub(super) fn orders_committed(&self) -> Vec<(i64, OrderId)> {
@@ -95,6 +115,7 @@ pub(super) fn feed(history: &History, epoch_ms: i64, random: &mut Random, has_di
         stored: 0,
         partitions,
         notes: Notes::new(),
+        failovers: Vec::new(),
     };
     for transaction in transactions(history) {
         source.commit(&transaction, has_disorder);
@@ -165,6 +186,8 @@ struct Source {
     stored: usize,
     partitions: u32,
     notes: Notes,
+    /// When the database failed over, in milliseconds since 1970.
+    failovers: Vec<i64>,
 }
 
 impl Source {
@@ -273,6 +296,7 @@ impl Source {
         self.commit_open();
         self.stream(usize::MAX);
         self.chunk = None;
+        self.failovers.push(self.database.now_ms());
         let log_end = 1_000_000 + self.random.below(40_000_000);
         self.database.fail_over(log_end);
         self.connector.follow_failover(&self.database);
@@ -301,6 +325,12 @@ impl Source {
             key: record.key.clone(),
             value: record.value.clone(),
         });
-        Feed { records: written.collect(), partitions: self.partitions, notes: self.notes }
+        let since_epoch = |at: &i64| u64::try_from(at - epoch_ms).expect("the source begins after the epoch");
+        Feed {
+            records: written.collect(),
+            partitions: self.partitions,
+            notes: self.notes,
+            failovers_ms: self.failovers.iter().map(since_epoch).collect(),
+        }
     }
 }

@@ -160,6 +160,10 @@ pub fn run_history(script: &Script, options: &HistoryOptions) -> HistoryOutcome 
         None => whole,
     };
     let feed = feed(&history, setting.epoch.timestamp_millis(), &mut random, !script.without.disorder);
+    let partitions = i32::try_from(feed.partitions).expect("few partitions");
+    // A deployment says how many partitions the orders have, so that one that has not begun is waited for.
+    let settings = Settings { orders_partitions: Some(partitions), ..setting.settings.clone() };
+    let setting = Setting { settings, ..setting };
     let mut run = Run::begin(script, options, setting, feed, random);
     run.go_on();
     run.finish(script, &history)
@@ -363,10 +367,14 @@ fn agenda(
     let mut acts: Vec<(Millis, Act)> = Vec::new();
     for record in &feed.records {
         acts.push((record.at_ms, Act::Write(record.clone())));
+    }
+    for first in 0..feed.records.len() {
         let is_repeated = random.happens(30_000);
-        let again_ms = random.between(record.at_ms, last_ms);
+        let run = feed.run_from(first);
+        let Some(last) = run.last() else { continue };
+        let again_ms = random.between(last.at_ms, feed.may_be_repeated_until(last, last_ms));
         if is_repeated && !script.without.repetition {
-            acts.push((again_ms, Act::Write(record.clone())));
+            acts.extend(run.iter().map(|record| (again_ms, Act::Write((*record).clone()))));
         }
     }
     for _ in 0..6 {

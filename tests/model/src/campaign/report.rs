@@ -114,7 +114,7 @@ impl Report {
     }
 
     fn interrupted(&self, interrupted: &str, by: &str) -> u64 {
-        let pair = (interrupted.to_owned(), by.to_owned());
+        let pair = (interrupted.into(), by.into());
         self.interruptions.get(&pair).copied().unwrap_or_default()
     }
 

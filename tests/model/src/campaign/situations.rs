@@ -6,7 +6,7 @@ use domain::log::{Cause, CommandOutcome, Entry, HoldReason, Page, WalkScope};
 use domain::{Link, OrderId};
 
 /// The situations that every campaign of some length is in.
-pub const NAMED: [&str; 44] = [
+pub const NAMED: [&str; 43] = [
     "a close waited",
     "a connector read a snapshot between changes",
     "a connector read rows between watermarks",
@@ -36,7 +36,6 @@ pub const NAMED: [&str; 44] = [
     "an amount was refused to be moved",
     "an environment ran on after its time was over",
     "an order came late",
-    "an order changed its account",
     "an order changed its trees or its price",
     "an order was held for a cycle",
     "an order was held for a missing referral",

@@ -58,6 +58,8 @@ pub struct Standstill {
 pub struct WriteUnits {
     /// Of a referral, from its row to its projection, with the user's row.
     pub per_referral: f64,
+    /// Of a row of a user.
+    pub per_user: f64,
     /// Of a referral, for the teams and talent levels above it.
     pub per_referral_talent: f64,
     /// Of an adoption, without the heads and lines of accounts.
@@ -100,6 +102,7 @@ impl Figures {
             },
             "write_units": {
                 "per_referral": rounded(self.write_units.per_referral),
+                "per_user": rounded(self.write_units.per_user),
                 "per_referral_talent": rounded(self.write_units.per_referral_talent),
                 "per_adoption": rounded(self.write_units.per_adoption),
                 "per_account_paid": rounded(self.write_units.per_account_paid),

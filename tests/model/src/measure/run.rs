@@ -1,4 +1,4 @@
-//! Runs a measurement.
+//! Runs a measurement: functions as they are, on the modelled services, in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -327,6 +327,11 @@ fn is_of_talent(kind: &str) -> bool {
     kind.starts_with("TALENT")
 }
 
+/// Returns whether a kind of item is of the source's users.
+fn is_of_users(kind: &str) -> bool {
+    kind == "USER" || kind == "ROW#USER"
+}
+
 /// Returns whether a kind of item is an account's head or its lines.
 fn is_of_accounts(kind: &str) -> bool {
     kind == "ACCOUNT" || kind == "LINES"
@@ -349,7 +354,8 @@ fn units(options: &MeasureOptions, run: &Run, loaded: &Kinds, after: &Kinds) -> 
     let referrals = as_f64(options.accounts.max(1));
     let adoptions = as_f64(run.posted.len().max(1));
     WriteUnits {
-        per_referral: sum_of(loaded, |kind| !is_of_talent(kind)).0 / referrals,
+        per_referral: sum_of(loaded, |kind| !is_of_talent(kind) && !is_of_users(kind)).0 / referrals,
+        per_user: sum_of(loaded, is_of_users).0 / referrals,
         per_referral_talent: sum_of(loaded, is_of_talent).0 / referrals,
         per_adoption: others / adoptions,
         per_account_paid: accounts / heads.max(1) as f64,

@@ -210,7 +210,10 @@ impl Meter {
     }
 
     fn count_kind(&mut self, key: &str, units: Units) {
-        let kind = key.split('#').next().unwrap_or(key);
+        // Rows are told apart by their table.
+        let parts = if key.starts_with("ROW#") { 2 } else { 1 };
+        let end = key.match_indices('#').nth(parts - 1).map_or(key.len(), |(end, _)| end);
+        let kind = &key[..end];
         if let Some((total, requests)) = self.kinds.get_mut(kind) {
             *total += units;
             *requests += 1;

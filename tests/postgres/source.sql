@@ -33,6 +33,3 @@ CREATE TABLE rwa_planting.planting_orders (
     selected_city         varchar(10),
     created_at            timestamptz NOT NULL DEFAULT now()
 );
-
-CREATE PUBLICATION contribution
-    FOR TABLE rwa_identity.users, rwa_planting.planting_orders, rwa_referral.referral_relations;

@@ -8,8 +8,10 @@ mod local;
 mod remote;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use local_tables::OpenError;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 use store::BoxFuture;
@@ -65,7 +67,8 @@ impl Client {
             .data
             .as_deref()
             .context("which ledger? Name its directory with --data DIR, or its API with --url URL")?;
-        let stack = Stack::start(&crate::arguments::kept_options(directory, &asked.parameters)?)?;
+        let options = crate::arguments::kept_options(directory, &asked.parameters)?;
+        let stack = Stack::start(&options).map_err(|error| with_the_way_to_ask(error, directory))?;
         Ok(Self::new(LocalApi::over(stack)?))
     }
 
@@ -193,6 +196,18 @@ impl Reply {
             return None;
         }
         target.split_once('?').map(|(_, query)| query)
+    }
+}
+
+/// Returns the error; where another process has the directory, with how to ask that process.
+fn with_the_way_to_ask(error: anyhow::Error, directory: &Path) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(OpenError::InUse { .. }) => anyhow::anyhow!(
+            "{error}; or ask the stack that runs on it: --url http://127.0.0.1:8787 --token \"$(contribution token \
+             --operate --data {})\"",
+            directory.display()
+        ),
+        _ => error,
     }
 }
 
