@@ -26,8 +26,8 @@ fn on(directory: &Path, command: &[&str]) -> Command {
 
 /// Does something to the tables of a ledger while no command uses them.
 fn with_tables<T>(directory: &Path, work: impl AsyncFnOnce(&dyn Engine) -> T) -> T {
-    let engine = SqliteEngine::open(directory).expect("it works");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it works");
+    let engine = SqliteEngine::open(directory).expect("no command uses it");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(work(&engine))
 }
 
@@ -35,7 +35,7 @@ async fn keys(engine: &dyn Engine, table: Table) -> Vec<Key> {
     let mut keys = Vec::new();
     let mut start = None;
     loop {
-        let page = engine.scan(table, Segment::WHOLE, start).await.expect("it works");
+        let page = engine.scan(table, Segment::WHOLE, start).await.expect("the tables answer");
         keys.extend(page.items.into_iter().map(|item| item.key));
         match page.next {
             Some(next) => start = Some(next),
