@@ -44,7 +44,7 @@ test: ## Everything, in minutes
 	cargo test --workspace
 
 histories: ## HISTORIES random histories of a source, in any order of arrival, judged by the oracle
-	HISTORIES=$(HISTORIES) cargo test -p end-to-end --test histories
+	HISTORIES=$(HISTORIES) cargo test -p end-to-end --test whole histories
 
 conformance: ## The scripts that the model of the service must pass
 	cargo run -p model -- conformance tests/model/conformance/own.json

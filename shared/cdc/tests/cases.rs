@@ -70,7 +70,7 @@ const CASES: &[(&str, Outcome)] = &[
         ]),
     ),
     ("cdc/o15-flattened-with-nothing-added", Outcome::AsPlain),
-    // What is out of bounds is for the rules to say; `tests/tests/cases.rs` has the ledger.
+    // What is out of bounds is for the rules to say; `tests/tests/whole/cases.rs` has the ledger.
     ("cdc/o16-paid-orders-that-become-something-else", Outcome::Read),
     ("cdc/o17-envelopes-that-say-little-of-their-source", Outcome::AsPlain),
     ("cdc/o18-null-is-null-and-left-out-is-as-before", Outcome::AsPlain),

@@ -1,15 +1,13 @@
 //! Every command that changes a kept ledger leaves exactly one entry in its operators' log.
 
-mod command;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::program::{capture, contribution, success_of};
 use clap::CommandFactory as _;
-use command::{capture, contribution, success_of};
 use contribution::arguments::Arguments;
 use contribution::asked;
 use local_tables::SqliteEngine;
@@ -98,10 +96,8 @@ fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
             run(&["statement", "D25122700018", "--from", "2026-01-01", "--to", "2026-01-10"], directory);
             (0, "")
         }
-        // It knows no ledger.
-        "completions" => (0, ""),
-        // It reads another service's database and changes nothing.
-        "compare" => (0, ""),
+        // The one knows no ledger; the other reads another service's database as well, and changes nothing.
+        "completions" | "compare" => (0, ""),
         "reconcile" => {
             let capture = capture("ordering-incident.snapshot");
             run(&["reconcile", "--capture", capture.to_str().expect("a path")], directory);

@@ -1,13 +1,11 @@
 //! The command `contribution replay`, as a person uses it.
 
-mod command;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use command::{capture, contribution, expected, failure_of, success_of};
+use crate::program::{capture, contribution, expected, failure_of, success_of};
 use local_tables::SqliteEngine;
 use serde_json::Value;
 

@@ -40,23 +40,23 @@ fn assert_same(actual: &Value, expected: &Value, what: &str) {
 const GOLDEN: [(&str, &str, &str); 4] = [
     (
         "ordering-incident",
-        include_str!("../../events/captures/ordering-incident.jsonl"),
-        include_str!("../../events/captures/ordering-incident.expected.json"),
+        include_str!("../../../events/captures/ordering-incident.jsonl"),
+        include_str!("../../../events/captures/ordering-incident.expected.json"),
     ),
     (
         "ordering-incident.snapshot",
-        include_str!("../../events/captures/ordering-incident.snapshot.jsonl"),
-        include_str!("../../events/captures/ordering-incident.snapshot.expected.json"),
+        include_str!("../../../events/captures/ordering-incident.snapshot.jsonl"),
+        include_str!("../../../events/captures/ordering-incident.snapshot.expected.json"),
     ),
     (
         "flattened-regions",
-        include_str!("../../events/captures/flattened-regions.jsonl"),
-        include_str!("../../events/captures/flattened-regions.expected.json"),
+        include_str!("../../../events/captures/flattened-regions.jsonl"),
+        include_str!("../../../events/captures/flattened-regions.expected.json"),
     ),
     (
         "flattened-regions.snapshot",
-        include_str!("../../events/captures/flattened-regions.snapshot.jsonl"),
-        include_str!("../../events/captures/flattened-regions.snapshot.expected.json"),
+        include_str!("../../../events/captures/flattened-regions.snapshot.jsonl"),
+        include_str!("../../../events/captures/flattened-regions.snapshot.expected.json"),
     ),
 ];
 

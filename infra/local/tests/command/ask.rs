@@ -1,12 +1,10 @@
 //! Commands that ask a ledger, as a person uses them.
 
-mod command;
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use command::{capture, contribution, expected, failure_of, success_of};
+use crate::program::{capture, contribution, expected, failure_of, success_of};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -1,12 +1,10 @@
 //! The commands by which a ledger is checked, as a person uses them.
 
-mod command;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use command::{capture, contribution, expected, failure_of, success_of};
+use crate::program::{capture, contribution, expected, failure_of, success_of};
 use domain::Amount;
 use local_tables::SqliteEngine;
 use serde_json::Value;

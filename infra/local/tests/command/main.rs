@@ -1,0 +1,8 @@
+//! The program as a person uses it, one process for each command.
+
+mod ask;
+mod operators_log;
+mod program;
+mod proof;
+mod replay;
+mod template;
