@@ -263,7 +263,7 @@ fn differing(must_be: &BTreeMap<Owner, Amount>, is: &BTreeMap<Owner, Amount>) ->
     let owners: BTreeSet<&Owner> = must_be.keys().chain(is.keys()).collect();
     let of =
         |amounts: &BTreeMap<Owner, Amount>, owner: &Owner| amounts.get(owner).copied().unwrap_or_default();
-    let differs = |owner: &&&Owner| of(must_be, **owner) != of(is, **owner);
+    let differs = |owner: &&&Owner| of(must_be, owner) != of(is, owner);
     let text = |owner: &Owner| format!("{owner} has {} instead of {}", of(is, owner), of(must_be, owner));
     owners.iter().filter(differs).map(|owner| text(owner)).take(3).collect()
 }
@@ -290,7 +290,7 @@ fn difference(part: &str, is: &Value, must_be: &Value) -> String {
             let differing = names.into_iter().filter(|name| is.get(*name) != must_be.get(*name));
             let text = |name: &String| {
                 let of = |members: &serde_json::Map<String, Value>| {
-                    members.get(name).map_or("nothing".to_owned(), |value| shortened(value))
+                    members.get(name).map_or("nothing".to_owned(), shortened)
                 };
                 format!("{name} is {} instead of {}", of(is), of(must_be))
             };
