@@ -142,13 +142,8 @@ impl Faults {
 
     /// Decides what becomes of the next call of a function, which may be that of sending messages.
     pub(super) fn draw(&mut self, now_ms: Millis, function: &str, is_send: bool) -> Fate {
-        let number = if let Some(calls) = self.calls.get_mut(function) {
-            *calls += 1;
-            *calls
-        } else {
-            self.calls.insert(function.to_owned(), 1);
-            1
-        };
+        let number = self.calls.get(function).copied().unwrap_or_default() + 1;
+        self.calls.insert(function.to_owned(), number);
         let is_meant = |once: &mut Once| {
             let is_possible = is_send || once.fate != Fate::LosesMessage;
             once.function == function && once.from_ms <= now_ms && is_possible

@@ -24,6 +24,7 @@ pub struct Script {
 
 /// Parts that a history does without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each part is there or not, whatever the others are")]
 pub struct Without {
     /// Transactions that overlap, and a connector that restarts, reads snapshots or follows a failover.
     pub disorder: bool,

@@ -19,7 +19,7 @@ pub struct Closed {
     accounts: u64,
     rows: u64,
     /// From midnight to the entry that closes the date.
-    closed_after_ms: Millis,
+    entry_after_ms: Millis,
     /// From midnight to the manifest.
     published_after_ms: Millis,
     snapshot_units: f64,
@@ -71,7 +71,7 @@ pub fn close(options: &MeasureOptions) -> Closed {
     Closed {
         accounts: manifest.0,
         rows: manifest.1,
-        closed_after_ms: closed_ms.saturating_sub(from_ms),
+        entry_after_ms: closed_ms.saturating_sub(from_ms),
         published_after_ms: published_ms.saturating_sub(from_ms),
         snapshot_units: of(&after, &OF_SNAPSHOT) - of(&loaded, &OF_SNAPSHOT),
         // The indexes are kept while adoptions are posted.
@@ -132,7 +132,7 @@ impl Closed {
         json!({
             "accounts": self.accounts,
             "rows": self.rows,
-            "closed_after_midnight_ms": self.closed_after_ms,
+            "closed_after_midnight_ms": self.entry_after_ms,
             "published_after_midnight_ms": self.published_after_ms,
             "write_units_per_account": {
                 "all": rounded((self.snapshot_units + self.index_units) / accounts),
