@@ -4,8 +4,8 @@
 # target hides anything: each is a command that works by itself, and `make -n TARGET` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk incident lint fmt \
-	check template deny package count-snapshot rehearse doc clean
+.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk watch incident lint fmt \
+	check template deny package count-snapshot doc clean
 
 CAPTURE ?= events/captures/ordering-incident.jsonl
 DATA ?= data
@@ -49,11 +49,15 @@ histories: ## HISTORIES random histories of a source, in any order of arrival, j
 conformance: ## The scripts that the model of the service must pass
 	cargo run -p model -- conformance tests/model/conformance/own.json
 
-walk: ## The walks of CONTRIBUTING.md: each changes something, runs the tests that notice, and undoes itself
-	@set -e; for walk in docs/walks/*.sh; do echo "== $$walk"; $$walk; done
+walk: ## The walks of CONTRIBUTING.md: each changes a copy of this repository, and shows which tests notice
+	docs/walks/walk
+
+watch: ## Sizes, layers and circles of the code, and whether what documents name exists, in seconds
+	cargo test -p watch
 
 incident: ## Recompute the numbers of the ordering incident in docs/rules.md (Python 3)
 	python3 docs/checks/incident.py
+	python3 docs/checks/consumer.py
 
 ##@ Check a change
 
@@ -82,9 +86,6 @@ package: ## Build the functions for Lambda into target/lambda (Python 3 with ven
 
 count-snapshot: ## Count what the rows of a closed date cost in write units
 	cargo test -p daily-snapshot --test snapshot cost -- --nocapture
-
-rehearse: ## The whole path on PostgreSQL, Debezium and a broker (see tests/end_to_end/README.md)
-	tests/end_to_end/run
 
 clean: ## Remove what commands of this file wrote, except target/ and DATA
 	rm -f bulk.jsonl

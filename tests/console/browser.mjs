@@ -55,7 +55,6 @@ export class Visitor {
 
   async signIn(token) {
     await this.page.goto(`${this.url}/#token=${token}`);
-    await this.page.reload();
     await this.page.locator("#sign-out").waitFor();
   }
 
@@ -90,7 +89,7 @@ export class Visitor {
     await this.page.screenshot({ path: join(directory, name.replaceAll(/[/:]/g, "_") + ".png"), fullPage });
   }
 
-  /// Ends the session: nothing was complained of, and nobody else was asked.
+  /// Ends the session: nothing was complained of, and no other host was asked.
   async leave() {
     await this.context.close();
     assert.deepEqual(this.complaints, [], this.look.name);

@@ -146,7 +146,7 @@ async function dates(visitor) {
   const ratios = text.trim().split(/\r?\n/).slice(1).map((line) => BigInt(/0\.(\d{18})|1\.0{18}/.exec(line)?.[1] ?? 10 ** 18));
   assert.equal(ratios.reduce((sum, ratio) => sum + ratio, 0n), 10n ** 18n, "the ratios of the file sum to one");
   await page.getByRole("button", { name: "Show more" }).first().click();
-  assert.ok(await page.getByRole("region", { name: /^Rows/ }).locator("tbody tr").count() > 20);
+  await page.getByRole("region", { name: /^Rows/ }).locator("tbody tr").nth(20).waitFor();
   await page.getByRole("region", { name: /^Rows/ }).getByRole("link", { name: "OPERATION" }).click();
   await visitor.heading("OPERATION");
 }
@@ -161,7 +161,6 @@ async function sessions(visitor, { member }) {
   await second.goto(`${url}/#/order/57`);
   await second.getByRole("heading", { level: 1, name: "Order 57" }).waitFor();
   await second.goto(`${url}/#token=${member}`);
-  await second.reload();
   await second.getByRole("heading", { level: 1, name: "Another session is open" }).waitFor();
   await second.getByRole("button", { name: "Keep the session" }).click();
   await second.getByRole("heading", { level: 1, name: "Overview" }).waitFor();

@@ -21,7 +21,7 @@ def before_call(context, case, kwargs):
         return
     if case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
-    path = case.operation.path.format(**VALUES)
+    path = case.operation.path.format(**{**VALUES, **(case.path_parameters or {})})
     direction = case.query.get("direction")
     authorization = (kwargs.get("headers") or {}).get("Authorization") or case.headers.get("Authorization")
     known = answered(case.operation.base_url.rstrip("/") + path, direction, authorization)

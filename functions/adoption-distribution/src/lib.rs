@@ -3,6 +3,11 @@
 //! One message group keeps it to one at a time. A second one, after a redelivery or in an environment that runs on
 //! after its time, does no harm: the put of a page decides between them, and the one that loses throws away
 //! everything it has in memory.
+//!
+//! - Reads: `Source`, `Log`, `Ledger`.
+//! - Writes: `Log` (pages), `Source` (announcements that are in the log, answers of commands, rows that a truncate removes), `Ledger`
+//!   (its checkpoint).
+//! - Sends to: `DecisionsQueue`.
 
 mod inputs;
 mod session;

@@ -54,10 +54,9 @@ async fn remove_part(
 ) -> Result<Option<(String, String)>, StoreError> {
     let engine = &*context.engine;
     let start = start.map(|(partition, sort)| Key::new(Table::Source, partition, sort));
-    let page = engine.scan(Table::Source, Segment::WHOLE, start).await?;
+    let (rows, next) = rows::scan::<RowState>(engine, Segment::WHOLE, start).await?;
     let (mut writes, mut names) = (Vec::new(), Vec::new());
-    for item in &page.items {
-        let Some((table, key, before)) = rows::row_of::<RowState>(item)? else { continue };
+    for ((table, key), before) in rows {
         let Some(delete) = stored.truncate.delete_in(key.as_str()) else { continue };
         let after = cdc::fold(Some(before.row.clone()), &delete).state;
         if after != before.row {
@@ -73,5 +72,5 @@ async fn remove_part(
         inbox::announce(engine, key, &Announcement::Rows(rows.to_vec())).await?;
     }
     tracing::info!(truncate = stored.key, rows = names.len(), "rows of a truncated table were gone through");
-    Ok(page.next.map(|key| (key.partition, key.sort)))
+    Ok(next.map(|key| (key.partition, key.sort)))
 }

@@ -84,6 +84,23 @@ impl Batch {
         Ok(Self { records })
     }
 
+    /// Returns a batch of changes that were not received.
+    pub(crate) fn of_changes(changes: Vec<Change>) -> Self {
+        let records = (0..).zip(changes).map(|(offset, change)| Received {
+            event_key: String::new(),
+            name: PartitionName {
+                source: String::new(),
+                topic: change.row_key.topic().to_owned(),
+                partition: 0,
+            },
+            offset,
+            key: None,
+            value: None,
+            content: Content::Change(Box::new(change)),
+        });
+        Self { records: records.collect() }
+    }
+
     /// Returns the source's time of the newest change, in milliseconds since 1970.
     pub(crate) fn latest_source_ts_ms(&self) -> Option<i64> {
         let changes = self.records.iter().filter_map(|record| match &record.content {

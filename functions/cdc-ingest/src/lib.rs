@@ -6,6 +6,10 @@
 //!
 //! The order of writes matters: rows, then the announcement, then the progress of the partitions. So progress never
 //! says that something was read which the decider cannot find.
+//!
+//! - Reads: `Source`.
+//! - Writes: `Source` (rows, users, progress, announcements, quarantine).
+//! - Sends to: `DecisionsQueue`.
 
 mod announce;
 mod batch;
@@ -25,6 +29,33 @@ use store::BoxFuture;
 
 use crate::batch::{Batch, Content, Received};
 use crate::outcome::Outcome;
+
+/// Takes changes in that no connector sent: rows that an operator has had read at the source. They are folded, stored
+/// and announced like those of a batch, and say nothing about how far the source was read.
+///
+/// # Errors
+///
+/// It says which storage call failed. What was stored is announced when the same changes are taken in again.
+#[must_use]
+pub fn take_in<'a>(
+    context: &'a Context,
+    profile: &'a cdc::Profile,
+    changes: Vec<cdc::Change>,
+) -> BoxFuture<'a, Result<(), String>> {
+    Box::pin(async move {
+        let engine = &*context.engine;
+        let batch = Batch::of_changes(changes);
+        let mut outcomes: Vec<Outcome> = batch.records.iter().map(Received::initial_outcome).collect();
+        let folded = rows::fold_and_store(engine, profile, &batch, &mut outcomes).await;
+        users::keep(engine, &folded, &batch, &mut outcomes).await;
+        announce::announce(context, &batch, &outcomes).await?;
+        let failure = outcomes.into_iter().find_map(|outcome| match outcome {
+            Outcome::Failed(message) => Some(message),
+            _ => None,
+        });
+        failure.map_or(Ok(()), Err)
+    })
+}
 
 /// Returns the function.
 pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {

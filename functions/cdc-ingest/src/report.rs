@@ -14,7 +14,9 @@ use crate::outcome::Outcome;
 pub(crate) fn report(function: &'static str, batch: &Batch, outcomes: &[Outcome], context: &Context) {
     log(batch, outcomes, &context.request_id);
     let mut counts = Counts::default();
-    outcomes.iter().for_each(|outcome| counts.add(outcome.counts()));
+    for outcome in outcomes {
+        counts.add(outcome.counts());
+    }
     let number =
         |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count() as u64;
     let older_by = |by: OlderCause| {

@@ -4,6 +4,10 @@
 //! Each minute it goes through the pages of the log since the last time. Then, where a date has begun in the business
 //! time zone and the last closed date is before it, it asks the decider to close up to it. The decider says when: it
 //! has the gate and the guard, and the close is its entry.
+//!
+//! - Reads: `Source`, `Log`, `Ledger`.
+//! - Writes: `Ledger` (what begins and ends on a date, closes, versions, its mark), `Source` (the command to close).
+//! - Sends to: `DecisionsQueue`, `ClosingsQueue`.
 
 use std::sync::Arc;
 

@@ -4,6 +4,10 @@
 //! and computes each date's state from the state of the date before and from pages of the log. Everything that it
 //! puts follows from the log alone and is put once, so a computation that was ended anywhere is simply repeated, and
 //! several at once do no harm. The manifest is put last: with it the date is published.
+//!
+//! - Reads: `Log`, `Ledger`, `Snapshots`.
+//! - Writes: `Snapshots` (state, rows, manifest), `Ledger` (what begins and ends on a date, its mark).
+//! - Sends to: `ClosingsQueue`.
 
 mod changes;
 mod publish;

@@ -39,12 +39,11 @@ impl Comparison<'_> {
         let mut line_page: Option<(Owner, u32, LinePage)> = None;
         for (place, item) in items.iter().enumerate() {
             if let Some(owner) = heads::owner_of(item) {
-                match heads::account_of(item) {
-                    Ok(Some((_, head))) => accounts.push((owner, head, item.revision)),
-                    Ok(None) | Err(_) => {
-                        found.known_heads += u64::from(self.told.has_anything(self.compared, &owner));
-                        found.add(Difference::AccountHead { owner });
-                    }
+                if let Ok(Some((_, head))) = heads::account_of(item) {
+                    accounts.push((owner, head, item.revision));
+                } else {
+                    found.known_heads += u64::from(self.told.has_anything(self.compared, &owner));
+                    found.add(Difference::AccountHead { owner });
                 }
             } else if let Some((owner, number, page)) = heads::line_page_of(item)? {
                 let agrees = match &line_page {

@@ -9,6 +9,10 @@
 //!
 //! The command of the local stack uses the same functions: [`read_state`] for the state digest, [`export_log`] for an
 //! export that `verify` checks, [`read_price_book`] and [`take_over_places`] for the price book.
+//!
+//! - Reads: `Source`, `Log`, `Ledger`, `Snapshots`.
+//! - Writes: `Ledger` (reports of audits, heads and lines that it rebuilds), `Source` (commands to compare again).
+//! - Sends to: `DecisionsQueue`.
 
 mod audit;
 mod export;

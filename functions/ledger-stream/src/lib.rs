@@ -3,6 +3,10 @@
 //! A stream over pages is no order, so the event only wakes this function: it goes on from each shard's mark and reads
 //! the pages itself. Whatever it does can be repeated, and two of it at once do no harm: a head takes a page only
 //! if it stands before it.
+//!
+//! - Reads: `Log`, `Ledger`.
+//! - Writes: `Ledger` (heads, lines, sums, lists, marks).
+//! - Sends to: `TalentQueue`, `ClosingsQueue`.
 
 mod project;
 mod run;

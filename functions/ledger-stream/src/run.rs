@@ -111,7 +111,7 @@ impl<'a> Run<'a> {
         for (owner, touches) in self.accounts {
             match unreadable.get(&owner) {
                 None => {
-                    head_writes.extend(fold_account(&owner, &accounts[&owner], touches, &mut repeatable)?)
+                    head_writes.extend(fold_account(&owner, &accounts[&owner], touches, &mut repeatable)?);
                 }
                 Some(item) => head_writes.extend(pass_over(&owner, item, &touches)),
             }

@@ -4,6 +4,10 @@
 //! four gates in this order, and the first that refuses it answers: there is such a route ([`route`]), the
 //! caller may use it ([`access`]), its parameters are well formed ([`request`]), and what it asks for exists.
 //! So a caller who may not see something learns nothing about whether it is there.
+//!
+//! - Reads: `Source`, `Log`, `Ledger`, `Snapshots`.
+//! - Writes: `Source` (commands, and quarantined bytes that an operator removes).
+//! - Sends to: `DecisionsQueue`.
 
 mod access;
 mod account;

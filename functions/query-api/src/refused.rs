@@ -1,7 +1,7 @@
 //! Keeps what operators asked for and were refused before it came to the decider.
 //!
-//! A command that was refused stands in the operators' log as one that was carried out does. What callers ask for
-//! who are no operators is counted and not kept: nobody knows who they are, and their number has no bound.
+//! A command that was refused stands in the operators' log as one that was carried out does. What callers ask for who
+//! are no operators is counted and not kept: the request does not say who they are, and their number has no bound.
 
 use domain::log::{Command, PageHash};
 use runtime::Context;

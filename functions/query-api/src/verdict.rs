@@ -60,8 +60,8 @@ impl Verdict {
 /// Something that is the matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// A partition is not known to be read to the present.
-    SourceBehind { partition: String, read_through: Option<DateTime<Utc>> },
+    /// Partitions of a source are not known to be read to the present.
+    SourceBehind { source: String, partitions: usize, read_through: Option<DateTime<Utc>> },
     /// The source's snapshot is being read.
     SnapshotGoesOn { partitions: usize },
     /// A date should be closed and is not.
@@ -168,15 +168,23 @@ fn of_source(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble> {
     if in_snapshot > 0 {
         troubles.push(Trouble::SnapshotGoesOn { partitions: in_snapshot });
     }
+    // The slowest partition speaks for its source; one that is not known to be read at all is the slowest.
+    let mut behind: BTreeMap<&str, (usize, Option<DateTime<Utc>>)> = BTreeMap::new();
     for partition in in_use.iter().filter(|partition| !partition.in_snapshot) {
         let read_through = partition.read_through_ms().map(instant);
         let lag = read_through.map(|read_through| (known.now - read_through).num_seconds());
         if lag.is_none_or(|lag_s| lag_s > thresholds.source_lag_seconds) {
-            let name = &partition.name;
-            let partition = format!("{} {}-{}", name.source, name.topic, name.partition);
-            troubles.push(Trouble::SourceBehind { partition, read_through });
+            let (count, slowest) = behind.entry(&partition.name.source).or_insert((0, read_through));
+            *count += 1;
+            *slowest = (*slowest).min(read_through);
         }
     }
+    let trouble = |(source, (partitions, read_through)): (&str, _)| Trouble::SourceBehind {
+        source: source.to_owned(),
+        partitions,
+        read_through,
+    };
+    troubles.extend(behind.into_iter().map(trouble));
     troubles
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Everything concerned is read twice. Where both readings are the same, all of it stood there at one moment. From
 //! that follows, in memory, what should stand, and every changed record is written on condition that it still stands
-//! where it was read. The highest account is written first, and who is below it only after it was: so whatever ends
-//! the writing, a difference is left at the bottom, where the next attempt begins.
+//! where it was read. The highest account is written first, and the accounts below it only after it was: so whatever
+//! ends the writing, a difference is left at the bottom, where the next attempt begins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -222,7 +222,7 @@ fn highest(forest: &Forest, remaining: &BTreeSet<AccountSequence>) -> BTreeSet<A
     if highest.is_empty() { remaining.clone() } else { highest }
 }
 
-/// Takes out who is below an account that was not written.
+/// Takes out the accounts below one that was not written.
 fn leave_out_below(
     forest: &Forest,
     remaining: &mut BTreeSet<AccountSequence>,
@@ -250,7 +250,7 @@ fn circle_among(forest: &Forest, changed: &BTreeSet<AccountSequence>) -> Vec<Acc
     loop {
         let ready = highest(forest, &left);
         if ready.len() == left.len() {
-            // Either nothing is left, or only circles and who is below them.
+            // Either nothing is left, or only circles and the accounts below them.
             return if ready.iter().all(|account| is_below_none(forest, account, &left)) {
                 Vec::new()
             } else {

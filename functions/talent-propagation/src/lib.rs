@@ -5,6 +5,10 @@
 //! a page changes reaches the referrer in the invocation that reads the page; there it leaves a mark, from which the
 //! ancestors above are settled when a message or the schedule asks for it. The mark, not the message, is the trace of
 //! the work: it goes only when a look that began after it was raised found nothing more to do.
+//!
+//! - Reads: `Source`, `Log`, `Ledger`.
+//! - Writes: `Ledger` (talent records, lists, marks).
+//! - Sends to: `TalentQueue`.
 
 mod climb;
 mod forest;

@@ -126,7 +126,7 @@ impl Propagation {
 
 /// Returns from where the changes of a batch go on.
 ///
-/// A ring can only come about, or end, where an account moves that had a referrer or has somebody below it.
+/// A ring can only come about, or end, where an account moves that had a referrer or has direct referrals.
 fn marks_after(batch: &Batch, forest: &Forest) -> BTreeMap<(AccountSequence, MarkKind), TalentCause> {
     let mut marks = BTreeMap::new();
     for (account, (_, referrer)) in &batch.referrers {

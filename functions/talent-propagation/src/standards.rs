@@ -1,8 +1,8 @@
 //! Which table of levels is in force.
 //!
-//! The state in storage says it, so that all work by the same one. Whoever finds that the date or the versions say
-//! something else changes the state, and with it begins a comparison of all accounts. Work that began by the table
-//! before looks at the state again before it takes its traces away.
+//! The state in storage says it, so that all work by the same one. The invocation that finds that the date or the
+//! versions say something else changes the state, and with it begins a comparison of all accounts. Work that began by
+//! the table before looks at the state again before it takes its traces away.
 
 use domain::{BusinessDate, TalentTable, Version, VersionNumber, Versions};
 use runtime::Context;

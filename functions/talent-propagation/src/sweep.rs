@@ -1,5 +1,5 @@
 //! What no message brings: what a message was lost for, whose user arrived unannounced, who was not seen for long, and
-//! everybody, when another table of levels comes into force.
+//! every account, when another table of levels comes into force.
 
 use std::collections::BTreeSet;
 

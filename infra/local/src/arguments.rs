@@ -1,6 +1,8 @@
 //! The command line.
 
 mod ask;
+mod proof;
+mod source;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,13 +10,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use cdc::Profile;
 use clap::{Args, Parser, Subcommand};
-use domain::{AccountSequence, BusinessDate, OrderId, Policy};
+use domain::{AccountSequence, BusinessDate, Policy};
 
 use crate::stack::Options;
 
 pub use ask::{
     Account, Ask, Asked, Completions, Held, Log, Order, Quarantine, Shell, Snapshot, Statement, Status,
 };
+pub use proof::{Audit, Digest, Explain, PriceBook, PriceBookExport, PriceBookImport, Verify};
+pub use source::{Compare, Reconcile};
 
 /// The contribution ledger on this machine.
 ///
@@ -63,10 +67,6 @@ pub enum Command {
     /// What asks a ledger and changes nothing.
     #[command(flatten)]
     Ask(Ask),
-    /// Prints what a shell needs to complete this command's names and options.
-    ///
-    /// Example: contribution completions bash > ~/.local/share/bash-completion/completions/contribution
-    Completions(Completions),
     /// Recalculates a ledger kept with --data from its log, and compares everything that is stored with it.
     ///
     /// It exits with 1 where something differs, and names it. With --repair, heads that differ are rebuilt from the log,
@@ -106,6 +106,24 @@ pub enum Command {
     /// Example: contribution price-book import book.csv --data second
     #[command(subcommand)]
     PriceBook(PriceBook),
+    /// Compares the source's tables with the ledger's rows, and names every row that is lost, extra or stale.
+    ///
+    /// The tables are read on a PostgreSQL server, or are those of a capture of a snapshot. A row that differs is looked
+    /// at again before it is named, so that both may go on changing. With --repair the ledger takes in what the source
+    /// has; that stands in the operators' log.
+    ///
+    /// Example: contribution reconcile --postgres <postgres://reader@localhost/planting> --data ledger
+    Reconcile(Reconcile),
+    /// Says what differs between the ledger and the service that ran before, account by account, and why.
+    ///
+    /// It reads that service's tables on a PostgreSQL server, and writes CSV files and a page.
+    ///
+    /// Example: contribution compare --postgres <postgres://reader@localhost/rwa_contribution> --data ledger --out compared
+    Compare(Compare),
+    /// Prints what a shell needs to complete this command's names and options.
+    ///
+    /// Example: contribution completions bash > ~/.local/share/bash-completion/completions/contribution
+    Completions(Completions),
     /// Prints a token that the API of a running stack accepts.
     ///
     /// Example: curl -H "Authorization: Bearer $(contribution token --operate)" 127.0.0.1:8787/v1/status
@@ -177,98 +195,6 @@ pub struct Close {
     /// Which ledger.
     #[command(flatten)]
     pub kept: KeptLedger,
-}
-
-/// `audit`.
-#[derive(Debug, Args)]
-pub struct Audit {
-    /// Mends what differs, and audits again.
-    #[arg(long)]
-    pub repair: bool,
-    /// Shows the report as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Which ledger.
-    #[command(flatten)]
-    pub kept: KeptLedger,
-}
-
-/// `digest`.
-#[derive(Debug, Args)]
-pub struct Digest {
-    /// Two data directories or exports of the log, whose states are compared.
-    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "data", required_unless_present = "data")]
-    pub diff: Vec<PathBuf>,
-    /// The directory that the ledger is kept in.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// The business date of the state; today's in the business time zone if none is named.
-    #[arg(long, value_name = "DATE")]
-    pub date: Option<BusinessDate>,
-    /// Shows it as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Sets a parameter of infra/template.yaml, as when deploying.
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
-    pub parameters: Vec<(String, String)>,
-}
-
-/// `verify`.
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// The export, as `export --log` writes it.
-    pub export: PathBuf,
-    /// A head that an earlier `verify` printed: the log must still have that page.
-    #[arg(long, value_name = "POSITION:HASH")]
-    pub head: Option<String>,
-    /// Shows it as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `explain`.
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// The order.
-    pub order: OrderId,
-    /// Shows the explanation as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Which ledger.
-    #[command(flatten)]
-    pub kept: KeptLedger,
-}
-
-/// `price-book`.
-#[derive(Debug, Subcommand)]
-pub enum PriceBook {
-    /// Writes the place of every order that has one to a file.
-    Export(PriceBookExport),
-    /// Takes over the places in a file. Do it before the ledger is fed.
-    Import(PriceBookImport),
-}
-
-/// `price-book export`.
-#[derive(Debug, Args)]
-pub struct PriceBookExport {
-    /// The file to write.
-    pub file: PathBuf,
-    /// Which ledger.
-    #[command(flatten)]
-    pub kept: KeptLedger,
-}
-
-/// `price-book import`.
-#[derive(Debug, Args)]
-pub struct PriceBookImport {
-    /// The file to read.
-    pub file: PathBuf,
-    /// Why, for the operators' log.
-    #[arg(long, default_value = "taken over from another ledger")]
-    pub reason: String,
-    /// Where and how the ledger runs.
-    #[command(flatten)]
-    pub ledger: LedgerOptions,
 }
 
 /// `token`.
@@ -423,26 +349,4 @@ fn parameter(text: &str) -> Result<(String, String), &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent_and_suggests_what_was_meant() {
-        Arguments::command().debug_assert();
-        let mistyped = Arguments::try_parse_from(["contribution", "repaly", "x"]).unwrap_err().to_string();
-        assert!(mistyped.contains("replay"), "{mistyped}");
-        let mistyped = Arguments::try_parse_from(["contribution", "replay", "x", "--as-off", "2026-02-10"]);
-        assert!(mistyped.unwrap_err().to_string().contains("--as-of"));
-    }
-
-    #[test]
-    fn every_profile_that_is_suggested_exists() {
-        let error = profile_text("buit-in").unwrap_err().to_string();
-        assert!(error.contains("did you mean built-in?"), "{error}");
-        for name in ["built-in", "guide", "guide-planting-orders", "flattened-deployment"] {
-            assert!(Profile::named(name).is_some(), "{name}");
-        }
-    }
-}
+mod tests;

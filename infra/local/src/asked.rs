@@ -41,7 +41,7 @@ pub fn leave(directory: &Path, reason: &str, text: String) -> Result<()> {
         fs::create_dir_all(&asked)?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!("{:020}-{}", since.as_nanos(), std::process::id());
-        // Renamed when it is whole, so that nobody takes in half of it.
+        // Renamed when it is whole, so that no reader takes in half of it.
         let part = asked.join(format!("{name}.part"));
         fs::write(&part, serde_json::to_vec(&noted(reason, text))?)?;
         anyhow::Ok(fs::rename(&part, asked.join(format!("{name}.json")))?)

@@ -2,11 +2,13 @@
 
 mod ask;
 mod audit;
+mod compare;
 mod completions;
 mod digest;
 mod explain;
 mod kept;
 mod price_book;
+mod reconcile;
 mod replay;
 mod run;
 mod verify;
@@ -41,6 +43,8 @@ pub async fn carry_out(arguments: Arguments) -> Result<ExitCode> {
         Command::Verify(verify) => verify::verify(&verify),
         Command::Explain(explain) => explain::explain(explain).await,
         Command::PriceBook(price_book) => price_book::price_book(price_book).await,
+        Command::Reconcile(reconcile) => reconcile::reconcile(reconcile).await,
+        Command::Compare(compare) => compare::compare(compare).await,
         Command::Token(token) => print_token(&token),
         Command::Completions(completions) => completions::print(&completions),
     }?;
@@ -87,6 +91,15 @@ fn print_token(arguments: &Token) -> Result<()> {
         asked::leave(directory, &arguments.reason, text)?;
     }
     show(&token)
+}
+
+/// Returns the error of a build that has no network in it.
+#[cfg(not(feature = "network"))]
+fn without_network(option: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "this build cannot read a database, so {option} does nothing: build it with `cargo build -p contribution \
+         --features network`, or start it with `cargo run --features network -- ...`"
+    )
 }
 
 /// Does the work unless Ctrl-C is pressed first; then it says what is kept.

@@ -17,7 +17,7 @@ use crate::gateway::{Gateway, Request, Response, joined};
 /// The largest body that API Gateway takes.
 const BODY_BYTES_MAX: usize = 10 * 1_024 * 1_024;
 
-/// Listens on a port of 127.0.0.1, which is in use by nobody else then; 0 finds a free one.
+/// Listens on a port of 127.0.0.1, which no other process may be using; 0 finds a free one.
 pub async fn listen(port: u16) -> Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await

@@ -5,9 +5,9 @@
 //! API Gateway. What exists (tables, queues, triggers, variables) is read from `infra/template.yaml`.
 
 pub mod arguments;
-pub mod ask;
 pub mod asked;
 pub mod capture;
+pub mod client;
 pub mod close;
 pub mod commands;
 pub mod events;

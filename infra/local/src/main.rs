@@ -1,4 +1,4 @@
-//! The `contribution` command.
+//! The `contribution` command: reads its arguments and hands them to the library, which does all else.
 
 use std::process::ExitCode;
 

@@ -36,7 +36,7 @@ impl Language {
     /// Returns the language that the environment asks for.
     #[must_use]
     pub fn of_environment() -> Self {
-        if crate::ask::accept_language().starts_with("zh") { Self::Chinese } else { Self::English }
+        if crate::client::accept_language().starts_with("zh") { Self::Chinese } else { Self::English }
     }
 
     /// Returns the text in this language.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use local_tables::SqliteEngine;
 use runtime::{Clock, Function, FunctionError, Settings, SystemClock, Variables};
 use serde_json::Value;
@@ -85,18 +85,6 @@ impl Shared {
         format!("{:x}-{}", self.run, self.ids.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Returns what work may use that has until `deadline`.
-    #[must_use]
-    pub fn context(&self, deadline: DateTime<Utc>) -> runtime::Context {
-        runtime::Context {
-            clock: Arc::clone(&self.clock),
-            deadline,
-            engine: Arc::clone(&self.engine) as _,
-            queues: Arc::clone(&self.queues) as _,
-            request_id: self.next_id(),
-        }
-    }
-
     fn is_idle(&self) -> bool {
         self.running.load(Ordering::SeqCst) == 0 && self.queues.is_idle() && self.engine.is_idle()
     }
@@ -123,10 +111,24 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Returns what a call of a function has around it.
+    #[must_use]
+    pub fn context(&self, timeout: TimeDelta) -> runtime::Context {
+        runtime::Context {
+            clock: Arc::clone(&self.clock),
+            deadline: self.clock.now() + timeout,
+            engine: Arc::clone(&self.engine) as _,
+            queues: Arc::clone(&self.queues) as _,
+            request_id: self.next_id(),
+        }
+    }
+}
+
 impl RunningFunction {
     /// Invokes the function as its trigger would.
     pub async fn invoke(&self, event: Value, shared: &Shared) -> Result<Value, FunctionError> {
-        let context = shared.context(shared.clock.now() + self.timeout);
+        let context = shared.context(self.timeout);
         shared.running.fetch_add(1, Ordering::SeqCst);
         let answer = runtime::invoke(self.function.as_ref(), event, &context).await;
         shared.running.fetch_sub(1, Ordering::SeqCst);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{BoxFuture, Change, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written};
 use tokio::sync::Notify;
 
-/// An engine that notes the keys of what is put into streamed tables, for whoever reads the stream, and counts
+/// An engine that notes the keys of what is put into streamed tables, for the reader of the stream, and counts
 /// writes.
 pub struct StreamedEngine {
     engine: Arc<dyn Engine>,

@@ -158,6 +158,17 @@ fn mistakes_are_answered_with_what_was_meant_and_the_next_step() {
 }
 
 #[test]
+fn a_directory_that_another_process_has_is_answered_with_how_to_ask_that_process() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let _owner = local_tables::SqliteEngine::open(directory.path()).expect("nothing uses it");
+    let refused = failure_of(contribution().arg("held").arg("--data").arg(directory.path()));
+    assert!(
+        refused.contains("is in use by process") && refused.contains("--url http://127.0.0.1"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn a_chinese_environment_is_answered_in_chinese() {
     let ledger = ledger();
     let is_chinese = |letter: char| ('\u{4e00}'..='\u{9fff}').contains(&letter);

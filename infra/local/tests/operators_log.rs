@@ -41,11 +41,9 @@ fn started(directory: &Path) -> Child {
 
 /// What a command that is named in `--help` does to the log of a kept ledger, and how many entries it leaves there.
 fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
-    let capture = capture("ordering-incident");
-    let capture = capture.to_str().expect("a path");
     match name {
         "replay" => {
-            run(&["replay", capture], directory);
+            run(&["replay", capture("ordering-incident").to_str().expect("a path")], directory);
             (1, "replayed ordering-incident")
         }
         "close" => {
@@ -54,7 +52,7 @@ fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
         }
         "token" => {
             run(&["token", "--operate", "--reason", "the walk"], directory);
-            // It does not own the ledger; whoever does takes it in.
+            // It does not own the ledger; the process that owns it takes it in.
             run(&["export", "/dev/null"], directory);
             (1, "issued an operator's token")
         }
@@ -68,16 +66,28 @@ fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
             run(&["export", "/dev/null"], directory);
             (0, "")
         }
-        "status" | "held" | "quarantine" | "log" => {
+        "status" | "held" | "quarantine" | "log" | "audit" | "digest" => {
             run(&[name], directory);
+            (0, "")
+        }
+        "verify" => {
+            let export = directory.with_extension("jsonl");
+            run(&["export", export.to_str().expect("a path"), "--log"], directory);
+            let verified = contribution().arg("verify").arg(&export).output().expect("it starts");
+            assert!(verified.status.success(), "{verified:?}");
+            (0, "")
+        }
+        "price-book" => {
+            let book = directory.with_extension("csv");
+            run(&["price-book", "export", book.to_str().expect("a path")], directory);
             (0, "")
         }
         "account" => {
             run(&["account", "D25122700018"], directory);
             (0, "")
         }
-        "order" => {
-            run(&["order", "57"], directory);
+        "order" | "explain" => {
+            run(&[name, "57"], directory);
             (0, "")
         }
         "snapshot" => {
@@ -90,6 +100,13 @@ fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
         }
         // It knows no ledger.
         "completions" => (0, ""),
+        // It reads another service's database and changes nothing.
+        "compare" => (0, ""),
+        "reconcile" => {
+            let capture = capture("ordering-incident.snapshot");
+            run(&["reconcile", "--capture", capture.to_str().expect("a path")], directory);
+            (0, "")
+        }
         other => {
             panic!("this walk does not know the command {other}: say what it leaves in the operators' log")
         }

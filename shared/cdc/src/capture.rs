@@ -48,7 +48,7 @@ impl CapturedRecord {
         }))
     }
 
-    /// The record as the decoder takes it.
+    /// Returns the record as the decoder takes it.
     #[must_use]
     pub fn as_kafka(&self) -> KafkaRecord<'_> {
         KafkaRecord {
@@ -108,13 +108,13 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// A timestamp, without what is smaller than a millisecond; -1 is Kafka's way to say that there is none.
+/// Returns a timestamp, without what is smaller than a millisecond; -1 is Kafka's way to say that there is none.
 fn milliseconds(raw: &RawValue) -> Option<i64> {
     let text = raw.get().trim_matches('"');
     text.split('.').next()?.parse().ok().filter(|timestamp| *timestamp >= 0)
 }
 
-/// The bytes of a key or a value: those of a text, or of a JSON document written as it is.
+/// Returns the bytes of a key or a value: those of a text, or of a JSON document written as it is.
 fn bytes(raw: &RawValue) -> Result<Option<String>, InvalidLine> {
     match raw.get() {
         "null" => Ok(None),

@@ -48,7 +48,7 @@ impl Column {
         (Self::LastActivity, 'l', "last_activity"),
     ];
 
-    /// The name that the profile has for it.
+    /// Returns the name that the profile has for it.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.entry().2
@@ -169,7 +169,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// What was expected, to complete "the column is not".
+    /// Returns what was expected, to complete "the column is not".
     #[must_use]
     pub fn expected(self) -> &'static str {
         match self {
@@ -205,19 +205,19 @@ pub enum Reading<T> {
 }
 
 impl<T> Reading<T> {
-    /// The value, if there is a readable one.
+    /// Returns the value, if there is a readable one.
     #[must_use]
     pub fn value(&self) -> Option<&T> {
         if let Self::Value(value) = self { Some(value) } else { None }
     }
 
-    /// Whether there is something that cannot be read.
+    /// Returns whether there is something that cannot be read.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         matches!(self, Self::Unreadable(_))
     }
 
-    /// Whether there is no value, because the column is null or was never named.
+    /// Returns whether there is no value, because the column is null or was never named.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Missing(_) | Self::Null(_))
@@ -238,7 +238,7 @@ impl<T> Reading<T> {
         }
     }
 
-    /// The same with another kind of value.
+    /// Returns the same with another kind of value.
     #[must_use]
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Reading<U> {
         match self {

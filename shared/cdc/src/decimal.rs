@@ -21,13 +21,13 @@ impl Price {
     /// Decimals of a price.
     pub const SCALE: u32 = domain::Amount::SCALE;
 
-    /// A price of so many 10⁻¹⁰ units.
+    /// Returns a price of so many 10⁻¹⁰ units.
     #[must_use]
     pub fn from_units(units: i128) -> Self {
         Self(units)
     }
 
-    /// The price as a number of 10⁻¹⁰ units.
+    /// Returns the price as a number of 10⁻¹⁰ units.
     #[must_use]
     pub fn units(self) -> i128 {
         self.0
@@ -222,7 +222,7 @@ impl Digits {
         Some(Self { is_negative, significand: all, scale: decimals - i64::from(exponent) })
     }
 
-    /// The number in units of 10^-scale, rounded towards zero, and whether rounding dropped anything;
+    /// Returns the number in units of 10^-scale, rounded towards zero, and whether rounding dropped anything;
     /// nothing where it has too many digits.
     fn at_scale(&self, scale: i64) -> Option<(i128, bool)> {
         let digits = self.significand.trim_start_matches('0');

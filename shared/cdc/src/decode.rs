@@ -108,7 +108,7 @@ pub struct Change {
 }
 
 impl Change {
-    /// When the source made the change, in milliseconds since 1970, if the message says.
+    /// Returns when the source made the change, in milliseconds since 1970, if the message says.
     #[must_use]
     pub fn source_ts_ms(&self) -> Option<i64> {
         self.version.ts_ms
@@ -134,7 +134,7 @@ impl Truncate {
         (row_key.topic() == self.rows_of).then(|| self.delete_of(row_key))
     }
 
-    /// What it means for one row of the table: its delete.
+    /// Returns what it means for one row of the table: its delete.
     #[must_use]
     pub fn delete_of(&self, row_key: RowKey) -> Change {
         Change {
@@ -264,7 +264,7 @@ fn version(origin: &Origin, operation: Operation, place: Place) -> SourceVersion
     }
 }
 
-/// The row's key from the message key, unless the profile says that it is made of other columns.
+/// Returns the row's key from the message key, unless the profile says that it is made of other columns.
 fn message_key(topic: Topic<'_>, key: &Document<'_>) -> Result<Option<RowKey>, Refusal> {
     let values = key.values();
     if let Some((_, field)) = values.iter().find(|(_, field)| field.is_avro_union()) {
@@ -280,7 +280,7 @@ fn message_key(topic: Topic<'_>, key: &Document<'_>) -> Result<Option<RowKey>, R
     Ok(parts.and_then(|parts| RowKey::new(topic.rows_of(), parts)))
 }
 
-/// The row's key from its image: the columns that the profile names, or else the business key.
+/// Returns the row's key from its image: the columns that the profile names, or else the business key.
 fn image_key(topic: Topic<'_>, image: &Record<'_>) -> Option<RowKey> {
     let configured = topic.table.key();
     let values: Option<Vec<String>> = if configured.is_empty() {
@@ -292,7 +292,7 @@ fn image_key(topic: Topic<'_>, image: &Record<'_>) -> Option<RowKey> {
     RowKey::new(topic.rows_of(), values?)
 }
 
-/// What the row has in each column that is read.
+/// Returns what the row has in each column that is read.
 fn cells(table: &Table, image: &Record<'_>, encoding: &Encoding) -> Result<Cells, Refusal> {
     let mut cells = Cells::new();
     for (column, names) in table.columns() {
@@ -309,7 +309,7 @@ fn cells(table: &Table, image: &Record<'_>, encoding: &Encoding) -> Result<Cells
 }
 
 impl Change {
-    /// The business key that the message names, if it can be read.
+    /// Returns the business key that the message names, if it can be read.
     pub(crate) fn business_key(&self) -> Option<&str> {
         let column = if self.table == SourceTable::Adoptions { Column::Order } else { Column::Account };
         let named = self.cells.iter().find(|(alias, _)| alias.column == column);

@@ -40,12 +40,12 @@ impl<'a> Document<'a> {
         Ok(Self { payload: Payload::of(payload), schema })
     }
 
-    /// Whether there is nothing in it, which is how a converter with schemas writes a tombstone.
+    /// Returns whether there is nothing in it, which is how a converter with schemas writes a tombstone.
     pub(super) fn is_null(&self) -> bool {
         matches!(self.payload, Payload::Other(raw) if raw.get() == "null")
     }
 
-    /// The name of the schema, if there is one with a name.
+    /// Returns the name of the schema, if there is one with a name.
     pub(super) fn schema_name(&self) -> Option<&str> {
         self.schema.as_ref()?.name.as_deref()
     }
@@ -83,7 +83,7 @@ impl<'a> Payload<'a> {
         fields(raw).map_or(Self::Other(raw), Self::Object)
     }
 
-    /// The schema, if there is one, and what it describes, if this is a wrapper of the two. Some producers
+    /// Returns the schema, if there is one, and what it describes, if this is a wrapper of the two. Some producers
     /// leave the schema out.
     fn unwrapped(&self) -> Option<(Option<&'a RawValue>, &'a RawValue)> {
         let Self::Object(fields) = self else { return None };
@@ -96,7 +96,7 @@ impl<'a> Payload<'a> {
 
 /// The fields of an object, each as its JSON text.
 ///
-/// Not a tree of values: numbers keep all their digits, and what nobody asks for is never decoded.
+/// Not a tree of values: numbers keep all their digits, and what is not asked for is never decoded.
 type Fields<'a> = BTreeMap<Name<'a>, &'a RawValue>;
 
 fn fields(raw: &RawValue) -> Option<Fields<'_>> {
@@ -149,46 +149,46 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Those of these columns that the row has, each with its number in the list.
+    /// Returns those of these columns that the row has, each with its number in the list.
     pub(super) fn all<'r>(&'r self, columns: &'r Columns) -> impl Iterator<Item = (u8, Field<'r>)> {
         columns.names().zip(0..).filter_map(|(name, number)| Some((number, self.field(name)?)))
     }
 
-    /// The field of this name.
+    /// Returns the field of this name.
     pub(super) fn field<'r>(&'r self, name: &'r str) -> Option<Field<'r>> {
         let value = Scalar::of(self.fields.get(name)?);
         let schema = self.schema.as_ref().and_then(|schema| schema.child(name));
         Some(Field { name: Cow::Borrowed(name), value, schema })
     }
 
-    /// The field of this name with a prefix.
+    /// Returns the field of this name with a prefix.
     pub(super) fn prefixed(&self, prefix: &str, name: &str) -> Option<Field<'_>> {
         let name = format!("{prefix}{name}");
         let value = Scalar::of(self.fields.get(name.as_str())?);
         Some(Field { name: Cow::Owned(name), value, schema: None })
     }
 
-    /// The value of a field as its JSON text.
+    /// Returns the value of a field as its JSON text.
     pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         self.fields.get(name).copied()
     }
 
-    /// Whether this is a change wrapped as a `CloudEvent`, whose row is somewhere inside.
+    /// Returns whether this is a change wrapped as a `CloudEvent`, whose row is somewhere inside.
     pub(super) fn is_cloud_event(&self) -> bool {
         ["specversion", "type", "data"].iter().all(|name| self.fields.contains_key(*name))
     }
 
-    /// The names of its fields.
+    /// Returns the names of its fields.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(|name| name.0.as_ref())
     }
 
-    /// Whether the field is there and holds an object or null, as the rows in an envelope do.
+    /// Returns whether the field is there and holds an object or null, as the rows in an envelope do.
     pub(super) fn holds_row(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|raw| raw.get().starts_with(['{', 'n']))
     }
 
-    /// The object in this field, unless it is null or there is none.
+    /// Returns the object in this field, unless it is null or there is none.
     pub(super) fn take(&mut self, name: &str) -> Result<Option<Record<'a>>, Refusal> {
         let raw = match self.fields.remove(name) {
             None => return Ok(None),
@@ -207,7 +207,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Whether a JSON object is a value of a union in Avro's JSON encoding: one field, named by its type.
+/// Returns whether a JSON object is a value of a union in Avro's JSON encoding: one field, named by its type.
 pub(super) fn is_avro_union(json: &str) -> bool {
     const PRIMITIVES: [&str; 8] = ["string", "long", "int", "bytes", "double", "float", "boolean", "array"];
 

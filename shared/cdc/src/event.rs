@@ -135,7 +135,7 @@ pub(super) fn read<'a>(record: Record<'a>, encoding: &Encoding) -> Result<(Event
     }
 }
 
-/// The time of a heartbeat, in milliseconds since 1970.
+/// Returns the time of a heartbeat, in milliseconds since 1970.
 pub(super) fn heartbeat_ts_ms(record: &Record<'_>) -> Result<i64, Refusal> {
     let field = record.field("ts_ms").ok_or_else(|| missing("ts_ms"))?;
     field.timestamp_ms().ok_or_else(|| field.invalid("a time in milliseconds since 1970"))
@@ -154,7 +154,7 @@ fn is_envelope(record: &Record<'_>, prefix: &str) -> bool {
     has_source || record.holds_row("after") || record.holds_row("before") || is_bare_operation(record)
 }
 
-/// Whether there is an operation and nothing that could be a row's column.
+/// Returns whether there is an operation and nothing that could be a row's column.
 fn is_bare_operation(record: &Record<'_>) -> bool {
     const NAMES: [&str; 9] =
         ["op", "before", "after", "source", "transaction", "message", "ts_ms", "ts_us", "ts_ns"];
@@ -220,7 +220,7 @@ fn from_flattened<'a>(record: Record<'a>, prefix: &str) -> Result<(Event<'a>, Or
     Ok((event, origin))
 }
 
-/// Whether a connector with an empty `add.fields.prefix` wrote this, although the profile says otherwise.
+/// Returns whether a connector with an empty `add.fields.prefix` wrote this, although the profile says otherwise.
 ///
 /// An operation with a position or a time beside it is not taken for a column: a column called `op`, with
 /// the prefixed fields missing, would be the other explanation.

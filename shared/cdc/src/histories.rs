@@ -37,7 +37,7 @@ fn changes(profile: &Profile, records: &[CapturedRecord]) -> Vec<Change> {
     records.iter().filter_map(change).collect()
 }
 
-/// The table as it is in the end, as one insert a row.
+/// Returns the table as it is in the end, as one insert a row.
 fn truth(profile: &Profile, rows: &BTreeMap<String, Row>) -> BTreeMap<RowKey, RowImage> {
     let record = |(key, row): (&String, &Row)| CapturedRecord {
         topic: "dbserver1.rwa_planting.planting_orders".to_owned(),
@@ -95,7 +95,7 @@ fn first_difference(
     these.keys().chain(others.keys()).find(|key| these.get(key) != others.get(key)).cloned()
 }
 
-/// The changes of one row, in the order in which they were written.
+/// Returns the changes of one row, in the order in which they were written.
 fn described(history: &History, changes: &[Change], key: &RowKey) -> String {
     let of_row = changes.iter().filter(|change| change.row_key == *key);
     let lines: Vec<String> = of_row

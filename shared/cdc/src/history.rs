@@ -31,32 +31,32 @@ struct Layer {
     cells: Cells,
 }
 
-/// How two versions of one kind compare.
+/// Returns how two versions of one kind compare.
 pub(crate) type Compare = fn(&SourceVersion, &SourceVersion) -> Ordering;
 
 impl History {
-    /// The history of one version.
+    /// Returns the history of one version.
     pub(crate) fn of(version: SourceVersion, cells: Cells, begins: bool) -> Self {
         let floor = begins.then(|| version.clone());
         Self { layers: vec![Layer { version, cells }], floor }
     }
 
-    /// The newest version.
+    /// Returns the newest version.
     pub(crate) fn newest(&self) -> &SourceVersion {
         &self.layers.first().expect("a history begins with a version and keeps the newest").version
     }
 
-    /// The row's last insert or delete, if it is known.
+    /// Returns the row's last insert or delete, if it is known.
     pub(crate) fn floor(&self) -> Option<&SourceVersion> {
         self.floor.as_ref()
     }
 
-    /// The newest version that names a column, and what it says.
+    /// Returns the newest version that names a column, and what it says.
     pub(crate) fn cell(&self, alias: Alias) -> Option<(&SourceVersion, &Cell)> {
         self.layers.iter().find_map(|layer| Some((&layer.version, layer.cells.get(&alias)?)))
     }
 
-    /// The names under which a column is known.
+    /// Returns the names under which a column is known.
     pub(crate) fn aliases(&self, column: Column) -> impl Iterator<Item = u8> {
         let aliases = self.layers.iter().flat_map(|layer| layer.cells.keys());
         aliases.filter(move |alias| alias.column == column).map(|alias| alias.number)
@@ -91,7 +91,7 @@ impl History {
         self.layers.retain(|layer| std::mem::replace(&mut is_first, false) || !layer.cells.is_empty());
     }
 
-    /// Whether a record of the newest change says something else than what is known of it.
+    /// Returns whether a record of the newest change says something else than what is known of it.
     pub(crate) fn contradicts(&self, version: &SourceVersion, cells: &Cells) -> bool {
         let of_same_change = self.layers.iter().filter(|layer| layer.version.is_repeat_of(version));
         of_same_change

@@ -21,7 +21,7 @@ pub enum RowImage {
 }
 
 impl RowImage {
-    /// The business key that the row has now, if it can be read.
+    /// Returns the business key that the row has now, if it can be read.
     #[must_use]
     pub fn business_key(&self) -> Option<BusinessKey> {
         match self {
@@ -68,7 +68,7 @@ pub struct ReferralImage {
 pub enum Referrer {
     /// This account, which may be the account itself.
     Account(AccountSequence),
-    /// Nobody: the column is null, or nothing but blanks.
+    /// No account: the column is null, or nothing but blanks.
     None,
     /// Nothing tells: the column cannot be read, or no message has named it. Such a row is no root, it
     /// counts as missing.
@@ -109,7 +109,7 @@ pub enum Region {
 }
 
 impl Region {
-    /// The code, if there is one.
+    /// Returns the code, if there is one.
     #[must_use]
     pub fn code(&self) -> Option<&RegionCode> {
         if let Self::Code(code) = self { Some(code) } else { None }

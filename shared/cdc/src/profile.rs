@@ -65,7 +65,7 @@ impl Profile {
     /// The names [`Profile::named`] knows.
     pub const NAMES: [&str; 4] = ["built-in", "guide", "guide-planting-orders", "flattened-deployment"];
 
-    /// All built-in profiles at once.
+    /// Returns all built-in profiles at once.
     #[must_use]
     pub fn built_in() -> Self {
         Self::of(["dbserver1", "cdc.identity", "cdc.planting", "cdc.referral"])
@@ -78,7 +78,7 @@ impl Profile {
             .with(GUIDE_REFERRALS, referrals())
     }
 
-    /// The built-in profile of this name, one of [`Profile::NAMES`].
+    /// Returns the built-in profile of this name, one of [`Profile::NAMES`].
     ///
     /// - `guide`: the topics the service's guide lists, adoptions in `adoptions`;
     /// - `guide-planting-orders`: the same with adoptions in `planting_orders`;
@@ -112,7 +112,7 @@ impl Profile {
             .try_into()
     }
 
-    /// The same profile with another zone for the business date, for a service that has its own
+    /// Returns the same profile with another zone for the business date, for a service that has its own
     /// setting for it.
     #[must_use]
     pub fn with_business_zone(mut self, zone: Tz) -> Self {
@@ -120,18 +120,30 @@ impl Profile {
         self
     }
 
-    /// The name by which messages speak of this profile.
+    /// Returns the name by which messages speak of this profile.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The topics that carry rows, with the table each one carries, in order of name.
+    /// Returns the zone in which an instant has its business date.
+    #[must_use]
+    pub fn business_zone(&self) -> Tz {
+        self.encoding.business_zone
+    }
+
+    /// Returns the zone whose wall clock columns without a zone show.
+    #[must_use]
+    pub fn wall_clock_zone(&self) -> Tz {
+        self.encoding.wall_clock_zone
+    }
+
+    /// Returns the topics that carry rows, with the table each one carries, in order of name.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &Table)> {
         self.tables.iter().map(|(topic, table)| (topic.as_str(), table))
     }
 
-    /// Whether the source says when users were last seen.
+    /// Returns whether the source says when users were last seen.
     #[must_use]
     pub fn knows_activity(&self) -> bool {
         self.tables.values().any(|table| match table {
@@ -140,7 +152,7 @@ impl Profile {
         })
     }
 
-    /// What this topic is about, unless the profile does not know it.
+    /// Returns what this topic is about, unless the profile does not know it.
     pub(super) fn subject(&self, topic: &str) -> Option<Subject<'_>> {
         if let Some((topic, table)) = self.tables.get_key_value(topic) {
             Some(Subject::Table(Topic { topic, table }))
@@ -155,12 +167,12 @@ impl Profile {
         }
     }
 
-    /// Whether a topic of this name carries rows.
+    /// Returns whether a topic of this name carries rows.
     pub(super) fn carries_table(&self, topic: &str) -> bool {
         self.tables.contains_key(topic)
     }
 
-    /// Whether another table than this one has a column of this name, and this one has not.
+    /// Returns whether another table than this one has a column of this name, and this one has not.
     pub(super) fn is_of_another_table(&self, table: &Table, column: &str) -> bool {
         let has = |table: &Table| {
             let names = table.columns().into_iter().flat_map(|(_, names)| names.names());
@@ -173,7 +185,7 @@ impl Profile {
             && self.tables.values().any(|other| other.holds() != table.holds() && has(other))
     }
 
-    /// A profile of these connectors, by `topic.prefix`, without tables yet.
+    /// Returns a profile of these connectors, by `topic.prefix`, without tables yet.
     fn of<const N: usize>(servers: [&str; N]) -> Self {
         Self {
             name: "built-in".to_owned(),
@@ -204,7 +216,7 @@ const DEPLOYMENT_ORDERS: &str = "cdc.planting.public.planting_orders";
 const DEPLOYMENT_REFERRALS: &str = "cdc.referral.public.referral_relationships";
 const DEFAULT_HEARTBEAT_TOPIC_PREFIX: &str = "__debezium-heartbeat";
 
-/// Whether a topic is of this prefix: Debezium joins the parts of a topic's name with dots.
+/// Returns whether a topic is of this prefix: Debezium joins the parts of a topic's name with dots.
 fn is_below(topic: &str, prefix: &str) -> bool {
     topic.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -226,12 +238,12 @@ pub(super) struct Topic<'a> {
 }
 
 impl Topic<'_> {
-    /// What keys of the table's rows begin with: the topic, unless another topic has rows of it, too.
+    /// Returns what keys of the table's rows begin with: the topic, unless another topic has rows of it, too.
     pub(super) fn rows_of(&self) -> &str {
         self.table.rows_of().unwrap_or(self.topic)
     }
 
-    /// Whether a row may be of this table, as far as its message says.
+    /// Returns whether a row may be of this table, as far as its message says.
     pub(super) fn carries(&self, schema: Option<&str>, table: Option<&str>) -> bool {
         match self.table.source_tables() {
             [] => SourceName::of_topic(self.topic).matches(schema, table),

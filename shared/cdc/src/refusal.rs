@@ -112,7 +112,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The stable name of the reason, by which quarantined records are counted and listed.
+    /// Returns the stable name of the reason, by which quarantined records are counted and listed.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

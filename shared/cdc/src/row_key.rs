@@ -29,7 +29,7 @@ impl RowKey {
     /// The longest key, in bytes of its text; a stored item's key has no room for more.
     pub const MAX_BYTES: usize = 900;
 
-    /// The key of these values in the table of this topic, unless it is empty or too long.
+    /// Returns the key of these values in the table of this topic, unless it is empty or too long.
     pub(super) fn new(topic: &str, values: Vec<String>) -> Option<Self> {
         let key = Self { topic: topic.to_owned(), values };
         let is_usable =
@@ -37,13 +37,13 @@ impl RowKey {
         is_usable.then_some(key)
     }
 
-    /// The topic of the table.
+    /// Returns the topic of the table.
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.topic
     }
 
-    /// The primary key as text.
+    /// Returns the primary key as text.
     #[must_use]
     pub fn primary_key(&self) -> String {
         match self.values.as_slice() {
@@ -54,7 +54,7 @@ impl RowKey {
     }
 }
 
-/// A value of a key in its normal form; nothing, where it is null.
+/// Returns a value of a key in its normal form; nothing, where it is null.
 pub(super) fn key_value(field: &Field<'_>) -> Option<String> {
     if let Some(number) = decimal::number_in_bytes(&field.value, field.schema) {
         return Some(number);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::column::{Alias, Cells};
+use super::column::{Alias, Cells, Column};
 use super::decode::{Change, Operation};
 use super::history::History;
 use super::image::{BusinessKey, RowImage};
@@ -54,7 +54,7 @@ pub struct Fold {
     pub state: RowState,
     /// What the change was to the row.
     pub folded: Folded,
-    /// Whether the row, as it stands, is another one than before: then whoever decides has to know.
+    /// Whether the row, as it stands, is another one than before: then the decider has to know.
     pub is_image_changed: bool,
 }
 
@@ -97,7 +97,7 @@ pub enum OlderCause {
 }
 
 impl OlderCause {
-    /// The stable name by which such records are counted.
+    /// Returns the stable name by which such records are counted.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -125,19 +125,19 @@ pub fn fold(before: Option<RowState>, change: &Change) -> Fold {
 }
 
 impl RowState {
-    /// The row as it stands, unless it is deleted.
+    /// Returns the row as it stands, unless it is deleted.
     #[must_use]
     pub fn image(&self) -> Option<RowImage> {
         self.standing().map(|standing| self.image_of(standing))
     }
 
-    /// The table.
+    /// Returns the table.
     #[must_use]
     pub fn table(&self) -> SourceTable {
         self.table
     }
 
-    /// Every business key that a version of the row named, whether it stands or not, mostly one.
+    /// Returns every business key that a version of the row named, whether it stands or not, mostly one.
     #[must_use]
     pub fn business_keys_ever(&self) -> Vec<BusinessKey> {
         let parse = |text: &String| match self.table {
@@ -147,20 +147,27 @@ impl RowState {
         self.business_keys.iter().filter_map(parse).collect()
     }
 
-    /// When the newest version of the row was committed at the source, in milliseconds since 1970, if its message says.
+    /// Whether a version of the row since its last insert names the column.
+    #[must_use]
+    pub fn names(&self, column: Column) -> bool {
+        let mut histories = [&self.streamed, &self.incremental].into_iter().flatten();
+        histories.any(|history| history.aliases(column).next().is_some())
+    }
+
+    /// Returns when the newest version of the row was committed at the source, in milliseconds since 1970, if its message says.
     #[must_use]
     pub fn committed_ms(&self) -> Option<i64> {
         let histories = [&self.streamed, &self.incremental].into_iter().flatten();
         histories.filter_map(|history| history.newest().ts_ms).max()
     }
 
-    /// Whether nothing on the wire tells which of two versions that differ is the newer one.
+    /// Returns whether nothing on the wire tells which of two versions that differ is the newer one.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         self.is_contested || self.is_undecided()
     }
 
-    /// Whether the newest streamed version and the newest incremental read differ, and nothing tells which
+    /// Returns whether the newest streamed version and the newest incremental read differ, and nothing tells which
     /// is the newer one.
     fn is_undecided(&self) -> bool {
         let (Some(streamed), Some(read)) = self.in_force() else { return false };
@@ -232,20 +239,20 @@ impl RowState {
         history.add(version, cells.clone(), begins, SourceVersion::cmp_streamed);
     }
 
-    /// The versions that no tombstone has deleted.
+    /// Returns the versions that no tombstone has deleted.
     fn in_force(&self) -> (Option<&History>, Option<&History>) {
         let survives = |history: &&History| !self.is_buried(&history.newest().place);
         (self.streamed.as_ref().filter(survives), self.incremental.as_ref().filter(survives))
     }
 
-    /// Whether a tombstone that is a delete came after this place.
+    /// Returns whether a tombstone that is a delete came after this place.
     fn is_buried(&self, place: &Place) -> bool {
         self.tombstone
             .as_ref()
             .is_some_and(|tombstone| self.is_last_word(tombstone) && tombstone.is_after(place) == Some(true))
     }
 
-    /// Whether a tombstone tells of a delete that stands: not if it follows a delete, and not if anything
+    /// Returns whether a tombstone tells of a delete that stands: not if it follows a delete, and not if anything
     /// that was streamed follows it.
     ///
     /// An older change after the newest one means that a connector which restarted is sending old changes
@@ -284,7 +291,7 @@ impl RowState {
         }
     }
 
-    /// What a change was to the row that it was just added to.
+    /// Returns what a change was to the row that it was just added to.
     fn judge(&self, before: &Self, is_known: bool, change: &Change) -> Folded {
         if change.operation == Operation::Tombstone {
             return self.judge_tombstone(before, is_known, &change.version.place);

@@ -25,7 +25,7 @@ pub enum SnapshotPhase {
 }
 
 impl SnapshotPhase {
-    /// The phase that a marker says, or else the operation: only snapshots have rows that were read, and
+    /// Returns the phase that a marker says, or else the operation: only snapshots have rows that were read, and
     /// only those of an incremental one have no position. A null marker is none.
     pub(super) fn read(code: Option<Code>, marker: Option<Field<'_>>, has_no_position: bool) -> Self {
         let by_operation = match code {
@@ -49,7 +49,7 @@ impl SnapshotPhase {
         }
     }
 
-    /// Whether the change is part of a snapshot that has an end.
+    /// Returns whether the change is part of a snapshot that has an end.
     #[must_use]
     pub fn is_reading(self) -> bool {
         matches!(self, Self::Reading | Self::LastOfCollection | Self::Last)

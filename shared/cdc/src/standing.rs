@@ -93,7 +93,7 @@ impl Standing<'_> {
         }
     }
 
-    /// What stands in a column: under the first of its names that a version has, unless that column was
+    /// Returns what stands in a column: under the first of its names that a version has, unless that column was
     /// renamed since.
     fn cell(&self, column: Column) -> Option<&Cell> {
         let said = self.all_said(column);
@@ -112,7 +112,7 @@ impl Standing<'_> {
         in_force.clone().next()
     }
 
-    /// What the newest version with it says under each name of a column.
+    /// Returns what the newest version with it says under each name of a column.
     fn all_said(&self, column: Column) -> Vec<(u8, Said<'_>)> {
         let numbers: BTreeSet<u8> = [self.streamed, self.incremental]
             .into_iter()

@@ -19,7 +19,7 @@ fn record<'a>(topic: &'a str, key: Option<&'a [u8]>, value: Option<&'a [u8]>) ->
     KafkaRecord { topic, partition: 0, offset: 0, timestamp_ms: Some(0), key, value }
 }
 
-/// An object with these fields, or these fields replaced.
+/// Returns an object with these fields, or these fields replaced.
 fn with(mut object: Value, fields: &Value) -> Value {
     let into = object.as_object_mut().expect("an object");
     into.extend(fields.as_object().expect("an object").clone());
@@ -105,7 +105,7 @@ fn code(topic: &str, value: &Value) -> &'static str {
     decode_value(topic, value).expect_err("a refusal").code()
 }
 
-/// A schema of the shape that `JsonConverter` gives it, around its payload.
+/// Returns a schema of the shape that `JsonConverter` gives it, around its payload.
 fn wrap(payload: &Value) -> Value {
     json!({"schema": struct_schema(payload), "payload": payload})
 }

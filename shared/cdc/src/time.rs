@@ -112,7 +112,7 @@ fn moment(value: &Scalar<'_>, schema: Option<&Schema>, encoding: &Encoding) -> O
     Some(moment).filter(|moment| (1..=9999).contains(&moment.year()))
 }
 
-/// The instant at which the clocks of a zone show this time: the first, where they show it twice. Where a
+/// Returns the instant at which the clocks of a zone show this time: the first, where they show it twice. Where a
 /// change of clocks skips it, the instant at which they would have shown it without the change.
 fn instant_of(wall_clock: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     let shown = |time: &NaiveDateTime| zone.from_local_datetime(time).earliest().map(|time| time.to_utc());
@@ -123,7 +123,7 @@ fn instant_of(wall_clock: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     })
 }
 
-/// What the schema says a number counts, if it is one of those that say it.
+/// Returns what the schema says a number counts, if it is one of those that say it.
 fn unit_of(schema: &Schema) -> Option<TimeUnit> {
     match schema.name.as_deref()? {
         "io.debezium.time.Date" | "org.apache.kafka.connect.data.Date" => Some(TimeUnit::Days),

@@ -30,7 +30,7 @@ impl RowState {
 }
 
 impl RowState {
-    /// Which region of the order is booked without a code, and why, if this change says so.
+    /// Returns which region of the order is booked without a code, and why, if this change says so.
     #[must_use]
     pub fn dropped_region(&self, change: &Change, profile: &Profile) -> Option<String> {
         let RowImage::Adoption(adoption) = self.image()? else { return None };

@@ -55,7 +55,7 @@ impl Field<'_> {
         self.value == Scalar::Null
     }
 
-    /// The same field, with the name of the object it is in.
+    /// Returns the same field, with the name of the object it is in.
     pub(super) fn inside(mut self, object: &str) -> Self {
         self.name = Cow::Owned(format!("{object}.{}", self.name));
         self
@@ -65,7 +65,7 @@ impl Field<'_> {
         Refusal::InvalidField { field: self.name.clone().into_owned(), expected }
     }
 
-    /// A number that is not negative, unless there is none: what says nothing about the order is no reason
+    /// Returns a number that is not negative, unless there is none: what says nothing about the order is no reason
     /// to refuse a row.
     pub(super) fn log_position(&self) -> Option<u64> {
         match &self.value {
@@ -75,7 +75,7 @@ impl Field<'_> {
         }
     }
 
-    /// A time in milliseconds, without what is smaller.
+    /// Returns a time in milliseconds, without what is smaller.
     pub(super) fn timestamp_ms(&self) -> Option<i64> {
         let text = match &self.value {
             Scalar::Number(number) => *number,
@@ -85,7 +85,7 @@ impl Field<'_> {
         text.split('.').next()?.parse().ok()
     }
 
-    /// A boolean, also as text, which is how `__deleted` is written.
+    /// Returns a boolean, also as text, which is how `__deleted` is written.
     pub(super) fn flag(&self) -> Result<bool, Refusal> {
         match &self.value {
             Scalar::Boolean(flag) => Ok(*flag),
@@ -99,13 +99,13 @@ impl Field<'_> {
         if let Scalar::Text(text) = &self.value { Some(text) } else { None }
     }
 
-    /// Whether this is a value of a union in Avro's JSON encoding, such as `{"string": "PAID"}`.
+    /// Returns whether this is a value of a union in Avro's JSON encoding, such as `{"string": "PAID"}`.
     pub(super) fn is_avro_union(&self) -> bool {
         let Scalar::Other(json) = self.value else { return false };
         super::document::is_avro_union(json)
     }
 
-    /// What the row has in this column, or nothing where the connector does not know it.
+    /// Returns what the row has in this column, or nothing where the connector does not know it.
     pub(super) fn cell(&self, column: Column, encoding: &Encoding) -> Option<Cell> {
         if self.text().is_some_and(|text| UNAVAILABLE.contains(&text)) {
             return None;
@@ -147,7 +147,7 @@ impl Field<'_> {
         Ok(Some(number.to_string()))
     }
 
-    /// An account, also one that the source keeps as a whole number. Blanks at its end mean nothing, and nothing
+    /// Returns an account, also one that the source keeps as a whole number. Blanks at its end mean nothing, and nothing
     /// but blanks is no account.
     fn account(&self) -> Result<Option<String>, Problem> {
         let text = match &self.value {
@@ -164,7 +164,7 @@ impl Field<'_> {
         }
     }
 
-    /// A status, also one that the source keeps as a number.
+    /// Returns a status, also one that the source keeps as a number.
     fn status(&self) -> Result<Option<String>, Problem> {
         let text = match &self.value {
             Scalar::Number(number) => *number,
@@ -178,7 +178,7 @@ impl Field<'_> {
         }
     }
 
-    /// A region's code as text or number. Empty is no region, but one that is counted.
+    /// Returns a region's code as text or number. Empty is no region, but one that is counted.
     fn region(&self) -> Result<Option<String>, Problem> {
         let text = match &self.value {
             Scalar::Number(number) => number,

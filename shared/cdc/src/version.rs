@@ -21,7 +21,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether this record was written after the other one, unless nothing tells.
+    /// Returns whether this record was written after the other one, unless nothing tells.
     ///
     /// Record timestamps come first, because a topic that is made anew starts over with offset 0. At the
     /// same millisecond the offset decides, within one partition.
@@ -35,7 +35,7 @@ impl Place {
         self.is_in_the_partition_of(other).then_some(self.offset > other.offset)
     }
 
-    /// Whether both records are in one partition, so that their offsets compare.
+    /// Returns whether both records are in one partition, so that their offsets compare.
     #[must_use]
     pub fn is_in_the_partition_of(&self, other: &Self) -> bool {
         (&self.topic, self.partition) == (&other.topic, other.partition)
@@ -119,20 +119,20 @@ impl SourceVersion {
         (self.place.is_after(&read.place) == Some(true)).then_some(Ordering::Greater)
     }
 
-    /// Whether both messages tell of the same change: a connector that restarts sends old ones again, with
+    /// Returns whether both messages tell of the same change: a connector that restarts sends old ones again, with
     /// everything equal but the offset. Without a position in the log nothing says so.
     #[must_use]
     pub fn is_repeat_of(&self, other: &Self) -> bool {
         !self.has_no_position() && self.cmp_history(other).is_eq() && self.is_delete == other.is_delete
     }
 
-    /// Whether the message does not say where in the log the change is.
+    /// Returns whether the message does not say where in the log the change is.
     #[must_use]
     pub fn has_no_position(&self) -> bool {
         self.position.is_none()
     }
 
-    /// Whether nothing on the wire tells these two apart but the place in Kafka.
+    /// Returns whether nothing on the wire tells these two apart but the place in Kafka.
     #[must_use]
     pub fn ties_with(&self, other: &Self) -> bool {
         self.cmp_history(other).is_eq()

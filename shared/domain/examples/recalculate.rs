@@ -14,6 +14,7 @@ use domain::{AccountSequence, AdoptionRow, BusinessDate, Column, OrderId, RowKey
 struct Stopwatch(Instant, Option<u64>);
 
 impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "it measures real time")]
     fn start() -> Self {
         Self(Instant::now(), processor_ticks())
     }

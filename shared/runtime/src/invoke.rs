@@ -1,4 +1,4 @@
-//! One invocation of a function, whoever makes it.
+//! One invocation of a function, by Lambda, by the local stack or by a test.
 
 use std::any::Any;
 use std::future::poll_fn;

@@ -44,8 +44,8 @@
 //! }
 //! ```
 //!
-//! `examples/echo.rs` is a whole one. Whoever invokes a function does so with [`invoke`], which turns a panic
-//! into a failed invocation, and logs and counts a failure once.
+//! `examples/echo.rs` is a whole one. Lambda, the local stack and tests invoke a function with [`invoke`], which
+//! turns a panic into a failed invocation, and logs and counts a failure once.
 
 #[cfg(feature = "aws")]
 pub mod aws;

@@ -27,7 +27,7 @@ const LEVELS_VARIABLE: &str = "RUST_LOG";
 const TALKATIVE_CRATES: [&str; 7] = ["aws_", "h2", "hyper", "lambda_runtime", "rustls", "smithy", "tower"];
 
 /// The namespace this process writes metrics to; none are written before it is set. They are for
-/// CloudWatch; elsewhere nobody reads them.
+/// CloudWatch; elsewhere they are not read.
 static PROCESS_NAMESPACE: OnceLock<String> = OnceLock::new();
 
 tokio::task_local! {

@@ -107,7 +107,7 @@ pub fn ask<'a>(
             if present.as_ref().is_some_and(|present| present.answer.is_some()) {
                 return Ok(present);
             }
-            // Whoever stored it may not have come to announce it.
+            // The invocation that stored it may have ended before it announced it.
             announce(engine, format!("command#{idempotency_key}"), &Announcement::Command(idempotency_key))
                 .await?;
             return Ok(present);

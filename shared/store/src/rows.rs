@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::unreadable;
 use crate::engine::{Answer, Engine, StoreError};
-use crate::item::{Condition, Item, Key, Table, Write};
+use crate::item::{Condition, Item, Key, Segment, Table, Write};
 
 const SORT: &str = "ROW";
 
@@ -27,6 +27,9 @@ pub enum RowTable {
 }
 
 impl RowTable {
+    /// Every table.
+    pub const ALL: [Self; 3] = [Self::Users, Self::Referrals, Self::Adoptions];
+
     /// Returns the table's name in keys and on every wire.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -72,18 +75,32 @@ pub fn read<T: DeserializeOwned + Send>(
     })
 }
 
-/// Returns the row that an item holds, for tools that scan the table; `None` where it holds something else.
-pub fn row_of<T: DeserializeOwned>(
-    item: &Item,
-) -> Result<Option<(RowTable, RowKey, StoredRow<T>)>, StoreError> {
-    let tables = [RowTable::Users, RowTable::Referrals, RowTable::Adoptions];
-    let name = item.key.partition.strip_prefix("ROW#").and_then(|name| {
-        let of = |table: RowTable| Some((table, name.strip_prefix(table.name())?.strip_prefix('#')?));
-        tables.into_iter().find_map(of)
-    });
-    let Some((table, key)) = name else { return Ok(None) };
-    let row = serde_json::from_slice(&item.body).map_err(|error| unreadable(item, error.to_string()))?;
-    Ok(Some((table, RowKey::new(key), StoredRow { row, revision: item.revision })))
+/// Rows of a page of the table, each with its table and key.
+pub type ScannedRows<T> = Vec<((RowTable, RowKey), StoredRow<T>)>;
+
+/// Returns the rows in a page of one part of the table, and where the next page starts.
+pub fn scan<T: DeserializeOwned + Send>(
+    engine: &dyn Engine,
+    segment: Segment,
+    start: Option<Key>,
+) -> Answer<'_, (ScannedRows<T>, Option<Key>)> {
+    Box::pin(async move {
+        let page = engine.scan(Table::Source, segment, start).await?;
+        let rows = page.items.iter().filter_map(|item| Some((name_of(&item.key)?, item)));
+        let rows = rows.map(|(name, item)| {
+            let row =
+                serde_json::from_slice(&item.body).map_err(|error| unreadable(item, error.to_string()))?;
+            Ok((name, StoredRow { row, revision: item.revision }))
+        });
+        Ok((rows.collect::<Result<_, StoreError>>()?, page.next))
+    })
+}
+
+/// Returns the table and the key of the row that is kept at `key`, unless another kind of item is.
+fn name_of(key: &Key) -> Option<(RowTable, RowKey)> {
+    let (table, row) = key.partition.strip_prefix("ROW#")?.split_once('#')?;
+    let table = RowTable::ALL.into_iter().find(|known| known.name() == table)?;
+    Some((table, RowKey::new(row)))
 }
 
 /// Returns the write that puts a row in the place of its state at `before`; 0 where there was none.

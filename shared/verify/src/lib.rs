@@ -9,7 +9,7 @@
 //! - entries contradict those before them,
 //! - state has another digest than the export says.
 //!
-//! Whoever kept the head of an earlier day, a position and a hash, can have it compared as well: then nothing up to
+//! A head that was kept from an earlier day, a position and a hash, can be compared as well: then nothing up to
 //! there was rewritten.
 
 pub mod format;

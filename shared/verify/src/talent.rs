@@ -31,7 +31,7 @@ pub(crate) fn ancestors<'a>(
     walk.split_off(1)
 }
 
-/// Returns the talent of every account that has anybody below it.
+/// Returns the talent of every account that has direct referrals.
 ///
 /// All levels begin at none; a level that rises can only raise others, so what is reached when nothing rises any more
 /// is the least solution.

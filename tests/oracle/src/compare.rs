@@ -1,4 +1,4 @@
-//! What two ledgers in the golden form differ in.
+//! What two ledgers in the golden form differ in. It compares values and reads nothing.
 
 use std::fmt;
 

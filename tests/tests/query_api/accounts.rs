@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use end_to_end::Client;
 use serde_json::{Value, json};
 
+use crate::days::closed;
 use crate::ledger::{all, incident, operator, regions, units};
 
 #[tokio::test]
@@ -86,7 +87,7 @@ async fn a_member_walks_the_own_tree_without_seeing_who_is_in_it() {
     }
     assert!(second["account"].as_str().expect("an account").contains('*'));
     let beyond = member.get("/v1/accounts/D25122700015/referrals?below=999").await;
-    assert_eq!(beyond.status, 400);
+    assert_eq!(beyond.status, 404);
 }
 
 #[tokio::test]
@@ -138,4 +139,30 @@ async fn an_unknown_account_is_named_with_a_next_step() {
     assert!(!problem["next"].as_str().expect("a next step").is_empty());
     let chinese = operator(harness).in_chinese().get("/v1/accounts/D404").await.json();
     assert_eq!(chinese["title"], "没有账户 D404 的记录");
+}
+
+#[tokio::test]
+async fn a_step_in_the_tree_has_stored_sums_and_begins_where_it_is_asked_to() {
+    let harness = closed().await;
+    let client = operator(harness);
+    let page = client.get("/v1/accounts/D25122700018/referrals").await.good();
+    let child = &page["referrals"][0];
+    let team = client.get("/v1/accounts/D25122700019/team").await.good();
+    let talent = client.get("/v1/accounts/D25122700019/talent").await.good();
+    assert_eq!(child["team_trees"], team["total_team_trees"]);
+    assert_eq!(child["own_trees"], team["own_trees"]);
+    assert_eq!(page["trees_on"], team["date"]);
+    assert_eq!(child["descendants"], talent["promotion_count"]);
+    assert_eq!(child["talent_level"], talent["talent_level"]);
+    assert!(child["team_trees"].as_u64() > Some(0));
+
+    let path = "/v1/accounts/D25122700001/referrals";
+    let second = client.get(path).await.good()["referrals"][1].clone();
+    let account = second["account"].as_str().expect("an account");
+    let from = client.get(&format!("{path}?from={account}")).await.good();
+    assert_eq!(from["referrals"][0], second);
+    let member = Client::member(harness, "D25122700001");
+    assert_eq!(member.get(&format!("{path}?from={account}")).await.status, 403);
+    let own = member.get(path).await.good();
+    assert_eq!((&own["trees_on"], &own["referrals"][0]["team_trees"]), (&json!(null), &json!(null)));
 }

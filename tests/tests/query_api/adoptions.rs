@@ -117,6 +117,14 @@ async fn an_order_without_a_column_is_listed_with_it_and_with_the_profile_that_l
     harness.feed(&source.records, end_to_end::Shuffle::AsCaptured).await;
     let held = operator(&harness).get("/v1/held?reason=INVALID_TERMS").await.good()["held"][0].clone();
     assert_eq!((held["order_id"].as_str(), held["column"].as_str()), (Some("12"), Some("trees")), "{held:#}");
-    let help = held["help"].as_str().expect("help");
-    assert!(help.contains("profile built-in") && help.contains("tree_count"), "{help}");
+    let advice = held["help"].as_str().expect("help");
+    assert!(advice.contains("profile built-in") && advice.contains("tree_count"), "{advice}");
+}
+
+#[tokio::test]
+async fn a_held_adoption_names_its_row_and_what_it_would_be_posted_with() {
+    let held = operator(incident().await).get("/v1/held?limit=1").await.good()["held"][0].clone();
+    assert_eq!(held["order_id"], "26");
+    assert_eq!(held["amount"], "22617.0000000001");
+    assert!(held["row_key"].as_str().expect("a key").starts_with("26"), "{held}");
 }

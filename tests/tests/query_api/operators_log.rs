@@ -79,7 +79,7 @@ async fn every_changing_route_and_command_of_the_contract_leaves_one_entry() {
         match reply.status {
             202 => assert!(entry["outcome"] == "DONE" || entry["refusal"].is_string(), "{entry:#}"),
             400 => {
-                assert_eq!((&entry["outcome"], &entry["command"]["what"]), (&json!("REFUSED"), &json!(kind)))
+                assert_eq!((&entry["outcome"], &entry["command"]["what"]), (&json!("REFUSED"), &json!(kind)));
             }
             other => panic!("{kind}: {other} {}", reply.text),
         }

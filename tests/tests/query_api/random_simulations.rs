@@ -101,7 +101,7 @@ impl Ledger {
         let is_free = |order: &u64| !self.orders.contains(order) && !taken.contains(order);
         let gaps: Vec<u64> = (1..last).filter(is_free).collect();
         if gaps.is_empty() || self.random.percent(50) {
-            return (last + 1..).find(is_free).expect("numbers go on");
+            return (last + 1..=u64::MAX).find(is_free).expect("numbers go on");
         }
         *self.random.choose(&gaps)
     }
@@ -121,8 +121,8 @@ impl Ledger {
                 None,
                 None,
             ]),
-            date: *random.choose(&["2026-11-25", "2026-11-30", "2024-02-29"]),
-            status: *random.choose(&["PAID", "PAID", "PAID", "MINING_ENABLED", "CANCELLED"]),
+            date: random.choose::<&'static str>(&["2026-11-25", "2026-11-30", "2024-02-29"]),
+            status: random.choose::<&'static str>(&["PAID", "PAID", "PAID", "MINING_ENABLED", "CANCELLED"]),
             regions: random.percent(30).then_some(("440000", "440100")),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use cdc::CapturedRecord;
 use chrono::NaiveDate;
-use domain::{BusinessDate, Owner};
+use domain::{Amount, BusinessDate, Owner};
 use end_to_end::{Client, Harness, Options, Shuffle, ledger};
 use oracle::generate::{Plan, history};
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ async fn close(harness: &Harness, until: BusinessDate) {
 async fn by_snapshot(harness: &Harness, owner: &Owner, date: BusinessDate) -> i128 {
     let found = store::snapshots::account(harness.engine(), date, owner).await.expect("memory answers");
     let effective = found.and_then(|found| found.carried).map(|carried| carried.effective);
-    effective.map_or(0, |effective| effective.units())
+    effective.map_or(0, Amount::units)
 }
 
 /// Checks one statement, and returns its lines by their movement.

@@ -1,4 +1,4 @@
-//! What a closed date costs.
+//! What a closed date costs: counts the writes to a store in memory.
 
 use domain::log::{Entry, UplineChange};
 use domain::proof::Secret;

@@ -56,7 +56,7 @@ function place({ link: { state, referrer, waiting }, unlock }) {
   const words = { ROOT: t("link_root"), UNDER: [t("link_under"), " ", accountLink(referrer)], MISSING: t("link_missing") };
   return [h("p", { class: "lead" }, words[state],
     unlock.first_order_id && [" · ", t("first_order"), " ", isOperator() ? orderLink(unlock.first_order_id) : unlock.first_order_id]),
-  waiting && note("", t("link_waits"), " ", waiting.referrer ? accountLink(waiting.referrer) : t("link_" + waiting.state.toLowerCase()), ". ", counted("concerns_adoptions", waiting.adoptions))];
+  waiting && note("", t("link_waits"), " ", waiting.referrer ? accountLink(waiting.referrer) : t("link_" + waiting.state.toLowerCase()), t("sentence_end"), counted("concerns_adoptions", waiting.adoptions))];
 }
 
 const sources = (totals, isUser) => (isUser
@@ -139,7 +139,7 @@ function whatIf(id) {
     h("label", { for: "what-if-trees" }, t("what_if_label", id), trees), h("button", { class: "main" }, t("what_if_ask"))), result);
 }
 function supposed({ adoptions: [adoption], accounts, corrections, complete }, id) {
-  if (adoption.state === "HELD") return [note("", adoption.hold.detail, ". ", adoption.hold.help)];
+  if (adoption.state === "HELD") return [note("", adoption.hold.detail, t("sentence_end"), adoption.hold.help)];
   if (adoption.state !== "POSTED") return [note("", t("state_unpriced"))];
   const own = accounts.find((one) => one.account === id);
   return [figures([t("total"), amount(adoption.total)], [t("it_would_get"), amount(own?.difference ?? "0.0000000000")], [t("effective_from"), date(adoption.effective_date)], [t("expires"), date(adoption.expire_date)]),

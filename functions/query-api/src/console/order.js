@@ -25,8 +25,8 @@ export async function order(number) {
   const explanation = distribution && (await get(own + "/explain")).explanation;
   return [t("order") + " " + number, [
     heading(t("adoption"), t("order") + " " + number, stateBadge(adoption.state), adoption.waiting && badge(t("change_waits"), "warn"), !source && badge(t("deleted_at_source"), "bad")),
-    hold && note("", h("strong", null, t("state_held"), ": "), hold.detail, hold.reason === "STATUS" && source && [" (", h("span", { class: "mono" }, source.status), ")"], ". ", hold.help),
-    adoption.waiting && note("", t("waits_until"), " ", instant(adoption.waiting.until), ". ", t("in_force_meanwhile")),
+    hold && note("", h("strong", null, t("state_held"), ": "), hold.detail, hold.reason === "STATUS" && source && [" (", h("span", { class: "mono" }, source.status), ")"], t("sentence_end"), hold.help),
+    adoption.waiting && note("", t("waits_until"), " ", instant(adoption.waiting.until), t("sentence_end"), t("in_force_meanwhile")),
     adoption.shadowed.length > 0 && note("", t("shadowed", adoption.shadowed.length)),
     refused.quarantined.length > 0 && note("bad", t("has_quarantined"), " ", h("a", { href: "#/quarantine" }, t("look"))),
     h("section", { class: "panel" }, figures(
@@ -58,7 +58,7 @@ function unknown(number, refused) {
 
 function lastEntry(entry) {
   const { cause } = entry;
-  return h("p", null, badge(t("entry_" + entry.kind.toLowerCase())), " ", instant(entry.decided_at), " · ", t("page"), " ", whole(entry.page),
+  return h("p", null, badge(t("entry_" + entry.kind.toLowerCase())), " ", instant(entry.decided_at), " · ", t("page_n", entry.page),
     cause && cause.kind !== "ROW" && [" · ", t("cause_" + cause.kind.toLowerCase()), cause.order_id && [" ", orderLink(cause.order_id)], cause.account && [" ", accountLink(cause.account)], cause.version && " " + cause.version]);
 }
 

@@ -45,7 +45,7 @@ export async function proof(id, wanted) {
   try { answer = await get(`/v1/snapshots/${encodeURIComponent(day)}/proof/${encodeURIComponent(id)}`); }
   catch (error) {
     if (error.status !== 404) throw error;
-    return [t("proof") + " " + id, [accountHead(id, "proof"), date, panel(t("proof_of", day), null, note("", error.message, ". ", error.next ?? ""))]];
+    return [t("proof") + " " + id, [accountHead(id, "proof"), date, panel(t("proof_of", day), null, note("", error.message, t("sentence_end"), error.next ?? ""))]];
   }
   const { proof: found, root } = answer;
   const text = JSON.stringify({ root, proof: found }, null, 2);

@@ -19,7 +19,7 @@ use store::{snapshots, talent};
 use crate::access::Access;
 use crate::account;
 use crate::answer::Answer;
-use crate::problem::Problem;
+use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
 use crate::view::order_text;
@@ -220,7 +220,9 @@ impl FromStr for Place {
             Some((number, before)) => (number, Some(before.parse().map_err(drop)?)),
             None => (text, None),
         };
-        Ok(Self { number: number.parse().map_err(drop)?, before })
+        // No account refers more than that, so that counting on from it cannot overflow.
+        let number: u32 = number.parse().map_err(drop)?;
+        Ok(Self { number: usize::try_from(number).map_err(drop)?, before })
     }
 }
 
@@ -251,16 +253,17 @@ async fn below(request: &Request<'_>, own: AccountSequence) -> Result<AccountSeq
     if numbers.len() > DEPTH_MAX {
         return Err(expected());
     }
+    let unknown = || Problem::Unknown(Subject::Account, path.clone());
     let mut account = own;
     for number in numbers {
         let children = first_children(request, &account, None, number.saturating_add(1)).await?;
-        let child = children.into_iter().nth(number).ok_or_else(expected)?;
+        let child = children.into_iter().nth(number).ok_or_else(unknown)?;
         let mut heads: BTreeMap<Owner, At<AccountHead>> =
             heads::accounts(request.engine(), vec![Owner::User(child.clone())]).await?;
         let head = heads.remove(&Owner::User(child.clone())).unwrap_or_default().head;
         // What is not below the own account now is not shown.
         if head.node.link().referrer() != Some(&account) {
-            return Err(expected());
+            return Err(unknown());
         }
         account = child;
     }
@@ -285,7 +288,7 @@ mod tests {
         for text in ["0", "17", "17.D25122700018"] {
             assert_eq!(text.parse::<Place>().map(|place| place.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "x", ".D1", "1.", "-1", "1.HEADQUARTERS"] {
+        for text in ["", "x", ".D1", "1.", "-1", "1.HEADQUARTERS", "4294967296"] {
             assert_eq!(text.parse::<Place>(), Err(()), "{text}");
         }
     }

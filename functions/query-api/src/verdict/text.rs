@@ -28,9 +28,16 @@ impl Trouble {
     /// Returns what is the matter.
     pub(super) fn what(&self, language: Language) -> String {
         match self {
-            Self::SourceBehind { partition, .. } => language.choose(
-                format!("{partition} is not known to be read to the present"),
-                format!("{partition} 尚未读到最新"),
+            Self::SourceBehind { source, partitions, .. } => language.choose(
+                format!(
+                    "{partitions} {} not known to be read to the present",
+                    if *partitions == 1 {
+                        format!("partition of {source} is")
+                    } else {
+                        format!("partitions of {source} are")
+                    }
+                ),
+                format!("{source} 有 {partitions} 个分区尚未读到最新"),
             ),
             Self::SnapshotGoesOn { partitions } => language.choose(
                 format!("the source's snapshot is being read in {partitions} partitions"),
@@ -163,7 +170,7 @@ mod tests {
         let date = domain::BusinessDate::new(2026, 2, 1).expect("a date");
         let since = instant(0);
         let troubles = [
-            Trouble::SourceBehind { partition: "kafka orders-0".to_owned(), read_through: None },
+            Trouble::SourceBehind { source: "kafka".to_owned(), partitions: 1, read_through: None },
             Trouble::SnapshotGoesOn { partitions: 1 },
             Trouble::CloseOverdue { since, waits_for: Vec::new() },
             Trouble::CloseOverdue { since, waits_for: vec!["PAUSED".to_owned()] },

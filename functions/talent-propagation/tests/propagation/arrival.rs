@@ -33,7 +33,7 @@ async fn a_level_is_published_when_its_user_arrives() {
 }
 
 #[tokio::test]
-async fn the_schedule_finds_users_that_nobody_announced() {
+async fn the_schedule_finds_users_that_no_message_announced() {
     let mut bench = Bench::new(&json!({ "talent": { "rows": [{ "direct_count": 1 }] } }));
     bench.move_accounts(&[("A", Link::Root), ("B", under("A"))]).await;
     bench.invoke(schedule()).await;

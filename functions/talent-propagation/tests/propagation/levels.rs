@@ -163,7 +163,7 @@ async fn an_account_with_very_many_direct_referrals_has_a_small_record() {
 }
 
 #[tokio::test]
-async fn another_table_applies_to_everybody_from_its_date_on() {
+async fn another_table_applies_to_every_account_from_its_date_on() {
     let mut bench = Bench::new(&json!({}));
     chain(&mut bench, 4).await;
     bench.introduce(2, "2026-02-11", &levels_on_levels()).await;

@@ -20,7 +20,7 @@ use store::{BoxFuture, Engine, Item, Key, MemoryEngine, Query, Segment, StoreErr
 /// Noon of 10 February 2026 in Shanghai.
 const NOON_MS: i64 = 1_770_696_000_000;
 
-/// Returns the link of who is below `referrer`.
+/// Returns the link of an account below `referrer`.
 pub(crate) fn under(referrer: &str) -> Link {
     Link::Under(account(referrer))
 }

@@ -34,7 +34,7 @@ impl GivenClock {
 }
 
 impl Clock {
-    /// The machine's time, read once and carried on by its monotonic clock, so that it never goes back.
+    /// Returns the machine's time, read once and carried on by its monotonic clock, so that it never goes back.
     #[must_use]
     pub fn machine() -> Self {
         let since_epoch =
@@ -84,7 +84,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that shows this many milliseconds since 1970.
+    /// Returns a clock that shows this many milliseconds since 1970.
     #[must_use]
     pub fn starting_at(now_ms: u64) -> Self {
         Self { now_ms: watch::Sender::new(now_ms) }

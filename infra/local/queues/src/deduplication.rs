@@ -40,7 +40,7 @@ impl Key {
 }
 
 impl Deduplication {
-    /// The message this key already stands for.
+    /// Returns the message this key already stands for.
     pub(crate) fn find(&self, key: &Key) -> Option<&Accepted> {
         self.accepted.get(key)
     }

@@ -7,12 +7,12 @@ use sha2::Sha256;
 
 use crate::message::{AttributeValue, MessageAttribute};
 
-/// The MD5 of a message body.
+/// Returns the MD5 of a message body.
 pub(crate) fn md5_of_body(body: &str) -> String {
     hexadecimal(&Md5::digest(body))
 }
 
-/// The MD5 of message attributes, which must come sorted by name; nothing if there are none.
+/// Returns the MD5 of message attributes, which must come sorted by name; nothing if there are none.
 ///
 /// Each attribute contributes its name, its type, one byte for the kind of its value, and its
 /// value; everything but that byte is preceded by its length as four bytes, the highest first.
@@ -35,7 +35,7 @@ pub(crate) fn md5_of_attributes<'a>(
     Some(hexadecimal(&digest.finalize()))
 }
 
-/// The deduplication id of a message that has none of its own: the SHA-256 of its body.
+/// Returns the deduplication id of a message that has none of its own: the SHA-256 of its body.
 pub(crate) fn content_deduplication_id(body: &str) -> String {
     hexadecimal(&Sha256::digest(body))
 }

@@ -130,13 +130,13 @@ pub enum QueueError {
 }
 
 impl QueueError {
-    /// The error's name in the JSON protocol, which stands after `com.amazonaws.sqs#`.
+    /// Returns the error's name in the JSON protocol, which stands after `com.amazonaws.sqs#`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.names().0
     }
 
-    /// The error's code in the older query protocol.
+    /// Returns the error's code in the older query protocol.
     ///
     /// SDKs that speak JSON still match on it, and batch results carry it for each failed entry.
     #[must_use]

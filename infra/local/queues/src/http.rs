@@ -54,7 +54,7 @@ pub async fn serve_until(
     }
 }
 
-/// The routes of a queue endpoint: every action is a POST, to whatever path the client derives from
+/// Returns the routes of a queue endpoint: every action is a POST, to whatever path the client derives from
 /// a queue URL.
 pub(crate) fn router(service: QueueService) -> Router {
     Router::new().fallback(answer).layer(DefaultBodyLimit::max(LONGEST_REQUEST_BYTES)).with_state(service)

@@ -43,7 +43,7 @@
 //! # What it deliberately does not
 //!
 //! - **It keeps nothing.** Queues are in memory, and a process that is killed loses them. A message
-//!   is never the only trace of work, so whoever sent it can send it again.
+//!   is never the only trace of work, so its sender can send it again.
 //! - **It does not misbehave at random.** A standard queue may reorder and repeat messages; this
 //!   one does neither.
 //! - **It trusts everyone.** Signatures are not checked; policies, encryption settings and

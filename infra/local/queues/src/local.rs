@@ -40,7 +40,7 @@ impl LocalQueues {
     /// Returns no queues yet, by this clock.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        // The address is part of URLs only, and nobody calls it.
+        // The address is part of URLs only, and is never called.
         Self::over(QueueService::new(([127, 0, 0, 1], 0).into()).with_clock(clock))
     }
 

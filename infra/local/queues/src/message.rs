@@ -43,7 +43,7 @@ impl AttributeValue {
 }
 
 impl NewMessage {
-    /// The size that counts against limits: the body and the attributes with their names and types.
+    /// Returns the size that counts against limits: the body and the attributes with their names and types.
     pub(crate) fn size_bytes(&self) -> usize {
         let attribute_bytes = |(name, attribute): (&String, &MessageAttribute)| {
             name.len() + attribute.data_type.len() + attribute.value.as_bytes().len()
@@ -51,7 +51,7 @@ impl NewMessage {
         self.body.len() + self.attributes.iter().map(attribute_bytes).sum::<usize>()
     }
 
-    /// Whether a queue with these settings accepts the message.
+    /// Returns whether a queue with these settings accepts the message.
     pub(crate) fn check(&self, settings: &QueueSettings) -> Result<(), QueueError> {
         if self.body.is_empty() {
             return Err(QueueError::MissingParameter { name: "MessageBody" });

@@ -26,7 +26,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// A message that was just sent.
+    /// Returns a message that was just sent.
     pub(crate) fn new(id: Uuid, content: Arc<NewMessage>, now_ms: u64) -> Self {
         Self {
             id: id.to_string(),
@@ -133,19 +133,19 @@ impl MessageStore {
         position
     }
 
-    /// The message to receive next.
+    /// Returns the message to receive next.
     pub(crate) fn first_open(&self) -> Option<Position> {
         self.open.first().map(|(_, position)| *position)
     }
 
-    /// The message right behind this one in its lane, if it is visible too.
+    /// Returns the message right behind this one in its lane, if it is visible too.
     pub(crate) fn next_visible_in_lane(&self, position: Position) -> Option<Position> {
         let lane = &self.lanes[&self.entries[&position].lane];
         let next = *lane.positions.range(position + 1..).next()?;
         (self.entries[&next].state == State::Visible).then_some(next)
     }
 
-    /// The message at this position, if it is still there.
+    /// Returns the message at this position, if it is still there.
     pub(crate) fn get(&self, position: Position) -> Option<&Entry> {
         self.entries.get(&position)
     }
@@ -221,18 +221,18 @@ impl MessageStore {
         }
     }
 
-    /// When the next delay or visibility timeout ends.
+    /// Returns when the next delay or visibility timeout ends.
     pub(crate) fn next_wait_ends_at_ms(&self) -> Option<u64> {
         let first = |waiting: &BTreeSet<(u64, Position)>| waiting.first().map(|(until_ms, _)| *until_ms);
         first(&self.delayed).into_iter().chain(first(&self.in_flight)).min()
     }
 
-    /// When the oldest message was enqueued.
+    /// Returns when the oldest message was enqueued.
     pub(crate) fn oldest_enqueued_at_ms(&self) -> Option<u64> {
         self.by_age.first().map(|(enqueued_at_ms, _)| *enqueued_at_ms)
     }
 
-    /// How many messages are in which state.
+    /// Returns how many messages are in which state.
     pub(crate) fn counts(&self) -> MessageCounts {
         let (in_flight, delayed) = (self.in_flight.len(), self.delayed.len());
         MessageCounts { visible: self.entries.len() - in_flight - delayed, in_flight, delayed }

@@ -50,7 +50,7 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// What the service says about the message, by name.
+    /// Returns what the service says about the message, by name.
     pub(crate) fn system_attributes(&self) -> BTreeMap<&'static str, String> {
         let message = &self.message;
         [
@@ -161,7 +161,7 @@ impl Queue {
         received
     }
 
-    /// The message that would be received next.
+    /// Returns the message that would be received next.
     pub(crate) fn first_receivable(&mut self, now_ms: u64) -> Option<&Message> {
         self.catch_up(now_ms);
         self.messages.get(self.messages.first_open()?).map(|entry| &entry.message)
@@ -276,13 +276,13 @@ impl Queue {
         self.modified_at_ms
     }
 
-    /// How many messages are in which state.
+    /// Returns how many messages are in which state.
     pub(crate) fn counts(&mut self, now_ms: u64) -> MessageCounts {
         self.catch_up(now_ms);
         self.messages.counts()
     }
 
-    /// When a message may next become receivable by the passing of time alone.
+    /// Returns when a message may next become receivable by the passing of time alone.
     pub(crate) fn next_change_at_ms(&self) -> Option<u64> {
         // The end of a retention period counts, because it may free a group from a message in flight.
         let oldest_ends =
@@ -332,7 +332,7 @@ impl Queue {
     }
 }
 
-/// What tells this message from others. If that is its content, the message has that as its id from now on.
+/// Returns what tells this message from others. If that is its content, the message has that as its id from now on.
 fn deduplication_key(fifo: FifoSettings, content: &mut NewMessage) -> Option<Key> {
     let group_id = content.group_id.as_deref()?;
     let deduplication_id =

@@ -23,7 +23,7 @@ impl QueueName {
         if well_formed { Ok(Self(text.to_owned())) } else { Err(Self::invalid(text)) }
     }
 
-    /// The refusal of this text as a name.
+    /// Returns the refusal of this text as a name.
     pub(crate) fn invalid(text: &str) -> QueueError {
         QueueError::InvalidParameterValue {
             name: "QueueName".to_owned(),
@@ -34,7 +34,7 @@ impl QueueName {
         }
     }
 
-    /// The queue that a URL names, on whatever host: a client may reach this endpoint through another. A bare
+    /// Returns the queue that a URL names, on whatever host: a client may reach this endpoint through another. A bare
     /// name counts as a URL.
     pub(crate) fn from_url(url: &str) -> Result<Self, QueueError> {
         let invalid = || QueueError::InvalidAddress { url: url.to_owned() };
@@ -51,7 +51,7 @@ impl QueueName {
         }
     }
 
-    /// The queue that an ARN of this region names.
+    /// Returns the queue that an ARN of this region names.
     pub(crate) fn from_arn(arn: &str, region: &str) -> Option<Self> {
         let name = Self::parse(arn.rsplit(':').next()?).ok()?;
         (name.arn(region) == arn).then_some(name)

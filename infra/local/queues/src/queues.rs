@@ -92,17 +92,17 @@ impl Queues {
         Ok(())
     }
 
-    /// The names of all queues, in order.
+    /// Returns the names of all queues, in order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &QueueName> {
         self.by_name.keys()
     }
 
-    /// The queue of this name.
+    /// Returns the queue of this name.
     pub(crate) fn get(&self, name: &QueueName) -> Result<&Queue, QueueError> {
         self.by_name.get(name).ok_or(QueueError::QueueDoesNotExist)
     }
 
-    /// How many messages of a queue are in which state.
+    /// Returns how many messages of a queue are in which state.
     pub(crate) fn counts(&mut self, now_ms: u64, name: &QueueName) -> Result<MessageCounts, QueueError> {
         Ok(self.get_mut(name)?.counts(now_ms))
     }
@@ -279,7 +279,7 @@ impl Queues {
         Ok(task)
     }
 
-    /// The latest move tasks of a queue, the latest first.
+    /// Returns the latest move tasks of a queue, the latest first.
     pub(crate) fn move_tasks(
         &self,
         source_arn: &str,
@@ -290,10 +290,10 @@ impl Queues {
         Ok(tasks.take(max_results).cloned().collect())
     }
 
-    /// The queues in which messages may have become receivable since the last call, other than by
+    /// Returns the queues in which messages may have become receivable since the last call, other than by
     /// time, and those that are gone.
     ///
-    /// A receive stirs nothing in its own queue: whoever waits there has looked again since the
+    /// A receive wakes nothing in its own queue: each receive that waits there has looked again since the
     /// messages became receivable, or is about to, and finds out when they come back.
     pub(crate) fn take_stirred(&mut self) -> BTreeSet<QueueName> {
         mem::take(&mut self.stirred)
@@ -303,7 +303,7 @@ impl Queues {
         self.by_name.get_mut(name).ok_or(QueueError::QueueDoesNotExist)
     }
 
-    /// The queue of this name, for a change that may make a message receivable.
+    /// Returns the queue of this name, for a change that may make a message receivable.
     fn stir(&mut self, name: &QueueName) -> Result<&mut Queue, QueueError> {
         let queue = self.by_name.get_mut(name).ok_or(QueueError::QueueDoesNotExist)?;
         self.stirred.insert(name.clone());

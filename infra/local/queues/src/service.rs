@@ -63,7 +63,7 @@ impl QueueService {
         self
     }
 
-    /// The HTTP interface of these queues.
+    /// Returns the HTTP interface of these queues.
     #[cfg(feature = "http")]
     pub fn router(self) -> axum::Router {
         crate::http::router(self)
@@ -97,7 +97,7 @@ impl QueueService {
         Ok(self.url_of(&name))
     }
 
-    /// All queues, by name.
+    /// Returns all queues, by name.
     #[must_use]
     pub fn queues(&self) -> Vec<QueueSummary> {
         self.with_queues(|queues, now_ms| {
@@ -115,7 +115,7 @@ impl QueueService {
         name.url(self.address)
     }
 
-    /// Does something with the queues while nobody else does, and wakes whoever waits for what it changed.
+    /// Changes or reads the queues while no other call does, and wakes the receives that wait for what it changed.
     pub(crate) fn with_queues<R>(&self, act: impl FnOnce(&mut Queues, u64) -> R) -> R {
         let mut state = self.state.lock().expect("nothing panics while it holds the queues");
         let result = act(&mut state.queues, self.clock.now_ms());
@@ -161,7 +161,7 @@ impl QueueService {
         }
     }
 
-    /// What is notified at the next change to the queue's messages.
+    /// Returns what is notified at the next change to the queue's messages.
     fn change_of(&self, name: &QueueName) -> Arc<Notify> {
         let mut state = self.state.lock().expect("nothing panics while it holds the queues");
         Arc::clone(state.waiting.entry(name.clone()).or_default())

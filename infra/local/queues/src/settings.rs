@@ -62,7 +62,7 @@ impl QueueSettings {
         "SqsManagedSseEnabled",
     ];
 
-    /// The defaults of a standard queue.
+    /// Returns the defaults of a standard queue.
     pub(crate) fn standard() -> Self {
         Self {
             fifo: None,
@@ -76,7 +76,7 @@ impl QueueSettings {
         }
     }
 
-    /// The defaults of a FIFO queue.
+    /// Returns the defaults of a FIFO queue.
     pub(crate) fn fifo() -> Self {
         let fifo = FifoSettings {
             content_based_deduplication: false,

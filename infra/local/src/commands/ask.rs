@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::show;
 use crate::arguments::{Ask, Asked};
-use crate::ask::{Client, encoded};
+use crate::client::{Client, encoded};
 use crate::screen::Screen;
 
 /// Asks what the command asks, and prints the answer. Returns what the process exits with.

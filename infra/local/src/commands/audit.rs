@@ -31,7 +31,7 @@ pub(super) async fn audit(arguments: arguments::Audit) -> Result<()> {
                 break;
             }
             show_report(&report, arguments.json)?;
-            let context = kept.stack.shared.context(kept.stack.shared.clock.now() + AUDIT_TAKES_AT_MOST);
+            let context = kept.stack.shared.context(AUDIT_TAKES_AT_MOST);
             let shards = kept.stack.settings.account_shards;
             let repaired =
                 ledger_audit::repair(&context, &kept.first_version()?, shards, &report).await?;
@@ -64,7 +64,7 @@ async fn run(kept: &Kept) -> Result<AuditReport> {
         }
     };
     let shared = &kept.stack.shared;
-    let context = shared.context(shared.clock.now() + AUDIT_TAKES_AT_MOST);
+    let context = shared.context(AUDIT_TAKES_AT_MOST);
     let audit = ledger_audit::Audit {
         versions: &kept.first_version()?,
         shards: kept.stack.settings.account_shards,

@@ -38,7 +38,7 @@ async fn open(directory: &Path, arguments: &Digest) -> Result<Kept> {
 
 async fn differences(arguments: &Digest, first: &Path, second: &Path) -> Result<()> {
     let dumps = [dump(first, arguments).await?, dump(second, arguments).await?];
-    let [one, other] = dumps.each_ref().map(|dump| Cursor::new(dump));
+    let [one, other] = dumps.each_ref().map(Cursor::new);
     let found = diff(one, other, DIFFERENCES_MAX)?;
     if arguments.json {
         show(&serde_json::to_string_pretty(&found.iter().map(json_of).collect::<Vec<_>>())?)?;

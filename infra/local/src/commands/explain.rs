@@ -1,6 +1,7 @@
 //! `contribution explain`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -82,7 +83,7 @@ pub(super) async fn explain(arguments: Explain) -> Result<()> {
         );
         let network = store::network::read(kept.stack.engine()).await?;
         let versions = network.context("the decider has no checkpoint; run the same command again")?.versions;
-        let (distribution, text) = of_api(&kept, order).await?;
+        let (distribution, text) = of_api(&kept, data, order).await?;
         let explanation = Explanation {
             order_id: order.to_string(),
             terms: terms(&at.head, &versions)?,
@@ -99,8 +100,8 @@ pub(super) async fn explain(arguments: Explain) -> Result<()> {
 }
 
 /// Returns what the API explains, for programs and for people.
-async fn of_api(kept: &Kept, order: OrderId) -> Result<(Value, String)> {
-    let key = DevelopmentKey::kept_in(None)?;
+async fn of_api(kept: &Kept, data: &Path, order: OrderId) -> Result<(Value, String)> {
+    let key = DevelopmentKey::kept_in(Some(data))?;
     let gateway = Gateway {
         routes: kept.stack.routes.clone(),
         authorizer: Authorizer::new(key.clone(), ISSUER, AUDIENCE),

@@ -10,6 +10,7 @@ use store::inbox;
 use super::kept::Kept;
 use super::unless_stopped;
 use crate::arguments::{PriceBook, PriceBookExport, PriceBookImport};
+use crate::asked;
 use crate::export::ExportFile;
 use crate::stack::Stack;
 
@@ -48,8 +49,8 @@ async fn take_over(arguments: PriceBookImport) -> Result<()> {
         data.context("a price book is taken over by a ledger that is kept: name its directory with --data")?;
     let stack = Stack::start(&arguments.ledger.options(1)?)?;
     unless_stopped(Some(data), async {
-        let by = "the command line";
-        let keys = ledger_audit::take_over_places(stack.engine(), &places, by, &arguments.reason).await?;
+        let by = asked::operator();
+        let keys = ledger_audit::take_over_places(stack.engine(), &places, &by, &arguments.reason).await?;
         stack.settle().await?;
         for key in keys {
             let command = inbox::command(stack.engine(), &key).await?;

@@ -1,4 +1,4 @@
-//! `contribution replay`.
+//! `contribution replay`: feeds captures to a stack of this process, and prints what became of them.
 
 use anyhow::Result;
 

@@ -46,7 +46,7 @@ pub(crate) fn get(connection: &Connection, key: &Key) -> Result<Option<Item>> {
         .optional()
 }
 
-/// Writes one item if its condition holds. Whoever calls it lets no other write come between.
+/// Writes one item if its condition holds. The caller lets no other write come between.
 pub(crate) fn write(connection: &Connection, write: &Write) -> Result<Written> {
     let key = write.key();
     if write.condition != Condition::None && !write.condition.holds(revision(connection, key)?) {

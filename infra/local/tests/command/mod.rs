@@ -1,4 +1,5 @@
 //! Running the command.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::fs;
 use std::path::PathBuf;

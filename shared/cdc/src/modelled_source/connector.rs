@@ -97,7 +97,7 @@ impl Chunk {
         self.rows = Some(database.rows(self.table));
     }
 
-    /// Whether the rows were read.
+    /// Returns whether the rows were read.
     #[must_use]
     pub fn is_read(&self) -> bool {
         self.rows.is_some()
@@ -108,7 +108,7 @@ impl Chunk {
         self.high = Some(database.mark());
     }
 
-    /// The position in the log of the high watermark, once it is written.
+    /// Returns the position in the log of the high watermark, once it is written.
     #[must_use]
     pub fn high(&self) -> Option<usize> {
         self.high
@@ -126,7 +126,7 @@ struct Source<'a> {
 }
 
 impl Connector {
-    /// A connector that begins to stream at a position of the log: that of its slot.
+    /// Returns a connector that begins to stream at a position of the log: that of its slot.
     #[must_use]
     pub fn new(prefix: &'static str, format: Format, keys: Keys, slot: usize) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl Connector {
         }
     }
 
-    /// The position in the log of the next transaction that it writes.
+    /// Returns the position in the log of the next transaction that it writes.
     #[must_use]
     pub fn position(&self) -> usize {
         self.position
@@ -234,7 +234,7 @@ impl Connector {
         self.stream(database, 1);
     }
 
-    /// The same with topics that have this many partitions.
+    /// Returns the same with topics that have this many partitions.
     #[must_use]
     pub fn with_partitions(mut self, partitions: i32) -> Self {
         self.partitions = partitions;
@@ -252,7 +252,7 @@ impl Connector {
         self.ends.clear();
     }
 
-    /// The end of the commit that the connector emitted last, before this position of the log.
+    /// Returns the end of the commit that the connector emitted last, before this position of the log.
     fn last_commit(&self, database: &Database, position: usize) -> Option<u64> {
         let before = position.checked_sub(1).filter(|_| position > self.first)?;
         database.log().get(before).map(|commit| commit.end)
@@ -332,7 +332,7 @@ impl Connector {
         self.write(database, table, key, Some(value.to_string()));
     }
 
-    /// The columns of a row that are written.
+    /// Returns the columns of a row that are written.
     fn written(&self, table: TableName, row: &Row, before: Option<&Row>) -> Row {
         let key_column = self.keys.column(table);
         let is_written = |(name, value): &(&String, &Value)| {

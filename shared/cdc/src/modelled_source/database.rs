@@ -49,7 +49,7 @@ pub(super) struct LoggedChange {
 }
 
 impl Database {
-    /// An empty database at this time.
+    /// Returns an empty database at this time.
     #[must_use]
     pub fn new(now_ms: i64) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Database {
         }
     }
 
-    /// The time, in milliseconds since 1970.
+    /// Returns the time, in milliseconds since 1970.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.now_ms
@@ -143,7 +143,7 @@ impl Database {
         self.open.remove(&transaction);
     }
 
-    /// The transactions that are open.
+    /// Returns the transactions that are open.
     #[must_use]
     pub fn open_transactions(&self) -> Vec<TransactionId> {
         self.open.keys().copied().collect()
@@ -161,13 +161,13 @@ impl Database {
         self.is_published = is_published;
     }
 
-    /// The rows of a table as they are committed, by primary key.
+    /// Returns the rows of a table as they are committed, by primary key.
     #[must_use]
     pub fn rows(&self, table: TableName) -> BTreeMap<String, Row> {
         self.tables.get(&table).cloned().unwrap_or_default()
     }
 
-    /// A row as a transaction sees it, its own changes included.
+    /// Returns a row as a transaction sees it, its own changes included.
     #[must_use]
     pub fn seen_by(&self, transaction: TransactionId, table: TableName, key: &str) -> Option<Row> {
         let own = self.open.get(&transaction).into_iter().flatten().filter(|change| change.table == table);
@@ -185,7 +185,7 @@ impl Database {
         row
     }
 
-    /// How many transactions were committed.
+    /// Returns how many transactions were committed.
     #[must_use]
     pub fn commits(&self) -> usize {
         self.log.len()

@@ -16,7 +16,7 @@ impl Dice {
         dice
     }
 
-    /// A number below `end`, which is above zero.
+    /// Returns a number below `end`, which is above zero.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }

@@ -64,7 +64,7 @@ pub struct History {
 }
 
 impl History {
-    /// The history of this seed.
+    /// Returns the history of this seed.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
@@ -355,7 +355,7 @@ fn updated(dice: &mut Dice, mut row: Row, next_order: &mut u64) -> Row {
     row
 }
 
-/// What compaction leaves: of the part of the log that it has cleaned, the last record of each key.
+/// Returns what compaction leaves: of the part of the log that it has cleaned, the last record of each key.
 fn compacted(dice: &mut Dice, records: &[(u32, CapturedRecord)]) -> Vec<CapturedRecord> {
     let lane =
         |(incarnation, record): &(u32, CapturedRecord)| (*incarnation, record.partition, record.key.clone());

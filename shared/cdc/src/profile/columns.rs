@@ -90,7 +90,7 @@ pub enum SourceTable {
 }
 
 impl SourceTable {
-    /// The name by which rows of it are listed and counted.
+    /// Returns the name by which rows of it are listed and counted.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ impl SourceTable {
 }
 
 impl Table {
-    /// Which table of the rules it is.
+    /// Returns which table of the rules it is.
     #[must_use]
     pub fn holds(&self) -> SourceTable {
         match self {
@@ -112,18 +112,20 @@ impl Table {
         }
     }
 
-    /// The columns that make a row's key, where that is not the message key.
-    pub(crate) fn key(&self) -> &Columns {
+    /// Returns the columns that make a row's key, where that is not the message key.
+    #[must_use]
+    pub fn key(&self) -> &Columns {
         &self.identity().key
     }
 
-    /// What the source calls the table, as far as the profile says so.
+    /// Returns what the source calls the table, as far as the profile says so.
     pub(crate) fn source_tables(&self) -> &[SourceName] {
         &self.identity().source_tables
     }
 
-    /// The topic whose rows these are, if it is another one.
-    pub(crate) fn rows_of(&self) -> Option<&str> {
+    /// Returns the topic whose rows these are, if it is another one.
+    #[must_use]
+    pub fn rows_of(&self) -> Option<&str> {
         self.identity().rows_of.as_deref()
     }
 
@@ -135,8 +137,18 @@ impl Table {
         }
     }
 
-    /// Each column that is read, with its names.
-    pub(crate) fn columns(&self) -> Vec<(Column, &Columns)> {
+    /// Returns what the source may call the table whose rows this topic carries.
+    #[must_use]
+    pub fn source_names(&self, topic: &str) -> Vec<SourceName> {
+        match self.source_tables() {
+            [] => vec![SourceName::of_topic(topic)],
+            names => names.to_vec(),
+        }
+    }
+
+    /// Returns each column that is read, with its names.
+    #[must_use]
+    pub fn columns(&self) -> Vec<(Column, &Columns)> {
         match self {
             Self::Users { columns, .. } => vec![
                 (Column::Account, &columns.account),
@@ -160,7 +172,7 @@ impl Table {
         }
     }
 
-    /// The names of the business key.
+    /// Returns the names of the business key.
     pub(crate) fn business_key(&self) -> &Columns {
         match self {
             Self::Users { columns, .. } => &columns.account,
@@ -180,7 +192,7 @@ pub struct SourceName {
 }
 
 impl SourceName {
-    /// The name at the end of a topic: Debezium calls topics `<prefix>.<schema>.<table>`.
+    /// Returns the name at the end of a topic: Debezium calls topics `<prefix>.<schema>.<table>`.
     pub(crate) fn of_topic(topic: &str) -> Self {
         let mut parts = topic.rsplit('.');
         let table = parts.next().unwrap_or(topic).to_owned();
@@ -188,7 +200,19 @@ impl SourceName {
         Self { schema: schema.map(str::to_owned), table }
     }
 
-    /// Whether a row may be of this table, as far as its message says.
+    /// Returns the schema, unless any will do.
+    #[must_use]
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// Returns the table's name in its schema.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Returns whether a row may be of this table, as far as its message says.
     pub(crate) fn matches(&self, schema: Option<&str>, table: Option<&str>) -> bool {
         let same = |named: &str, said: Option<&str>| said.is_none_or(|said| said == named);
         same(&self.table, table) && self.schema.as_deref().is_none_or(|named| same(named, schema))
@@ -306,12 +330,12 @@ impl Columns {
         Self(names.map(str::to_owned).into())
     }
 
-    /// Whether there is no name.
+    /// Returns whether there is no name.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The names, best first.
+    /// Returns the names, best first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

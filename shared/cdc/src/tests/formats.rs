@@ -109,7 +109,7 @@ fn adoptions() -> impl Strategy<Value = AdoptionImage> {
     )
 }
 
-/// A row and the schema of its fields, as text, because numbers of more digits than a double's are
+/// Returns a row and the schema of its fields, as text, because numbers of more digits than a double's are
 /// not for a tree of values.
 fn encode_adoption(row: &AdoptionImage, format: Format, seconds: u32) -> Vec<(&'static str, String, Value)> {
     let text = |text: &str| json!(text).to_string();

@@ -89,7 +89,7 @@ fn folded(versions: &[&Version]) -> RowState {
     state.expect("a version")
 }
 
-/// The row after these versions, in every order of arrival.
+/// Returns the row after these versions, in every order of arrival.
 fn stands(versions: &[Version]) -> RowState {
     let versions: Vec<&Version> = versions.iter().collect();
     let state = folded(&versions);

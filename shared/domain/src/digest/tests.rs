@@ -1,3 +1,5 @@
+//! Tests of the digest and of differences between two dumps.
+
 use std::io::Cursor;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of the distribution of one adoption.
+
 use super::*;
 
 fn adoption(order: u64, account: &str, tree_count: u32, contribution_per_tree: &str) -> Adoption {

@@ -98,7 +98,7 @@ pub struct LineLeg {
     pub slot: Slot,
     /// The account that has not unlocked it, where it went to HEADQUARTERS for that reason.
     pub would_be: Option<AccountSequence>,
-    /// Whether it went to HEADQUARTERS because nobody is there to have it, or because it is locked.
+    /// Whether it went to HEADQUARTERS because no ancestor is there, or because it is locked.
     pub is_unallocated: bool,
     /// How much.
     pub amount: Amount,

@@ -1,3 +1,5 @@
+//! Tests of policies: what is read, and what is refused.
+
 use serde_json::{Value, json};
 
 use super::*;

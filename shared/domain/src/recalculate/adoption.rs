@@ -153,7 +153,7 @@ pub(super) struct Names {
 impl CompactRow {
     fn of(row: &AdoptionRow, names: &mut Names) -> Self {
         let account = match &row.account {
-            Column::Value(account) => Column::Value(names.people.number(account)),
+            Column::Value(account) => Column::Value(names.people.find_or_add(account)),
             Column::Missing => Column::Missing,
             Column::Unreadable => Column::Unreadable,
         };
@@ -174,9 +174,9 @@ fn hold(reason: &HoldReason, names: &mut Names) -> Hold {
         HoldReason::Status => Hold::Status,
         HoldReason::InvalidTerms(fault) => Hold::InvalidTerms(*fault),
         HoldReason::NotYet => Hold::NotYet,
-        HoldReason::NoReferral(account) => Hold::NoReferral(names.people.number(account)),
-        HoldReason::ReferralCycle(account) => Hold::ReferralCycle(names.people.number(account)),
-        HoldReason::AccountUnreadable(account) => Hold::AccountUnreadable(names.people.number(account)),
+        HoldReason::NoReferral(account) => Hold::NoReferral(names.people.find_or_add(account)),
+        HoldReason::ReferralCycle(account) => Hold::ReferralCycle(names.people.find_or_add(account)),
+        HoldReason::AccountUnreadable(account) => Hold::AccountUnreadable(names.people.find_or_add(account)),
         HoldReason::PostingPaused => Hold::PostingPaused,
     }
 }
@@ -184,14 +184,14 @@ fn hold(reason: &HoldReason, names: &mut Names) -> Hold {
 fn compact(posting: &Posting, names: &mut Names) -> CompactPosting {
     let Names { people, texts, chains } = names;
     CompactPosting {
-        account: people.number(&posting.account),
+        account: people.find_or_add(&posting.account),
         trees: posting.trees,
         total: posting.total,
         date: posting.adoption_date,
         version: posting.version,
         province: texts.region(posting.province.as_ref()),
         city: texts.region(posting.city.as_ref()),
-        chain: chains.add(posting.chain.iter().map(|ancestor| people.number(ancestor))),
+        chain: chains.add(posting.chain.iter().map(|ancestor| people.find_or_add(ancestor))),
         unlocked: posting.unlocked,
     }
 }

@@ -11,7 +11,7 @@ pub(super) struct Facts {
     of_person: Vec<UnlockFacts>,
     /// The first orders of all direct referrals, as far as they adopted, by referrer.
     direct: Vec<(Person, OrderId)>,
-    /// What everybody has who was named only after the facts were gathered.
+    /// What each account has that was named only after the facts were gathered.
     nothing: UnlockFacts,
 }
 

@@ -88,7 +88,7 @@ impl Recalculation {
     pub fn add_page(&mut self, page: &Page) {
         for entry in &page.entries {
             if let Some(order) = AdoptionHead::order_of(entry) {
-                let place = self.place_of(order);
+                let place = self.find_or_add(order);
                 self.adoptions[place].apply(entry, &mut self.names);
             }
             match entry {
@@ -107,14 +107,14 @@ impl Recalculation {
 
     /// Puts another link in the place of an account's.
     pub fn set_link(&mut self, account: &AccountSequence, link: &Link) {
-        let person = self.names.people.number(account);
+        let person = self.names.people.find_or_add(account);
         let hangs = self.names.people.hangs(link);
         self.names.people.at_mut(person).hangs = hangs;
     }
 
     /// Adds what stands of an account's unlock facts. They are compared where they were added.
     pub fn add_facts(&mut self, account: &AccountSequence, facts: UnlockFacts) {
-        let person = self.names.people.number(account);
+        let person = self.names.people.find_or_add(account);
         self.names.people.at_mut(person).stored_facts = Some(facts);
     }
 
@@ -125,7 +125,7 @@ impl Recalculation {
 
     /// Adds an adoption: its rows, its place, and what stands of it.
     pub fn add_adoption(&mut self, order: OrderId, head: &AdoptionHead) {
-        let place = self.place_of(order);
+        let place = self.find_or_add(order);
         self.adoptions[place] = StoredAdoption::of(order, head, &mut self.names);
     }
 
@@ -147,7 +147,7 @@ impl Recalculation {
 
     /// Returns whether the account hangs where `link` says.
     pub fn agrees_with_link(&mut self, account: &AccountSequence, link: &Link) -> bool {
-        let person = self.names.people.number(account);
+        let person = self.names.people.find_or_add(account);
         let hangs = self.names.people.hangs(link);
         self.names.people.at(person).hangs == hangs
     }
@@ -230,7 +230,8 @@ impl Recalculation {
         }
     }
 
-    fn place_of(&mut self, order: OrderId) -> usize {
+    /// Returns where an order is among the adoptions. An order that is new is added.
+    fn find_or_add(&mut self, order: OrderId) -> usize {
         let next = self.adoptions.len();
         let place = *self.places.entry(order).or_insert(next);
         if place == next {

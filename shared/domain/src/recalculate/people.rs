@@ -39,7 +39,7 @@ pub(super) struct People {
 
 impl People {
     /// Returns the number of an account, a new one where it has none.
-    pub(super) fn number(&mut self, account: &AccountSequence) -> Person {
+    pub(super) fn find_or_add(&mut self, account: &AccountSequence) -> Person {
         if let Some(number) = self.numbers.get(account) {
             return *number;
         }
@@ -78,7 +78,7 @@ impl People {
         match link {
             Link::Missing => Hangs::Missing,
             Link::Root => Hangs::Root,
-            Link::Under(referrer) => Hangs::Under(self.number(referrer)),
+            Link::Under(referrer) => Hangs::Under(self.find_or_add(referrer)),
         }
     }
 

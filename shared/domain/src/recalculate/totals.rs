@@ -46,7 +46,7 @@ impl Sums {
         }
     }
 
-    /// Returns everybody who has anything.
+    /// Returns every account that has anything.
     pub(super) fn owners(&self, names: &Names) -> Vec<Owner> {
         let has = |totals: &Totals| *totals != Totals::default();
         let people = (0..).zip(&self.people).filter(|(_, totals)| has(totals));
@@ -58,7 +58,7 @@ impl Sums {
     /// Returns the sums of an owner.
     pub(super) fn of(&self, owner: &Owner, names: &Names) -> Totals {
         match owner {
-            // A damaged head may name accounts that nobody knew when the sums were made.
+            // A damaged head may name accounts that were not known when the sums were made.
             Owner::User(account) => {
                 names.people.find(account).and_then(|person| self.people.get(person as usize).copied())
             }

@@ -1,3 +1,5 @@
+//! Tests of talent levels and teams.
+
 use serde_json::json;
 
 use super::*;

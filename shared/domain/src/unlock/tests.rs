@@ -1,3 +1,5 @@
+//! Tests of unlocks, with a naive reading of the rules.
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;

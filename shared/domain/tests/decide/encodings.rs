@@ -1,5 +1,5 @@
-//! The encodings of what is stored. A page's bytes are what its hash stands for, and pages are kept for ever: whoever
-//! changes one of these hashes changes what stored logs mean, and has to say how the old ones are read.
+//! The encodings of what is stored. A page's bytes are what its hash stands for, and pages are kept for ever. A
+//! change of one of these hashes changes what stored logs mean, and comes with the code that reads the old ones.
 
 use domain::heads::{AdoptionHead, Network, Node, StoredNetwork, SumNode, lines_of};
 use domain::log::{

@@ -23,7 +23,7 @@ fn chain(bench: &Bench, number: u64) -> Vec<String> {
 }
 
 #[test]
-fn an_account_that_moves_takes_everybody_below_along_old_orders_included() {
+fn an_account_that_moves_takes_all_accounts_below_along_old_orders_included() {
     let mut bench = bench();
     bench.refer_chain(&["A", "B", "C"]);
     bench.refer("Z", None);
@@ -61,7 +61,7 @@ fn a_move_gives_and_takes_unlocks_that_concern_others() {
 }
 
 #[test]
-fn a_root_that_gets_a_referrer_moves_everybody_below() {
+fn a_root_that_gets_a_referrer_moves_all_accounts_below() {
     let mut bench = bench();
     bench.refer_chain(&["A", "B"]);
     bench.refer("Z", None);

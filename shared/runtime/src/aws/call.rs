@@ -71,7 +71,7 @@ pub(super) struct Failure {
 pub(super) enum FailureKind {
     /// Nothing was done; the next attempt may work.
     NotNow,
-    /// Nobody knows whether anything was done; the next attempt may work.
+    /// Whether anything was done is not known; the next attempt may work.
     Unknown,
     /// Nothing was done, and no attempt will work.
     Refused,

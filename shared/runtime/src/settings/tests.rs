@@ -1,3 +1,5 @@
+//! Tests of settings: what is read, and what is refused.
+
 use std::collections::HashMap;
 
 use chrono_tz::Tz;

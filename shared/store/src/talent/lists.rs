@@ -80,7 +80,7 @@ pub fn awaiting_of(
 
 /// Returns for which accounts `talent-propagation` is to be woken because their users' rows changed.
 ///
-/// Whoever stores users calls it after they are stored, for every user that a batch names, known ones included. A
+/// `cdc-ingest` calls it after it has stored users, for every user that a batch names, known ones included. A
 /// level that begins to wait later looks for its user by itself. `raised_by` is a number that nothing else has.
 pub fn users_changed(
     engine: &dyn Engine,

@@ -64,7 +64,7 @@ pub enum Mutation {
 /// Faults of the first edition, each as the same mistake would look in this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownFault {
-    /// The shortened list: whoever reads a list takes its first page for all of it.
+    /// The shortened list: a reader takes the first page of a list for all of it.
     ShortenedList,
     /// The barrier: what was announced counts as taken in although more was announced.
     Barrier,

@@ -1,4 +1,4 @@
-//! Runs a measurement.
+//! Runs a measurement: functions as they are, on the modelled services, in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -11,7 +11,7 @@ struct Layer {
 }
 
 /// From the lowest on: a crate names crates above it in this list only.
-const LAYERS: [Layer; 22] = [
+const LAYERS: [Layer; 23] = [
     Layer { name: "domain", may_name: &[] },
     // The judge shares nothing with what it judges.
     Layer { name: "oracle", may_name: &[] },
@@ -36,6 +36,7 @@ const LAYERS: [Layer; 22] = [
     // The next two compare the ledger with the source's rows.
     Layer { name: "compare", may_name: &["cdc", "domain", "store"] },
     Layer { name: "reconcile", may_name: &["cdc", "domain", "runtime", "store"] },
+    Layer { name: "local-postgres", may_name: &["compare", "domain", "reconcile", "store"] },
     // These three put the others together.
     Layer { name: "contribution", may_name: EVERYTHING },
     Layer { name: "end-to-end", may_name: EVERYTHING },

@@ -1,7 +1,9 @@
 //! Watches over the shape of the repository: `cargo test -p watch`.
 
 mod circles;
+mod commands;
 mod documents;
+mod functions;
 mod layers;
 mod left_behind;
 mod sizes;

@@ -53,3 +53,15 @@ fn a_function_has_at_most_70_lines() {
     assert!(checked > 2_000, "only {checked} functions were found");
     assert!(too_long.is_empty(), "{}", too_long.join("\n"));
 }
+
+#[test]
+fn every_source_file_begins_by_saying_what_it_is() {
+    let repository = Repository::read();
+    let mut silent = Vec::new();
+    for file in repository.with_extension(&["rs"]) {
+        if !repository.text(file).starts_with("//! ") {
+            silent.push(file);
+        }
+    }
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
+}

@@ -74,7 +74,7 @@ pub(crate) fn send_message_batch(
     }
     let kind = "SendMessageBatchRequestEntry";
     batch::check(kind, messages.iter().map(|(id, _)| id.as_str()))?;
-    // One hold of the queues for the whole batch, so that nobody receives or adds something in its middle.
+    // One hold of the queues for the whole batch, so that no other request receives or adds anything in its middle.
     service.with_queues(|queues, now_ms| {
         let readable = messages.iter().filter_map(|(_, read)| Some(&read.as_ref().ok()?.1));
         queues.check_batch(&name, readable)?;

@@ -27,7 +27,7 @@ pub(crate) struct MessageToSend {
 }
 
 impl MessageToSend {
-    /// The message, if everything in it is what it says it is.
+    /// Returns the message, if everything in it is what it says it is.
     pub(crate) fn read(self) -> Result<NewMessage, QueueError> {
         let read_attribute = |(name, shape): (String, AttributeShape)| Ok((name.clone(), shape.read(&name)?));
         Ok(NewMessage {

@@ -15,23 +15,23 @@ pub(crate) struct QueueRequest {
 }
 
 impl QueueRequest {
-    /// The queue it is about.
+    /// Returns the queue it is about.
     pub(crate) fn queue(self) -> Result<QueueName, QueueError> {
         queue_of(self.queue_url)
     }
 }
 
-/// The queue of a `QueueUrl` parameter.
+/// Returns the queue of a `QueueUrl` parameter.
 pub(crate) fn queue_of(queue_url: Option<String>) -> Result<QueueName, QueueError> {
     QueueName::from_url(&required("QueueUrl", queue_url)?)
 }
 
-/// A parameter that must be there.
+/// Returns a parameter that must be there.
 pub(crate) fn required<T>(name: &'static str, value: Option<T>) -> Result<T, QueueError> {
     value.ok_or(QueueError::MissingParameter { name })
 }
 
-/// A parameter that must lie in a range if it is there.
+/// Returns a parameter that must lie in a range if it is there.
 pub(crate) fn in_range(
     name: &str,
     value: Option<i64>,
@@ -48,7 +48,7 @@ pub(crate) fn in_range(
     }
 }
 
-/// A visibility timeout: up to twelve hours.
+/// Returns a visibility timeout: up to twelve hours.
 pub(crate) fn visibility_timeout_seconds(value: Option<i64>) -> Result<Option<u32>, QueueError> {
     in_range("VisibilityTimeout", value, 0..=43_200)
 }

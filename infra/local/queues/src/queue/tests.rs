@@ -1,3 +1,5 @@
+//! Tests of one queue.
+
 use super::*;
 use crate::deduplication::DEDUPLICATION_WINDOW_MS;
 use crate::settings::Attributes;

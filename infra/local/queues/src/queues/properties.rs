@@ -72,7 +72,7 @@ struct Modelled {
 }
 
 impl Modelled {
-    /// Whether it cannot be received now, delayed or in flight.
+    /// Returns whether it cannot be received now, delayed or in flight.
     fn is_hidden(&self, now_ms: u64) -> bool {
         self.visible_from_ms > now_ms || self.in_flight_until_ms > now_ms
     }

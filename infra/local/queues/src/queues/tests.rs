@@ -1,3 +1,5 @@
+//! Tests of the queues together.
+
 use super::*;
 
 const NOW_MS: u64 = 1_000_000_000_000;
@@ -20,7 +22,7 @@ fn policy(target: &str, max_receive_count: u32) -> String {
     )
 }
 
-/// A standard queue `source` whose messages go to `dead` after one receive.
+/// Returns a standard queue `source` whose messages go to `dead` after one receive.
 fn with_dead_letters() -> Queues {
     let mut queues = queues();
     queues.create(NOW_MS, &name("dead"), &Attributes::new()).unwrap();

@@ -380,7 +380,7 @@ async fn a_shutdown_ends_the_long_polls_without_messages() -> TestResult {
     Ok(())
 }
 
-/// The ledger's own way to SQS, which tries again what the service does not take.
+/// Returns the ledger's own way to SQS, which tries again what the service does not take.
 #[tokio::test]
 async fn the_ledgers_queues_send_and_give_back() -> TestResult {
     let endpoint = Endpoint::start().await?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{answer, known_account};
 use crate::arguments::Account;
-use crate::ask::Client;
+use crate::client::Client;
 use crate::screen::{Screen, Side, TextTable, amount, entries, text};
 
 /// How many of the accounts above are shown.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{answer, query};
 use crate::arguments::{Held, Quarantine};
-use crate::ask::Client;
+use crate::client::Client;
 use crate::screen::{Screen, Side, TextTable, entries, instant, text};
 
 /// Lists adoptions that do not take part for now.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::answer;
 use crate::arguments::Log;
-use crate::ask::Client;
+use crate::client::Client;
 use crate::screen::{Screen, Side, TextTable, entries, instant, text};
 
 /// Letters of a hash that are shown in a list.

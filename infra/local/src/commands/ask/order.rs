@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::answer;
 use crate::arguments::Order;
-use crate::ask::{Client, encoded};
+use crate::client::{Client, encoded};
 use crate::screen::{Screen, Side, TextTable, Tone, amount, entries, instant, text};
 
 /// Shows what became of an adoption, leg by leg.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{CsvFile, answer};
 use crate::arguments::Snapshot;
-use crate::ask::Client;
+use crate::client::Client;
 use crate::screen::{Screen, Side, TextTable, amount, entries, instant, text};
 
 /// Shows a closed date: its totals, and its rows by rank.

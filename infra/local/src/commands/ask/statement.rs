@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{CsvFile, answer, known_account, query};
 use crate::arguments::Statement;
-use crate::ask::Client;
+use crate::client::Client;
 use crate::screen::{Screen, Side, TextTable, entries, text};
 
 /// Shows what an account had at first, every line that changed it, and what it has at last.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::answer;
 use crate::arguments::Status;
-use crate::ask::Client;
+use crate::client::Client;
 use crate::screen::{Screen, Side, TextTable, Tone, amount, entries, instant, text};
 
 /// What `--exit-code` exits with where the ledger does not say.

@@ -1,3 +1,5 @@
+//! Tests of the tables in SQLite, in a directory of their own.
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,269 @@
+//! Compares a large table with a ledger's rows while both change.
+//!
+//! `tests/postgres/reconcile_million` starts the server, fills the table, and calls it with the server's address and the
+//! number of rows. The ledger's rows are put into tables in memory as `cdc-ingest` stores them. One is lost, one is extra
+//! and one is stale. A writer changes 200 rows a second at the source, which the
+//! ledger hears of up to a second and a half later, and one row five times a second.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use cdc::{Profile, SourceTable};
+use chrono::TimeDelta;
+use local_postgres::{ConnectOptions, Connection, PostgresSource};
+use reconcile::layout::Layout;
+use reconcile::ledger::{row_key, row_table};
+use reconcile::record::SourceRecord;
+use reconcile::{DifferenceKind, Ledger, Moment, Options, Source, SourceRow};
+use runtime::{Clock, Context, Message, Queue, QueueError, Queues, SystemClock};
+use serde_json::value::RawValue;
+use store::progress::{self, PartitionName};
+use store::rows::{self, RowTable};
+use store::{BoxFuture, Engine, MemoryEngine};
+use tokio_postgres::{Client, NoTls};
+
+const TOPIC: &str = "dbserver1.rwa_planting.planting_orders";
+const CHANGES_PER_S: u64 = 200;
+const HOT: i64 = 777;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Wakes no function: nothing decides here.
+struct NoQueues;
+
+impl Queues for NoQueues {
+    fn send(&self, _: Queue, _: Vec<Message>) -> BoxFuture<'_, std::result::Result<(), QueueError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn change_visibility(
+        &self,
+        _: Queue,
+        _: String,
+        _: u32,
+    ) -> BoxFuture<'_, std::result::Result<(), QueueError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn context(engine: &Arc<MemoryEngine>, number: u64) -> Context {
+    Context {
+        clock: Arc::new(SystemClock),
+        deadline: SystemClock.now() + TimeDelta::seconds(60),
+        engine: Arc::clone(engine) as _,
+        queues: Arc::new(NoQueues),
+        request_id: format!("million-{number}"),
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(url), Some(rows)) = (arguments.next(), arguments.next()) else {
+        return Err("give the server's address and the number of rows".into());
+    };
+    let rows: i64 = rows.parse()?;
+    let (lost, stale, extra) = (rows / 3, rows / 2, rows * 2);
+    let profile = Profile::built_in();
+    let source = PostgresSource::new(Connection::open(&url, ConnectOptions::default()).await?, 20_000);
+    let layout = layout(&profile, &source).await?;
+    let engine = Arc::new(MemoryEngine::default());
+
+    let begun = Instant::now();
+    seed(&engine, &source, &layout, &profile, rows, (lost, stale, extra)).await?;
+    println!("{rows} rows put into the ledger in {:.1} s", begun.elapsed().as_secs_f64());
+    let before = source.load();
+
+    let (changes, ends) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let writer = Writer {
+        client: connect(&url).await?,
+        engine: Arc::clone(&engine),
+        layout: layout.clone(),
+        rows,
+        untouched: [lost, stale],
+        changes: Arc::clone(&changes),
+        ends: Arc::clone(&ends),
+    };
+    let writer = tokio::spawn(writer.run());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (first, begun) = (changes.load(Ordering::Relaxed), Instant::now());
+    let sources: [&dyn Source; 1] = [&source];
+    let ledger = Ledger { engine: &*engine, profile: &profile, clock: &SystemClock };
+    let report = reconcile::reconcile(&sources, ledger, &Options::default()).await?;
+    let took = begun.elapsed().as_secs_f64();
+    let made = changes.load(Ordering::Relaxed) - first;
+    ends.store(true, Ordering::Relaxed);
+    writer.await??;
+
+    print!("{report}");
+    #[expect(clippy::cast_precision_loss, reason = "a rate to be shown")]
+    let rate = made as f64 / took;
+    println!("{made} changes at the source meanwhile, {rate:.0} a second");
+    println!(
+        "of which for reading: {} statements, {} ms, {} bytes",
+        report.load.statements - before.statements,
+        report.load.busy_ms - before.busy_ms,
+        report.load.bytes - before.bytes
+    );
+    let named: BTreeSet<(DifferenceKind, String)> =
+        report.differences.iter().map(|difference| (difference.kind, difference.key.clone())).collect();
+    let expected = BTreeSet::from([
+        (DifferenceKind::Lost, lost.to_string()),
+        (DifferenceKind::Stale, stale.to_string()),
+        (DifferenceKind::Extra, extra.to_string()),
+    ]);
+    if named != expected || report.differences.iter().any(|difference| !difference.is_certain) {
+        return Err("other rows were named than those that differ".into());
+    }
+    println!("the lost, the extra and the stale row were named, and no other");
+    Ok(())
+}
+
+async fn connect(url: &str) -> Result<Client> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+async fn layout(profile: &Profile, source: &PostgresSource) -> Result<Layout> {
+    let (topic, table) = profile.tables().find(|(topic, _)| *topic == TOPIC).ok_or("no such topic")?;
+    let catalogs = source.catalog(Some("rwa_planting"), "planting_orders").await?;
+    let catalog = catalogs.first().ok_or("the table is missing")?;
+    let layout = Layout::of(profile, topic, table, catalog)?;
+    assert_eq!(layout.holds, SourceTable::Adoptions);
+    Ok(layout)
+}
+
+/// Puts the table's rows into the ledger, but for one that is lost, one that is stale, and one more that is extra. Each is
+/// what `cdc-ingest` stores of such a row: the first as it does, the others written like it.
+async fn seed(
+    engine: &Arc<MemoryEngine>,
+    source: &PostgresSource,
+    layout: &Layout,
+    profile: &Profile,
+    rows: i64,
+    (lost, stale, extra): (i64, i64, i64),
+) -> Result<()> {
+    const ORDER: i64 = 987_654_321;
+    const TREES: i64 = 77_777_777_777;
+
+    let read = source.moment().await?;
+    let change = record(layout, ORDER, TREES, read).change(profile)?;
+    let pattern = serde_json::to_string(&cdc::fold(None, &change).state)?;
+    let account = format!("\"D{}\"", ORDER % 100_000);
+    let holds = row_table(layout.holds);
+    for first in (1..=rows).step_by(10_000) {
+        let orders = (first..=rows.min(first + 9_999)).filter(|order| *order != lost);
+        let writes = orders.chain((first == 1).then_some(extra)).map(|order| {
+            let trees = if order == stale { 99 } else { 1 + order % 9 };
+            let row = pattern
+                .replace(&account, &format!("\"D{}\"", order % 100_000))
+                .replace(&ORDER.to_string(), &order.to_string())
+                .replace(&TREES.to_string(), &trees.to_string());
+            let row = RawValue::from_string(row).expect("JSON like the pattern's");
+            rows::put(holds, &row_key(layout, &order.to_string()), &row, 0)
+        });
+        for written in engine.write_many(writes.collect()).await {
+            let _ = written?;
+        }
+    }
+    reached(engine, read.at_ms).await
+}
+
+/// Returns the record of a row as the script has filled it.
+fn record(layout: &Layout, order: i64, trees: i64, read: Moment) -> SourceRecord {
+    let values = layout.columns.iter().map(|column| match column.name.as_str() {
+        "order_id" => Some(order.to_string()),
+        "account_sequence" => Some(format!("D{}", order % 100_000)),
+        "tree_count" => Some(trees.to_string()),
+        "contribution_per_tree" => Some("22617.0000000000".to_owned()),
+        "adoption_date" => Some("2026-01-09".to_owned()),
+        "created_at" => Some("2026-01-09T01:00:00.000000Z".to_owned()),
+        "status" => Some("PAID".to_owned()),
+        _ => None,
+    });
+    SourceRecord::of_row(
+        layout,
+        &SourceRow { key: order.to_string(), values: values.collect() },
+        read,
+        read.at_ms,
+    )
+}
+
+async fn reached(engine: &Arc<MemoryEngine>, at_ms: i64) -> Result<()> {
+    let name = PartitionName { source: "million".to_owned(), topic: TOPIC.to_owned(), partition: 0 };
+    Ok(progress::reached_end(&**engine, name, Some(RowTable::Adoptions), at_ms, true).await?)
+}
+
+/// Changes rows at the source, and lets the ledger know somewhat later.
+struct Writer {
+    client: Client,
+    engine: Arc<MemoryEngine>,
+    layout: Layout,
+    rows: i64,
+    untouched: [i64; 2],
+    changes: Arc<AtomicU64>,
+    ends: Arc<AtomicBool>,
+}
+
+impl Writer {
+    async fn run(self) -> Result<()> {
+        let profile = Profile::built_in();
+        let update = "UPDATE rwa_planting.planting_orders SET tree_count = $2 WHERE order_id = $1 \
+                      RETURNING floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
+                      (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint";
+        let update = self.client.prepare(update).await?;
+        let mut random = 88_172_645_463_325_252_u64;
+        let mut on_their_way: Vec<(Instant, i64, i64, Moment)> = Vec::new();
+        let begun = Instant::now();
+        for number in 0_u64.. {
+            if self.ends.load(Ordering::Relaxed) {
+                break;
+            }
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let any = 1 + i64::try_from(random % self.rows.unsigned_abs())?;
+            let order = if number % (CHANGES_PER_S / 5) == 0 { HOT } else { any };
+            if self.untouched.contains(&order) {
+                continue;
+            }
+            let trees = i64::try_from(number % 1_000)? + 10;
+            let answer = self.client.query_one(&update, &[&order, &i32::try_from(trees)?]).await?;
+            let position: i64 = answer.get(1);
+            let read = Moment { at_ms: answer.get(0), position: position.unsigned_abs() };
+            let late = Duration::from_millis(500 + random % 1_000);
+            on_their_way.push((Instant::now() + late, order, trees, read));
+            self.changes.fetch_add(1, Ordering::Relaxed);
+            if number % 20 == 0 {
+                self.deliver(&mut on_their_way, &profile, number).await?;
+            }
+            tokio::time::sleep_until((begun + Duration::from_millis(number * 1_000 / CHANGES_PER_S)).into())
+                .await;
+        }
+        Ok(())
+    }
+
+    /// Takes in what has arrived; what the source committed before the oldest that has not was read.
+    async fn deliver(
+        &self,
+        on_their_way: &mut Vec<(Instant, i64, i64, Moment)>,
+        profile: &Profile,
+        number: u64,
+    ) -> Result<()> {
+        let now = Instant::now();
+        let arrived: Vec<_> = on_their_way.extract_if(.., |(at, ..)| *at <= now).collect();
+        let changes = arrived
+            .iter()
+            .map(|(_, order, trees, read)| record(&self.layout, *order, *trees, *read).change(profile))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        cdc_ingest::take_in(&context(&self.engine, 1_000_000_000 + number), profile, changes).await?;
+        let oldest = on_their_way.iter().map(|(.., read)| read.at_ms - 1).min();
+        match oldest {
+            Some(at_ms) => reached(&self.engine, at_ms).await,
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The commands by which a ledger is checked.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use domain::{BusinessDate, OrderId};
+
+use super::{KeptLedger, LedgerOptions, parameter};
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Mends what differs, and audits again.
+    #[arg(long)]
+    pub repair: bool,
+    /// Shows the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Which ledger.
+    #[command(flatten)]
+    pub kept: KeptLedger,
+}
+
+/// `digest`.
+#[derive(Debug, Args)]
+pub struct Digest {
+    /// Two data directories or exports of the log, whose states are compared.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "data", required_unless_present = "data")]
+    pub diff: Vec<PathBuf>,
+    /// The directory that the ledger is kept in.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The business date of the state; today's in the business time zone if none is named.
+    #[arg(long, value_name = "DATE")]
+    pub date: Option<BusinessDate>,
+    /// Shows it as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Sets a parameter of infra/template.yaml, as when deploying.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub parameters: Vec<(String, String)>,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The export, as `export --log` writes it.
+    pub export: PathBuf,
+    /// A head that an earlier `verify` printed: the log must still have that page.
+    #[arg(long, value_name = "POSITION:HASH")]
+    pub head: Option<String>,
+    /// Shows it as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The order.
+    pub order: OrderId,
+    /// Shows the explanation as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Which ledger.
+    #[command(flatten)]
+    pub kept: KeptLedger,
+}
+
+/// `price-book`.
+#[derive(Debug, Subcommand)]
+pub enum PriceBook {
+    /// Writes the place of every order that has one to a file.
+    Export(PriceBookExport),
+    /// Takes over the places in a file. Do it before the ledger is fed.
+    Import(PriceBookImport),
+}
+
+/// `price-book export`.
+#[derive(Debug, Args)]
+pub struct PriceBookExport {
+    /// The file to write.
+    pub file: PathBuf,
+    /// Which ledger.
+    #[command(flatten)]
+    pub kept: KeptLedger,
+}
+
+/// `price-book import`.
+#[derive(Debug, Args)]
+pub struct PriceBookImport {
+    /// The file to read.
+    pub file: PathBuf,
+    /// Why, for the operators' log.
+    #[arg(long, default_value = "taken over from another ledger")]
+    pub reason: String,
+    /// Where and how the ledger runs.
+    #[command(flatten)]
+    pub ledger: LedgerOptions,
+}

@@ -1,0 +1,251 @@
+//! `contribution compare`.
+
+use anyhow::Result;
+
+use crate::arguments::Compare;
+
+/// Compares the ledger with the service that ran before, and writes what differs.
+#[cfg(not(feature = "network"))]
+#[expect(clippy::unused_async, reason = "as in a build with the network")]
+pub(super) async fn compare(_: Compare) -> Result<()> {
+    Err(super::without_network("compare"))
+}
+
+#[cfg(feature = "network")]
+pub(super) async fn compare(arguments: Compare) -> Result<()> {
+    network::compare(arguments).await
+}
+
+#[cfg(feature = "network")]
+mod network {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::fs;
+    use std::path::Path;
+
+    use ::compare::{Comparison, MiningDate, OurAccount, OurAdoption, OurDate, Ours, csv, page};
+    use anyhow::{Context as _, Result, bail};
+    use cdc::{BusinessKey, RowImage, RowState};
+    use domain::heads::AdoptionState;
+    use domain::snapshot::Manifest;
+    use domain::{Amount, OrderId, Versions};
+    use local_postgres::{ConnectOptions, Connection, read_earlier_service};
+    use store::rows::{self, RowTable};
+    use store::{Engine, Key, Segment, Table, heads, snapshots};
+
+    use crate::arguments::Compare;
+    use crate::commands::{show, unless_stopped};
+    use crate::stack::Stack;
+
+    /// How many dates are asked for at once.
+    const MANIFESTS_AT_ONCE: usize = 500;
+
+    pub(super) async fn compare(arguments: Compare) -> Result<()> {
+        let named = arguments.orders.as_deref().map(named_orders).transpose()?.unwrap_or_default();
+        let stack = Stack::start(&arguments.kept.options()?)?;
+        unless_stopped(Some(&arguments.kept.data), async {
+            stack.settle().await?;
+            let rows = adoption_rows(stack.engine()).await?;
+            let order_of =
+                |adoption: &str| named.get(adoption).or_else(|| rows.by_key.get(adoption)).copied();
+            let connection = Connection::open(&arguments.postgres, ConnectOptions::default()).await?;
+            let earlier = read_earlier_service(&connection, &arguments.schema, &order_of).await?;
+            let mut ours = ours(&stack).await?;
+            for order in rows.known {
+                // An order whose row was gone before it was decided has no head.
+                ours.adoptions.entry(order).or_insert(OurAdoption::Absent);
+            }
+            let comparison = ::compare::compare(&earlier, &ours)?;
+            let dates = ::compare::compare_mining(&earlier, &ours)?;
+            write(&arguments.out, &comparison, &dates)?;
+            show(&summary(&comparison, &dates, &arguments.out)?)?;
+            if let Err(fault) = comparison.check() {
+                bail!("the differences do not add up ({fault:?}); this is a fault of the program");
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Returns the order numbers in a file with an adoption and its order number on each line.
+    fn named_orders(file: &Path) -> Result<BTreeMap<String, OrderId>> {
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+        lines
+            .map(|(number, line)| {
+                let (adoption, order) = line.trim().rsplit_once(',').unwrap_or_default();
+                let order = order.parse().ok().with_context(|| {
+                    format!(
+                        "{}: line {number} is not an adoption, a comma and its order number",
+                        file.display()
+                    )
+                })?;
+                Ok((adoption.trim_matches('"').to_owned(), order))
+            })
+            .collect()
+    }
+
+    /// The rows of adoptions that the ledger keeps.
+    #[derive(Default)]
+    struct AdoptionRows {
+        /// The order numbers of rows by their primary keys.
+        by_key: BTreeMap<String, OrderId>,
+        /// Every order number that a row ever had.
+        known: BTreeSet<OrderId>,
+    }
+
+    async fn adoption_rows(engine: &dyn Engine) -> Result<AdoptionRows> {
+        let mut rows = AdoptionRows::default();
+        let mut start: Option<Key> = None;
+        loop {
+            let (page, next) = rows::scan::<RowState>(engine, Segment::WHOLE, start).await?;
+            for ((_, key), stored) in page.into_iter().filter(|((table, _), _)| *table == RowTable::Adoptions)
+            {
+                let named = stored.row.business_keys_ever().into_iter().filter_map(|key| match key {
+                    BusinessKey::Order(order) => Some(order),
+                    BusinessKey::Account(_) => None,
+                });
+                rows.known.extend(named);
+                if let (Some(RowImage::Adoption(image)), Some((_, primary_key))) =
+                    (stored.row.image(), reconcile::ledger::split(&key))
+                    && let Some(order) = image.order.value()
+                {
+                    rows.by_key.insert(primary_key, *order);
+                }
+            }
+            match next {
+                Some(next) => start = Some(next),
+                None => return Ok(rows),
+            }
+        }
+    }
+
+    /// Reads the ledger.
+    async fn ours(stack: &Stack) -> Result<Ours> {
+        let engine = stack.engine();
+        let network = store::network::read(engine).await?;
+        let versions = match network {
+            Some(network) => network.versions,
+            None => Versions::starting(&stack.settings.policy_json)?,
+        };
+        let mut ours = Ours::default();
+        let mut start: Option<Key> = None;
+        loop {
+            let page = engine.scan(Table::Ledger, Segment::WHOLE, start).await?;
+            for item in &page.items {
+                if let Some((owner, head)) = heads::account_of(item)? {
+                    let totals = head.money.totals;
+                    let (total, adjusted) = (totals.total()?, totals.adjusted);
+                    ours.accounts.insert(owner, OurAccount { total, adjusted, facts: head.node.facts });
+                } else if let Some((order, head)) = heads::adoption_of(item)? {
+                    ours.adoptions.insert(order, adoption(&head.state, &versions)?);
+                }
+            }
+            match page.next {
+                Some(next) => start = Some(next),
+                None => break,
+            }
+        }
+        for manifest in manifests(engine).await? {
+            let directory = snapshots::directory(engine, manifest.date).await?;
+            let directory =
+                directory.with_context(|| format!("the directory of {} is missing", manifest.date))?;
+            let state = snapshots::state(engine, &directory).await?;
+            let mut date = OurDate { network: manifest.totals.network, rows: BTreeMap::new() };
+            for row in state.accounts().filter_map(|account| manifest.totals.row_of(account)) {
+                let ratio = ::compare::earlier::units(&row.ratio.to_string(), 18);
+                date.rows.insert(row.owner, (row.effective, ratio.context("a ratio has 18 decimals")?));
+            }
+            ours.dates.insert(manifest.date, date);
+        }
+        Ok(ours)
+    }
+
+    /// Returns the manifest of every closed date.
+    async fn manifests(engine: &dyn Engine) -> Result<Vec<Manifest>> {
+        let mut all: Vec<Manifest> = Vec::new();
+        loop {
+            let before = all.last().map(|manifest| manifest.date);
+            let page = snapshots::manifests(engine, before, MANIFESTS_AT_ONCE).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+
+    fn adoption(state: &AdoptionState, versions: &Versions) -> Result<OurAdoption> {
+        Ok(match state {
+            AdoptionState::Absent => OurAdoption::Absent,
+            AdoptionState::Unpriced => OurAdoption::Held("UNPRICED"),
+            AdoptionState::Held(reason) => OurAdoption::Held(reason.name()),
+            AdoptionState::Posted(posting) => {
+                let version = versions.numbered(posting.version);
+                let policy =
+                    &version.with_context(|| format!("version {} is not known", posting.version))?.policy;
+                OurAdoption::Posted {
+                    legs: posting.legs(policy),
+                    trees: posting.trees,
+                    total: posting.total,
+                    policy: Box::new(policy.clone()),
+                }
+            }
+        })
+    }
+
+    fn write(directory: &Path, comparison: &Comparison, dates: &[MiningDate]) -> Result<()> {
+        let files = [
+            ("accounts.csv", csv::accounts(comparison)?),
+            ("legs.csv", csv::legs(comparison)),
+            ("mining.csv", csv::mining(dates)),
+            ("comparison.html", page::page(comparison, dates)?),
+        ];
+        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        for (name, content) in files {
+            let file = directory.join(name);
+            fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(())
+    }
+
+    fn summary(comparison: &Comparison, dates: &[MiningDate], directory: &Path) -> Result<String> {
+        let difference = comparison.ours.checked_sub(comparison.earlier)?;
+        let is_other = |account: &&::compare::AccountComparison| !account.reasons.is_empty();
+        let mut lines = vec![
+            format!("earlier   {:>30}", comparison.earlier.to_string()),
+            format!("ledger    {:>30}", comparison.ours.to_string()),
+            format!("difference{:>30}", csv::signed(difference)),
+            format!(
+                "{} of {} accounts differ, because of",
+                comparison.accounts.values().filter(is_other).count(),
+                comparison.accounts.len()
+            ),
+        ];
+        let mut sum = Amount::ZERO;
+        for total in comparison.by_reason()? {
+            let of_reason = total.more.checked_add(total.less)?;
+            sum = sum.checked_add(of_reason)?;
+            lines.push(format!(
+                "  {:<18}{:>6} accounts  {:>26} more {:>26} less {:>26}",
+                total.reason.name(),
+                total.accounts,
+                csv::signed(total.more),
+                csv::signed(total.less),
+                csv::signed(of_reason)
+            ));
+        }
+        lines.push(format!("  together{:>94}", csv::signed(sum)));
+        for date in dates {
+            lines.push(format!(
+                "{}: {} accounts were paid by another share; {} of it went to others than the ledger says",
+                date.date,
+                date.differing(),
+                csv::ratio(date.paid_too_much())
+            ));
+        }
+        lines.push(format!(
+            "accounts.csv, legs.csv, mining.csv and comparison.html are in {}",
+            directory.display()
+        ));
+        Ok(lines.join("\n"))
+    }
+}

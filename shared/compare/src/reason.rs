@@ -1,0 +1,140 @@
+//! Why the two differ.
+
+use serde::Serialize;
+
+/// Why the two differ in a part of an adoption, or in an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reason {
+    /// An adoption with a smaller number had unlocked it, which the earlier service processed afterwards.
+    Ordering,
+    /// The adoption itself unlocks it, and the earlier service counted it afterwards.
+    CountsItself,
+    /// The earlier service gave what only an adoption with a greater number unlocked.
+    UnlockedLater,
+    /// The earlier service gave what the rules do not unlock: an adoption that counted then does not count.
+    NotUnlocked,
+    /// The earlier service kept back what the rules unlock, and nothing in its records says why.
+    KeptBack,
+    /// The earlier service booked nothing where the chain of referrers had ended.
+    ChainEnd,
+    /// Another account is the ancestor by now.
+    Upline,
+    /// The contribution of a tree is another one.
+    Price,
+    /// The number of trees, or the adopter, is another one.
+    Terms,
+    /// Rounding: the last digits of a share, or what they leave over.
+    Rounding,
+    /// The adoption does not count: its status is not distributable, or its row is gone.
+    Cancelled,
+    /// The ledger holds the adoption for another reason.
+    Held,
+    /// The ledger does not know the adoption, or its order number is not known.
+    UnknownAdoption,
+    /// The earlier service booked it twice.
+    Double,
+    /// The earlier service booked nothing of the adoption.
+    NotBooked,
+    /// The earlier service booked the adoption, and not this part of it.
+    PartMissing,
+    /// The earlier service's account does not say what its records add up to.
+    AccountDisagrees,
+    /// An operator moved an amount.
+    Adjusted,
+    /// The ledger's account does not say what its legs add up to. This is a fault; `audit` finds it.
+    LedgerDisagrees,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 19] = [
+        Self::Ordering,
+        Self::CountsItself,
+        Self::UnlockedLater,
+        Self::NotUnlocked,
+        Self::KeptBack,
+        Self::ChainEnd,
+        Self::Upline,
+        Self::Price,
+        Self::Terms,
+        Self::Rounding,
+        Self::Cancelled,
+        Self::Held,
+        Self::UnknownAdoption,
+        Self::Double,
+        Self::NotBooked,
+        Self::PartMissing,
+        Self::AccountDisagrees,
+        Self::Adjusted,
+        Self::LedgerDisagrees,
+    ];
+
+    /// Returns the stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ordering => "ORDERING",
+            Self::CountsItself => "COUNTS_ITSELF",
+            Self::UnlockedLater => "UNLOCKED_LATER",
+            Self::NotUnlocked => "NOT_UNLOCKED",
+            Self::KeptBack => "KEPT_BACK",
+            Self::ChainEnd => "CHAIN_END",
+            Self::Upline => "UPLINE",
+            Self::Price => "PRICE",
+            Self::Terms => "TERMS",
+            Self::Rounding => "ROUNDING",
+            Self::Cancelled => "CANCELLED",
+            Self::Held => "HELD",
+            Self::UnknownAdoption => "UNKNOWN_ADOPTION",
+            Self::Double => "DOUBLE",
+            Self::NotBooked => "NOT_BOOKED",
+            Self::PartMissing => "PART_MISSING",
+            Self::AccountDisagrees => "ACCOUNT_DISAGREES",
+            Self::Adjusted => "ADJUSTED",
+            Self::LedgerDisagrees => "LEDGER_DISAGREES",
+        }
+    }
+
+    /// Returns what it means, as a sentence.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Ordering => {
+                "An adoption with a smaller number had unlocked it; the earlier service processed that one later."
+            }
+            Self::CountsItself => {
+                "The adoption itself unlocks it; the earlier service counted it afterwards."
+            }
+            Self::UnlockedLater => "The earlier service gave what only a later adoption unlocked.",
+            Self::NotUnlocked => "The earlier service gave what nothing that counts today unlocks.",
+            Self::KeptBack => {
+                "The earlier service kept back what the rules unlock; its records do not say why."
+            }
+            Self::ChainEnd => {
+                "The chain of referrers ends below this level; the earlier service booked it nowhere, the ledger books it to headquarters."
+            }
+            Self::Upline => "Another account is the ancestor by now.",
+            Self::Price => "The contribution of a tree is another one.",
+            Self::Terms => "The number of trees, or the adopter, is another one.",
+            Self::Rounding => "The last digits of a share, or what rounding leaves over.",
+            Self::Cancelled => {
+                "The adoption does not count: its status is not distributable, or its row is gone."
+            }
+            Self::Held => "The ledger holds the adoption for another reason.",
+            Self::UnknownAdoption => {
+                "The ledger does not know the adoption, or nothing says which order it is."
+            }
+            Self::Double => "The earlier service booked it twice.",
+            Self::NotBooked => "The earlier service booked nothing of the adoption.",
+            Self::PartMissing => "The earlier service booked the adoption without this part.",
+            Self::AccountDisagrees => {
+                "The earlier service's account does not say what its records add up to."
+            }
+            Self::Adjusted => "An operator moved an amount.",
+            Self::LedgerDisagrees => {
+                "The ledger's account does not say what its legs add up to: a fault, which the audit finds."
+            }
+        }
+    }
+}
