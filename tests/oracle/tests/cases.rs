@@ -91,12 +91,16 @@ fn final_rows_give_as_many_orders_and_as_much_as_they_say() {
 }
 
 #[test]
-fn every_case_with_final_rows_is_among_them() {
+fn every_case_from_the_field_with_final_rows_is_among_them() {
+    // Our own cases have an `o` and a number: their rows are compared with each other, not with sums made by hand.
+    let is_own = |case: &str| {
+        case.strip_prefix('o').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
     let mut found = BTreeSet::new();
     for kind in ["cdc", "ledger"] {
         for entry in std::fs::read_dir(directory().join(kind)).expect("the cases") {
             let name = entry.expect("an entry").file_name().into_string().expect("text");
-            if let Some(case) = name.strip_suffix(".plain.jsonl") {
+            if let Some(case) = name.strip_suffix(".plain.jsonl").filter(|case| !is_own(case)) {
                 found.insert(format!("{kind}/{case}"));
             }
         }
