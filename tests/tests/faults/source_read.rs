@@ -147,7 +147,7 @@ async fn a_date_closes_however_many_adoptions_waited_for_their_prices() {
 
 #[tokio::test]
 async fn a_date_closes_within_minutes_although_many_adoptions_wait_and_new_ones_keep_coming() {
-    const STAGED: u64 = 10_000;
+    const STAGED: u64 = 50_000;
     let harness = Harness::new(Options { records_per_event: 1_000, ..Options::default() });
     let mut source = two_accounts();
     for number in 1..=STAGED {
