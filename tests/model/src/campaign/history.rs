@@ -10,6 +10,7 @@ use domain::Versions;
 use oracle::generate::{History, Plan, history};
 use runtime::{Clock, DecisionSettings, Settings};
 use store::progress::PartitionName;
+use store::rows::RowTable;
 
 use super::clients::{Command, Reader};
 use super::ending;
@@ -159,7 +160,12 @@ pub fn run_history(script: &Script, options: &HistoryOptions) -> HistoryOutcome 
         Some(keep) => reduced(&whole, keep),
         None => whole,
     };
-    let feed = feed(&history, setting.epoch.timestamp_millis(), &mut random, !script.without.disorder);
+    let feed = feed(
+        &history,
+        setting.epoch.timestamp_millis(),
+        &mut random,
+        !script.without.disorder && script.seed % 2 == 0,
+    );
     let partitions = i32::try_from(feed.partitions).expect("few partitions");
     // A deployment says how many partitions the orders have, so that one that has not begun is waited for.
     let settings = Settings { orders_partitions: Some(partitions), ..setting.settings.clone() };
@@ -262,9 +268,10 @@ impl Run {
             }
             self.executor.run_until(self.executor.now_ms() + 1_000);
         }
-        self.reach_ends();
         let (mut position, mut changed_ms) = (0, self.executor.now_ms());
         while self.executor.now_ms() < changed_ms + QUIET_FOR_MS {
+            // As the connector's marks do, again and again: a date may begin meanwhile.
+            self.reach_ends();
             self.executor.run_until(self.executor.now_ms() + 5_000);
             let now = lock(&self.watcher).shadow.position();
             if now != position {
@@ -294,10 +301,12 @@ impl Run {
         let now_ms = self.executor.clock().now().timestamp_millis();
         let partitions = i32::try_from(self.feed.partitions).expect("few partitions");
         self.executor.run_client(async move {
-            for topic in topics() {
+            // A partition in which nothing ever was is named with its table, as its first record would.
+            let tables = [RowTable::Users, RowTable::Referrals, RowTable::Adoptions];
+            for (topic, table) in topics().zip(tables) {
                 for partition in 0..partitions {
                     let name = PartitionName { source: SOURCE.to_owned(), topic: topic.clone(), partition };
-                    store::progress::reached_end(&engine, name, None, now_ms, true)
+                    store::progress::reached_end(&engine, name, Some(table), now_ms, true)
                         .await
                         .expect("no fault for the bench");
                 }
@@ -368,12 +377,15 @@ fn agenda(
     for record in &feed.records {
         acts.push((record.at_ms, Act::Write(record.clone())));
     }
+    // A connector with disorder sends old changes again by itself, all rows of a stretch together. Records of one row
+    // that come again much later, after a failover or a read between watermarks, are nothing that it does.
+    let repeats = !script.without.repetition && (script.seed % 2 == 1 || script.without.disorder);
     for first in 0..feed.records.len() {
         let is_repeated = random.happens(30_000);
         let run = feed.run_from(first);
         let Some(last) = run.last() else { continue };
         let again_ms = random.between(last.at_ms, feed.may_be_repeated_until(last, last_ms));
-        if is_repeated && !script.without.repetition {
+        if is_repeated && repeats {
             acts.extend(run.iter().map(|record| (again_ms, Act::Write((*record).clone()))));
         }
     }
