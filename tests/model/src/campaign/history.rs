@@ -164,7 +164,7 @@ pub fn run_history(script: &Script, options: &HistoryOptions) -> HistoryOutcome 
         &history,
         setting.epoch.timestamp_millis(),
         &mut random,
-        !script.without.disorder && script.seed % 2 == 0,
+        !script.without.disorder && script.seed.is_multiple_of(2),
     );
     let partitions = i32::try_from(feed.partitions).expect("few partitions");
     // A deployment says how many partitions the orders have, so that one that has not begun is waited for.
@@ -379,7 +379,7 @@ fn agenda(
     }
     // A connector with disorder sends old changes again by itself, all rows of a stretch together. Records of one row
     // that come again much later, after a failover or a read between watermarks, are nothing that it does.
-    let repeats = !script.without.repetition && (script.seed % 2 == 1 || script.without.disorder);
+    let repeats = !script.without.repetition && (!script.seed.is_multiple_of(2) || script.without.disorder);
     for first in 0..feed.records.len() {
         let is_repeated = random.happens(30_000);
         let run = feed.run_from(first);
