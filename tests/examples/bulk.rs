@@ -4,8 +4,7 @@
 
 use std::time::Instant;
 
-use cdc::CapturedRecord;
-use end_to_end::{Harness, Options, Shuffle};
+use end_to_end::{Harness, Options, Shuffle, captured};
 use oracle::generate::{Plan, Shape, history};
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,18 +18,7 @@ async fn main() {
         _ => Shape::Recent { of_last: 1_000 },
     };
     let plan = Plan::large(1, number(0, 2_000), number(1, 5_500), shape);
-    let records: Vec<CapturedRecord> = history(&plan)
-        .records()
-        .into_iter()
-        .map(|record| CapturedRecord {
-            topic: record.topic,
-            partition: record.partition,
-            offset: record.offset,
-            timestamp_ms: Some(record.timestamp),
-            key: record.key,
-            value: record.value,
-        })
-        .collect();
+    let records = captured(&history(&plan));
     println!("{} records", records.len());
     let harness = Harness::new(Options { records_per_event: 2_000, ..Options::default() });
     let start = Instant::now();

@@ -1,5 +1,6 @@
 //! Tables that count what is asked of them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use store::{
@@ -9,10 +10,9 @@ use store::{
 /// How many bytes one read unit reads, strongly consistent.
 const UNIT_BYTES: usize = 4_096;
 
-/// Tables in memory that count calls, read units and writes.
-#[derive(Debug, Default)]
+/// Tables that count calls, read units and writes; in memory unless they are others'.
 pub struct CountedEngine {
-    tables: MemoryEngine,
+    tables: Arc<dyn Engine>,
     calls: AtomicU64,
     read_units: AtomicU64,
     writes: AtomicU64,
@@ -29,7 +29,19 @@ pub struct Counted {
     pub writes: u64,
 }
 
+impl Default for CountedEngine {
+    fn default() -> Self {
+        Self::over(Arc::new(MemoryEngine::default()))
+    }
+}
+
 impl CountedEngine {
+    /// Returns tables that count what is asked of `tables` through them.
+    #[must_use]
+    pub fn over(tables: Arc<dyn Engine>) -> Self {
+        Self { tables, calls: AtomicU64::new(0), read_units: AtomicU64::new(0), writes: AtomicU64::new(0) }
+    }
+
     /// Returns what was asked since this was called last.
     pub fn take(&self) -> Counted {
         let take = |number: &AtomicU64| number.swap(0, Ordering::Relaxed);

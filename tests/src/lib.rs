@@ -1,6 +1,7 @@
 //! The functions together, in one process and without a service: what tests drive.
 
 mod calls;
+mod captured;
 mod client;
 mod counted_engine;
 mod faulty_engine;
@@ -10,6 +11,7 @@ mod ledger;
 pub mod source;
 
 pub use calls::{Calls, Permission};
+pub use captured::captured;
 pub use client::{Client, Reply};
 pub use counted_engine::{Counted, CountedEngine};
 pub use faulty_engine::{Afterwards, Fault, FaultyEngine};

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cdc::CapturedRecord;
-use end_to_end::{Harness, Options, Shuffle};
+use end_to_end::{Harness, Options, Shuffle, captured};
 use local_tables::SqliteEngine;
 use model::bench::DirectEngine;
 use oracle::generate::{Plan, history};
@@ -149,18 +148,6 @@ impl Engine for Twins {
     }
 }
 
-fn captured(seed: u64) -> Vec<CapturedRecord> {
-    let record = |record: oracle::capture::Record| CapturedRecord {
-        topic: record.topic,
-        partition: record.partition,
-        offset: record.offset,
-        timestamp_ms: Some(record.timestamp),
-        key: record.key,
-        value: record.value,
-    };
-    history(&Plan::small(seed)).records().into_iter().map(record).collect()
-}
-
 #[tokio::test]
 async fn the_engine_of_one_machine_answers_every_call_as_the_model_does() {
     let (mut calls, mut differences) = (BTreeMap::new(), BTreeSet::new());
@@ -169,7 +156,7 @@ async fn the_engine_of_one_machine_answers_every_call_as_the_model_does() {
         let local = SqliteEngine::open(directory.path()).expect("an empty directory");
         let twins = Arc::new(Twins { model: DirectEngine::default(), local, seen: Mutex::default() });
         let harness = Harness::over(twins.clone(), Options { records_per_event: 7, ..Options::default() });
-        harness.feed(&captured(seed), Shuffle::Scrambled { seed }).await;
+        harness.feed(&captured(&history(&Plan::small(seed))), Shuffle::Scrambled { seed }).await;
         harness.publish().await;
         let seen = std::mem::take(&mut *twins.seen.lock().unwrap_or_else(PoisonError::into_inner));
         for (call, times) in seen.calls {

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cdc::CapturedRecord;
 use domain::OrderId;
 use domain::heads::AdoptionHead;
 use domain::log::Entry;
 use end_to_end::source::{Source, paid};
-use end_to_end::{Client, CountedEngine, Harness, Options, Shuffle, ledger};
+use end_to_end::{Client, CountedEngine, Harness, Options, Shuffle, captured, ledger};
 use oracle::generate::{Plan, history};
 use serde_json::{Value, json};
 
@@ -56,18 +55,7 @@ impl Ledger {
         let history = history(&plan);
         let engine = Arc::new(CountedEngine::default());
         let harness = Harness::over(Arc::clone(&engine) as _, Options::default());
-        let records: Vec<CapturedRecord> = history
-            .records()
-            .into_iter()
-            .map(|record| CapturedRecord {
-                topic: record.topic,
-                partition: record.partition,
-                offset: record.offset,
-                timestamp_ms: Some(record.timestamp),
-                key: record.key,
-                value: record.value,
-            })
-            .collect();
+        let records = captured(&history);
         harness.feed(&records, Shuffle::AsCaptured).await;
         let accounts = history.tables.referrals.iter().map(|row| row.account.clone()).collect();
         let orders = store_orders(&harness).await;

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use cdc::CapturedRecord;
 use chrono::NaiveDate;
 use domain::{Amount, BusinessDate, Owner};
-use end_to_end::{Client, Harness, Options, Shuffle, ledger};
+use end_to_end::{Client, Harness, Options, Shuffle, captured, ledger};
 use oracle::generate::{Plan, history};
 use serde_json::{Value, json};
 
@@ -35,18 +34,7 @@ async fn closed_in_between(seed: u64) -> Harness {
     options.settings.policy = serde_json::from_str(&options.settings.policy_json).expect("a policy");
     options.settings.first_close_date = Some(date("2025-07-01").into());
     let harness = Harness::new(options);
-    let records: Vec<CapturedRecord> = history
-        .records()
-        .into_iter()
-        .map(|record| CapturedRecord {
-            topic: record.topic,
-            partition: record.partition,
-            offset: record.offset,
-            timestamp_ms: Some(record.timestamp),
-            key: record.key,
-            value: record.value,
-        })
-        .collect();
+    let records = captured(&history);
     let mut until = date("2025-07-20");
     for records in records.chunks(records.len().div_ceil(CLOSES)) {
         harness.feed(records, Shuffle::AsCaptured).await;

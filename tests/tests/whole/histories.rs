@@ -1,32 +1,19 @@
 //! Random histories of a source, in any order of arrival, judged by the oracle.
 
-use cdc::CapturedRecord;
 use chrono::NaiveDate;
-use end_to_end::{Harness, Options, Shuffle, ledger, price_book};
-use oracle::generate::{History, Plan, history};
+use end_to_end::{Harness, Options, Shuffle, captured, ledger, price_book};
+use oracle::generate::{Plan, history};
 use oracle::{Inputs, Judgement};
 use serde_json::Value;
 
 /// How many histories are run; `HISTORIES` asks for another number.
 const HISTORIES: u64 = 20;
 
-fn records(history: &History) -> Vec<CapturedRecord> {
-    let record = |record: oracle::capture::Record| CapturedRecord {
-        topic: record.topic,
-        partition: record.partition,
-        offset: record.offset,
-        timestamp_ms: Some(record.timestamp),
-        key: record.key,
-        value: record.value,
-    };
-    history.records().into_iter().map(record).collect()
-}
-
 /// Returns what differs between the ledger and what the oracle makes of the source's tables.
 async fn differences(seed: u64, shuffle: Shuffle) -> Vec<String> {
     let history = history(&Plan::small(seed));
     let harness = Harness::new(Options { records_per_event: 7, ..Options::default() });
-    harness.feed(&records(&history), shuffle).await;
+    harness.feed(&captured(&history), shuffle).await;
     let actual = ledger(harness.engine()).await;
     let today = NaiveDate::from_ymd_opt(2026, 12, 1).expect("a date");
     let inputs = Inputs {

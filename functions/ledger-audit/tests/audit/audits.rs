@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::heads::AdoptionState;
 use domain::{Amount, Owner};
+use end_to_end::CountedEngine;
 use ledger_audit::{Audit, Audited};
 use oracle::generate::Plan;
 use serde_json::json;
@@ -11,7 +12,6 @@ use store::audit::AuditReport;
 use store::heads;
 use store::{Engine, Item, Key, Segment, Table, Write, Written};
 
-use crate::counting::Counting;
 use crate::stack::{Stack, no_event};
 
 pub(crate) async fn audit(stack: &Stack, engine: Arc<dyn Engine>, milliseconds: i64) -> Audited {
@@ -196,13 +196,13 @@ async fn what_changed_since_the_audit_began_is_no_difference() {
 async fn an_audit_reads_less_than_a_unit_for_each_adoption() {
     let stack =
         Stack::fed(&Plan::large(1, 1_000, 2_000, oracle::generate::Shape::Recent { of_last: 100 })).await;
-    let counting = Arc::new(Counting::over(&stack.engine));
+    let counting = Arc::new(CountedEngine::over(Arc::clone(&stack.engine)));
     let Audited::Complete(report) = audit(&stack, counting.clone(), 900_000).await else {
         panic!("it ended")
     };
     assert_eq!(report.found.differences, []);
     assert!(report.posted > 1_000, "{} posted", report.posted);
-    let units = counting.read_units();
+    let units = counting.take().read_units;
     println!("{units} read units for {} adoptions", report.posted);
     assert!(units < report.posted, "{units} read units");
 }

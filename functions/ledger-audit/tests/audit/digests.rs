@@ -5,11 +5,11 @@ use std::io::Cursor;
 
 use cdc::CapturedRecord;
 use domain::digest::{Section, diff};
-use end_to_end::Shuffle;
+use end_to_end::{Shuffle, captured};
 use oracle::generate::{Plan, Prices, Shape, history};
 use serde_json::Value;
 
-use crate::stack::{Random, Stack, records};
+use crate::stack::{Random, Stack};
 
 /// Six partitions for each topic, each in its own order, mixed; three of ten records come again.
 fn over_six_partitions(records: &[CapturedRecord], seed: u64) -> Vec<CapturedRecord> {
@@ -74,7 +74,7 @@ async fn order_of_arrival_repetitions_and_partitions_make_no_difference_and_neit
         Plan { prices: Prices::All, oddities: false, ..Plan::deep(4) },
     ];
     for plan in plans {
-        let records = records(&history(&plan));
+        let records = captured(&history(&plan));
         let in_order = Stack::new();
         in_order.feed(&records, Shuffle::AsCaptured).await;
         let digest = in_order.digest().await;
@@ -115,7 +115,7 @@ async fn what_differs_between_two_stacks_is_named() {
 #[tokio::test]
 async fn a_state_is_only_read_while_nothing_moves() {
     let stack = Stack::new();
-    stack.harness.feed(&records(&history(&Plan::small(3))), Shuffle::AsCaptured).await;
+    stack.harness.feed(&captured(&history(&Plan::small(3))), Shuffle::AsCaptured).await;
     let date = "2026-12-01".parse().expect("a date");
     let versions = stack.versions();
     let read = ledger_audit::read_state(&*stack.engine, &versions, stack.settings.account_shards, date).await;

@@ -1,7 +1,6 @@
 //! Digest, export, check and audit of ledgers that the functions themselves made.
 
 mod audits;
-mod counting;
 mod digests;
 mod exports;
 mod moving;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::heads::AdoptionState;
 use domain::log::Command;
 use domain::{Amount, Owner};
-use end_to_end::Shuffle;
+use end_to_end::{Shuffle, captured};
 use ledger_audit::{Audit, AuditError, Targets, rebuild};
 use oracle::generate::{Plan, history};
 use serde_json::json;
@@ -13,7 +13,7 @@ use store::{Condition, Item, Key, Table, Write, heads, lists};
 
 use crate::audits::{is_written, items, names, report};
 use crate::moving::Moving;
-use crate::stack::{Stack, records};
+use crate::stack::Stack;
 
 /// How many kinds of items are damaged in turn.
 const KINDS: [&str; 7] =
@@ -157,7 +157,7 @@ async fn a_log_that_was_changed_or_cut_off_is_refused() {
 
 #[tokio::test]
 async fn orders_that_an_unreadable_account_holds_are_posted_once_it_is_rebuilt() {
-    let records = records(&history(&Plan::large(3, 60, 60, oracle::generate::Shape::Recent { of_last: 3 })));
+    let records = captured(&history(&Plan::large(3, 60, 60, oracle::generate::Shape::Recent { of_last: 3 })));
     let (first, rest) = records.split_at(records.len() * 3 / 4);
     let expected = Stack::new();
     expected.feed(&records, Shuffle::AsCaptured).await;

@@ -6,8 +6,8 @@ use cdc::CapturedRecord;
 use chrono::TimeDelta;
 use domain::digest::{State, StateDigest, write_dump};
 use domain::{BusinessDate, OrderId, Versions};
-use end_to_end::{Harness, Options, Shuffle};
-use oracle::generate::{History, Plan, history};
+use end_to_end::{Harness, Options, Shuffle, captured};
+use oracle::generate::{Plan, history};
 use runtime::{Clock, Context, Function, Message, Queue, QueueError, Queues, Settings};
 use serde_json::{Value, json};
 use store::inbox::{self, StoredCommand};
@@ -46,7 +46,7 @@ impl Stack {
     /// Returns a stack that was fed with a history as it was captured.
     pub(crate) async fn fed(plan: &Plan) -> Self {
         let stack = Self::new();
-        stack.feed(&records(&history(plan)), Shuffle::AsCaptured).await;
+        stack.feed(&captured(&history(plan)), Shuffle::AsCaptured).await;
         stack
     }
 
@@ -171,18 +171,6 @@ impl Queues for NoQueues {
     fn change_visibility(&self, _: Queue, _: String, _: u32) -> BoxFuture<'_, Result<(), QueueError>> {
         Box::pin(async { Ok(()) })
     }
-}
-
-pub(crate) fn records(history: &History) -> Vec<CapturedRecord> {
-    let record = |record: oracle::capture::Record| CapturedRecord {
-        topic: record.topic,
-        partition: record.partition,
-        offset: record.offset,
-        timestamp_ms: Some(record.timestamp),
-        key: record.key,
-        value: record.value,
-    };
-    history.records().into_iter().map(record).collect()
 }
 
 pub(crate) fn no_event() -> Value {
