@@ -237,6 +237,25 @@ fn the_table_of_deletes_and_tombstones() {
             None,
         ),
         (
+            "a tombstone of the millisecond in which its topic got another partition, after one of the partition before",
+            vec![
+                old(version("u", 1, 10, 11, 0)).in_partition(2),
+                tombstone(5, 1).in_partition(2),
+                old(version("c", 2, 20, 21, 0)).in_partition(1).written_at(5),
+                tombstone(5, 1).in_partition(1),
+            ],
+            None,
+        ),
+        (
+            "an insert into the new partition, after a tombstone of the same millisecond in the partition before",
+            vec![
+                old(version("u", 1, 10, 11, 0)).in_partition(2),
+                tombstone(5, 1).in_partition(2),
+                new(version("c", 2, 20, 21, 0)).in_partition(1).written_at(5),
+            ],
+            Some("new"),
+        ),
+        (
             "an insert after its key's tombstone",
             vec![old(version("c", 1, 10, 11, 0)), tombstone(0, 1), new(version("c", 2, 20, 21, 2))],
             Some("new"),
