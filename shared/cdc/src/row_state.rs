@@ -171,7 +171,7 @@ impl RowState {
     /// Returns whether nothing on the wire tells which of two versions that differ is the newer one.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
-        self.is_contested || self.is_undecided()
+        self.is_contested || self.is_undecided() || self.is_perhaps_deleted()
     }
 
     /// Returns whether the newest streamed version and the newest incremental read differ, and nothing tells which
@@ -183,6 +183,19 @@ impl RowState {
         };
         streamed.newest().cmp_with_incremental(read.newest()).is_none()
             && (streamed.newest().is_delete || alone(Some(streamed), None) != alone(None, Some(read)))
+    }
+
+    /// Returns whether a tombstone is of the millisecond of the version that stands, in another partition: the
+    /// topic got one, and nothing tells whether the delete came before the version or after it.
+    fn is_perhaps_deleted(&self) -> bool {
+        let (streamed, incremental) = self.in_force();
+        let mut standing = [streamed, incremental].into_iter().flatten().map(History::newest);
+        standing.any(|version| {
+            let is_of_its_millisecond = |tombstone: &Place| {
+                tombstone.timestamp_ms.is_some() && tombstone.is_after(&version.place).is_none()
+            };
+            !version.is_delete && self.tombstones.iter().any(is_of_its_millisecond)
+        })
     }
 
     fn nothing(table: SourceTable) -> Self {
@@ -321,7 +334,7 @@ impl RowState {
         if self.is_buried(&version.place) {
             return Folded::Older { cause: OlderCause::BeforeTombstone, delivered_later: false };
         }
-        if self.is_contested && !is_read || self.is_undecided() {
+        if self.is_contested && !is_read || self.is_undecided() || self.is_perhaps_deleted() {
             return Folded::Ambiguous;
         }
         match other.as_ref().map(History::newest) {
@@ -344,6 +357,7 @@ impl RowState {
             None => Folded::DeletionOfUnknownRow,
             Some(newest) if newest.is_delete => Folded::TombstoneAfterDelete,
             Some(_) if before.image().is_some() && self.image().is_none() => Folded::Applied,
+            Some(_) if self.is_perhaps_deleted() => Folded::Ambiguous,
             Some(newest) => {
                 let delivered_later = place.is_after(&newest.place) == Some(true);
                 Folded::Older { cause: OlderCause::BeforeTombstone, delivered_later }
