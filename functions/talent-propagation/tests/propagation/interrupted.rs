@@ -1,0 +1,105 @@
+//! One invocation ends, or stands still and goes on, at each of its calls, while what it propagates is undone.
+
+use std::sync::Arc;
+use std::task::{Context as Task, Waker};
+
+use chrono::TimeDelta;
+use domain::Link;
+use serde_json::json;
+
+use crate::support::{Bench, Running, schedule, stream, under, user};
+
+/// Longer than an invocation may take.
+const INVOCATION_TAKES: TimeDelta = TimeDelta::seconds(61);
+
+/// Returns a chain of five accounts, with a mark on the last one: an account was referred by it.
+async fn marked_chain() -> Bench {
+    let mut bench = Bench::new(&json!({ "talent": { "rows": [{ "direct_count": 1, "promotion_count": 5 }] } }));
+    let chain = [("A", Link::Root), ("B", under("A")), ("C", under("B")), ("D", under("C")), ("E", under("D"))];
+    bench.move_accounts(&chain).await;
+    bench.set_user("A", Some(user(None))).await;
+    bench.invoke(schedule()).await;
+    bench.move_accounts(&[("F", under("E"))]).await;
+    bench.invoke(stream()).await;
+    bench
+}
+
+/// Returns an invocation that propagates what is marked.
+fn propagation(bench: &Bench) -> Running {
+    let context = bench.context();
+    let function = Arc::clone(&bench.function);
+    Box::pin(async move {
+        // Losing a condition too often is no fault.
+        let _ = function.handle(schedule(), &context).await;
+    })
+}
+
+/// Goes on with an invocation for so many steps. Returns whether it ended.
+fn go_on(running: &mut Running, steps: usize) -> bool {
+    let mut task = Task::from_waker(Waker::noop());
+    (0..steps).any(|_| running.as_mut().poll(&mut task).is_ready())
+}
+
+/// Undoes what is marked, and settles everything.
+async fn undo(bench: &mut Bench) {
+    bench.move_accounts(&[("F", Link::Missing)]).await;
+    bench.invoke(schedule()).await;
+}
+
+/// Has the schedule come when every earlier invocation must have ended.
+async fn settle_what_is_left(bench: &Bench) {
+    bench.clock.advance(INVOCATION_TAKES);
+    bench.invoke(schedule()).await;
+}
+
+#[tokio::test]
+async fn an_interrupted_propagation_whose_change_is_undone_leaves_no_count_behind() {
+    for steps in 0.. {
+        let mut bench = marked_chain().await;
+        let mut running = propagation(&bench);
+        let has_ended = go_on(&mut running, steps);
+        drop(running);
+        undo(&mut bench).await;
+        settle_what_is_left(&bench).await;
+        bench.assert_settled(&format!("interrupted after {steps} steps")).await;
+        if has_ended {
+            assert!(steps > 30, "there are {steps} steps to interrupt");
+            break;
+        }
+    }
+}
+
+/// Has a propagation stand still after each step, while its change is undone, and end after each further step.
+async fn stand_still_and_go_on(is_given_up: bool) {
+    for before in 0.. {
+        for after in 0.. {
+            let mut bench = marked_chain().await;
+            let mut running = propagation(&bench);
+            if go_on(&mut running, before) {
+                assert!(before > 30, "there are {before} steps to stand still at");
+                return;
+            }
+            undo(&mut bench).await;
+            if is_given_up {
+                settle_what_is_left(&bench).await;
+            }
+            let has_ended = go_on(&mut running, after);
+            drop(running);
+            settle_what_is_left(&bench).await;
+            bench.assert_settled(&format!("stood still after {before} steps, ended after {after} more")).await;
+            if has_ended {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_propagation_that_goes_on_after_its_change_was_undone_leaves_no_count_behind() {
+    stand_still_and_go_on(false).await;
+}
+
+#[tokio::test]
+async fn a_propagation_that_goes_on_after_its_plan_was_settled_by_the_schedule_leaves_no_count_behind() {
+    stand_still_and_go_on(true).await;
+}
