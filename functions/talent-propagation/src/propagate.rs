@@ -1,13 +1,13 @@
 //! Propagates changes in storage.
 //!
 //! A pass reads everything concerned twice. Where both readings are equal, all of it stood there at one moment. From
-//! that the pass settles, in memory, what should stand. It stores a plan that names every account concerned, and writes
-//! each changed record on condition that the record still has the revision that was read. Then the next pass looks at
-//! the same accounts again. Only a pass that finds nothing to write ends the work and removes the plans.
+//! that the pass settles, in memory, what should stand. It stores an intent that names every account concerned, and
+//! writes each changed record on condition that the record still has the revision that was read. Then the next pass
+//! looks at the same accounts again. Only a pass that finds nothing to write ends the work and removes the intents.
 //!
-//! So an invocation that ends between two writes leaves its plan, and the schedule settles every account that the plan
-//! names. Before it removes the plan, it has written each of them, so that a write which the ended invocation still has
-//! under way fails.
+//! So an invocation that ends between two writes leaves its intent, and the schedule settles every account that the
+//! intent names. Before the schedule's invocation removes the intent, it has written each of them, so that a write which
+//! the ended invocation still has under way fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use domain::{AccountSequence, TalentTable};
 use runtime::Context;
-use store::talent::{self, ActiveUntil, Awaiting, LevelChange, PLAN_ACCOUNTS_MAX, Plan, TalentCause};
+use store::talent::{self, ActiveUntil, Awaiting, LevelChange, INTENT_ACCOUNTS_MAX, Intent, TalentCause};
 use store::{StoreError, Write, Written, users};
 
 use crate::forest::{Forest, Needs, Reach, Settled, Standards, Unsettled, UserState, Work};
@@ -55,7 +55,7 @@ impl Propagator<'_> {
     ) -> Result<Forest, PropagationError> {
         let engine = &*self.context.engine;
         let mut forest = Forest::default();
-        let mut plans: Vec<Plan> = Vec::new();
+        let mut intents: Vec<Intent> = Vec::new();
         let mut losses = 0;
         for _ in 0..PASSES_MAX {
             if (self.context.deadline - self.context.clock.now()).num_milliseconds() < PASS_TAKES_MS {
@@ -71,12 +71,12 @@ impl Propagator<'_> {
             }
             let to_write: BTreeSet<AccountSequence> = settled.changed.union(&work.fenced).cloned().collect();
             if to_write.is_empty() {
-                for removed in engine.write_many(plans.iter().map(talent::remove_plan).collect()).await {
+                for removed in engine.write_many(intents.iter().map(talent::remove_intent).collect()).await {
                     let _ = removed?;
                 }
                 return Ok(forest);
             }
-            plans.extend(self.store_plan(&settled, &to_write).await?);
+            intents.extend(self.store_intent(&settled, &to_write).await?);
             propagated.without_user.extend(settled.begin_to_wait.iter().cloned());
             if !self.write(&mut forest, &settled, to_write, &mut work, propagated).await? {
                 losses += 1;
@@ -156,27 +156,27 @@ impl Propagator<'_> {
     }
 
     /// Stores which accounts are about to be written, and which were looked at for that.
-    async fn store_plan(
+    async fn store_intent(
         &self,
         settled: &Settled,
         to_write: &BTreeSet<AccountSequence>,
-    ) -> Result<Vec<Plan>, StoreError> {
+    ) -> Result<Vec<Intent>, StoreError> {
         let accounts: Vec<AccountSequence> =
             settled.visited.keys().cloned().collect::<BTreeSet<_>>().union(to_write).cloned().collect();
         let first_cause = settled.visited.values().next().cloned();
         let cause = first_cause
             .unwrap_or_else(|| TalentCause::ReferralChanged { account: accounts[0].clone() });
-        let plan = |part: &[AccountSequence]| Plan {
+        let intent = |part: &[AccountSequence]| Intent {
             number: self.unique.next(self.context),
             accounts: part.iter().cloned().collect(),
             until_ms: self.context.deadline.timestamp_millis(),
             cause: cause.clone(),
         };
-        let plans: Vec<Plan> = accounts.chunks(PLAN_ACCOUNTS_MAX).map(plan).collect();
-        for stored in self.context.engine.write_many(plans.iter().map(talent::put_plan).collect()).await {
+        let intents: Vec<Intent> = accounts.chunks(INTENT_ACCOUNTS_MAX).map(intent).collect();
+        for stored in self.context.engine.write_many(intents.iter().map(talent::put_intent).collect()).await {
             let _ = stored?;
         }
-        Ok(plans)
+        Ok(intents)
     }
 
     /// Writes these accounts, from the top, so that an attempt that begins from the same mark goes through all that

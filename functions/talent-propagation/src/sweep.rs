@@ -1,4 +1,4 @@
-//! Finds what no message asks for: marks whose message was lost, plans of invocations that ended between two writes,
+//! Finds what no message asks for: marks whose message was lost, intents of invocations that ended between two writes,
 //! users that arrived unannounced, accounts that were not seen for long, and every account when another table of levels
 //! comes into force.
 
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use domain::AccountSequence;
 use runtime::Context;
-use store::talent::{self, Plan, RAISED_SHARDS, TablePass, TalentCause};
+use store::talent::{self, Intent, RAISED_SHARDS, TablePass, TalentCause};
 use store::{Segment, Shard};
 
 use crate::forest::{Reach, Work};
@@ -17,8 +17,8 @@ use crate::{PropagationError, STARTS_MAX, TalentPropagation};
 const WORK_TAKES_MS: i64 = 3_000;
 /// Marks are read in this number from each shard.
 const MARKS_READ: usize = STARTS_MAX / RAISED_SHARDS as usize;
-/// Plans are read in this number from each shard.
-const PLANS_READ: usize = 20;
+/// Intents are read in this number from each shard.
+const INTENTS_READ: usize = 20;
 
 impl TalentPropagation {
     /// Propagates from every mark until none is left, and looks at what time has brought.
@@ -33,7 +33,7 @@ impl TalentPropagation {
         }
         self.compare_with_table(context, propagated).await?;
         self.look_for_users(context, propagated).await?;
-        self.settle_plans(context, propagated).await?;
+        self.settle_intents(context, propagated).await?;
         let mut failed = BTreeSet::new();
         while has_time(context) {
             let mut marks = talent::raised(&*context.engine, MARKS_READ).await?;
@@ -60,32 +60,32 @@ impl TalentPropagation {
         Ok(())
     }
 
-    /// Settles every account that an invocation planned to write and that has ended since.
+    /// Settles the accounts of every intent whose invocation must have ended, and removes the intent.
     ///
-    /// Each of them is written, so that a write which that invocation still has under way fails. Then the plan may go.
-    async fn settle_plans(
+    /// Each account is written first, so that a write which that invocation still has under way fails.
+    async fn settle_intents(
         &self,
         context: &Context,
         propagated: &mut Propagated,
     ) -> Result<(), PropagationError> {
         let now_ms = context.clock.now().timestamp_millis();
-        let has_ended = |plan: &Plan| plan.until_ms < now_ms;
-        for plan in talent::plans(&*context.engine, PLANS_READ).await?.into_iter().filter(has_ended) {
+        let has_ended = |intent: &Intent| intent.until_ms < now_ms;
+        for intent in talent::intents(&*context.engine, INTENTS_READ).await?.into_iter().filter(has_ended) {
             if !has_time(context) {
                 return Ok(());
             }
-            let causes = plan.accounts.iter().map(|account| (account.clone(), plan.cause.clone()));
+            let causes = intent.accounts.iter().map(|account| (account.clone(), intent.cause.clone()));
             let work = Work {
                 starts: causes.clone().collect(),
                 ring_starts: causes.collect(),
-                fenced: plan.accounts.clone(),
+                fenced: intent.accounts.clone(),
                 reach: Reach::Ancestors,
                 ..Work::default()
             };
             match self.propagate(work, context, propagated).await {
-                Ok(_) => drop(context.engine.write(talent::remove_plan(&plan)).await?),
+                Ok(_) => drop(context.engine.write(talent::remove_intent(&intent)).await?),
                 Err(error) => {
-                    tracing::error!(plan = plan.number, %error, "a plan could not be settled; the next sweep tries again");
+                    tracing::error!(intent = intent.number, %error, "an intent could not be settled; the next sweep tries again");
                 }
             }
         }

@@ -12,19 +12,33 @@ use crate::support::{Bench, Running, schedule, stream, under, user};
 /// Longer than an invocation may take.
 const INVOCATION_TAKES: TimeDelta = TimeDelta::seconds(61);
 
-/// Returns a chain of five accounts, with a mark on the last one: an account was referred by it.
-async fn marked_chain() -> Bench {
-    let mut bench = Bench::new(&json!({ "talent": { "rows": [{ "direct_count": 1, "promotion_count": 5 }] } }));
-    let chain = [("A", Link::Root), ("B", under("A")), ("C", under("B")), ("D", under("C")), ("E", under("D"))];
-    bench.move_accounts(&chain).await;
-    bench.set_user("A", Some(user(None))).await;
+/// Returns a chain of these accounts, and a page of the log by which the last one refers `F`.
+async fn chain(accounts: &[&str]) -> Bench {
+    let promoted_by = accounts.len();
+    let row = json!({ "direct_count": 1, "promotion_count": promoted_by });
+    let mut bench = Bench::new(&json!({ "talent": { "rows": [row] } }));
+    let link = |place: usize| place.checked_sub(1).map_or(Link::Root, |above| under(accounts[above]));
+    let moves: Vec<_> = accounts.iter().enumerate().map(|(place, account)| (*account, link(place))).collect();
+    bench.move_accounts(&moves).await;
+    bench.set_user(accounts[0], Some(user(None))).await;
     bench.invoke(schedule()).await;
-    bench.move_accounts(&[("F", under("E"))]).await;
+    bench.move_accounts(&[("F", under(accounts[accounts.len() - 1]))]).await;
+    bench
+}
+
+/// Returns a chain of two accounts, and a page that was not read.
+async fn unread_chain() -> Bench {
+    chain(&["A", "B"]).await
+}
+
+/// Returns a chain of five accounts after the page was read, so that the last one is marked.
+async fn marked_chain() -> Bench {
+    let bench = chain(&["A", "B", "C", "D", "E"]).await;
     bench.invoke(stream()).await;
     bench
 }
 
-/// Returns an invocation that propagates what is marked.
+/// Returns an invocation that reads the log and propagates what is marked.
 fn propagation(bench: &Bench) -> Running {
     let context = bench.context();
     let function = Arc::clone(&bench.function);
@@ -69,11 +83,11 @@ async fn an_interrupted_propagation_whose_change_is_undone_leaves_no_count_behin
     }
 }
 
-/// Has a propagation stand still after each step, while its change is undone, and end after each further step.
-async fn stand_still_and_go_on(is_given_up: bool) {
+/// Has an invocation stand still after each step, while its change is undone, and end after each further step.
+async fn stand_still_and_go_on(begin: impl AsyncFn() -> Bench, is_given_up: bool) {
     for before in 0.. {
         for after in 0.. {
-            let mut bench = marked_chain().await;
+            let mut bench = begin().await;
             let mut running = propagation(&bench);
             if go_on(&mut running, before) {
                 assert!(before > 30, "there are {before} steps to stand still at");
@@ -96,10 +110,16 @@ async fn stand_still_and_go_on(is_given_up: bool) {
 
 #[tokio::test]
 async fn a_propagation_that_goes_on_after_its_change_was_undone_leaves_no_count_behind() {
-    stand_still_and_go_on(false).await;
+    stand_still_and_go_on(marked_chain, false).await;
 }
 
 #[tokio::test]
-async fn a_propagation_that_goes_on_after_its_plan_was_settled_by_the_schedule_leaves_no_count_behind() {
-    stand_still_and_go_on(true).await;
+async fn a_propagation_that_goes_on_after_its_intent_was_settled_by_the_schedule_leaves_no_count_behind() {
+    stand_still_and_go_on(marked_chain, true).await;
+}
+
+#[tokio::test]
+async fn a_reader_of_the_log_that_goes_on_after_the_account_left_again_leaves_no_count_behind() {
+    stand_still_and_go_on(unread_chain, false).await;
+    stand_still_and_go_on(unread_chain, true).await;
 }

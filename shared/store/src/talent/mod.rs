@@ -5,14 +5,14 @@
 //! | an account's team and level | `TALENT#<account>` / `HEAD` |
 //! | an earlier change of its level | `TALENT_CHANGES#<account>` / `<number>` |
 //! | a change that has still to be propagated from an account | `TALENT_MARKS#<shard>` / `<account>#<kind>` |
-//! | which accounts an invocation is about to write | `TALENT_PLANS#<shard>` / `<number>` |
+//! | which accounts an invocation is about to write | `TALENT_INTENTS#<shard>` / `<number>` |
 //! | a level that waits for its user | `TALENT_AWAITING#<shard>` / `<account>` |
 //! | an account that is active until a time | `TALENT_ACTIVE#<shard>` / `<time>#<account>` |
 //! | which table of levels is in force | `TALENT_STATE` / `STATE` |
 
 mod lists;
 mod marks;
-mod plans;
+mod intents;
 mod record;
 mod state;
 
@@ -21,7 +21,7 @@ pub use lists::{
     remove_active_until, remove_awaiting, users_changed,
 };
 pub use marks::{Mark, MarkKind, RAISED_SHARDS, clear, raise, raised, raised_on};
-pub use plans::{PLAN_ACCOUNTS_MAX, Plan, plans, put_plan, remove_plan};
+pub use intents::{INTENT_ACCOUNTS_MAX, Intent, intents, put_intent, remove_intent};
 pub use record::{
     Confirmed, LevelChange, StoredTalent, TakenIn, Talent, TalentCause, changes, knows_account, put,
     put_change, read, read_all, scan,
@@ -30,7 +30,7 @@ pub use state::{TablePass, TalentState, put_state, state};
 
 use crate::engine::{BoxFuture, Engine, StoreError};
 
-/// Returns whether every change that was read from the log has been propagated: no mark and no plan is left.
+/// Returns whether every change that was read from the log has been propagated: no mark and no intent is left.
 pub fn is_settled(engine: &dyn Engine) -> BoxFuture<'_, Result<bool, StoreError>> {
-    Box::pin(async move { Ok(raised(engine, 1).await?.is_empty() && plans(engine, 1).await?.is_empty()) })
+    Box::pin(async move { Ok(raised(engine, 1).await?.is_empty() && intents(engine, 1).await?.is_empty()) })
 }
