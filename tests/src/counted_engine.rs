@@ -14,6 +14,7 @@ const UNIT_BYTES: usize = 4_096;
 pub struct CountedEngine {
     tables: Arc<dyn Engine>,
     calls: AtomicU64,
+    items: AtomicU64,
     read_units: AtomicU64,
     writes: AtomicU64,
 }
@@ -23,6 +24,8 @@ pub struct CountedEngine {
 pub struct Counted {
     /// Calls that read.
     pub calls: u64,
+    /// Items that were read, or asked for and not there.
+    pub items: u64,
     /// Read units: one for each 4 KB that are begun, of an item or of a query's page.
     pub read_units: u64,
     /// Items that were written, or were to be.
@@ -39,23 +42,35 @@ impl CountedEngine {
     /// Returns tables that count what is asked of `tables` through them.
     #[must_use]
     pub fn over(tables: Arc<dyn Engine>) -> Self {
-        Self { tables, calls: AtomicU64::new(0), read_units: AtomicU64::new(0), writes: AtomicU64::new(0) }
+        Self {
+            tables,
+            calls: AtomicU64::new(0),
+            items: AtomicU64::new(0),
+            read_units: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+        }
     }
 
     /// Returns what was asked since this was called last.
     pub fn take(&self) -> Counted {
         let take = |number: &AtomicU64| number.swap(0, Ordering::Relaxed);
-        Counted { calls: take(&self.calls), read_units: take(&self.read_units), writes: take(&self.writes) }
+        Counted {
+            calls: take(&self.calls),
+            items: take(&self.items),
+            read_units: take(&self.read_units),
+            writes: take(&self.writes),
+        }
     }
 
-    fn read(&self, units: u64) {
+    fn read(&self, items: usize, units: u64) {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        self.items.fetch_add(items as u64, Ordering::Relaxed);
         self.read_units.fetch_add(units, Ordering::Relaxed);
     }
 
     fn read_page(&self, page: &Page) {
         let bytes: usize = page.items.iter().map(Item::stored_bytes).sum();
-        self.read((bytes.div_ceil(UNIT_BYTES) as u64).max(1));
+        self.read(page.items.len(), (bytes.div_ceil(UNIT_BYTES) as u64).max(1));
     }
 }
 
@@ -67,19 +82,19 @@ impl Engine for CountedEngine {
     fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Item>, StoreError>> {
         Box::pin(async move {
             let item = self.tables.get(key).await?;
-            self.read(item.as_ref().map_or(1, units));
+            self.read(1, item.as_ref().map_or(1, units));
             Ok(item)
         })
     }
 
     fn get_many(&self, keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Item>, StoreError>> {
         Box::pin(async move {
-            let asked = keys.len() as u64;
+            let asked = keys.len();
             let items = self.tables.get_many(keys).await?;
             let found: u64 = items.iter().map(units).sum();
             // Asking for what is not there is one unit; asking for nothing is no call.
             if asked > 0 {
-                self.read(found + asked.saturating_sub(items.len() as u64));
+                self.read(asked, found + asked.saturating_sub(items.len()) as u64);
             }
             Ok(items)
         })
