@@ -15,7 +15,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use domain::{AccountSequence, TalentTable};
 use runtime::Context;
-use store::talent::{self, ActiveUntil, Awaiting, LevelChange, INTENT_ACCOUNTS_MAX, Intent, TalentCause};
+use store::talent::{self, ActiveUntil, Awaiting, INTENT_ACCOUNTS_MAX, Intent, LevelChange, TalentCause};
 use store::{StoreError, Write, Written, users};
 
 use crate::forest::{Forest, Needs, Reach, Settled, Standards, Unsettled, UserState, Work};
@@ -164,8 +164,8 @@ impl Propagator<'_> {
         let accounts: Vec<AccountSequence> =
             settled.visited.keys().cloned().collect::<BTreeSet<_>>().union(to_write).cloned().collect();
         let first_cause = settled.visited.values().next().cloned();
-        let cause = first_cause
-            .unwrap_or_else(|| TalentCause::ReferralChanged { account: accounts[0].clone() });
+        let cause =
+            first_cause.unwrap_or_else(|| TalentCause::ReferralChanged { account: accounts[0].clone() });
         let intent = |part: &[AccountSequence]| Intent {
             number: self.unique.next(self.context),
             accounts: part.iter().cloned().collect(),

@@ -41,7 +41,8 @@ impl TalentPropagation {
             if marks.is_empty() {
                 break;
             }
-            let Err(error) = self.propagate_marks(marks.clone(), Vec::new(), context, propagated).await else {
+            let Err(error) = self.propagate_marks(marks.clone(), Vec::new(), context, propagated).await
+            else {
                 continue;
             };
             if matches!(error, PropagationError::OutOfTime) {
@@ -93,7 +94,11 @@ impl TalentPropagation {
     }
 
     /// Publishes levels whose users have arrived.
-    async fn look_for_users(&self, context: &Context, propagated: &mut Propagated) -> Result<(), PropagationError> {
+    async fn look_for_users(
+        &self,
+        context: &Context,
+        propagated: &mut Propagated,
+    ) -> Result<(), PropagationError> {
         for shard in Shard::all(RAISED_SHARDS) {
             let mut after: Option<AccountSequence> = None;
             loop {
@@ -131,7 +136,11 @@ impl TalentPropagation {
     }
 
     /// Settles who was not seen for so long that they may no longer count as active.
-    async fn look_at_active(&self, context: &Context, propagated: &mut Propagated) -> Result<(), PropagationError> {
+    async fn look_at_active(
+        &self,
+        context: &Context,
+        propagated: &mut Propagated,
+    ) -> Result<(), PropagationError> {
         while has_time(context) {
             let now_ms = context.clock.now().timestamp_millis();
             let due = talent::active_until_past(&*context.engine, now_ms, MARKS_READ).await?;

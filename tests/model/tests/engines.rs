@@ -153,8 +153,10 @@ impl Engine for Twins {
 
 /// Returns what readers ask for: every route that reads, for every account, date and some adoptions.
 async fn paths(harness: &Harness) -> Vec<String> {
-    let network = ["status", "sync-status", "held", "quarantine", "waiting", "operations", "network", "accounts"];
-    let logs = ["log", "log/1", "system-accounts", "system-accounts/HEADQUARTERS/records?direction=descending"];
+    let network =
+        ["status", "sync-status", "held", "quarantine", "waiting", "operations", "network", "accounts"];
+    let logs =
+        ["log", "log/1", "system-accounts", "system-accounts/HEADQUARTERS/records?direction=descending"];
     let mut paths: Vec<String> = network.into_iter().chain(logs).map(|path| format!("/v1/{path}")).collect();
     paths.extend(["/v1/snapshots".to_owned(), "/v1/snapshots/latest".to_owned()]);
     let (records, _) = store::talent::scan(harness.engine(), Segment::WHOLE, None).await.expect("records");
@@ -167,8 +169,10 @@ async fn paths(harness: &Harness) -> Vec<String> {
         paths.extend(accounts.iter().map(|account| format!("/v1/snapshots/{date}/proof/{account}")));
     }
     for account in accounts {
-        let lists = ["/records?limit=2", "/records?direction=descending", "/adoptions?limit=2", "/unallocated"];
-        let sums = ["", "/balance", "/snapshots", "/statement", "/talent", "/team", "/upline", "/referrals?limit=2"];
+        let lists =
+            ["/records?limit=2", "/records?direction=descending", "/adoptions?limit=2", "/unallocated"];
+        let sums =
+            ["", "/balance", "/snapshots", "/statement", "/talent", "/team", "/upline", "/referrals?limit=2"];
         paths.extend(lists.iter().chain(&sums).map(|part| format!("/v1/accounts/{account}{part}")));
     }
     for order in 1..=20 {

@@ -100,7 +100,9 @@ async fn stand_still_and_go_on(begin: impl AsyncFn() -> Bench, is_given_up: bool
             let has_ended = go_on(&mut running, after);
             drop(running);
             settle_what_is_left(&bench).await;
-            bench.assert_settled(&format!("stood still after {before} steps, ended after {after} more")).await;
+            bench
+                .assert_settled(&format!("stood still after {before} steps, ended after {after} more"))
+                .await;
             if has_ended {
                 break;
             }
@@ -122,4 +124,55 @@ async fn a_propagation_that_goes_on_after_its_intent_was_settled_by_the_schedule
 async fn a_reader_of_the_log_that_goes_on_after_the_account_left_again_leaves_no_count_behind() {
     stand_still_and_go_on(unread_chain, false).await;
     stand_still_and_go_on(unread_chain, true).await;
+}
+
+/// Returns three accounts of which the highest moves below the lowest, after the page was read, so that all are marked.
+async fn marked_ring() -> Bench {
+    let mut bench = Bench::new(&json!({ "talent": { "rows": [
+        { "direct_count": 1, "direct_at_level": { "level": 1, "count": 1 } },
+        { "direct_count": 2 },
+    ] } }));
+    let held_up = [("A", Link::Root), ("B", under("A")), ("C", under("B")), ("D", under("B"))];
+    bench.move_accounts(&held_up).await;
+    for account in ["A", "B", "C"] {
+        bench.set_user(account, Some(user(None))).await;
+    }
+    bench.invoke(schedule()).await;
+    bench.move_accounts(&[("A", under("C"))]).await;
+    bench.invoke(stream()).await;
+    bench
+}
+
+#[tokio::test]
+async fn an_interrupted_propagation_on_a_ring_that_is_broken_leaves_no_level_behind() {
+    for steps in 0.. {
+        let mut bench = marked_ring().await;
+        let mut running = propagation(&bench);
+        let has_ended = go_on(&mut running, steps);
+        drop(running);
+        bench.move_accounts(&[("A", Link::Root), ("D", Link::Missing)]).await;
+        bench.invoke(schedule()).await;
+        settle_what_is_left(&bench).await;
+        bench.assert_settled(&format!("interrupted after {steps} steps")).await;
+        if has_ended {
+            assert!(steps > 30, "there are {steps} steps to interrupt");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_propagation_on_a_ring_that_goes_on_after_the_ring_was_broken_leaves_no_level_behind() {
+    for before in 0.. {
+        let mut bench = marked_ring().await;
+        let mut running = propagation(&bench);
+        if go_on(&mut running, before) {
+            break;
+        }
+        bench.move_accounts(&[("A", Link::Root), ("D", Link::Missing)]).await;
+        bench.invoke(schedule()).await;
+        go_on(&mut running, usize::MAX);
+        settle_what_is_left(&bench).await;
+        bench.assert_settled(&format!("stood still after {before} steps")).await;
+    }
 }

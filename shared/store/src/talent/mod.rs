@@ -10,18 +10,18 @@
 //! | an account that is active until a time | `TALENT_ACTIVE#<shard>` / `<time>#<account>` |
 //! | which table of levels is in force | `TALENT_STATE` / `STATE` |
 
+mod intents;
 mod lists;
 mod marks;
-mod intents;
 mod record;
 mod state;
 
+pub use intents::{INTENT_ACCOUNTS_MAX, Intent, intents, put_intent, remove_intent};
 pub use lists::{
     ActiveUntil, Awaiting, active_until_past, awaiting, awaiting_of, put_active_until, put_awaiting,
     remove_active_until, remove_awaiting, users_changed,
 };
 pub use marks::{Mark, MarkKind, RAISED_SHARDS, clear, raise, raised, raised_on};
-pub use intents::{INTENT_ACCOUNTS_MAX, Intent, intents, put_intent, remove_intent};
 pub use record::{
     Confirmed, LevelChange, StoredTalent, TakenIn, Talent, TalentCause, changes, knows_account, put,
     put_change, read, read_all, scan,
