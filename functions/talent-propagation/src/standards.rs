@@ -9,7 +9,7 @@ use runtime::Context;
 use store::StoreError;
 use store::talent::{self, TablePass, TalentState};
 
-use crate::{Propagation, PropagationError};
+use crate::{PropagationError, TalentPropagation};
 
 /// The version of the rules whose table is in force.
 pub(crate) struct TalentStandards {
@@ -33,7 +33,7 @@ impl TalentStandards {
     }
 }
 
-impl Propagation {
+impl TalentPropagation {
     /// Returns which table is in force, by the state in storage, after that was brought up to date.
     pub(crate) async fn standards(&self, context: &Context) -> Result<TalentStandards, PropagationError> {
         let engine = &*context.engine;

@@ -12,7 +12,10 @@ use domain::log::{
     Cause, Command, CommandOutcome, Entry, FirstOrderChange, Held, HoldReason, Page, PageHash,
 };
 use domain::recalculate::Difference;
-use domain::{AdoptionRow, BusinessDate, Column, OrderId, Owner, Posting, RowKey, UnlockedLegs, Versions};
+use domain::{
+    AdoptionRow, BusinessDate, Column, OrderId, Owner, Posting, RowKey, TalentLevel, Team, UnlockedLegs,
+    Versions,
+};
 use store::audit::{AuditFindings, AuditProgress, AuditReport};
 use store::fold::AccountFold;
 use store::heads::{self, At};
@@ -20,7 +23,11 @@ use store::inbox::{self, Announcement, StoredCommand};
 use store::lists::{self, HeldAdoption, Operation};
 use store::marks::{self, Projection};
 use store::rows::RowTable;
-use store::{Change, Engine, Item, MemoryEngine, Segment, Shard, Table, Write};
+use store::talent::{
+    self, ActiveUntil, Awaiting, Confirmed, Intent, LevelChange, Mark, MarkKind, Talent, TalentCause,
+    TalentState,
+};
+use store::{Change, Condition, Engine, Item, MemoryEngine, Segment, Shard, Table, Write};
 
 const ITEMS: &str = include_str!("encodings.txt");
 
@@ -135,7 +142,66 @@ fn writes() -> Vec<Write> {
     writes
 }
 
+/// Returns the items of talent: a record with all that it can hold, an earlier change, a mark's cause, an intent, lists.
+fn talent_writes() -> Vec<Write> {
+    let account = posting().account;
+    let change = LevelChange {
+        number: 2,
+        old_level: TalentLevel::NONE,
+        new_level: TalentLevel::new(1),
+        direct_count: 3,
+        promotion_count: 10,
+        cause: TalentCause::TableChanged { version: 2 },
+        changed_at_ms: 5,
+    };
+    let report = Team::default().report(TalentLevel::new(1), true);
+    let mut talent = Talent {
+        referrer: posting().chain.first().cloned(),
+        link_at: 7,
+        ring: 3,
+        confirmed: Some(Confirmed { to: posting().chain[0].clone(), at: 4, report: report.clone() }),
+        level: TalentLevel::new(1),
+        awaits_user_since: Some(9),
+        active_until_ms: Some(1_000),
+        latest_change: Some(change.clone()),
+        ..Talent::default()
+    };
+    talent
+        .take_in(&posting().chain[0], None, Some(report), 8)
+        .expect("a team only grows by its first report");
+    let intent = Intent {
+        number: 77,
+        accounts: [account.clone()].into(),
+        until_ms: 60_000,
+        cause: TalentCause::ReferralChanged { account: account.clone() },
+    };
+    vec![
+        talent::put(&account, &talent, 8),
+        talent::put_change(&account, &change),
+        talent::put_intent(&intent),
+        talent::put_awaiting(&Awaiting { account: account.clone(), since_revision: 9 }),
+        talent::put_active_until(&ActiveUntil { until_ms: 1_000, account }),
+    ]
+}
+
+async fn store_talent(engine: &dyn Engine) {
+    for write in talent_writes() {
+        let write = Write { condition: Condition::None, ..write };
+        assert_eq!(engine.write(write).await, Ok(store::Written::Done));
+    }
+    let mark = Mark {
+        account: posting().account,
+        kind: MarkKind::Rings,
+        raised_by: 5,
+        cause: TalentCause::ActivityEnded { account: posting().account },
+    };
+    talent::raise(engine, vec![mark]).await.expect("memory");
+    let state = TalentState { date: Some(date("2026-02-10")), version: 2, ..TalentState::default() };
+    assert_eq!(talent::put_state(engine, &state).await, Ok(true));
+}
+
 async fn stored(engine: &dyn Engine) {
+    store_talent(engine).await;
     for written in engine.write_many(writes()).await {
         assert_eq!(written, Ok(store::Written::Done));
     }
