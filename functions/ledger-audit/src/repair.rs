@@ -11,7 +11,7 @@ use store::audit::AuditReport;
 use store::inbox::{self, StoredCommand};
 use store::{StoreError, lists};
 
-use crate::audit::AuditError;
+use crate::error::AuditError;
 use crate::rebuild::{Targets, rebuild};
 
 /// More adoptions than these are compared by one walk over all of them.

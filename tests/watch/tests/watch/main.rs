@@ -7,3 +7,5 @@ mod functions;
 mod layers;
 mod left_behind;
 mod sizes;
+mod walks;
+mod words;
