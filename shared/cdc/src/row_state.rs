@@ -12,7 +12,7 @@ use super::image::{BusinessKey, RowImage};
 use super::profile::SourceTable;
 use super::snapshot::SnapshotPhase;
 use super::standing::Standing;
-use super::version::{Place, SourceVersion};
+use super::version::{Place, SourceVersion, add_last};
 
 /// A row of the source as it finally stands, with what it takes to tell whether a further version is newer.
 ///
@@ -28,9 +28,10 @@ pub struct RowState {
     table: SourceTable,
     streamed: Option<History>,
     incremental: Option<History>,
-    tombstone: Option<Place>,
-    /// The last record of a change that is older than the newest streamed one.
-    overtaken: Option<Overtaken>,
+    /// The last tombstones, as [`add_last`] keeps them.
+    tombstones: BTreeSet<Place>,
+    /// The last records of changes that are older than the newest streamed one, as [`add_last`] keeps them.
+    overtaken: BTreeSet<Overtaken>,
     /// Whether two records of the newest streamed change say different things.
     is_contested: bool,
     /// Names of one column that were in one message, and so are different columns.
@@ -45,6 +46,12 @@ struct Overtaken {
     place: Place,
     #[serde(rename = "d", default, skip_serializing_if = "std::ops::Not::not")]
     is_delete: bool,
+}
+
+impl AsRef<Place> for Overtaken {
+    fn as_ref(&self) -> &Place {
+        &self.place
+    }
 }
 
 /// What folding a change into a row did.
@@ -164,7 +171,7 @@ impl RowState {
     /// Returns whether nothing on the wire tells which of two versions that differ is the newer one.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
-        self.is_contested || self.is_undecided()
+        self.is_contested || self.is_undecided() || self.is_perhaps_deleted()
     }
 
     /// Returns whether the newest streamed version and the newest incremental read differ, and nothing tells which
@@ -178,13 +185,26 @@ impl RowState {
             && (streamed.newest().is_delete || alone(Some(streamed), None) != alone(None, Some(read)))
     }
 
+    /// Returns whether a tombstone is of the millisecond of the version that stands, in another partition: the
+    /// topic got one, and nothing tells whether the delete came before the version or after it.
+    fn is_perhaps_deleted(&self) -> bool {
+        let (streamed, incremental) = self.in_force();
+        let mut standing = [streamed, incremental].into_iter().flatten().map(History::newest);
+        standing.any(|version| {
+            let is_of_its_millisecond = |tombstone: &Place| {
+                tombstone.timestamp_ms.is_some() && tombstone.is_after(&version.place).is_none()
+            };
+            !version.is_delete && self.tombstones.iter().any(is_of_its_millisecond)
+        })
+    }
+
     fn nothing(table: SourceTable) -> Self {
         Self {
             table,
             streamed: None,
             incremental: None,
-            tombstone: None,
-            overtaken: None,
+            tombstones: BTreeSet::new(),
+            overtaken: BTreeSet::new(),
             is_contested: false,
             together: BTreeSet::new(),
             business_keys: BTreeSet::new(),
@@ -201,7 +221,7 @@ impl RowState {
             }
         }
         if change.operation == Operation::Tombstone {
-            self.tombstone = self.tombstone.take().max(Some(change.version.place.clone()));
+            add_last(&mut self.tombstones, change.version.place.clone());
         } else if is_incremental(change) {
             let (version, cells) = (&change.version, change.cells.clone());
             match &mut self.incremental {
@@ -225,8 +245,10 @@ impl RowState {
         } else if version.place != newest.place {
             let is_newer = version.cmp_streamed(newest).is_gt();
             let older = if is_newer { newest } else { version };
-            let older = Overtaken { place: older.place.clone(), is_delete: older.is_delete };
-            self.overtaken = self.overtaken.take().max(Some(older));
+            add_last(
+                &mut self.overtaken,
+                Overtaken { place: older.place.clone(), is_delete: older.is_delete },
+            );
             let ties = version.has_no_position()
                 && version.ties_with(newest)
                 && version.place.timestamp_ms == newest.place.timestamp_ms;
@@ -247,9 +269,9 @@ impl RowState {
 
     /// Returns whether a tombstone that is a delete came after this place.
     fn is_buried(&self, place: &Place) -> bool {
-        self.tombstone
-            .as_ref()
-            .is_some_and(|tombstone| self.is_last_word(tombstone) && tombstone.is_after(place) == Some(true))
+        let buries =
+            |tombstone: &Place| tombstone.is_after(place) == Some(true) && self.is_last_word(tombstone);
+        self.tombstones.iter().any(buries)
     }
 
     /// Returns whether a tombstone tells of a delete that stands: not if it follows a delete, and not if anything
@@ -263,12 +285,10 @@ impl RowState {
         if newest.is_delete || tombstone.is_after(&newest.place) != Some(true) {
             return false;
         }
-        match &self.overtaken {
-            Some(older) if older.place.is_after(&newest.place) == Some(true) => {
-                newest.is_read && !older.is_delete && tombstone.is_after(&older.place) == Some(true)
-            }
-            _ => true,
-        }
+        let mut sent_again =
+            self.overtaken.iter().filter(|older| older.place.is_after(&newest.place) == Some(true));
+        sent_again
+            .all(|older| newest.is_read && !older.is_delete && tombstone.is_after(&older.place) == Some(true))
     }
 
     fn standing(&self) -> Option<Standing<'_>> {
@@ -312,11 +332,9 @@ impl RowState {
             return older(version, newest, cause(version, newest, is_read));
         }
         if self.is_buried(&version.place) {
-            let tombstone = self.tombstone.as_ref().expect("a tombstone buried it");
-            let delivered_later = version.place.is_after(tombstone) == Some(true);
-            return Folded::Older { cause: OlderCause::BeforeTombstone, delivered_later };
+            return Folded::Older { cause: OlderCause::BeforeTombstone, delivered_later: false };
         }
-        if self.is_contested && !is_read || self.is_undecided() {
+        if self.is_contested && !is_read || self.is_undecided() || self.is_perhaps_deleted() {
             return Folded::Ambiguous;
         }
         match other.as_ref().map(History::newest) {
@@ -339,6 +357,7 @@ impl RowState {
             None => Folded::DeletionOfUnknownRow,
             Some(newest) if newest.is_delete => Folded::TombstoneAfterDelete,
             Some(_) if before.image().is_some() && self.image().is_none() => Folded::Applied,
+            Some(_) if self.is_perhaps_deleted() => Folded::Ambiguous,
             Some(newest) => {
                 let delivered_later = place.is_after(&newest.place) == Some(true);
                 Folded::Older { cause: OlderCause::BeforeTombstone, delivered_later }
@@ -376,10 +395,10 @@ struct Stored {
     streamed: Option<History>,
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     incremental: Option<History>,
-    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
-    tombstone: Option<Place>,
-    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    overtaken: Option<Overtaken>,
+    #[serde(rename = "x", default, skip_serializing_if = "BTreeSet::is_empty")]
+    tombstones: BTreeSet<Place>,
+    #[serde(rename = "o", default, skip_serializing_if = "BTreeSet::is_empty")]
+    overtaken: BTreeSet<Overtaken>,
     #[serde(rename = "a", default, skip_serializing_if = "std::ops::Not::not")]
     is_contested: bool,
     #[serde(rename = "g", default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -388,7 +407,7 @@ struct Stored {
     business_keys: BTreeSet<String>,
 }
 
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 /// A stored row of a form that this version of the decoder does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -406,7 +425,7 @@ impl TryFrom<Stored> for RowState {
             table,
             streamed,
             incremental,
-            tombstone,
+            tombstones,
             overtaken,
             is_contested,
             together,
@@ -416,7 +435,7 @@ impl TryFrom<Stored> for RowState {
             table,
             streamed,
             incremental,
-            tombstone,
+            tombstones,
             overtaken,
             is_contested,
             together,
@@ -432,7 +451,7 @@ impl From<RowState> for Stored {
             table,
             streamed,
             incremental,
-            tombstone,
+            tombstones,
             overtaken,
             is_contested,
             together,
@@ -443,7 +462,7 @@ impl From<RowState> for Stored {
             table,
             streamed,
             incremental,
-            tombstone,
+            tombstones,
             overtaken,
             is_contested,
             together,

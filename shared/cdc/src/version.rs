@@ -1,6 +1,7 @@
 //! Which of two versions of a row is the newer one.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,28 @@ impl Place {
     #[must_use]
     pub fn is_in_the_partition_of(&self, other: &Self) -> bool {
         (&self.topic, self.partition) == (&other.topic, other.partition)
+    }
+}
+
+impl AsRef<Place> for Place {
+    fn as_ref(&self) -> &Place {
+        self
+    }
+}
+
+/// Adds a record to the last ones of a set: of every partition the last of those with the latest timestamp, because nothing tells
+/// which of two partitions' records of one millisecond is the later one.
+///
+/// Which records stay does not depend on the order in which they are added.
+pub(crate) fn add_last<T: AsRef<Place> + Ord>(last: &mut BTreeSet<T>, added: T) {
+    let is_before = |one: &Place, other: &Place| match (one.timestamp_ms, other.timestamp_ms) {
+        (Some(one_ms), Some(other_ms)) if one_ms != other_ms => one_ms < other_ms,
+        (Some(_), Some(_)) | (None, None) => one.is_in_the_partition_of(other) && one.offset < other.offset,
+        _ => false,
+    };
+    if last.iter().all(|record| !is_before(added.as_ref(), record.as_ref())) {
+        last.retain(|record| !is_before(record.as_ref(), added.as_ref()));
+        last.insert(added);
     }
 }
 

@@ -237,6 +237,16 @@ fn the_table_of_deletes_and_tombstones() {
             None,
         ),
         (
+            "a tombstone of the millisecond in which its topic got another partition, after one of the partition before",
+            vec![
+                old(version("u", 1, 10, 11, 0)).in_partition(2),
+                tombstone(5, 1).in_partition(2),
+                old(version("c", 2, 20, 21, 0)).in_partition(1).written_at(5),
+                tombstone(5, 1).in_partition(1),
+            ],
+            None,
+        ),
+        (
             "an insert after its key's tombstone",
             vec![old(version("c", 1, 10, 11, 0)), tombstone(0, 1), new(version("c", 2, 20, 21, 2))],
             Some("new"),
@@ -379,4 +389,17 @@ fn folding_says_what_a_change_was_to_the_row() {
     assert_eq!((unknown.folded, unknown.is_image_changed), (Folded::DeletionOfUnknownRow, false));
     let before = fold(Some(unknown.state), &version("u", 1, 10, 11, 0).status("a").change());
     assert_eq!(before.folded, older(OlderCause::BeforeTombstone, false));
+}
+
+#[test]
+fn a_tombstone_of_the_millisecond_of_a_version_in_another_partition_is_listed_for_reconcile() {
+    let version = || new(version("r", 2, 20, 21, 9)).in_partition(1).written_at(5);
+    let deleted = || tombstone(5, 7).in_partition(4);
+    let state = stands(&[version(), deleted()]);
+    assert!(state.is_ambiguous() && state.image().is_some());
+    assert_eq!(fold(Some(folded(&[&version()])), &deleted().change()).folded, Folded::Ambiguous);
+    assert_eq!(fold(Some(folded(&[&deleted()])), &version().change()).folded, Folded::Ambiguous);
+    let millisecond_later = tombstone(6, 7).in_partition(4);
+    let state = stands(&[version(), deleted(), millisecond_later]);
+    assert!(!state.is_ambiguous() && state.image().is_none());
 }

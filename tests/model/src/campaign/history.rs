@@ -243,8 +243,12 @@ impl Run {
 
     /// Lets everything happen that comes from outside, then everything that follows.
     fn go_on(&mut self) {
-        while let Some(((at_ms, _), act)) = self.agenda.pop_first() {
-            self.executor.run_until(at_ms.max(self.executor.now_ms()));
+        // A reader that waits delays what follows, and the source keeps its distances: else records of minutes would
+        // be of one millisecond, and nothing would tell which came first.
+        let mut late_ms = 0;
+        while let Some(((planned_ms, _), act)) = self.agenda.pop_first() {
+            late_ms = self.executor.now_ms().saturating_sub(planned_ms).max(late_ms);
+            self.executor.run_until(planned_ms + late_ms);
             match act {
                 Act::Write(written) => produce(&self.executor, &written),
                 Act::Read => {
@@ -256,6 +260,7 @@ impl Run {
                 Act::Ask(command) => command.ask(&mut self.executor, self.setting.today),
             }
         }
+        self.ends_ms += late_ms;
         self.executor.run_until(self.ends_ms);
     }
 
