@@ -1,4 +1,6 @@
 //! Computes a date from the date before, and publishes it.
+//!
+//! Touches: `Snapshots` (reads, writes).
 
 use domain::log::Position;
 use domain::proof::{Leaf, Secret, Tree, TreeBuilder};

@@ -1,4 +1,6 @@
-//! An audit, from the log to the report.
+//! Audits, from the log to the report.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads heads; writes how far it came, and its report).
 
 use chrono::DateTime;
 use chrono_tz::Tz;

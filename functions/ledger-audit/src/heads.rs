@@ -1,4 +1,6 @@
 //! Compares stored heads with what the log says.
+//!
+//! Touches: `Ledger` (reads).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,6 +3,8 @@
 //! A head that is rebuilt is folded from the first page up to where it stands, or up to its shard's mark where that is
 //! later, and put in the place of the head that was read: on condition that this one still stands there. So nothing is
 //! ever missing in between, and a projector that moved the head meanwhile has the rebuild begin again.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads, writes).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,6 @@
 //! What the log says up to a position: read once from its pages, and what everything stored is compared with.
+//!
+//! Touches: `Log` (reads).
 
 use std::collections::{BTreeMap, BTreeSet};
 

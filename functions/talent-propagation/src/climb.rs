@@ -4,6 +4,8 @@
 //! that follows, in memory, what should stand, and every changed record is written on condition that it still stands
 //! where it was read. The highest account is written first, and the accounts below it only after it was: so whatever
 //! ends the writing, a difference is left at the bottom, where the next attempt begins.
+//!
+//! Touches: `Ledger` (reads, writes), `Source` (reads users).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

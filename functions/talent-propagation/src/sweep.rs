@@ -1,5 +1,7 @@
 //! What no message brings: what a message was lost for, whose user arrived unannounced, who was not seen for long, and
 //! every account, when another table of levels comes into force.
+//!
+//! Touches: `Ledger` (reads, writes), `Source` (reads users).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The running stack: tables, queues, functions, and what invokes them.
+//! Starts the stack: tables, queues, functions, and what invokes them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
