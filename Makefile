@@ -4,12 +4,13 @@
 # target hides anything: each is a command that works by itself, and `make -n TARGET` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk watch incident lint fmt \
+.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk watch incident build-times lint fmt \
 	check template deny package count-snapshot doc clean
 
 CAPTURE ?= events/captures/ordering-incident.jsonl
 DATA ?= data
 HISTORIES ?= 20
+REVISIONS ?= HEAD
 
 ##@ See it run
 
@@ -59,6 +60,9 @@ incident: ## Recompute the numbers of the ordering incident in docs/rules.md (Py
 	python3 docs/checks/incident.py
 	python3 docs/checks/consumer.py
 
+build-times: ## How long builds take from nothing at the revisions REVISIONS, one or two; nothing else may run
+	docs/checks/build-times.py $(REVISIONS)
+
 ##@ Check a change
 
 fmt: ## Format
@@ -95,4 +99,4 @@ help: ## List all commands
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables: CAPTURE=$(CAPTURE) DATA=$(DATA) HISTORIES=$(HISTORIES)"
+	@echo "  Variables: CAPTURE=$(CAPTURE) DATA=$(DATA) HISTORIES=$(HISTORIES) REVISIONS=$(REVISIONS)"

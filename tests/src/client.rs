@@ -26,14 +26,14 @@ pub struct Reply {
 impl<'a> Client<'a> {
     /// Returns a caller with no token.
     #[must_use]
-    pub fn nobody(harness: &'a Harness) -> Self {
+    pub fn without_token(harness: &'a Harness) -> Self {
         Self { harness, claims: None, language: "en" }
     }
 
     /// Returns a caller with these claims.
     #[must_use]
     pub fn with_claims(harness: &'a Harness, claims: Value) -> Self {
-        Self { claims: Some(claims), ..Self::nobody(harness) }
+        Self { claims: Some(claims), ..Self::without_token(harness) }
     }
 
     /// Returns an operator with these scopes.

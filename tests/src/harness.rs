@@ -32,7 +32,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Small events, no brakes and no guard, as a replay on one machine has it.
+    /// Returns options for small events, without brakes and guard, as a replay on one machine has it.
     fn default() -> Self {
         let decisions = DecisionSettings {
             settle: Duration::ZERO,

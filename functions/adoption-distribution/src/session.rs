@@ -1,4 +1,6 @@
 //! A decider with what it needs around it: it reads, decides and puts until nothing is left or time is over.
+//!
+//! Touches: `Log` (reads, writes), `Ledger` (reads heads; reads and writes the checkpoint).
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Removes the rows of a truncated table, once an operator has let the truncate go.
+//!
+//! Touches: `Source` (reads, writes).
 
 use cdc::{RowState, Truncate};
 use domain::heads::Network;

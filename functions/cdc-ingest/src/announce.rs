@@ -1,5 +1,7 @@
 //! Announces to the decider which rows a batch named, changed or not: a batch that comes again may be one that was
 //! stored and never announced.
+//!
+//! Touches: `Source` (writes), `DecisionsQueue` (sends).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! A batch of Kafka records, decoded.
+//! Decodes a batch of Kafka records.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

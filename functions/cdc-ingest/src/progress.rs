@@ -1,4 +1,6 @@
 //! Records how far each partition was read.
+//!
+//! Touches: `Source` (reads, writes).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
 //! Keeps what was refused.
+//!
+//! Touches: `Source` (writes).
 
 use domain::log::PageHash;
 use store::Engine;

@@ -1,4 +1,6 @@
 //! Folds a batch's changes into the stored rows, and stores what is another row then.
+//!
+//! Touches: `Source` (reads, writes).
 
 use std::collections::BTreeMap;
 

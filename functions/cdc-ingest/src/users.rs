@@ -1,4 +1,6 @@
 //! Keeps users by account: talent levels and answers ask for them by it.
+//!
+//! Touches: `Source` (reads, writes).
 
 use std::collections::BTreeMap;
 

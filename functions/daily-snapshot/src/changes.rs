@@ -1,4 +1,6 @@
 //! Reads what changes from a closed date to the next.
+//!
+//! Touches: `Ledger` (reads), `Log` (reads).
 
 use domain::Versions;
 use domain::log::Position;

@@ -1,4 +1,6 @@
 //! Computes a date from the date before, and publishes it.
+//!
+//! Touches: `Snapshots` (reads, writes).
 
 use domain::log::Position;
 use domain::proof::{Leaf, Secret, Tree, TreeBuilder};
@@ -121,7 +123,7 @@ impl Carried {
         self.latest.is_none() || changes.amounts.values().any(|amount| !amount.is_zero())
     }
 
-    /// Where no amount changed, the totals are those of the date before.
+    /// Returns the date's totals. Where no amount changed, they are those of the date before.
     fn totals(&self, changes: &DayChanges) -> Result<Totals, Unpublishable> {
         match &self.latest {
             Some((latest, _)) if !self.has_other_amounts(changes) => Ok(latest.totals),

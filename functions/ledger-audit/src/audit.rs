@@ -1,28 +1,25 @@
-//! An audit, from the log to the report.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Audits, from the log to the report.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads heads; writes how far it came, and its report).
 
 use chrono::DateTime;
 use chrono_tz::Tz;
-use domain::heads::{SumKey, SumNode, sum_path};
-use domain::log::{Entry, Page, PageHash, Position, WalkId};
-use domain::recalculate::{Compared, Difference, Extent, Recalculation, Rules};
-use domain::{AccountSequence, BusinessDate, InvalidVersion, Versions};
+use domain::log::Position;
+use domain::recalculate::{Compared, Difference, Extent, Rules};
+use domain::{BusinessDate, Versions};
 use runtime::Context;
 use store::audit::{self, AuditFindings, AuditProgress, AuditReport, DIFFERENCES_MAX};
-use store::{Engine, Segment, StoreError, marks};
+use store::{Segment, marks};
 
+use crate::error::{AuditError, PAGES_BEHIND_MAX};
 use crate::heads::Comparison;
 use crate::later::Later;
+use crate::told::{self, Told};
 
 /// In how many parts the table is read.
 const SEGMENTS: u32 = 16;
-/// How many pages of the log are read at once.
-const LOG_PAGES_READ: u32 = 128;
 /// A page of the table is begun only while more than this is left of the invocation, in milliseconds.
 const PAGE_TAKES_MS: i64 = 5_000;
-/// The heads are behind the log by at most so many pages, because the decider waits for them.
-const PAGES_BEHIND_MAX: Position = 1_024;
 /// How many places of the price book a report names.
 const PLACES_MAX: usize = 100;
 
@@ -52,73 +49,6 @@ pub enum Audited {
     Complete(Box<AuditReport>),
 }
 
-/// Why an audit could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    /// Storage failed. Audit again.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The log introduces a version that cannot be introduced.
-    #[error(transparent)]
-    Version(#[from] InvalidVersion),
-    /// The log has no business date.
-    #[error("the time of page {position} is on no business date")]
-    NoDate {
-        /// Which page.
-        position: Position,
-    },
-    /// A page of the log is missing that the marks include.
-    #[error("page {position} of the log is missing")]
-    MissingPage {
-        /// Which page.
-        position: Position,
-    },
-    /// A page does not carry the hash of the page before it.
-    #[error(
-        "page {position} of the log does not follow the page before it: the log was changed; restore it from a backup"
-    )]
-    BrokenChain {
-        /// Which page.
-        position: Position,
-    },
-    /// What follows from the log is not there.
-    #[error(
-        "the heads include page {position}, and the log goes on for more than {PAGES_BEHIND_MAX} pages: \
-         have ledger-stream catch up, and audit again"
-    )]
-    FarBehind {
-        /// The last page that all heads include.
-        position: Position,
-    },
-    /// Heads that were to be rebuilt were changed again and again meanwhile.
-    #[error("{count} heads changed whenever they were rebuilt; audit again when less is going on")]
-    HeadsMove {
-        /// How many.
-        count: usize,
-    },
-    /// Another audit goes on at the same time.
-    #[error("another audit goes on at the same time; this one ends")]
-    Another,
-}
-
-/// What the log says up to a position.
-pub(crate) struct Told {
-    pub(crate) recalculation: Recalculation,
-    pub(crate) versions: Versions,
-    pub(crate) lists: ToldLists,
-    walks: BTreeSet<WalkId>,
-    last_ms: i64,
-    last_hash: PageHash,
-}
-
-/// What the log says of sums and lists.
-#[derive(Debug, Default)]
-pub(crate) struct ToldLists {
-    pub(crate) sums: BTreeMap<SumKey, SumNode>,
-    /// Referrers and the accounts that ever had them.
-    pub(crate) children: BTreeSet<(AccountSequence, AccountSequence)>,
-}
-
 impl Audit<'_> {
     /// Goes on with the audit that was ended, or begins one.
     ///
@@ -132,7 +62,7 @@ impl Audit<'_> {
             Some(progress) => progress.position,
             None => self.position_of_heads().await?,
         };
-        let mut told = read_log(engine, self.versions.clone(), position).await?;
+        let mut told = told::read(engine, self.versions.clone(), position).await?;
         let mut progress = match begun {
             Some(progress) => progress,
             None => self.begin(position, &told).await?,
@@ -251,58 +181,5 @@ impl Audit<'_> {
             places,
             places_that_differ,
         }
-    }
-}
-
-/// Reads what the log says up to a position.
-pub(crate) async fn read_log(
-    engine: &dyn Engine,
-    versions: Versions,
-    position: Position,
-) -> Result<Told, AuditError> {
-    let mut told = Told {
-        recalculation: Recalculation::new(),
-        versions,
-        lists: ToldLists::default(),
-        walks: BTreeSet::new(),
-        last_ms: i64::MIN,
-        last_hash: PageHash::default(),
-    };
-    let mut read = 0;
-    while read < position {
-        let count = LOG_PAGES_READ.min(u32::try_from(position - read).unwrap_or(LOG_PAGES_READ));
-        let pages = store::log::read_after(engine, read, count).await?;
-        let Some(last) = pages.last() else { return Err(AuditError::MissingPage { position: read + 1 }) };
-        read = last.position;
-        for page in &pages {
-            told.take(page)?;
-        }
-    }
-    Ok(told)
-}
-
-impl Told {
-    fn take(&mut self, page: &Page) -> Result<(), AuditError> {
-        if page.previous != self.last_hash {
-            return Err(AuditError::BrokenChain { position: page.position });
-        }
-        self.last_hash = page.hash();
-        self.recalculation.add_page(page);
-        self.last_ms = page.time_ms;
-        for entry in &page.entries {
-            for (key, _) in SumNode::order_of(entry).into_iter().flat_map(sum_path) {
-                self.lists.sums.entry(key).or_default().apply(key, entry);
-            }
-            match entry {
-                Entry::ReferralRow { account, row: Some(Some(referrer)), .. } => {
-                    self.lists.children.insert((referrer.clone(), account.clone()));
-                }
-                Entry::VersionIntroduced(terms) => self.versions.introduce((**terms).clone())?,
-                Entry::WalkBegan(walk) => drop(self.walks.insert(walk.id)),
-                Entry::WalkEnded { walk } => drop(self.walks.remove(walk)),
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }

@@ -1,4 +1,6 @@
-//! An export of the log that `verify` checks.
+//! Writes an export of the log that `verify` checks.
+//!
+//! Touches: `Log` (reads).
 
 use std::io::{self, Write};
 

@@ -1,19 +1,20 @@
 //! Compares stored heads with what the log says.
+//!
+//! Touches: `Ledger` (reads).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::Owner;
 use domain::heads::{SumKey, Totals};
 use domain::log::Position;
 use domain::recalculate::{Compared, Difference, Recalculation, TotalsDifference};
+use domain::{AccountSequence, Owner};
 use store::audit::AuditFindings;
 use store::heads::{self, AccountHead, LinePage};
 use store::lists;
 use store::{Engine, Item, Key, StoreError};
 
-use crate::audit::ToldLists;
 use crate::later::Later;
-use crate::rebuild::incomplete_lists;
+use crate::told::ToldLists;
 
 /// How many heads are read at once when some are missing.
 const HEADS_READ: usize = 500;
@@ -198,6 +199,27 @@ async fn missing<N: Clone>(
         missing.extend(part.iter().filter(|name| !present.contains_key(&key(name))).cloned());
     }
     Ok(missing)
+}
+
+/// Returns the accounts below which the log has others that the lists lack.
+async fn incomplete_lists(
+    engine: &dyn Engine,
+    children: &BTreeSet<(AccountSequence, AccountSequence)>,
+) -> Result<Vec<AccountSequence>, StoreError> {
+    let mut incomplete = Vec::new();
+    let mut rest = children.iter().peekable();
+    while let Some((referrer, _)) = rest.peek() {
+        let referrer = referrer.clone();
+        let listed = heads::children(engine, &referrer).await?;
+        let mut is_complete = true;
+        while let Some((_, child)) = rest.next_if(|(other, _)| *other == referrer) {
+            is_complete &= listed.contains(child);
+        }
+        if !is_complete {
+            incomplete.push(referrer);
+        }
+    }
+    Ok(incomplete)
 }
 
 async fn last_line_pages(

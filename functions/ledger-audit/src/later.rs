@@ -1,4 +1,7 @@
-//! What the pages after an audit's position give to owners, so that a head which is further can be compared as well.
+//! Adds up what the pages after an audit's position give to owners, so that a head which is further can be compared
+//! as well.
+//!
+//! Touches: `Log` (reads).
 
 use std::collections::BTreeMap;
 

@@ -15,6 +15,7 @@
 //! - Sends to: `DecisionsQueue`.
 
 mod audit;
+mod error;
 mod export;
 mod heads;
 mod later;
@@ -22,6 +23,7 @@ mod price_book;
 mod rebuild;
 mod repair;
 mod state;
+mod told;
 
 use std::sync::Arc;
 
@@ -33,7 +35,8 @@ use serde_json::{Value, json};
 use store::BoxFuture;
 use store::audit::AuditReport;
 
-pub use audit::{Audit, AuditError, Audited};
+pub use audit::{Audit, Audited};
+pub use error::AuditError;
 pub use export::{ExportError, export_log};
 pub use price_book::{
     InvalidPriceBook, parse_price_book, read_price_book, take_over_places, write_price_book,

@@ -1,4 +1,6 @@
 //! The price book: read, written as text, read from text, and taken over.
+//!
+//! Touches: `Ledger` (reads), `Source` (writes a command).
 
 use std::io::{self, BufRead, Write};
 

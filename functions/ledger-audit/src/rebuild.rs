@@ -3,20 +3,22 @@
 //! A head that is rebuilt is folded from the first page up to where it stands, or up to its shard's mark where that is
 //! later, and put in the place of the head that was read: on condition that this one still stands there. So nothing is
 //! ever missing in between, and a projector that moved the head meanwhile has the rebuild begin again.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads, writes).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::heads::{AdoptionHead, AdoptionState, Node, SumKey, SumNode, lines_of, sum_path};
 use domain::log::{Entry, Page, Position};
 use domain::recalculate::Difference;
-use domain::{AccountSequence, OrderId, Owner, Versions};
+use domain::{OrderId, Owner, Versions};
 use store::fold::AccountFold;
 use store::heads::{self, At};
 use store::lists::{self, HeldAdoption};
 use store::marks::{self, Marks, Projection};
 use store::{Engine, Key, Shard, StoreError, Write, Written};
 
-use crate::audit::AuditError;
+use crate::error::AuditError;
 
 /// How many pages of the log are read at once.
 const PAGES_READ: u32 = 128;
@@ -332,25 +334,4 @@ async fn take_place(
         _ => put,
     };
     Ok(engine.write(write).await? == Written::Done)
-}
-
-/// Returns the accounts below which the log has others that the lists lack.
-pub(crate) async fn incomplete_lists(
-    engine: &dyn Engine,
-    children: &BTreeSet<(AccountSequence, AccountSequence)>,
-) -> Result<Vec<AccountSequence>, StoreError> {
-    let mut incomplete = Vec::new();
-    let mut rest = children.iter().peekable();
-    while let Some((referrer, _)) = rest.peek() {
-        let referrer = referrer.clone();
-        let listed = heads::children(engine, &referrer).await?;
-        let mut is_complete = true;
-        while let Some((_, child)) = rest.next_if(|(other, _)| *other == referrer) {
-            is_complete &= listed.contains(child);
-        }
-        if !is_complete {
-            incomplete.push(referrer);
-        }
-    }
-    Ok(incomplete)
 }

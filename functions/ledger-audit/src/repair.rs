@@ -1,5 +1,7 @@
 //! Mends what an audit found: heads that are not what the log says are rebuilt, and adoptions that are not what the rules
 //! say are compared again by the decider.
+//!
+//! Touches: `Ledger` (reads), `Source` (writes commands), `DecisionsQueue` (sends).
 
 use std::collections::BTreeSet;
 
@@ -11,7 +13,7 @@ use store::audit::AuditReport;
 use store::inbox::{self, StoredCommand};
 use store::{StoreError, lists};
 
-use crate::audit::AuditError;
+use crate::error::AuditError;
 use crate::rebuild::{Targets, rebuild};
 
 /// More adoptions than these are compared by one walk over all of them.

@@ -1,4 +1,6 @@
 //! Reads the state of a ledger that stands still.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
 //! Goes on from the marks of the shards, run of pages by run of pages.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads, writes marks).
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,6 @@
-//! A run: some pages, folded into everything that they concern in some shards.
+//! Folds a run of pages into everything that they concern in some shards, and writes it.
+//!
+//! Touches: `Ledger` (reads, writes).
 
 use std::collections::{BTreeMap, BTreeSet};
 

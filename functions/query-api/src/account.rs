@@ -1,4 +1,6 @@
-//! An account as it is read: its head, and what the log says of the network.
+//! Reads an account: its head, and what the log says of the network.
+//!
+//! Touches: `Ledger` (reads), `Source` (reads users).
 
 use domain::log::Position;
 use domain::{AccountSequence, Link, Owner};

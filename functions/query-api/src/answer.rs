@@ -1,4 +1,4 @@
-//! What is sent back.
+//! What is sent back: status, headers, body, and the position that it stands at.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

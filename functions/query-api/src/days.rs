@@ -1,4 +1,6 @@
-//! Closed dates.
+//! Reads which dates are closed, and what was published of each.
+//!
+//! Touches: `Snapshots` (reads).
 
 use std::fmt;
 use std::str::FromStr;

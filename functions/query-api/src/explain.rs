@@ -2,6 +2,8 @@
 //!
 //! What is posted is told from the adoption's head. What decided it is told from the unlock facts of its chain, which
 //! say for every order what was unlocked as of it.
+//!
+//! Touches: `Ledger` (reads).
 
 mod text;
 

@@ -1,7 +1,9 @@
-//! Pages of an account's lines.
+//! Reads an account's lines, page by page.
 //!
 //! The latest lines stand in the account's head, the others in numbered pages. A place in them stays what it is:
 //! when the lines of a head are moved, they become the page with the next number.
+//!
+//! Touches: `Ledger` (reads).
 
 use std::fmt;
 use std::str::FromStr;

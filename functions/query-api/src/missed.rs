@@ -2,6 +2,8 @@
 //!
 //! Such legs stand with HEADQUARTERS. They are found where they come from: in the adoptions of the accounts below, on
 //! a walk through the tree, depth first, that can stop anywhere and go on.
+//!
+//! Touches: `Ledger` (reads).
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,6 @@
-//! What the log says of the whole network, kept up to date by reading the pages that are new.
+//! Reads what the log says of the whole network, and keeps it up to date by the pages that are new.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads).
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,6 @@
-//! How far an answer must be.
+//! Waits until the heads are as far as an answer must be.
+//!
+//! Touches: `Ledger` (reads).
 
 use std::time::Duration;
 

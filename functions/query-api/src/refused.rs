@@ -2,6 +2,8 @@
 //!
 //! A command that was refused stands in the operators' log as one that was carried out does. What callers ask for who
 //! are no operators is counted and not kept: the request does not say who they are, and their number has no bound.
+//!
+//! Touches: `Source` (writes).
 
 use domain::log::{Command, PageHash};
 use runtime::Context;

@@ -1,4 +1,6 @@
 //! What is asked for: a route's parameters, checked.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads).
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -1,4 +1,6 @@
-//! What would happen: the decider's own code over the ledger as it is, and nothing is written.
+//! Works out what would happen: the decider's own code over the ledger as it is, and nothing is written.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads).
 
 use std::collections::{BTreeMap, BTreeSet};
 

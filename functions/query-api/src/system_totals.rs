@@ -1,4 +1,6 @@
-//! What the system accounts have, all at one position of the log.
+//! Reads what the system accounts have, all at one position of the log.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads).
 
 use std::collections::BTreeMap;
 

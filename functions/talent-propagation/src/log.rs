@@ -1,4 +1,6 @@
 //! Reads the log and reports every change of a referral to the referrer, in the same invocation.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads, writes).
 
 use std::collections::{BTreeMap, BTreeSet};
 

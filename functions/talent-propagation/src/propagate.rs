@@ -8,6 +8,8 @@
 //! So an invocation that ends between two writes leaves its intent, and the schedule settles every account that the
 //! intent names. Before the schedule's invocation removes the intent, it has written each of them, so that a write which
 //! the ended invocation still has under way fails.
+//!
+//! Touches: `Ledger` (reads, writes), `Source` (reads users).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -3,6 +3,8 @@
 //! The state in storage says it, so that all work by the same one. The invocation that finds that the date or the
 //! versions say something else changes the state, and with it begins a comparison of all accounts. Work that began by
 //! the table before looks at the state again before it takes its traces away.
+//!
+//! Touches: `Ledger` (reads, writes).
 
 use domain::{BusinessDate, TalentTable, Version, VersionNumber, Versions};
 use runtime::Context;

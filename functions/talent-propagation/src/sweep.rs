@@ -1,6 +1,8 @@
 //! Finds what no message asks for: marks whose message was lost, intents of invocations that ended between two writes,
 //! users that arrived unannounced, accounts that were not seen for long, and every account when another table of levels
 //! comes into force.
+//!
+//! Touches: `Ledger` (reads, writes), `Source` (reads users).
 
 use std::collections::BTreeSet;
 

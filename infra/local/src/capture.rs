@@ -1,4 +1,4 @@
-//! Captures: files of Kafka records, one per line.
+//! Reads captures: files of Kafka records, one per line.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

@@ -1,5 +1,5 @@
-//! The ledger's state as one JSON document, all amounts as text of scale 10. The form is that of the golden captures'
-//! expected states.
+//! Reads the ledger's state from the tables as one JSON document, all amounts as text of scale 10. The form is that
+//! of the golden captures' expected states.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};

@@ -1,4 +1,4 @@
-//! The functions, by the names of their crates. A new one is one line here.
+//! Builds the functions, by the names of their crates. A new one is one line here.
 
 use runtime::Builder;
 

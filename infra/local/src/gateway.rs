@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::stack::{RunningFunction, Shared};
+use crate::invocation::{RunningFunction, Shared};
 use crate::template::Route;
 use crate::token::Authorizer;
 

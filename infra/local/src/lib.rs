@@ -16,6 +16,7 @@ pub mod functions;
 pub mod gateway;
 pub mod http;
 pub mod incident;
+pub mod invocation;
 pub mod progress_line;
 pub mod queues;
 pub mod replay;

@@ -1,25 +1,20 @@
-//! The running stack: tables, queues, functions, and what invokes them.
+//! Starts the stack: tables, queues, functions, and what invokes them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use chrono::TimeDelta;
-use local_tables::SqliteEngine;
-use runtime::{Clock, Function, FunctionError, Settings, SystemClock, Variables};
-use serde_json::Value;
-use store::{Engine, MemoryEngine};
-use tokio::sync::Notify;
+use runtime::{Settings, Variables};
+use store::Engine;
 use tokio::task::JoinSet;
 
 use crate::functions;
-use crate::queues::LocalQueues;
-use crate::streamed::StreamedEngine;
-use crate::template::{FunctionSpec, Route, Template, Trigger};
+use crate::invocation::{RunningFunction, Shared};
+use crate::template::{self, FunctionSpec, Route, Template, Trigger};
 use crate::token::{AUDIENCE, DevelopmentKey, ISSUER};
 use crate::triggers::{self, Closing, Schedules};
 
@@ -42,29 +37,6 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
 }
 
-/// What everything in the stack shares.
-pub struct Shared {
-    /// The machine's clock.
-    pub clock: Arc<dyn Clock>,
-    /// The tables.
-    pub engine: Arc<StreamedEngine>,
-    /// The queues.
-    pub queues: Arc<LocalQueues>,
-    /// Told of everything that may have made the stack idle.
-    changed: Arc<Notify>,
-    running: AtomicUsize,
-    run: i64,
-    ids: AtomicU64,
-    /// The engine under `engine`, where it is a file.
-    file: Option<Arc<SqliteEngine>>,
-}
-
-/// A function that was built.
-pub struct RunningFunction {
-    function: Arc<dyn Function>,
-    timeout: TimeDelta,
-}
-
 /// The running stack. It stops when it is dropped.
 pub struct Stack {
     /// What everything in it shares.
@@ -79,64 +51,6 @@ pub struct Stack {
     triggers: JoinSet<()>,
 }
 
-impl Shared {
-    /// Returns an id that no other call of this process or an earlier one was given.
-    pub fn next_id(&self) -> String {
-        format!("{:x}-{}", self.run, self.ids.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn is_idle(&self) -> bool {
-        self.running.load(Ordering::SeqCst) == 0 && self.queues.is_idle() && self.engine.is_idle()
-    }
-
-    /// Returns what an idle stack would not have, for a person who waits for it.
-    #[must_use]
-    pub fn waits_for(&self) -> String {
-        let mut texts = self.queues.waits_for();
-        texts.extend(self.engine.waits_for());
-        match self.running.load(Ordering::SeqCst) {
-            0 => {}
-            1 => texts.push("a function that works".to_owned()),
-            several => texts.push(format!("{several} functions that work")),
-        }
-        texts.join("; ")
-    }
-
-    /// Fails where the disk no longer takes writes.
-    pub fn check_disk(&self) -> Result<()> {
-        match self.file.as_ref().and_then(|file| file.failure()) {
-            Some(failure) => bail!("{failure}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Shared {
-    /// Returns what a call of a function has around it.
-    #[must_use]
-    pub fn context(&self, timeout: TimeDelta) -> runtime::Context {
-        runtime::Context {
-            clock: Arc::clone(&self.clock),
-            deadline: self.clock.now() + timeout,
-            engine: Arc::clone(&self.engine) as _,
-            queues: Arc::clone(&self.queues) as _,
-            request_id: self.next_id(),
-        }
-    }
-}
-
-impl RunningFunction {
-    /// Invokes the function as its trigger would.
-    pub async fn invoke(&self, event: Value, shared: &Shared) -> Result<Value, FunctionError> {
-        let context = shared.context(self.timeout);
-        shared.running.fetch_add(1, Ordering::SeqCst);
-        let answer = runtime::invoke(self.function.as_ref(), event, &context).await;
-        shared.running.fetch_sub(1, Ordering::SeqCst);
-        shared.changed.notify_waiters();
-        answer
-    }
-}
-
 impl Stack {
     /// Starts everything that the template declares.
     pub fn start(options: &Options) -> Result<Self> {
@@ -145,7 +59,7 @@ impl Stack {
             parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         all.extend(options.parameters.clone());
         let template = Template::load(&all)?;
-        let shared = Arc::new(share(options, &template)?);
+        let shared = Arc::new(Shared::open(options.data.as_deref(), &template)?);
         let specs = template.functions()?;
         let secret = match &options.data {
             None => SECRET_IN_MEMORY.to_owned(),
@@ -158,7 +72,7 @@ impl Stack {
                 let function = build(&self::settings(&spec, &secret)?)
                     .with_context(|| format!("{} cannot start", spec.crate_name))?;
                 let timeout = TimeDelta::seconds(i64::from(spec.timeout_s));
-                functions.push((spec, Arc::new(RunningFunction { function, timeout })));
+                functions.push((spec, Arc::new(RunningFunction::new(function, timeout))));
             }
         }
         let schedules = Arc::new(Schedules::of(&template, &functions)?);
@@ -187,7 +101,7 @@ impl Stack {
                     self.triggers.spawn(triggers::deliver_queue(queue, batch_size, function, shared));
                 }
                 Trigger::Stream { table, batch_size } => {
-                    let table = triggers::table_named(&table)?;
+                    let table = template::table_named(&table)?;
                     self.triggers.spawn(triggers::deliver_stream(table, batch_size, function, shared));
                 }
                 Trigger::Http(route) => self.routes.push((route, function)),
@@ -262,31 +176,6 @@ impl Stack {
         }
         bail!("the functions still write after {ROUNDS_MAX} rounds of calls; this is a fault of the program")
     }
-}
-
-fn share(options: &Options, template: &Template) -> Result<Shared> {
-    let changed = Arc::new(Notify::new());
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut file = None;
-    let engine: Arc<dyn Engine> = match &options.data {
-        None => Arc::new(MemoryEngine::default()),
-        Some(directory) => {
-            let engine = Arc::new(SqliteEngine::open(directory)?);
-            file = Some(Arc::clone(&engine));
-            engine
-        }
-    };
-    let streamed: Vec<_> = template.streamed_tables().map(triggers::table_named).collect::<Result<_>>()?;
-    Ok(Shared {
-        engine: Arc::new(StreamedEngine::new(engine, &streamed, Arc::clone(&changed))),
-        queues: Arc::new(LocalQueues::new(template.queues()?, Arc::clone(&clock), Arc::clone(&changed))),
-        changed,
-        running: AtomicUsize::new(0),
-        run: clock.now().timestamp_millis(),
-        ids: AtomicU64::new(1),
-        clock,
-        file,
-    })
 }
 
 /// Returns the settings of a function. What its variables take from the secrets manager is `secret` here.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
+use store::Table;
 
 /// The template this binary was built with.
 const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -330,6 +331,14 @@ fn to_json(yaml: &Yaml) -> Result<Value> {
         }
         other => bail!("the template uses YAML that the local stack does not read: {other:?}"),
     })
+}
+
+/// Returns the ledger's table of this name in the template.
+pub fn table_named(name: &str) -> Result<Table> {
+    Table::ALL
+        .into_iter()
+        .find(|table| table.logical_name() == name)
+        .with_context(|| format!("the ledger has no table {name}"))
 }
 
 #[cfg(test)]

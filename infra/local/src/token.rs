@@ -1,4 +1,5 @@
-//! Development tokens, and the check that API Gateway's authorizer makes of every token.
+//! Makes development tokens, whose key is a file of the data directory, and checks every token as API Gateway's
+//! authorizer does.
 //!
 //! On AWS an identity provider signs tokens, and the gateway checks them against its keys. Here the provider is this
 //! command, with a secret key that the first use makes and that stays on this machine. The rest is the same:

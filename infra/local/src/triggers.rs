@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use runtime::Message;
 use serde_json::Value;
 use store::Table;
 
 use crate::events;
-use crate::stack::{RunningFunction, Shared};
+use crate::invocation::{RunningFunction, Shared};
 use crate::template::{FunctionSpec, Template, Trigger};
 
 /// How often the scheduler calls.
@@ -117,12 +117,4 @@ pub async fn deliver_stream(
         }
         shared.engine.finish(table, keys.len());
     }
-}
-
-/// Returns the ledger's table of this name in the template.
-pub fn table_named(name: &str) -> Result<Table> {
-    Table::ALL
-        .into_iter()
-        .find(|table| table.logical_name() == name)
-        .with_context(|| format!("the ledger has no table {name}"))
 }

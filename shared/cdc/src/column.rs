@@ -223,7 +223,8 @@ impl<T> Reading<T> {
         matches!(self, Self::Missing(_) | Self::Null(_))
     }
 
-    /// Why there is no value, in words for a listing, with the profile by which the column was looked for.
+    /// Returns why there is no value, in words for a listing, with the profile by which the column was looked
+    /// for.
     #[must_use]
     pub fn why_not(&self, profile: &str) -> Option<String> {
         match self {

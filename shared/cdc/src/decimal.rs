@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::column::Problem;
-use super::document::Schema;
 use super::profile::Decimals;
+use super::schema::Schema;
 use super::value::Scalar;
 
 /// The contribution of a tree as the source has it, rounded down to ten decimals: any number, because

@@ -1,13 +1,13 @@
 //! A JSON document, with or without the schema that Kafka Connect writes beside it.
 
-use std::borrow::{Borrow, Cow};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::fields::{Fields, fields, is_avro_union};
 use super::profile::Columns;
 use super::refusal::Refusal;
+use super::schema::Schema;
 use super::value::{Field, Scalar};
 
 /// A key or a value, taken out of its schema wrapper if it has one.
@@ -94,53 +94,6 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// The fields of an object, each as its JSON text.
-///
-/// Not a tree of values: numbers keep all their digits, and what is not asked for is never decoded.
-type Fields<'a> = BTreeMap<Name<'a>, &'a RawValue>;
-
-fn fields(raw: &RawValue) -> Option<Fields<'_>> {
-    if raw.get().starts_with('{') { serde_json::from_str(raw.get()).ok() } else { None }
-}
-
-/// The name of a field, borrowed from the message unless it is written with escapes.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl Borrow<str> for Name<'_> {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-/// What Kafka Connect says about a value: its type, and its meaning if it is a logical type.
-#[derive(Debug, Deserialize)]
-pub(super) struct Schema {
-    /// The primitive type, for example `string` or `bytes`.
-    #[serde(rename = "type")]
-    pub(super) primitive: Option<String>,
-    /// The logical type, for example `io.debezium.time.Date`.
-    pub(super) name: Option<String>,
-    /// More about the logical type, for example the scale of a decimal.
-    #[serde(default)]
-    pub(super) parameters: BTreeMap<String, String>,
-    /// Which field of the enclosing struct this is.
-    field: Option<String>,
-    #[serde(default)]
-    fields: Vec<Schema>,
-}
-
-impl Schema {
-    fn child(&self, name: &str) -> Option<&Self> {
-        self.fields.iter().find(|schema| schema.field.as_deref() == Some(name))
-    }
-
-    fn remove_child(&mut self, name: &str) -> Option<Self> {
-        let index = self.fields.iter().position(|schema| schema.field.as_deref() == Some(name))?;
-        Some(self.fields.swap_remove(index))
-    }
-}
-
 /// An object, and its schema if the message came with one.
 #[derive(Debug)]
 pub(super) struct Record<'a> {
@@ -204,21 +157,5 @@ impl<'a> Record<'a> {
         })?;
         let schema = self.schema.as_mut().and_then(|schema| schema.remove_child(name));
         Ok(Some(Record { fields, schema }))
-    }
-}
-
-/// Returns whether a JSON object is a value of a union in Avro's JSON encoding: one field, named by its type.
-pub(super) fn is_avro_union(json: &str) -> bool {
-    const PRIMITIVES: [&str; 8] = ["string", "long", "int", "bytes", "double", "float", "boolean", "array"];
-
-    if !json.starts_with('{') {
-        return false;
-    }
-    let Ok(fields) = serde_json::from_str::<Fields<'_>>(json) else { return false };
-    let mut names = fields.keys();
-    match (names.next(), names.next()) {
-        // A record's name is qualified; Debezium's ends in `.Value`, `.Key` or `.Envelope`.
-        (Some(name), None) => PRIMITIVES.contains(&name.0.as_ref()) || name.0.contains('.'),
-        _ => false,
     }
 }

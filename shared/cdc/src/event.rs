@@ -110,7 +110,7 @@ impl Origin {
         let text = |field: Option<Field<'_>>| field.and_then(|field| Some(field.text()?.to_owned()));
         // Only rows of incremental snapshots have a position that is null.
         let has_no_position = lsn.as_ref().is_some_and(Field::is_null);
-        let phase = SnapshotPhase::read(code, snapshot, has_no_position);
+        let phase = snapshot_phase(code, snapshot, has_no_position);
         Ok(Self {
             code,
             snapshot: phase,
@@ -121,6 +121,30 @@ impl Origin {
             schema: text(schema),
             table: text(table),
         })
+    }
+}
+
+/// Returns the phase that a marker says, or else the operation: only snapshots have rows that were read, and
+/// only those of an incremental one have no position. A null marker is none.
+fn snapshot_phase(code: Option<Code>, marker: Option<Field<'_>>, has_no_position: bool) -> SnapshotPhase {
+    let by_operation = match code {
+        Some(Code::Read) if has_no_position => SnapshotPhase::Incremental,
+        Some(Code::Read) => SnapshotPhase::Reading,
+        Some(_) => SnapshotPhase::Streaming,
+        None => SnapshotPhase::Unknown,
+    };
+    match marker.map(|marker| marker.value) {
+        Some(Scalar::Boolean(true)) => SnapshotPhase::Reading,
+        Some(Scalar::Boolean(false)) => SnapshotPhase::Streaming,
+        Some(Scalar::Text(text)) => match text.as_ref() {
+            "true" | "first" | "first_in_data_collection" => SnapshotPhase::Reading,
+            "last_in_data_collection" => SnapshotPhase::LastOfCollection,
+            "last" => SnapshotPhase::Last,
+            "false" => SnapshotPhase::Streaming,
+            "incremental" => SnapshotPhase::Incremental,
+            _ => by_operation,
+        },
+        _ => by_operation,
     }
 }
 
@@ -144,7 +168,8 @@ pub(super) fn heartbeat_ts_ms(record: &Record<'_>) -> Result<i64, Refusal> {
 /// What `ExtractNewRecordState` calls the mark of a deleted row, whatever prefix other fields have.
 const DELETED: &str = "__deleted";
 
-/// A flattened row may have columns that are called like the fields of an envelope.
+/// Returns whether a record is an envelope. A flattened row may have columns that are called like an
+/// envelope's fields.
 fn is_envelope(record: &Record<'_>, prefix: &str) -> bool {
     let is_marked = |name: &str| !prefix.is_empty() && record.prefixed(prefix, name).is_some();
     if record.field(DELETED).is_some() || is_marked("op") || is_marked("deleted") {

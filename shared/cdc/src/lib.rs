@@ -40,11 +40,13 @@
 //!   topics never carry a `TRUNCATE`.
 
 mod capture;
+mod cell;
 mod column;
 mod decimal;
 mod decode;
 mod document;
 mod event;
+mod fields;
 mod history;
 mod image;
 #[cfg(any(test, feature = "modelled-source"))]
@@ -53,6 +55,7 @@ mod profile;
 mod refusal;
 mod row_key;
 mod row_state;
+mod schema;
 mod snapshot;
 mod standing;
 mod time;

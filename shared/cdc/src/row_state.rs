@@ -154,7 +154,7 @@ impl RowState {
         self.business_keys.iter().filter_map(parse).collect()
     }
 
-    /// Whether a version of the row since its last insert names the column.
+    /// Returns whether a version of the row since its last insert names the column.
     #[must_use]
     pub fn names(&self, column: Column) -> bool {
         let mut histories = [&self.streamed, &self.incremental].into_iter().flatten();

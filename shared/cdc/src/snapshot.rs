@@ -1,8 +1,5 @@
 //! Where a change stands in a snapshot.
 
-use super::event::Code;
-use super::value::{Field, Scalar};
-
 /// Where a change stands in the connector's snapshot, if it is part of one.
 ///
 /// Rows of a snapshot come in no useful order, so what depends on order waits for its end. Only a streamed
@@ -25,30 +22,6 @@ pub enum SnapshotPhase {
 }
 
 impl SnapshotPhase {
-    /// Returns the phase that a marker says, or else the operation: only snapshots have rows that were read, and
-    /// only those of an incremental one have no position. A null marker is none.
-    pub(super) fn read(code: Option<Code>, marker: Option<Field<'_>>, has_no_position: bool) -> Self {
-        let by_operation = match code {
-            Some(Code::Read) if has_no_position => Self::Incremental,
-            Some(Code::Read) => Self::Reading,
-            Some(_) => Self::Streaming,
-            None => Self::Unknown,
-        };
-        match marker.map(|marker| marker.value) {
-            Some(Scalar::Boolean(true)) => Self::Reading,
-            Some(Scalar::Boolean(false)) => Self::Streaming,
-            Some(Scalar::Text(text)) => match text.as_ref() {
-                "true" | "first" | "first_in_data_collection" => Self::Reading,
-                "last_in_data_collection" => Self::LastOfCollection,
-                "last" => Self::Last,
-                "false" => Self::Streaming,
-                "incremental" => Self::Incremental,
-                _ => by_operation,
-            },
-            _ => by_operation,
-        }
-    }
-
     /// Returns whether the change is part of a snapshot that has an end.
     #[must_use]
     pub fn is_reading(self) -> bool {

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use super::document::Schema;
 use super::profile::{Encoding, TextTimes, TimeUnit};
+use super::schema::Schema;
 use super::value::Scalar;
 use domain::BusinessDate;
 
@@ -61,7 +61,7 @@ impl Moment {
         }
     }
 
-    /// This moment with its offset taken for decoration: what a clock on the wall showed.
+    /// Returns this moment with its offset taken for decoration: what a clock on the wall showed.
     fn as_wall_clock(&self, text: &str) -> Option<Self> {
         match self {
             Self::Instant(_) => {
@@ -156,7 +156,7 @@ fn in_unit(unit: TimeUnit, number: i64) -> Option<Moment> {
 /// The first nanosecond of the year 2262, in which 64 bits end.
 const LAST_NANOSECONDS: i64 = 9_214_646_400_000_000_000;
 
-/// Without a unit a number is taken for what gives a date of this century. No number does so in two
+/// Reads a number without a unit in the unit that gives a date of this century. No number does so in two
 /// units, and seconds, `yyyymmdd` and infinity do so in none, so that they are not read.
 fn in_plausible_unit(number: i64) -> Option<Moment> {
     let plausible = |moment: &Moment| (2000..2100).contains(&moment.year());

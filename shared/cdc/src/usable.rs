@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::row_state::RowState;
 
 impl RowState {
-    /// Why the row, as it stands after this change, is nothing that the rules know anything by, if that is so.
+    /// Returns why the rules can do nothing with the row as it stands after this change, if that is so.
     ///
     /// The row stands nevertheless, and what stood before it does not. Without its account or order number there is
     /// no list of the ledger that it could be in, so it is listed as what was refused is. A message that leaves the
@@ -63,7 +63,7 @@ mod tests {
     const ORDERS: &str = "dbserver1.rwa_planting.planting_orders";
     const REFERRALS: &str = "dbserver1.rwa_referral.referral_relations";
 
-    /// Why the row is unusable after this message, which is the first of its row.
+    /// Returns why the row is unusable after this message, which is the first of its row.
     fn code(topic: &str, value: &str) -> Option<String> {
         let profile = Profile::built_in();
         let record = KafkaRecord {

@@ -121,7 +121,8 @@ fn capture(case: &str) -> Vec<CapturedRecord> {
     records(&format!("cases/{case}.jsonl"))
 }
 
-/// What the ledger takes in of a row, as text. Rows differ where nothing of the ledger depends on it: a user's
+/// Returns what the ledger takes in of rows, as text. Rows differ where nothing of the ledger depends on it:
+/// a user's
 /// status and times, an order that is not distributable anyway.
 fn business(rows: &Rows, held: bool) -> Vec<String> {
     let mut lines: Vec<String> = rows
@@ -147,7 +148,7 @@ fn is_eligible(adoption: &AdoptionImage) -> bool {
         && adoption.adoption_date.value().is_some()
 }
 
-/// The same records again, behind those that are there, as a connector sends them that restarts.
+/// Returns the records with all of them again at the end, as a connector sends them that restarts.
 fn sent_again(records: &[CapturedRecord]) -> Vec<CapturedRecord> {
     let mut next: BTreeMap<(String, i32), i64> = BTreeMap::new();
     for record in records {

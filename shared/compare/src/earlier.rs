@@ -1,4 +1,4 @@
-//! What the earlier service's tables say.
+//! What the earlier service's tables say, as it is handed in.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the ledger says.
+//! What the ledger says of accounts and adoptions, as it is handed in.
 
 use std::collections::BTreeMap;
 

@@ -125,7 +125,7 @@ fn processor_time() -> Duration {
     Duration::from_nanos(nanoseconds.expect("a number"))
 }
 
-/// Nothing is in storage that is not in memory: all heads are new ones.
+/// Returns new heads: everything that is in storage is in memory already.
 fn loaded(need: Need, position: u64) -> Loaded {
     match need {
         Need::Node(account) => Loaded::Node { account, node: Box::new(Node::default()), position },

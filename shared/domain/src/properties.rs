@@ -192,7 +192,7 @@ fn referrers() -> impl Strategy<Value = Vec<Option<usize>>> {
     })
 }
 
-/// A forest, adoptions in ascending order number, and the sequence in which they come and go: the
+/// Returns a forest, adoptions in ascending order number, and the sequence in which they come and go: the
 /// first mention of an adoption is its arrival, the second its cancellation.
 fn histories() -> impl Strategy<Value = (Network, Vec<NaiveAdoption>, Vec<usize>)> {
     referrers().prop_flat_map(|referrers| {

@@ -1,4 +1,4 @@
-//! Whether a row that was looked at twice differs.
+//! Judges whether a row that was looked at twice differs.
 
 use std::sync::Arc;
 

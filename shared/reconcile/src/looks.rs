@@ -1,4 +1,4 @@
-//! The comparison: digests of ranges, then rows, then the same rows again.
+//! Runs the comparison: asks source and ledger for digests of ranges, then for rows, then for the same rows again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the source is asked.
+//! What the source is asked: a trait, which `infra/local/postgres` implements.
 
 use store::BoxFuture;
 

@@ -207,7 +207,7 @@ async fn read_through(engine: &dyn Engine, at_ms: i64) {
     progress::reached_end(engine, name, Some(RowTable::Adoptions), at_ms, true).await.expect("recorded");
 }
 
-/// A ledger that has these orders.
+/// Returns a ledger that has these orders.
 async fn ledger(orders: impl IntoIterator<Item = (i64, u32)>) -> MemoryEngine {
     let engine = MemoryEngine::default();
     for (order, trees) in orders {

@@ -101,7 +101,7 @@ impl Default for DecisionSettings {
 }
 
 impl Default for Settings {
-    /// The settings of a deployment that decides nothing itself.
+    /// Returns the settings of a deployment that decides nothing itself.
     fn default() -> Self {
         Self {
             policy: Policy::default(),

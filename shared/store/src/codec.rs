@@ -1,4 +1,4 @@
-//! How the content of items is written: the compact form of `postcard`, pages compressed.
+//! Encodes and decodes the content of items: the compact form of `postcard`, pages compressed. Pure.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

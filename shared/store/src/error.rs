@@ -1,4 +1,4 @@
-//! Trouble with storage.
+//! Why storage could not do what it was asked for.
 
 use crate::key::Key;
 

@@ -1,4 +1,5 @@
-//! Loads what a decision needs: for the decider, and for a simulation.
+//! Loads what a decision needs, for the decider and for a simulation. It reads `Ledger` and `Log`, and writes
+//! nothing.
 
 use domain::Owner;
 use domain::decide::{Loaded, Need};

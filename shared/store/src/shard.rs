@@ -1,4 +1,4 @@
-//! In how many parts what follows from the log is projected, and which part a thing belongs to.
+//! In how many parts what follows from the log is projected, and which part a thing belongs to. Pure.
 
 use std::fmt;
 

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// The options that follow a command, each with its value.
+/// Returns the options that follow a command, each with its value.
 fn given<'a>(options: &[&'a str], known: &[&str]) -> Result<BTreeMap<&'a str, &'a str>, Box<dyn Error>> {
     let mut given = BTreeMap::new();
     for option in options.chunks(2) {

@@ -40,7 +40,7 @@ async fn fed(source: &Source, options: Options) -> (Harness, Value) {
     (harness, ledger)
 }
 
-/// A source with an account without a referrer, and one below it.
+/// Returns a source with an account without a referrer, and one below it.
 fn two_accounts() -> Source {
     let mut source = Source::new();
     let changes = [source.referral("TOP", None), source.referral("BELOW", Some("TOP"))];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{assert_held, assert_posted, in_any_order, in_order, two_accounts};
 
-/// Order 11 of BELOW, inserted with two trees.
+/// Returns a source with order 11 of BELOW, inserted with two trees.
 fn with_order() -> (Source, Change) {
     let mut source = two_accounts();
     let order = source.order(11, "BELOW", 2);
@@ -75,7 +75,7 @@ async fn a_change_in_a_topic_that_was_made_anew_wins_although_its_offset_is_lowe
     assert_posted(&ledger(harness.engine()).await, &[(11, "67851.0000000000")]);
 }
 
-/// A row that is deleted under one primary key and inserted under another in one statement, in two partitions.
+/// Deletes a row under one primary key and inserts it under another in one statement, in two partitions.
 fn moved(source: &mut Source, topic: &'static str, row: &Value, to: i32) {
     let inserted = source.insert(topic, json!({ "id": 1 }), row.clone());
     source.write(&inserted);

@@ -62,10 +62,10 @@ async fn every_route_refuses_whom_it_must() {
             status(client, route.method, route.path, account).await
         };
         if is_public {
-            assert_eq!(ask(&Client::nobody(harness), OWN).await, 200, "{name}");
+            assert_eq!(ask(&Client::without_token(harness), OWN).await, 200, "{name}");
             continue;
         }
-        assert_eq!(ask(&Client::nobody(harness), OWN).await, 401, "{name}");
+        assert_eq!(ask(&Client::without_token(harness), OWN).await, 401, "{name}");
         for claims in &strangers {
             let stranger = Client::with_claims(harness, claims.clone());
             assert_eq!(ask(&stranger, OWN).await, 403, "{name} {claims}");

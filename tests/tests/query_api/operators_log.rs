@@ -144,7 +144,7 @@ async fn what_others_are_refused_is_counted_and_leaves_no_entry() {
     let entries = log(harness).await.len();
     let stranger = Client::with_claims(harness, json!({ "sub": "x" }));
     for (client, status) in
-        [(Client::nobody(harness), 401), (Client::member(harness, "D2"), 403), (stranger, 403)]
+        [(Client::without_token(harness), 401), (Client::member(harness, "D2"), 403), (stranger, 403)]
     {
         let body = pause();
         let asked = client.post("/v1/commands", "other-people", &body);

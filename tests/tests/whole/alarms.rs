@@ -115,6 +115,8 @@ fn every_alarm_notifies_and_the_guide_says_what_to_do_about_it() {
     let guide = std::fs::read_to_string(root().join("docs/operations.md")).expect("the guide");
     for (logical_name, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
         let properties = &alarm["Properties"];
+        let description = properties["AlarmDescription"].as_str().unwrap_or_default();
+        assert!(description.contains("Next: "), "{logical_name}: {description}");
         for actions in ["AlarmActions", "OKActions"] {
             assert!(properties.get(actions).is_some(), "{logical_name} has {actions}");
         }
@@ -126,7 +128,21 @@ fn every_alarm_notifies_and_the_guide_says_what_to_do_about_it() {
     }
 }
 
-/// The metrics of each alarm.
+#[test]
+fn the_alarms_and_the_status_have_the_same_thresholds() {
+    let template = template();
+    let thresholds = std::fs::read_to_string(root().join("infra/thresholds.json")).expect("the thresholds");
+    let thresholds: Value = serde_json::from_str(&thresholds).expect("the thresholds are JSON");
+    let threshold_of = |wanted: &str| {
+        let alarm = template.of_type("AWS::CloudWatch::Alarm").find(|(name, _)| *name == wanted);
+        alarm.expect("the alarm").1["Properties"]["Threshold"].as_u64()
+    };
+    let lag_seconds = thresholds["source_lag_seconds"].as_u64().expect("seconds");
+    assert_eq!(threshold_of("SourceLagAlarm"), Some(lag_seconds * 1_000));
+    assert_eq!(threshold_of("CloseOverdueAlarm"), thresholds["close_overdue_minutes"].as_u64());
+}
+
+/// Returns the metrics of each alarm.
 fn alarms(template: &Template) -> BTreeMap<String, Vec<Metric>> {
     let of = |alarm: &Value| {
         let properties = &alarm["Properties"];
@@ -155,7 +171,7 @@ fn metric(alarm: &Value) -> Metric {
     }
 }
 
-/// The metrics of the dashboard, in which a dot stands for what the line above has there.
+/// Returns the metrics of the dashboard, in which a dot stands for what the line above has there.
 fn on_the_dashboard(template: &Template) -> Vec<Metric> {
     let (_, dashboard) = template.of_type("AWS::CloudWatch::Dashboard").next().expect("the template has one");
     let body = dashboard["Properties"]["DashboardBody"]["Fn::Sub"].as_str().expect("a body");
@@ -174,13 +190,13 @@ fn on_the_dashboard(template: &Template) -> Vec<Metric> {
         .collect()
 }
 
-/// Of which resources alarms watch this metric.
+/// Returns the resources of which alarms watch this metric.
 fn watched(template: &Template, name: &str) -> BTreeSet<String> {
     let metrics = alarms(template).into_values().flatten();
     metrics.filter(|metric| metric.name == name).map(|metric| metric.of).collect()
 }
 
-/// The resource of a `GetAtt`.
+/// Returns the resource of a `GetAtt`.
 fn attribute(value: &Value) -> Option<String> {
     let path = value["Fn::GetAtt"].as_str()?;
     path.split_once('.').map(|(resource, _)| resource.to_owned())
@@ -190,7 +206,7 @@ fn names_of(template: &Template, kind: &str) -> BTreeSet<String> {
     template.of_type(kind).map(|(name, _)| name.to_owned()).collect()
 }
 
-/// The source code of a function.
+/// Returns the source code of a function.
 fn source_of(function: &str) -> String {
     let directory = root().join("functions").join(function).join("src");
     let files =

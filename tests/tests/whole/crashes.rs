@@ -86,7 +86,7 @@ fn is_named(answer: &Value, record: &CapturedRecord) -> bool {
     failures.iter().any(|failure| failure["itemIdentifier"] == name)
 }
 
-/// What stands in the end, as far as it does not say how it came about.
+/// Returns what stands in the end, without what says how it came about.
 async fn outcome(harness: &Harness) -> Value {
     let engine = harness.engine();
     let (quarantined, _) = store::quarantine::read(engine, None, 100).await.expect("readable");

@@ -18,7 +18,7 @@ fn event(name: &str) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// The rows of the table in `events/README.md`: the file, the function and its trigger.
+/// Returns the rows of the table in `events/README.md`: the file, the function and its trigger.
 fn listed() -> Vec<(String, String, String)> {
     let readme = std::fs::read_to_string(directory().join("README.md")).expect("the guide");
     let rows = readme.lines().filter(|line| line.starts_with("| `") && line.contains(".json"));

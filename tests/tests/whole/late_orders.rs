@@ -20,7 +20,7 @@ async fn read_for_the_order_in_the_middle_of(adoptions: usize) -> Counted {
     let harness = Harness::over(tables.clone(), Options::default());
     harness.feed(&records, Shuffle::AsCaptured).await;
 
-    harness.ingest(end_to_end::kafka_event(&[late.clone()])).await.expect("it is read");
+    harness.ingest(end_to_end::kafka_event(std::slice::from_ref(&late))).await.expect("it is read");
     harness.reach_ends(&[late]).await;
     let before = harness.last_page().await;
     tables.take();

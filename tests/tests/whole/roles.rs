@@ -47,7 +47,7 @@ async fn roles_allow_exactly_the_calls_that_functions_make() {
     assert_partitions_are_allowed(&template, &calls, &names);
 }
 
-/// What a function's own code may do.
+/// Returns what a function's own code may do.
 fn granted(template: &Template, function: &str) -> Vec<Permitted> {
     let mut granted = Vec::new();
     for statement in own_statements(template, function) {
@@ -81,7 +81,7 @@ fn actions(statement: &Value) -> Vec<String> {
     }
 }
 
-/// Where a statement allows an action for some partition keys only, calls name no others.
+/// Checks that calls name no partition keys but those for which a statement allows an action.
 fn assert_partitions_are_allowed(template: &Template, calls: &Calls, names: &BTreeMap<&str, &str>) {
     for ((function, action, resource), partitions) in calls.permissions() {
         let patterns: Vec<Option<Vec<String>>> = own_statements(template, names[function])
@@ -139,7 +139,7 @@ async fn everything_that_happens(calls: &Arc<Calls>) {
     others(&harness, &options).await;
 }
 
-/// A truncate of the orders that an operator lets go.
+/// Truncates the orders, and has an operator let the truncate go on.
 async fn truncated(harness: &Harness) {
     let mut source = history();
     source.records.clear();
@@ -158,7 +158,7 @@ async fn truncated(harness: &Harness) {
     harness.settle().await;
 }
 
-/// The functions that follow from the log, woken by their schedules and by what they send each other.
+/// Runs the functions that follow from the log, woken by their schedules and by what they send each other.
 async fn others(harness: &Harness, options: &Options) {
     let functions: Vec<Arc<dyn Function>> = contribution::functions::BUILDERS
         .iter()

@@ -137,6 +137,11 @@ fn queues_are_what_the_functions_rely_on() {
         let visibility_s = visibility_s.expect("a visibility timeout");
         assert!(visibility_s >= timeout_s, "{name}.{event}: a message comes again while it is worked on");
     }
+    for name in ["DecisionsQueue", "DecisionsDeadLetters"] {
+        let queue = &queues[name]["Properties"];
+        assert_eq!(queue["DeduplicationScope"], json!("messageGroup"), "{name}");
+        assert_eq!(queue["FifoThroughputLimit"], json!("perMessageGroupId"), "{name}");
+    }
 }
 
 #[test]
@@ -153,7 +158,7 @@ fn a_decider_that_stands_still_does_so_for_seconds() {
 }
 
 #[test]
-fn tables_cannot_be_lost() {
+fn tables_cannot_be_lost_and_pages_and_snapshots_never_expire() {
     let template = template();
     let mut names = BTreeSet::new();
     for (name, table) in template.of_type("AWS::DynamoDB::Table") {
@@ -166,6 +171,8 @@ fn tables_cannot_be_lost() {
         let recovery = &properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
         assert_eq!(*recovery, json!(true), "{name}");
         assert_eq!(properties["SSESpecification"]["SSEType"], json!("KMS"), "{name}");
+        let expires = properties["TimeToLiveSpecification"]["AttributeName"] == "t";
+        assert_eq!(expires, ["Source", "Ledger"].contains(&name), "{name}");
     }
     assert_eq!(names, store::Table::ALL.iter().map(|table| table.logical_name()).collect());
 }
@@ -173,11 +180,15 @@ fn tables_cannot_be_lost() {
 #[test]
 fn kafka_triggers_lose_nothing_begin_at_the_beginning_and_bisect_what_fails() {
     let template = template();
-    for (name, event, properties) in triggers(&template, "MSK") {
+    let triggers = triggers(&template, "MSK");
+    assert_eq!(triggers.len(), 4);
+    for (name, event, properties) in triggers {
         assert_eq!(properties["StartingPosition"], json!("TRIM_HORIZON"), "{name}.{event}");
         assert_eq!(properties["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
         assert_eq!(properties["BisectBatchOnFunctionError"], json!(true), "{name}.{event}");
         assert_eq!(properties["MaximumBatchingWindowInSeconds"], json!(0), "{name}.{event}");
+        let has_own_pollers = properties.get("ProvisionedPollerConfig").is_some();
+        assert!(has_own_pollers, "{name}.{event} is answered in 100 ms");
         assert_eq!(properties["Topics"].as_array().map(Vec::len), Some(1), "one topic for each trigger");
         assert!(properties.get("FilterCriteria").is_none(), "{name}.{event} drops records unseen");
         let gives_up_by_age = properties.get("MaximumRecordAgeInSeconds").is_some();
@@ -287,7 +298,7 @@ fn template() -> Template {
     Template::load(&BTreeMap::new()).expect("the template")
 }
 
-/// The triggers of a kind: the function, the trigger's name and its properties.
+/// Returns the triggers of a kind: the function, the trigger's name and its properties.
 fn triggers(template: &Template, kind: &str) -> Vec<(String, String, Value)> {
     let mut triggers = Vec::new();
     for (name, function) in template.of_type(FUNCTION) {
@@ -300,7 +311,7 @@ fn triggers(template: &Template, kind: &str) -> Vec<(String, String, Value)> {
     triggers
 }
 
-/// The statements of every role, each with the role's name.
+/// Returns the statements of every role, each with the role's name.
 fn statements(template: &Template) -> Vec<(String, Value)> {
     let mut statements = Vec::new();
     for (role, resource) in template.of_type("AWS::IAM::Role") {
@@ -312,7 +323,7 @@ fn statements(template: &Template) -> Vec<(String, Value)> {
     statements
 }
 
-/// The resources of a statement, each as JSON.
+/// Returns the resources of a statement, each as JSON.
 fn texts_of_resources(statement: &Value) -> Vec<String> {
     match &statement["Resource"] {
         Value::Array(resources) => resources.iter().map(Value::to_string).collect(),
@@ -320,7 +331,7 @@ fn texts_of_resources(statement: &Value) -> Vec<String> {
     }
 }
 
-/// One text, or a list of them.
+/// Returns one text, or a list of them, as a list.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],

@@ -15,7 +15,7 @@ fn name(number: u64) -> String {
     format!("D{}", 25_122_700_000 + number)
 }
 
-/// A number that looks random, from another one.
+/// Returns a number that looks random, made from another one.
 fn mixed(number: u64) -> u64 {
     let mixed = (number ^ (number >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 29)

@@ -20,7 +20,8 @@ fn hangs(name: &str, referrer: Option<&str>) -> Entry {
     })
 }
 
-/// D1, D2 below it, D3 below that; four adoptions, the first two of which end before the refund of the second.
+/// Makes D1, D2 below it, D3 below that, and four adoptions, the first two of which end before the refund of
+/// the second.
 async fn until_the_refund(stage: &Stage) {
     stage.page(vec![hangs("D1", None), hangs("D2", Some("D1")), hangs("D3", Some("D2"))]).await;
     stage
@@ -34,7 +35,7 @@ async fn until_the_refund(stage: &Stage) {
     stage.close("2023-12-31", "2026-02-10").await;
 }
 
-/// The second adoption is taken back, and what the third paid follows.
+/// Takes the second adoption back; what the third paid follows.
 async fn refund(stage: &Stage) {
     let was = posting("D3", "1000", "2025-06-01", &[("D2", true, 1), ("D1", true, 1)]);
     let is = posting("D3", "1000", "2025-06-01", &[("D2", false, 1), ("D1", true, 0)]);

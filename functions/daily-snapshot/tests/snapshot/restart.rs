@@ -5,7 +5,7 @@ use domain::{Link, OrderId};
 
 use crate::support::{SCHEDULE, Stage, account, posted, posting};
 
-/// A few dates of a network that grows, with several pages of accounts.
+/// Closes a few dates of a network that grows, with several pages of accounts.
 async fn network(stage: &Stage) {
     let name = |number: u64| format!("D{number}");
     let mut orders = 0;

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::stack::{Random, Stack};
 
-/// Six partitions for each topic, each in its own order, mixed; three of ten records come again.
+/// Returns the records over six partitions for each topic, mixed, each partition in its own order; three of
+/// ten records come again.
 fn over_six_partitions(records: &[CapturedRecord], seed: u64) -> Vec<CapturedRecord> {
     let mut random = Random(seed);
     let mut partitions: BTreeMap<(String, i32), VecDeque<CapturedRecord>> = BTreeMap::new();

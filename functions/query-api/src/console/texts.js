@@ -442,7 +442,7 @@ const TEXTS = {
   "to_your_account": ["To your account", "前往我的账户"],
   "page_failed": ["The page failed", "页面出错"],
   "team_trees_all": ["Trees of the team", "团队棵数"],
-  "no_team": ["Nobody below has adopted yet.", "下级尚无认种。"],
+  "no_team": ["No account below has adopted yet.", "下级尚无认种。"],
   "next_unlocks": ["Next", "下一步"],
   "would_have_given": ["It would have given since:", "若已解锁，至今可得："],
   "needs_direct_adopters_one": ["{0} direct referral that adopted (there are {1})", "{0} 名已认种直推（现有 {1} 名）"],

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Bench, queue_event, schedule, stream, under, user};
 
-/// Level 1: one direct referral. Level 2: one direct referral of level 1 or more.
+/// Returns a policy with two levels. Level 1: one direct referral. Level 2: one direct referral of level 1 or
+/// more.
 fn levels_on_levels() -> Value {
     json!({ "talent": { "rows": [
         { "direct_count": 1 },
@@ -13,7 +14,7 @@ fn levels_on_levels() -> Value {
     ] } })
 }
 
-/// A level asks for a direct referral of that level, or for two direct referrals.
+/// Returns a policy in which a level asks for a direct referral of that level, or for two direct referrals.
 fn self_supporting() -> Value {
     json!({ "talent": { "rows": [
         { "direct_count": 1, "direct_at_level": { "level": 1, "count": 1 } },

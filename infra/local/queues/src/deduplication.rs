@@ -45,7 +45,7 @@ impl Deduplication {
         self.accepted.get(key)
     }
 
-    /// From now on, for five minutes, this key stands for this message; a duplicate does not prolong that.
+    /// Remembers for five minutes that this key stands for this message; a duplicate does not prolong that.
     pub(crate) fn remember(&mut self, now_ms: u64, key: Key, accepted: Accepted) {
         self.by_age.push_back((now_ms, key.clone()));
         self.accepted.insert(key, accepted);

@@ -49,14 +49,14 @@ pub async fn serve_until(
         shutdown.await;
         queues.close();
     };
-    if let Err(error) = axum::serve(listener, service.router()).with_graceful_shutdown(shutdown).await {
+    if let Err(error) = axum::serve(listener, router(service)).with_graceful_shutdown(shutdown).await {
         tracing::error!(%error, "the queue endpoint has stopped");
     }
 }
 
 /// Returns the routes of a queue endpoint: every action is a POST, to whatever path the client derives from
 /// a queue URL.
-pub(crate) fn router(service: QueueService) -> Router {
+fn router(service: QueueService) -> Router {
     Router::new().fallback(answer).layer(DefaultBodyLimit::max(LONGEST_REQUEST_BYTES)).with_state(service)
 }
 

@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use crate::error::QueueError;
 use crate::settings::QueueSettings;
 
-/// The largest message, and the largest batch: 1 MiB.
-pub(crate) const MAXIMUM_REQUEST_BYTES: usize = 1_048_576;
-
 /// A message as its sender wrote it; it does not change after that.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct NewMessage {
@@ -183,6 +180,7 @@ fn not_valid_for_this_queue_type(name: &str, value: &str) -> QueueError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::MAXIMUM_REQUEST_BYTES;
 
     fn standard() -> QueueSettings {
         QueueSettings::standard()

@@ -107,7 +107,7 @@ impl Queues {
         Ok(self.get_mut(name)?.counts(now_ms))
     }
 
-    /// Everything there is to know about a queue.
+    /// Returns everything there is to know about a queue.
     pub(crate) fn attributes(&mut self, now_ms: u64, name: &QueueName) -> Result<Attributes, QueueError> {
         let queue = self.get_mut(name)?;
         let counts = queue.counts(now_ms);

@@ -37,7 +37,7 @@ pub struct QueueSummary {
 }
 
 impl QueueService {
-    /// No queues yet, in `us-east-1`, with the machine's clock.
+    /// Returns a set without queues, in `us-east-1`, with the machine's clock.
     ///
     /// The address is where clients reach the service; it is part of every queue URL.
     #[must_use]
@@ -61,12 +61,6 @@ impl QueueService {
     pub fn with_region(self, region: &str) -> Self {
         self.with_queues(|queues, _| queues.set_region(region));
         self
-    }
-
-    /// Returns the HTTP interface of these queues.
-    #[cfg(feature = "http")]
-    pub fn router(self) -> axum::Router {
-        crate::http::router(self)
     }
 
     /// Ends every long poll, without messages, and lets no further receive take any.

@@ -8,7 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::QueueError;
-use crate::message::MAXIMUM_REQUEST_BYTES;
+
+/// The largest message, and the largest batch: 1 MiB.
+pub(crate) const MAXIMUM_REQUEST_BYTES: usize = 1_048_576;
 
 /// Queue attributes by name, all as text, as they are on the wire.
 pub(crate) type Attributes = BTreeMap<String, String>;
@@ -86,7 +88,7 @@ impl QueueSettings {
         Self { fifo: Some(fifo), ..Self::standard() }
     }
 
-    /// These settings with the given attributes changed: all of them, or none and an error.
+    /// Returns these settings with the given attributes changed: all of them, or none and an error.
     pub(crate) fn with(&self, attributes: &Attributes) -> Result<Self, QueueError> {
         let mut changed = self.clone();
         for (name, value) in attributes {
@@ -105,7 +107,7 @@ impl QueueSettings {
         }
     }
 
-    /// These settings as attributes.
+    /// Returns these settings as attributes.
     pub(crate) fn attributes(&self) -> Attributes {
         let mut attributes = Attributes::new();
         let mut put = |name: &str, value: String| attributes.insert(name.to_owned(), value);

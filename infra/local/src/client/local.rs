@@ -9,7 +9,8 @@ use store::BoxFuture;
 
 use super::{Api, Reply, accept_language};
 use crate::gateway::{self, Request};
-use crate::stack::{RunningFunction, Stack};
+use crate::invocation::RunningFunction;
+use crate::stack::Stack;
 use crate::template::Route;
 
 /// The route of the template that every question goes through.

@@ -1,4 +1,4 @@
-//! `contribution audit`.
+//! `contribution audit`: compares a kept ledger with its log. With `--repair` it also writes.
 
 use std::fmt;
 use std::sync::Mutex;

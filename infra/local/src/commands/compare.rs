@@ -1,4 +1,4 @@
-//! `contribution compare`.
+//! `contribution compare`: reads a PostgreSQL server and a kept ledger, and writes CSV files and a page.
 
 use anyhow::Result;
 

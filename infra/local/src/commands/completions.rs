@@ -1,4 +1,4 @@
-//! `contribution completions`.
+//! `contribution completions`: prints what a shell needs, and touches nothing.
 
 use anyhow::Result;
 use clap::CommandFactory as _;

@@ -1,4 +1,4 @@
-//! `contribution digest`.
+//! `contribution digest`: reads one or two kept ledgers or exports, and writes nothing.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor};

@@ -1,4 +1,4 @@
-//! `contribution explain`.
+//! `contribution explain`: reads a kept ledger, and writes nothing.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `contribution price-book`.
+//! `contribution price-book`: writes a kept ledger's price book to a file, or asks the decider to take one over.
 
 use std::fs::File;
 use std::io::{BufReader, Write as _};

@@ -1,4 +1,5 @@
-//! `contribution reconcile`.
+//! `contribution reconcile`: reads a PostgreSQL server or a capture, and compares it with a kept ledger. With
+//! `--repair` the ledger takes in what the source has.
 
 use ::reconcile::{Ledger, Report, reconcile_with_capture};
 use anyhow::{Result, bail};

@@ -1,4 +1,4 @@
-//! `contribution run`.
+//! `contribution run`: replays captures into a new ledger, and serves API and console until Ctrl-C.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `contribution verify`.
+//! `contribution verify`: reads an export of the log, and nothing else.
 
 use std::fs::File;
 use std::io::BufReader;

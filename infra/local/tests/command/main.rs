@@ -5,4 +5,3 @@ mod operators_log;
 mod program;
 mod proof;
 mod replay;
-mod template;

@@ -37,7 +37,8 @@ fn started(directory: &Path) -> Child {
     child
 }
 
-/// What a command that is named in `--help` does to the log of a kept ledger, and how many entries it leaves there.
+/// Runs a command that `--help` names on a kept ledger. Returns how many entries it leaves in the operators'
+/// log, and why.
 fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
     match name {
         "replay" => {

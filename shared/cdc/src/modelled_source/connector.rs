@@ -148,7 +148,7 @@ impl Connector {
         self.position
     }
 
-    /// Everything written, in order, each with the number of the topics' incarnation.
+    /// Returns everything written, in order, each with the number of the topics' incarnation.
     #[must_use]
     pub fn records(&self) -> &[(u32, CapturedRecord)] {
         &self.records

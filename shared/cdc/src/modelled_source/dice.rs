@@ -5,7 +5,7 @@
 pub struct Dice(u64);
 
 impl Dice {
-    /// Dice of this seed.
+    /// Returns the dice of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut dice = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03);
@@ -21,12 +21,12 @@ impl Dice {
         self.next() % end
     }
 
-    /// True once in `times`.
+    /// Returns true once in `times`, on average.
     pub fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// One of these.
+    /// Returns one of these.
     pub fn one_of<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         let end = u64::try_from(items.len()).expect("a length fits");
         if end == 0 { None } else { items.get(usize::try_from(self.below(end)).expect("below a length")) }

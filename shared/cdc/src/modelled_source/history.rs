@@ -28,7 +28,7 @@ pub struct Variety {
 }
 
 impl Variety {
-    /// One of them all.
+    /// Returns one of them all.
     fn of(dice: &mut Dice) -> Self {
         let form = match dice.below(3) {
             0 => Form::Envelope,
@@ -173,7 +173,7 @@ impl Run {
         self.connector.stream(&self.database, end.saturating_sub(self.connector.position()));
     }
 
-    /// An initial snapshot, or a blocking one in the middle.
+    /// Takes an initial snapshot, or a blocking one in the middle.
     fn snapshot(&mut self) {
         // The connector does not take both kinds of snapshot at once.
         self.chunk = None;
@@ -282,7 +282,7 @@ impl Run {
     }
 }
 
-/// One random change of a row in a transaction.
+/// Makes one random change of a row in a transaction.
 fn change(
     dice: &mut Dice,
     database: &mut Database,

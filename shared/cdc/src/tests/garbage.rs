@@ -89,7 +89,7 @@ const TEXTS: [&str; 19] = [
     "string",
 ];
 
-/// JSON made of these names and texts, and of others.
+/// Returns JSON made of these names and texts, and of others.
 fn plausible_json() -> impl Strategy<Value = Value> {
     let names = || prop_oneof![proptest::sample::select(&NAMES[..]).prop_map(str::to_owned), any::<String>()];
     let leaves = prop_oneof![

@@ -45,14 +45,14 @@ impl Rows {
         }
     }
 
-    /// The rows that stand, without their keys, which differ between two ways to write one source.
+    /// Returns the rows that stand, without their keys, which differ between two ways to write one source.
     pub fn images(&self) -> Vec<RowImage> {
         let mut images: Vec<RowImage> = self.states.values().filter_map(RowState::image).collect();
         images.sort_by_key(|image| format!("{image:?}"));
         images
     }
 
-    /// The codes of the refusals, each once.
+    /// Returns the codes of the refusals, each once.
     pub fn codes(&self) -> Vec<&'static str> {
         let mut codes: Vec<_> = self.refused.values().map(Refusal::code).collect();
         codes.sort_unstable();
@@ -61,7 +61,7 @@ impl Rows {
     }
 }
 
-/// The records of a capture below `events/`.
+/// Returns the records of a capture below `events/`.
 pub fn records(path: &str) -> Vec<CapturedRecord> {
     let path = events(path);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -71,7 +71,7 @@ pub fn records(path: &str) -> Vec<CapturedRecord> {
     text.lines().filter_map(read).collect()
 }
 
-/// A path below `events/`.
+/// Returns a path below `events/`.
 pub fn events(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../events").join(path)
 }
@@ -80,12 +80,12 @@ pub fn events(path: &str) -> PathBuf {
 pub struct Dice(u64);
 
 impl Dice {
-    /// Dice of this seed.
+    /// Returns the dice of this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
     }
 
-    /// A number below this one.
+    /// Returns a number below this one.
     pub fn below(&mut self, end: usize) -> usize {
         // Xorshift: good enough to shuffle with, and needs no crate.
         self.0 ^= self.0 << 13;

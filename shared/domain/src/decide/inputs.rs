@@ -1,4 +1,4 @@
-//! What the decider is given.
+//! What the decider is given: announced rows and commands, and the time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -64,7 +64,7 @@ impl TryFrom<String> for Salt {
 #[error("a salt is 32 bytes in base64, URL-safe and without padding")]
 pub struct InvalidSalt;
 
-/// HMAC with SHA-256 (RFC 2104).
+/// Returns the HMAC with SHA-256 (RFC 2104) of a message.
 fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     const BLOCK_BYTES: usize = 64;
     let mut block = [0; BLOCK_BYTES];

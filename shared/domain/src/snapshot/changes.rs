@@ -121,7 +121,7 @@ impl DayChanges {
         Ok(())
     }
 
-    /// Adopted trees begin to count like amounts, and never expire.
+    /// Adds an adoption's trees. They begin to count like amounts, and never expire.
     fn add_trees(&mut self, position: Position, window: &Window, posting: &Posting, sign: i8) {
         let begins = posting.adoption_date.next();
         let weight = sign * window.weight(position, |date| begins <= date);

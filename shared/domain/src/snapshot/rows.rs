@@ -115,7 +115,8 @@ pub fn ranked<'a>(state: &'a CarriedState, totals: &Totals) -> Vec<(&'a Owner, A
     rows
 }
 
-/// Equal amounts are rare, so a name is made only where it decides.
+/// Returns the name by which accounts of equal amounts are ordered. Equal amounts are rare, so no name is
+/// kept.
 fn name_of(owner: &Owner) -> String {
     owner.to_string()
 }

@@ -59,7 +59,7 @@ fn user(number: u8) -> AccountSequence {
     format!("A{number}").parse().expect("an account")
 }
 
-/// The account that hands over: a user, or one of the system accounts.
+/// Returns the account that hands over: a user, or one of the system accounts.
 fn owner(number: u8) -> Owner {
     match number {
         0 => Owner::System(SystemAccount::Headquarters),

@@ -143,7 +143,7 @@ fn an_earlier_first_order_keeps_its_place_in_a_list_that_was_cut_short() {
 const HORIZON: u64 = REFERRALS * 6 + 1;
 const REFERRALS: u64 = 14;
 
-/// One referral after the other changes its first order; no two ever share one.
+/// Returns changes: one referral after the other changes its first order, and no two ever share one.
 fn changes() -> impl Strategy<Value = Vec<(u64, Option<u64>)>> {
     let change = (0..REFERRALS, proptest::option::weighted(0.75, 0..6_u64));
     let numbered =
@@ -154,7 +154,7 @@ fn changes() -> impl Strategy<Value = Vec<(u64, Option<u64>)>> {
 /// A referral's first order before a change and after it.
 type FirstOrders = (Option<OrderId>, Option<OrderId>);
 
-/// The same, and whose turn it is to record its next change in another sequence.
+/// Returns such changes, and which referral records its next change at each step of another sequence.
 fn changes_and_other_sequence() -> impl Strategy<Value = (Vec<(u64, Option<u64>)>, Vec<u64>)> {
     changes().prop_flat_map(|changes| {
         let turns: Vec<u64> = changes.iter().map(|(referral, _)| *referral).collect();

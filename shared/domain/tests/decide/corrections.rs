@@ -10,7 +10,8 @@ fn unlock(number: u64) -> Cause {
     Cause::Unlock { order: order(number) }
 }
 
-/// The ordering incident: D25122700018 adopts with order 55, D25122700019 below it with 57, 58 and 59.
+/// Replays the ordering incident: D25122700018 adopts with order 55, D25122700019 below it with 57, 58 and
+/// 59.
 fn incident(arrival: [u64; 4]) -> Bench {
     let mut bench = bench();
     bench.refer_chain(&["D25122700018", "D25122700019"]);

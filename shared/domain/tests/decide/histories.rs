@@ -34,7 +34,7 @@ fn histories() -> u64 {
     std::env::var("HISTORIES").map_or(HISTORIES, |text| text.parse().expect("a number of histories"))
 }
 
-/// The seeds from which on histories are run.
+/// Returns the seed of the first history.
 fn first_seed() -> u64 {
     std::env::var("FIRST_SEED").map_or(0, |text| text.parse().expect("a seed"))
 }

@@ -1,4 +1,4 @@
-//! What the tests have in common.
+//! Engines over a service in this process, one of them with a clock that pauses a tenth as long.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

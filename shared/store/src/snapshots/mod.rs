@@ -108,7 +108,7 @@ fn tree_key(date: BusinessDate, part: u32) -> Key {
     Key::new(Table::Snapshots, format!("TREE#{date}"), format!("{part:02}"))
 }
 
-/// What waits changes, so it is beside the snapshots and not among them.
+/// Returns the key of what a close waits for. That changes, so it is beside the snapshots and not among them.
 fn wait_key() -> Key {
     Key::new(Table::Ledger, "SNAPSHOT", "WAIT")
 }

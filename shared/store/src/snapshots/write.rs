@@ -89,7 +89,8 @@ pub fn put(
     })
 }
 
-/// The same content may have been compressed by another version of the program.
+/// Checks that two items have the same content, which another version of the program may have compressed
+/// otherwise.
 fn check_same(item: &Item, there: Option<&Item>) -> Result<(), StoreError> {
     let is_same = there.is_some_and(|there| {
         there.body == item.body

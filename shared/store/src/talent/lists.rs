@@ -1,4 +1,5 @@
-//! Levels that wait for their user, and accounts that are active until a time.
+//! Levels that wait for their user, and accounts that are active until a time: `TALENT_AWAITING#<shard>` and
+//! `TALENT_ACTIVE#<shard>`.
 
 use domain::AccountSequence;
 

@@ -1,4 +1,4 @@
-//! What is below an account, its level, and the changes of its level.
+//! An account's team and level, and the changes of its level: `TALENT#<account>` and `TALENT_CHANGES#<account>`.
 
 use std::collections::BTreeMap;
 

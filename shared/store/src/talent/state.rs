@@ -1,4 +1,4 @@
-//! Which table of levels is in force, and how far everything was compared with it.
+//! Which table of levels is in force, and how far everything was compared with it: `TALENT_STATE`.
 
 use domain::{BusinessDate, VersionNumber, VersionTerms};
 use serde::{Deserialize, Serialize};

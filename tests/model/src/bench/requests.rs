@@ -27,7 +27,8 @@ pub(super) fn scan_request(table: Table, segment: Segment, start: Option<&Key>) 
     })
 }
 
-/// A write that is repeated because its answer was lost is done if what stands there is what it put.
+/// Returns what became of a write whose condition failed. One that is repeated because its answer was lost is
+/// done if what stands there is what it put.
 pub(super) fn condition_failed(write: &Write, present: Option<Item>, may_have_taken_effect: bool) -> Written {
     let intended = match &write.change {
         Change::Put(item) => Some(item),

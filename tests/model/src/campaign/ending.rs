@@ -218,7 +218,8 @@ fn of_accounts(what: &str, names: &[&str], actual: &Value, expected: &Value) -> 
     found
 }
 
-/// For the whole ledger, the sum of all legs equals the sum of the totals of the posted adoptions.
+/// Returns how the ledger breaks conservation: over all of it, the sum of all legs equals the sum of the
+/// totals of the posted adoptions.
 fn not_conserved(shadow: &Shadow) -> Option<String> {
     let end = shadow.position();
     let of_accounts = shadow.owners().filter_map(|owner| shadow.account(owner, end));

@@ -64,7 +64,8 @@ impl Watcher {
         })
     }
 
-    /// A place is decided, and a date closed, only when every order that was committed before is in the log.
+    /// Returns what was decided early: a place is decided, and a date closed, only when every order that was
+    /// committed before is in the log.
     fn early(&self, entry: &Entry) -> Vec<String> {
         let (before_ms, what) = match entry {
             Entry::Placed { order, read_through_ms: Some(before_ms), .. } => {
@@ -138,7 +139,7 @@ impl Watcher {
         Ok(if is_right { Vec::new() } else { vec![wrong()] })
     }
 
-    /// A mark says that every head of its shard includes the pages up to it.
+    /// Checks a mark: it says that every head of its shard includes the pages up to it.
     fn see_mark(&self, mark: &Item) -> Vec<String> {
         let at = mark.revision;
         if at > self.shadow.position() {

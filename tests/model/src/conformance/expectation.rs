@@ -192,7 +192,7 @@ fn check_invocations(expectation: &Value, function: &str, observed: &Observed) -
     failures
 }
 
-/// In numbers a pair is a range; in lists it is a list of two.
+/// Returns whether a member is as expected. In numbers a pair is a range; in lists it is a list of two.
 fn invocation_member_matches(name: &str, expected: &Value, actual: Option<&Value>) -> bool {
     if matches!(name, "records" | "receive_counts") {
         return matches(expected, actual);

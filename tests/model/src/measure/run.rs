@@ -108,7 +108,7 @@ pub(super) fn source(options: &MeasureOptions) -> Source {
     })
 }
 
-/// The business date on which a measurement begins.
+/// Returns the business date on which a measurement begins.
 pub(super) fn today() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 12, 1).expect("a date")
 }
@@ -166,7 +166,8 @@ pub(super) fn run_adoptions(executor: &mut Executor, source: &Source, rate: u64)
     run_adoptions_and_last(executor, source, rate, 0)
 }
 
-/// The same, with a pause before the last adoption, for which is waited longer than the minute's schedule takes.
+/// Runs adoptions with a pause before the last one, and waits for that one longer than the minute's schedule
+/// takes.
 pub(super) fn run_adoptions_and_last(
     executor: &mut Executor,
     source: &Source,

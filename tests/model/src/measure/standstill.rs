@@ -31,7 +31,7 @@ pub(super) fn standstill(options: &MeasureOptions) -> Standstill {
     }
 }
 
-/// The load takes the same time with and without a fault, which comes after it.
+/// Returns how long the load takes: the same with and without a fault, which comes after it.
 fn loaded_ms(options: &MeasureOptions) -> Millis {
     let mut rehearsal = executor(options, FaultPlan::default());
     load(&mut rehearsal, &source(options));

@@ -198,7 +198,7 @@ fn is_empty(bounds: &(Bound<Key>, Bound<Key>)) -> bool {
     }
 }
 
-/// A hash that is the same in every run: FNV-1a.
+/// Returns a hash that is the same in every run: FNV-1a.
 fn stable_hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

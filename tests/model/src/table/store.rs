@@ -243,7 +243,7 @@ impl Table {
     }
 }
 
-/// The code by which a transaction or a batch of statements reports an error of a single request.
+/// Returns the code by which a transaction or a batch of statements reports an error of a single request.
 pub(super) fn cancellation_code(kind: ErrorKind) -> CancellationCode {
     match kind {
         ErrorKind::ConditionalCheckFailedException => CancellationCode::ConditionalCheckFailed,

@@ -291,7 +291,7 @@ fn refuse_legacy(input: Input<'_>) -> Result<(), ServiceError> {
     }
 }
 
-/// A table may be named by its ARN.
+/// Returns a table's name, which may be given as its ARN.
 fn table_name(name: &str) -> String {
     name.rsplit('/').next().unwrap_or(name).to_owned()
 }

@@ -264,7 +264,7 @@ impl World {
         }
     }
 
-    /// A topic's trigger commits a little later; a stream's goes on at once.
+    /// Returns after how long a trigger commits: a topic's a little later, a stream's at once.
     fn commit_delay_ms(&mut self, mapping: usize) -> Millis {
         match self.mappings[mapping].options.source {
             Source::Topic(_) => self.latencies.commit_ms(),

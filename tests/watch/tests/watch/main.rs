@@ -7,3 +7,6 @@ mod functions;
 mod layers;
 mod left_behind;
 mod sizes;
+mod touches;
+mod walks;
+mod words;

@@ -7,9 +7,9 @@ use super::batch::{self, BatchAnswer, DoneEntry, for_each_entry};
 use super::message_shapes::{Digests, MessageToSend, ReceivedShape, SentShape, Wanted};
 use super::parameters::{in_range, queue_of, required, visibility_timeout_seconds};
 use crate::error::QueueError;
-use crate::message::MAXIMUM_REQUEST_BYTES;
 use crate::queues::ReceiveRequest;
 use crate::service::QueueService;
+use crate::settings::MAXIMUM_REQUEST_BYTES;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

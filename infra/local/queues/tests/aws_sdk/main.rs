@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::config::Credentials;
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::operation::send_message::builders::SendMessageFluentBuilder;
 use aws_sdk_sqs::primitives::Blob;
@@ -35,13 +35,14 @@ struct Endpoint {
     clock: ManualClock,
 }
 
-async fn sdk_of(address: SocketAddr) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(format!("http://{address}"))
+fn sdk_of(address: SocketAddr) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-        .load()
-        .await
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+        .endpoint_url(format!("http://{address}"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build()
 }
 
 impl Endpoint {
@@ -51,7 +52,7 @@ impl Endpoint {
         let clock = ManualClock::starting_at(1_700_000_000_000);
         let service = QueueService::new(address).with_clock(clock.clone()).with_region("eu-west-1");
         tokio::spawn(serve(listener, service.clone()));
-        let sdk = sdk_of(address).await;
+        let sdk = sdk_of(address);
         Ok(Self { client: Client::new(&sdk), sdk, service, clock })
     }
 
@@ -368,7 +369,7 @@ async fn a_shutdown_ends_the_long_polls_without_messages() -> TestResult {
     let server = tokio::spawn(serve_until(listener, service.clone(), async {
         let _ = stopped.await;
     }));
-    let client = Client::new(&sdk_of(address).await);
+    let client = Client::new(&sdk_of(address));
     let poll = client.receive_message().queue_url(&url).wait_time_seconds(20).send();
     let poll = tokio::spawn(poll);
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -380,7 +381,7 @@ async fn a_shutdown_ends_the_long_polls_without_messages() -> TestResult {
     Ok(())
 }
 
-/// Returns the ledger's own way to SQS, which tries again what the service does not take.
+/// The ledger's own client of SQS sends again what the service did not take.
 #[tokio::test]
 async fn the_ledgers_queues_send_and_give_back() -> TestResult {
     let endpoint = Endpoint::start().await?;

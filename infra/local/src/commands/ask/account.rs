@@ -1,4 +1,4 @@
-//! `contribution account`.
+//! `contribution account`: asks the API what an account has, and shows it.
 
 use anyhow::Result;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! `contribution held` and `contribution quarantine`.
+//! `contribution held` and `contribution quarantine`: ask the API for these lists, and show them.
 
 use anyhow::Result;
 use serde_json::Value;

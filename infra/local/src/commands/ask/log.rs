@@ -1,4 +1,4 @@
-//! `contribution log`.
+//! `contribution log`: asks the API for pages of the log, and shows them.
 
 use anyhow::Result;
 use serde_json::Value;

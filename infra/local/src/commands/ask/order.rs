@@ -1,4 +1,4 @@
-//! `contribution order`.
+//! `contribution order`: asks the API what became of an adoption, and shows it.
 
 use anyhow::Result;
 use serde_json::Value;

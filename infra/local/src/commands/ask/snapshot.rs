@@ -1,4 +1,4 @@
-//! `contribution snapshot`.
+//! `contribution snapshot`: asks the API for a closed date, and shows it.
 
 use anyhow::Result;
 use serde_json::Value;

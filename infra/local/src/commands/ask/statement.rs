@@ -1,4 +1,4 @@
-//! `contribution statement`.
+//! `contribution statement`: asks the API for an account's statement, and shows it or writes it as CSV.
 
 use anyhow::Result;
 use serde_json::Value;

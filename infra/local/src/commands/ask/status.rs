@@ -1,4 +1,4 @@
-//! `contribution status`.
+//! `contribution status`: asks the API how the ledger is, and shows it.
 
 use std::process::ExitCode;
 

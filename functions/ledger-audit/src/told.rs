@@ -1,0 +1,89 @@
+//! What the log says up to a position: read once from its pages, and what everything stored is compared with.
+//!
+//! Touches: `Log` (reads).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::heads::{SumKey, SumNode, sum_path};
+use domain::log::{Entry, Page, PageHash, Position, WalkId};
+use domain::recalculate::Recalculation;
+use domain::{AccountSequence, Versions};
+use store::Engine;
+
+use crate::error::AuditError;
+
+/// How many pages of the log are read at once.
+const LOG_PAGES_READ: u32 = 128;
+
+/// What the log says up to a position.
+pub(crate) struct Told {
+    pub(crate) recalculation: Recalculation,
+    pub(crate) versions: Versions,
+    pub(crate) lists: ToldLists,
+    /// Walks that have begun and not ended.
+    pub(crate) walks: BTreeSet<WalkId>,
+    /// The time of the last page.
+    pub(crate) last_ms: i64,
+    last_hash: PageHash,
+}
+
+/// What the log says of sums and lists.
+#[derive(Debug, Default)]
+pub(crate) struct ToldLists {
+    pub(crate) sums: BTreeMap<SumKey, SumNode>,
+    /// Referrers and the accounts that ever had them.
+    pub(crate) children: BTreeSet<(AccountSequence, AccountSequence)>,
+}
+
+/// Reads what the log says up to a position.
+pub(crate) async fn read(
+    engine: &dyn Engine,
+    versions: Versions,
+    position: Position,
+) -> Result<Told, AuditError> {
+    let mut told = Told {
+        recalculation: Recalculation::new(),
+        versions,
+        lists: ToldLists::default(),
+        walks: BTreeSet::new(),
+        last_ms: i64::MIN,
+        last_hash: PageHash::default(),
+    };
+    let mut read = 0;
+    while read < position {
+        let count = LOG_PAGES_READ.min(u32::try_from(position - read).unwrap_or(LOG_PAGES_READ));
+        let pages = store::log::read_after(engine, read, count).await?;
+        let Some(last) = pages.last() else { return Err(AuditError::MissingPage { position: read + 1 }) };
+        read = last.position;
+        for page in &pages {
+            told.take(page)?;
+        }
+    }
+    Ok(told)
+}
+
+impl Told {
+    fn take(&mut self, page: &Page) -> Result<(), AuditError> {
+        if page.previous != self.last_hash {
+            return Err(AuditError::BrokenChain { position: page.position });
+        }
+        self.last_hash = page.hash();
+        self.recalculation.add_page(page);
+        self.last_ms = page.time_ms;
+        for entry in &page.entries {
+            for (key, _) in SumNode::order_of(entry).into_iter().flat_map(sum_path) {
+                self.lists.sums.entry(key).or_default().apply(key, entry);
+            }
+            match entry {
+                Entry::ReferralRow { account, row: Some(Some(referrer)), .. } => {
+                    self.lists.children.insert((referrer.clone(), account.clone()));
+                }
+                Entry::VersionIntroduced(terms) => self.versions.introduce((**terms).clone())?,
+                Entry::WalkBegan(walk) => drop(self.walks.insert(walk.id)),
+                Entry::WalkEnded { walk } => drop(self.walks.remove(walk)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
