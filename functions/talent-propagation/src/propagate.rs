@@ -161,7 +161,7 @@ impl Propagator<'_> {
         Ok(stood_still)
     }
 
-    /// Stores which accounts are about to be written, and which were looked at for that.
+    /// Stores an intent that names the accounts about to be written, and those that were settled for that.
     async fn store_intent(
         &self,
         settled: &Settled,

@@ -191,7 +191,7 @@ impl Run<'_> {
                     self.needs.accounts.insert(missing);
                     continue;
                 }
-                // It has just been left. Who moved it looks for rings, and this account is looked at again.
+                // The ring was broken. The change that broke it has marks, which lead to this account again.
                 Ok(None) => continue,
                 Ok(Some(ring)) => ring,
             };
