@@ -198,7 +198,7 @@ impl TalentPropagation {
                 }
             }
         }
-        // One look does for all messages that ask for it; the most that is asked for is done.
+        // However many messages ask for it, the log is read once, and marks are propagated if one of them asks for that.
         let looks = requests.iter().filter(|(_, request)| *request != Request::Accounts(accounts(request)));
         if let Some((id, request)) = looks.max_by_key(|(_, request)| *request == Request::Everything) {
             let outcome = match self.read_log(context, propagated).await {

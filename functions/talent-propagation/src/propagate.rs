@@ -85,6 +85,10 @@ impl Propagator<'_> {
             }
             work.untidy = settled.untidy;
             if work.reach == Reach::Ancestors {
+                // A ring may have been broken elsewhere meanwhile, so that no other start leads to these.
+                let on_other_rings = settled.on_other_rings.iter();
+                let causes = on_other_rings.filter_map(|account| settled.visited.get_key_value(account));
+                work.ring_starts.extend(causes.map(|(account, cause)| (account.clone(), cause.clone())));
                 work.starts.extend(settled.visited);
             }
         }
@@ -157,7 +161,7 @@ impl Propagator<'_> {
         Ok(stood_still)
     }
 
-    /// Stores which accounts are about to be written, and which were looked at for that.
+    /// Stores an intent that names the accounts about to be written, and those that were settled for that.
     async fn store_intent(
         &self,
         settled: &Settled,

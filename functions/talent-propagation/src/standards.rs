@@ -2,7 +2,7 @@
 //!
 //! The state in storage says it, so that all work by the same one. The invocation that finds that the date or the
 //! versions say something else changes the state, and with it begins a comparison of all accounts. Work that began by
-//! the table before looks at the state again before it takes its traces away.
+//! the table before reads the state again before it removes its marks.
 //!
 //! Touches: `Ledger` (reads, writes).
 
@@ -59,7 +59,7 @@ impl TalentPropagation {
                 pass: if differs { Some(TablePass::default()) } else { state.pass.clone() },
                 ..state
             };
-            // Another one may have come first; then its state is looked at.
+            // Another invocation may have written it first. Then the loop reads what that one wrote.
             talent::put_state(engine, &next).await?;
         }
     }

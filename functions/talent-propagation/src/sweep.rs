@@ -23,7 +23,7 @@ const MARKS_READ: usize = STARTS_MAX / RAISED_SHARDS as usize;
 const INTENTS_READ: usize = 20;
 
 impl TalentPropagation {
-    /// Propagates from every mark until none is left, and looks at what time has brought.
+    /// Propagates from every mark until none is left, and settles what became due.
     pub(crate) async fn sweep(
         &self,
         context: &Context,
@@ -137,7 +137,7 @@ impl TalentPropagation {
         Ok(())
     }
 
-    /// Settles who was not seen for so long that they may no longer count as active.
+    /// Settles the accounts that were last seen so long ago that they may no longer count as active.
     async fn look_at_active(
         &self,
         context: &Context,

@@ -24,6 +24,8 @@ pub(crate) struct Settled {
     pub(crate) begin_to_wait: BTreeSet<AccountSequence>,
     /// Accounts to be made tidy once more.
     pub(crate) untidy: BTreeSet<AccountSequence>,
+    /// Accounts that came to be on a ring, or on another one, or are on none any more.
+    pub(crate) on_other_rings: BTreeSet<AccountSequence>,
 }
 
 /// Why the work cannot be finished yet.
@@ -189,7 +191,7 @@ impl Run<'_> {
                     self.needs.accounts.insert(missing);
                     continue;
                 }
-                // It has just been left. Who moved it looks for rings, and this account is looked at again.
+                // The ring was broken. The change that broke it has marks, which lead to this account again.
                 Ok(None) => continue,
                 Ok(Some(ring)) => ring,
             };
@@ -254,6 +256,12 @@ impl Run<'_> {
         let changed =
             self.forest.accounts.iter().filter(|(_, standing)| standing.now != standing.read.talent);
         self.settled.changed = changed.map(|(account, _)| account.clone()).collect();
+        let other_rings = self
+            .forest
+            .accounts
+            .iter()
+            .filter(|(_, standing)| standing.now.ring != standing.read.talent.ring);
+        self.settled.on_other_rings = other_rings.map(|(account, _)| account.clone()).collect();
         self.settled
     }
 }

@@ -133,7 +133,7 @@ async fn history(seed: u64) {
 }
 
 #[tokio::test]
-async fn whatever_interleaves_or_ends_every_level_is_right_in_the_end() {
+async fn every_level_is_right_in_the_end_however_invocations_interleave_and_end() {
     let variable = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
     let first = variable("FIRST_SEED").unwrap_or_default();
     for seed in first..first + variable("HISTORIES").unwrap_or(HISTORIES) {

@@ -143,36 +143,44 @@ async fn marked_ring() -> Bench {
     bench
 }
 
+/// Takes an account out of the ring, and the account that holds its levels up away.
+async fn break_ring(bench: &mut Bench, leaves: &str) {
+    bench.move_accounts(&[(leaves, Link::Root), ("D", Link::Missing)]).await;
+    bench.invoke(schedule()).await;
+}
+
 #[tokio::test]
-async fn an_interrupted_propagation_on_a_ring_that_is_broken_leaves_no_level_behind() {
-    for steps in 0.. {
-        let mut bench = marked_ring().await;
-        let mut running = propagation(&bench);
-        let has_ended = go_on(&mut running, steps);
-        drop(running);
-        bench.move_accounts(&[("A", Link::Root), ("D", Link::Missing)]).await;
-        bench.invoke(schedule()).await;
-        settle_what_is_left(&bench).await;
-        bench.assert_settled(&format!("interrupted after {steps} steps")).await;
-        if has_ended {
-            assert!(steps > 30, "there are {steps} steps to interrupt");
-            break;
+async fn an_interrupted_propagation_on_a_ring_that_is_broken_leaves_nothing_behind() {
+    for leaves in ["A", "B", "C"] {
+        for steps in 0.. {
+            let mut bench = marked_ring().await;
+            let mut running = propagation(&bench);
+            let has_ended = go_on(&mut running, steps);
+            drop(running);
+            break_ring(&mut bench, leaves).await;
+            settle_what_is_left(&bench).await;
+            bench.assert_settled(&format!("{leaves} left, interrupted after {steps} steps")).await;
+            if has_ended {
+                assert!(steps > 30, "there are {steps} steps to interrupt");
+                break;
+            }
         }
     }
 }
 
 #[tokio::test]
-async fn a_propagation_on_a_ring_that_goes_on_after_the_ring_was_broken_leaves_no_level_behind() {
-    for before in 0.. {
-        let mut bench = marked_ring().await;
-        let mut running = propagation(&bench);
-        if go_on(&mut running, before) {
-            break;
+async fn a_propagation_on_a_ring_that_goes_on_after_the_ring_was_broken_leaves_nothing_behind() {
+    for leaves in ["A", "B", "C"] {
+        for before in 0.. {
+            let mut bench = marked_ring().await;
+            let mut running = propagation(&bench);
+            if go_on(&mut running, before) {
+                break;
+            }
+            break_ring(&mut bench, leaves).await;
+            go_on(&mut running, usize::MAX);
+            settle_what_is_left(&bench).await;
+            bench.assert_settled(&format!("{leaves} left, stood still after {before} steps")).await;
         }
-        bench.move_accounts(&[("A", Link::Root), ("D", Link::Missing)]).await;
-        bench.invoke(schedule()).await;
-        go_on(&mut running, usize::MAX);
-        settle_what_is_left(&bench).await;
-        bench.assert_settled(&format!("stood still after {before} steps")).await;
     }
 }
