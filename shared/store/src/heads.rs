@@ -83,7 +83,7 @@ pub fn sum_key((level, prefix): SumKey) -> Key {
     Key::new(Table::Ledger, format!("SUM#{level}"), format!("{prefix:016x}"))
 }
 
-fn line_page_key(owner: &Owner, number: u32) -> Key {
+pub(crate) fn line_page_key(owner: &Owner, number: u32) -> Key {
     Key::new(Table::Ledger, format!("LINES#{owner}"), format!("{number:08}"))
 }
 
