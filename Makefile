@@ -4,7 +4,7 @@
 # target hides anything: each is a command that works by itself, and `make -n TARGET` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk watch incident lint fmt \
+.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk watch incident parquet lint fmt \
 	check template deny package count-snapshot doc clean
 
 CAPTURE ?= events/captures/ordering-incident.jsonl
@@ -58,6 +58,9 @@ watch: ## Sizes, layers and circles of the code, and whether what documents name
 incident: ## Recompute the numbers of the ordering incident in docs/rules.md (Python 3)
 	python3 docs/checks/incident.py
 	python3 docs/checks/consumer.py
+
+parquet: ## Write a snapshot's rows as Parquet and read them back, to the last digit (Python 3, DuckDB from PyPI)
+	python3 docs/checks/parquet.py
 
 ##@ Check a change
 
