@@ -6,7 +6,7 @@
 //! | an adoption | `ADOPTION#<order>` / `HEAD` |
 //! | every account that ever had a referrer | `CHILDREN#<referrer>` / `<account>` |
 //! | a sum of trees | `SUM#<level>` / `<prefix>` |
-//! | a page of an account's lines | `LINES#<account>` / `<number>` |
+//! | a page of an account's lines; [`books`](crate::books) sum them | `LINES#<account>` / `<number>` |
 //! | adoptions held, by order | `HELD#<shard>` / `<order>` |
 //!
 //! The revision of a head is the position of the last page that changed it.
