@@ -132,18 +132,9 @@ impl<'a> Run<'a> {
             repeatable.extend(pages.iter().map(|(number, page)| heads::put_line_page(owner, *number, page)));
         }
         repeatable.extend(books::completed(engine, &filled, closes).await?);
-        for (key, entries) in self.sums {
-            let At { head, position: before } = &sum_nodes[&key];
-            let mut node = head.clone();
-            let mut position = *before;
-            for (at, entry) in entries.into_iter().filter(|(at, _)| at > before) {
-                node.apply(key, entry);
-                position = at;
-            }
-            if position > *before {
-                head_writes.push(heads::put_sum(key, &node, position, *before));
-            }
-        }
+        let folded =
+            self.sums.into_iter().filter_map(|(key, entries)| fold_sum(key, &sum_nodes[&key], entries));
+        head_writes.extend(folded);
         let mut held: Vec<Write> = Vec::new();
         for (order, entries) in self.orders {
             let At { head, position: before } = &adoptions[&order];
@@ -217,6 +208,17 @@ fn fold_account(
     let (head, position) = fold.head();
     let write = (position > at.position).then(|| heads::put_account(owner, head, position, at.position));
     Ok((write, filled))
+}
+
+/// Folds entries into a sum of trees. Returns its write, if anything is new.
+fn fold_sum(key: SumKey, at: &At<SumNode>, entries: Vec<(Position, &Entry)>) -> Option<Write> {
+    let mut node = at.head.clone();
+    let mut last = at.position;
+    for (position, entry) in entries.into_iter().filter(|(position, _)| *position > at.position) {
+        node.apply(key, entry);
+        last = position;
+    }
+    (last > at.position).then(|| heads::put_sum(key, &node, last, at.position))
 }
 
 fn close_of(page: &Page) -> Option<DateClose> {

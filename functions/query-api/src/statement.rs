@@ -367,8 +367,8 @@ mod tests {
         for line in lines {
             head.money.totals.add(line).expect("small");
         }
-        let count = lines.len() as u64;
-        head.money.lines = Lines { recent: recent.to_vec(), pages: (stored.len() / 3) as u32, count };
+        let (count, page_count) = (lines.len() as u64, u32::try_from(pages.len()).expect("few"));
+        head.money.lines = Lines { recent: recent.to_vec(), pages: page_count, count };
         let mut writes: Vec<store::Write> =
             pages.iter().map(|(number, page)| put_line_page(&owner, *number, page)).collect();
         let filled = BTreeMap::from([(owner.clone(), pages)]);
