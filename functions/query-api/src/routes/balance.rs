@@ -95,8 +95,8 @@ impl Balance {
                 balance.add(&sum.totals, sum.lines, is_active)?;
             }
         }
-        let included = |line: &&Line| includes(Moment { position: line.position, time_ms: line.time_ms });
-        for line in parts.pages.values().flatten().filter(included) {
+        let is_known = |line: &&Line| includes(Moment { position: line.position, time_ms: line.time_ms });
+        for line in parts.pages.values().flatten().filter(is_known) {
             let mut totals = Totals::default();
             totals.add(line)?;
             balance.add(&totals, 1, line.is_active_on(date))?;
