@@ -116,7 +116,7 @@ async fn a_rebuild_writes_the_books_of_lines_that_were_there() {
     };
     let before = books().await;
     assert!(before.len() > 3, "{} books", before.len());
-    let owner = |item: &Item| item.key.partition.strip_prefix("BOOK#").map(|name| name.parse::<Owner>());
+    let owner = |item: &Item| item.key.partition.strip_prefix("BOOK#").map(str::parse::<Owner>);
     let owners = before.iter().map(|item| owner(item).expect("a book").expect("an account"));
     let targets = Targets { accounts: owners.collect(), ..Targets::default() };
     for item in &before {
