@@ -220,7 +220,8 @@ impl Page {
 
     /// Returns the page that begins with these items: at most `limit` of them, and a megabyte.
     ///
-    /// It takes the items one by one, and at most one more than it needs.
+    /// It takes the items one by one. A page that has as many as it may have names its last one as the place to go on
+    /// from, as the service does, also where nothing follows.
     ///
     /// # Errors
     ///
@@ -231,11 +232,15 @@ impl Page {
         for item in items {
             let item = item?;
             bytes += item.stored_bytes();
-            if page.items.len() == limit || (bytes > Self::BYTES_MAX && !page.items.is_empty()) {
+            if bytes > Self::BYTES_MAX && !page.items.is_empty() {
                 page.next = page.items.last().map(|last| last.key.clone());
                 return Ok(page);
             }
             page.items.push(item);
+            if page.items.len() == limit {
+                page.next = page.items.last().map(|last| last.key.clone());
+                return Ok(page);
+            }
         }
         Ok(page)
     }
