@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use domain::heads::{AdoptionHead, lines_of};
+use domain::heads::{AdoptionHead, Closes, Totals, lines_of};
 use domain::log::{
     Cause, Command, CommandOutcome, Entry, FirstOrderChange, Held, HoldReason, Page, PageHash,
 };
@@ -18,7 +18,7 @@ use domain::{
 };
 use store::audit::{AuditFindings, AuditProgress, AuditReport};
 use store::fold::AccountFold;
-use store::heads::{self, At};
+use store::heads::{self, At, LinePage};
 use store::inbox::{self, Announcement, StoredCommand};
 use store::lists::{self, HeldAdoption, Operation};
 use store::marks::{self, Projection};
@@ -200,8 +200,26 @@ async fn store_talent(engine: &dyn Engine) {
     assert_eq!(talent::put_state(engine, &state).await, Ok(true));
 }
 
+/// Stores the book of sixteen pages of two lines: one before the first close, one after it.
+async fn store_book(engine: &dyn Engine) {
+    let versions = Versions::starting("{}").expect("a policy");
+    let owner: Owner = "D25122700019".parse().expect("an owner");
+    let line = |position| {
+        let mut lines = lines_of(&entries()[5], position, 5, 1_000, &versions).into_iter();
+        lines.find(|(of, _)| *of == owner).expect("the adopter has a line").1
+    };
+    let page = LinePage { opening: Totals::default(), lines: vec![line(7), line(9)] };
+    let filled = [(owner.clone(), (0..16).map(|number| (number, page.clone())).collect())].into();
+    let mut closes = Closes::default();
+    closes.insert(8, date("2026-01-10"));
+    for write in store::books::completed(engine, &filled, &closes).await.expect("memory") {
+        assert_eq!(engine.write(write).await, Ok(store::Written::Done));
+    }
+}
+
 async fn stored(engine: &dyn Engine) {
     store_talent(engine).await;
+    store_book(engine).await;
     for written in engine.write_many(writes()).await {
         assert_eq!(written, Ok(store::Written::Done));
     }

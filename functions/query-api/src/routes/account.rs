@@ -1,5 +1,6 @@
 //! `GET /v1/accounts/{account}`: what an account has, and what it has unlocked.
 
+use domain::heads::Network;
 use domain::{Amount, BusinessDate, Owner, Ratio};
 use serde::Serialize;
 use store::heads::AccountHead;
@@ -51,19 +52,20 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         Some(manifest) => snapshots::account(request.engine(), manifest.date, &owner).await?,
         None => None,
     };
-    let view = AccountView::new(request, owner, &head, on_date).await?;
+    let network = request.network().await?;
+    let view = AccountView::new(request, &network, owner, &head, on_date)?;
     Ok(Answer::json(&view).at(position))
 }
 
 impl AccountView {
     /// Returns what the account of this head has.
-    pub(super) async fn new(
+    pub(super) fn new(
         request: &Request<'_>,
+        network: &Network,
         owner: Owner,
         head: &AccountHead,
         on_date: Option<AccountOnDate>,
     ) -> Result<Self, Problem> {
-        let network = request.network().await?;
         let version = network.versions.in_force(request.today());
         let is_user = matches!(owner, Owner::User(_));
         let totals = head.money.totals;

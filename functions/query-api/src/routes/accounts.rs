@@ -45,12 +45,13 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         Some(manifest) => snapshots::accounts(request.engine(), manifest.date, &owners).await?,
         None => BTreeMap::new(),
     };
+    let network = request.network().await?;
     let mut view = AccountsView { accounts: Vec::new(), unknown: Vec::new() };
     for owner in owners {
         match heads.remove(&owner) {
             Some(at) if at.position > 0 => {
                 let on_date = on_date.remove(&owner);
-                view.accounts.push(AccountView::new(request, owner, &at.head, on_date).await?);
+                view.accounts.push(AccountView::new(request, &network, owner, &at.head, on_date)?);
             }
             Some(_) => view.unknown.push(owner),
             // Named twice: it is in the answer already.
