@@ -16,7 +16,7 @@ use crate::bench::user;
 use crate::table::{amount, date, order};
 
 /// What is stored, and the beginning of the SHA-256 of its encoding.
-const HASHES: [(&str, &str); 38] = [
+const HASHES: [(&str, &str); 39] = [
     ("ReferralRow", "3298d34568aad281"),
     ("AdoptionRow", "806fe6aa426eac3a"),
     ("Upline", "e68d94565e18017c"),
@@ -46,10 +46,11 @@ const HASHES: [(&str, &str); 38] = [
     ("Commanded", "a158feb541eeb860"),
     ("Commanded", "2eaccef0b38adbb9"),
     ("Commanded", "968facdf2d302502"),
+    ("Commanded", "9c38fd2717968bf4"),
     ("CloseWaits", "31536039eacf26df"),
     ("TruncateWaits", "5a2b07b70b703ce9"),
     ("Close", "70fb42ff526ecac9"),
-    ("page", "84036bc671e0d325"),
+    ("page", "9b17bea9792f938f"),
     ("adoption head", "96b960f893c6902b"),
     ("node", "fc8d7cadf2e4e66b"),
     ("sum", "654470f618d591f2"),
@@ -310,6 +311,10 @@ fn operations() -> Vec<Entry> {
             CommandOutcome::Refused { reason: "a reason".to_owned() },
         ),
         commanded(Command::TakeOverPlaces { places: vec![(order(1), 2)] }, CommandOutcome::Done),
+        commanded(
+            Command::Resume { scope: PauseScope::Closing },
+            CommandOutcome::Changed { before: "a state".to_owned(), after: "another".to_owned() },
+        ),
         Entry::CloseWaits { date: date("2026-02-10"), reasons: vec!["a reason".to_owned()] },
         Entry::TruncateWaits(Truncate {
             key: "orders-0@3".to_owned(),
