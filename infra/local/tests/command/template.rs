@@ -256,4 +256,5 @@ fn the_alarms_and_the_status_have_the_same_thresholds() {
     let number = |name: &str| thresholds[name].as_u64().unwrap();
     assert_eq!(alarms["SourceLagAlarm"]["Threshold"], json!(number("source_lag_seconds") * 1_000));
     assert_eq!(alarms["CloseOverdueAlarm"]["Threshold"], json!(number("close_overdue_minutes")));
+    assert_eq!(alarms["PausedAlarm"]["Threshold"], json!(number("pause_minutes")));
 }
