@@ -95,6 +95,7 @@ impl Function for AdoptionDistribution {
                         .count("PagesLost", ended.lost)
                         .count("Braking", u64::from(ended.is_braking))
                         .count("CloseSuspicious", u64::from(ended.is_suspicious))
+                        .count("PausedMinutes", ended.paused_minutes)
                         .emit(context.clock.now());
                     Ok(json!({ "batchItemFailures": [] }))
                 }

@@ -26,6 +26,9 @@ const HEADS_KEPT_MAX: usize = 4_000_000;
 const WAITS_AT_MOST_MS: i64 = 4_000;
 /// How long a decider that ran ahead waits for the projections at a time, in milliseconds.
 const PROJECTIONS_TAKE_MS: u64 = 50;
+/// After so long a decider that walks looks for what was announced meanwhile, in milliseconds: new adoptions do not wait
+/// until its invocation is over.
+const LOOKS_AGAIN_AFTER_MS: i64 = 1_000;
 /// How often a page is lost to another decider before the invocation gives up.
 const LOST_PAGES_MAX: u64 = 16;
 
@@ -42,6 +45,8 @@ pub(crate) struct Ended {
     pub(crate) is_braking: bool,
     /// Whether the guard stops a close until an operator lets it go.
     pub(crate) is_suspicious: bool,
+    /// For how many minutes a kind of work has been stopped by hand, the longest; 0 where none is.
+    pub(crate) paused_minutes: u64,
     /// Whether something is left to do at once, for which the time was too short.
     pub(crate) has_more: bool,
 }
@@ -109,7 +114,8 @@ impl Session {
             }
             self.decider.begin(more.inputs, time.now_ms(context));
             let due_ms = match self.put_pages(context, end_ms, &mut ended).await? {
-                Outcome::Idle { due_ms } => due_ms,
+                Outcome::Idle { due_ms } => Some(due_ms),
+                Outcome::LooksAgain => None,
                 Outcome::TimeIsOver => {
                     ended.has_more = true;
                     // Until this environment is invoked again, another one may take in newer rows.
@@ -131,6 +137,7 @@ impl Session {
             };
             inputs::finish(context, &mut taken, &self.decider).await?;
             self.decider.forget_inputs();
+            let Some(due_ms) = due_ms else { continue };
             if !is_all {
                 if is_over(context, end_ms) {
                     ended.has_more = true;
@@ -145,6 +152,7 @@ impl Session {
         self.put_checkpoint(engine).await?;
         ended.is_braking = self.decider.is_braking();
         ended.is_suspicious = self.decider.is_suspicious();
+        ended.paused_minutes = self.paused_minutes(context.clock.now().timestamp_millis());
         if self.decider.heads_in_memory() > HEADS_KEPT_MAX {
             self.decider.forget_heads();
         }
@@ -154,6 +162,11 @@ impl Session {
     /// Returns what the log says of the whole network.
     pub(crate) fn network(&self) -> &Network {
         self.decider.network()
+    }
+
+    fn paused_minutes(&self, now_ms: i64) -> u64 {
+        let since_ms = self.network().paused.values().min();
+        since_ms.map_or(0, |since_ms| u64::try_from((now_ms - since_ms) / 60_000).unwrap_or(0))
     }
 
     /// Takes in the pages that others put.
@@ -181,6 +194,7 @@ impl Session {
         let engine = &*context.engine;
         // What one invocation loads is there for the next, so that each comes further, however short its time is.
         let mut has_loaded = false;
+        let look_again_ms = context.clock.now().timestamp_millis() + LOOKS_AGAIN_AFTER_MS;
         loop {
             match self.decider.step() {
                 Step::Load(_)
@@ -208,6 +222,9 @@ impl Session {
                     }
                     if is_over(context, end_ms) {
                         return Ok(Outcome::TimeIsOver);
+                    }
+                    if is_over(context, look_again_ms) && self.decider.is_done_with_inputs() {
+                        return Ok(Outcome::LooksAgain);
                     }
                     self.keep_near_projections(context, end_ms).await?;
                 }
@@ -260,7 +277,11 @@ impl Session {
 }
 
 enum Outcome {
-    Idle { due_ms: Option<i64> },
+    Idle {
+        due_ms: Option<i64>,
+    },
+    /// Everything that was announced is in the log; what is left to do takes long, so that more may have been announced.
+    LooksAgain,
     TimeIsOver,
     Lost,
 }

@@ -7,6 +7,9 @@
 //! A head that is not what the log says is rebuilt from it, if that is asked for ([`repair()`]); an adoption that is not
 //! what the rules say is compared again by the decider.
 //!
+//! Where the deployment is given a connection to the source, a schedule of its own compares the source's tables with the
+//! ledger's rows, as `contribution reconcile` does.
+//!
 //! The command of the local stack uses the same functions: [`read_state`] for the state digest, [`export_log`] for an
 //! export that `verify` checks, [`read_price_book`] and [`take_over_places`] for the price book.
 //!
@@ -22,6 +25,7 @@ mod later;
 mod price_book;
 mod rebuild;
 mod repair;
+mod source;
 mod state;
 mod told;
 
@@ -43,19 +47,29 @@ pub use price_book::{
 };
 pub use rebuild::{Targets, rebuild};
 pub use repair::{RepairError, Repaired, repair};
+pub use source::Connect;
 pub use state::{StateError, read_state};
 
 /// The name under which it is deployed, logs and counts.
 const NAME: &str = "ledger-audit";
 
+/// Where an event says `true` under this name, the source's tables are compared, and the ledger is not audited.
+const RECONCILE: &str = "reconcile";
+
 /// Returns the function.
 pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
+    build_with(settings, source::postgres())
+}
+
+/// Returns the function, with what connects it to the source's databases.
+pub fn build_with(settings: &Settings, connect: Option<Connect>) -> Result<Arc<dyn Function>, FunctionError> {
     let versions = Versions::starting(&settings.policy_json)
         .map_err(|error| FunctionError { message: error.to_string() })?;
     Ok(Arc::new(LedgerAudit {
         versions,
         shards: settings.account_shards,
         zone: settings.policy.business_time_zone(),
+        source: source::SourceTables::new(settings, connect),
     }))
 }
 
@@ -70,6 +84,7 @@ struct LedgerAudit {
     versions: Versions,
     shards: u32,
     zone: Tz,
+    source: source::SourceTables,
 }
 
 impl Function for LedgerAudit {
@@ -83,6 +98,9 @@ impl Function for LedgerAudit {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Value, FunctionError>> {
         Box::pin(async move {
+            if event[RECONCILE] == true {
+                return self.source.compare(context).await;
+            }
             let audit = Audit {
                 versions: &self.versions,
                 shards: self.shards,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use domain::digest::{State, StateAccount, StateAdoption, StateOutcome, StateTalent};
 use domain::heads::{AdoptionState, Network};
-use domain::log::{AdjustmentTerms, Command, CommandOutcome, Position};
+use domain::log::{AdjustmentTerms, Command, Position};
 use domain::{AccountSequence, BusinessDate, Owner, Versions};
 use store::marks::{self, Projection};
 use store::{Engine, Key, Segment, StoreError, Table, heads, lists, talent};
@@ -154,7 +154,9 @@ async fn adjustments(engine: &dyn Engine) -> Result<Vec<AdjustmentTerms>, StoreE
         let Some(last) = operations.last() else { return Ok(adjustments) };
         before = Some((last.position, last.index));
         for operation in operations {
-            if let (Command::Adjust(terms), CommandOutcome::Done) = (operation.command, operation.outcome) {
+            if let Command::Adjust(terms) = operation.command
+                && operation.outcome.is_done()
+            {
                 adjustments.push(*terms);
             }
         }

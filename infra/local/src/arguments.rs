@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod operate;
 mod proof;
 mod source;
 
@@ -15,8 +16,10 @@ use domain::{AccountSequence, BusinessDate, Policy};
 use crate::stack::Options;
 
 pub use ask::{
-    Account, Ask, Asked, Completions, Held, Log, Order, Quarantine, Shell, Snapshot, Statement, Status,
+    Account, Ask, Asked, Completions, Held, Log, Operations, Order, Quarantine, Shell, Snapshot, Statement,
+    Status,
 };
+pub use operate::{LetGo, LetGoClose, LetGoTruncate, Operate, Pause, Resume, Sent, Work};
 pub use proof::{Audit, Digest, Explain, PriceBook, PriceBookExport, PriceBookImport, Verify};
 pub use source::{Compare, Reconcile};
 
@@ -67,6 +70,9 @@ pub enum Command {
     /// What asks a ledger and changes nothing.
     #[command(flatten)]
     Ask(Ask),
+    /// What operates a ledger.
+    #[command(flatten)]
+    Operate(Operate),
     /// Recalculates a ledger kept with --data from its log, and compares everything that is stored with it.
     ///
     /// It exits with 1 where something differs, and names it. With --repair, heads that differ are rebuilt from the log,

@@ -9,6 +9,7 @@ mod remote;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use local_tables::OpenError;
@@ -25,6 +26,13 @@ pub use remote::RemoteApi;
 
 /// The environment variable with a token for `--url`.
 pub const TOKEN_VARIABLE: &str = "CONTRIBUTION_TOKEN";
+/// Where commands are sent to.
+const COMMANDS_PATH: &str = "/v1/commands";
+/// The status of a command that the decider has not taken in.
+const PENDING_STATUS: u16 = 202;
+/// For how long a command's outcome is asked for, and how often.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How many entries one page of a list has at most.
 const PAGE_ENTRIES_MAX: usize = 200;
 /// What a segment of a path or a value of a query may not hold as it is.
@@ -35,6 +43,9 @@ const ENCODED: &AsciiSet =
 pub trait Api: Send + Sync {
     /// Returns what the API answers to a `GET` of this path and query.
     fn get<'a>(&'a self, path_and_query: &'a str) -> BoxFuture<'a, Result<Reply>>;
+
+    /// Returns what the API answers to a command that is sent under this key.
+    fn send<'a>(&'a self, key: &'a str, body: &'a Value) -> BoxFuture<'a, Result<Reply>>;
 }
 
 /// What the API answered.
@@ -134,6 +145,24 @@ impl Client {
             }
             document["next_cursor"] = next["next_cursor"].take();
         }
+    }
+
+    /// Sends an operator's command, and returns what became of it: `PENDING` where the decider does not answer in time.
+    ///
+    /// # Errors
+    ///
+    /// It says what the API says.
+    pub async fn command(&self, key: &str, reason: &str, command: &Value) -> Result<Value> {
+        let body = serde_json::json!({ "reason": reason, "command": command });
+        let reply = self.api.send(key, &body).await?;
+        let mut answer = if reply.status == PENDING_STATUS { reply.json()? } else { reply.good()?.json()? };
+        let began = Instant::now();
+        while answer["outcome"] == "PENDING" && began.elapsed() < ANSWERED_WITHIN {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let reply = self.api.get(&format!("{COMMANDS_PATH}/{}", encoded(key))).await?;
+            answer = if reply.status == PENDING_STATUS { reply.json()? } else { reply.good()?.json()? };
+        }
+        Ok(answer)
     }
 
     /// Returns a text of the API, with all its parts.

@@ -7,6 +7,7 @@ mod completions;
 mod digest;
 mod explain;
 mod kept;
+mod operate;
 mod price_book;
 mod reconcile;
 mod replay;
@@ -38,6 +39,7 @@ pub async fn carry_out(arguments: Arguments) -> Result<ExitCode> {
         Command::Replay(replay) => replay::replay(replay).await,
         Command::Export(export) => write_export(export).await,
         Command::Close(close) => close_dates(close).await,
+        Command::Operate(command) => operate::operate(&command).await,
         Command::Audit(audit) => audit::audit(audit).await,
         Command::Digest(digest) => digest::digest(digest).await,
         Command::Verify(verify) => verify::verify(&verify),

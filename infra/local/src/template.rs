@@ -240,6 +240,14 @@ impl Template {
         if let Some(text) = value.get("Fn::Sub").and_then(Value::as_str) {
             return self.substitute(text).map(Value::String);
         }
+        if let Some([condition, then, otherwise]) =
+            value.get("Fn::If").and_then(Value::as_array).map(Vec::as_slice)
+        {
+            let name = condition.as_str().context("a condition has no name")?;
+            let holds = self.holds(&self.document["Conditions"][name]);
+            let holds = holds.with_context(|| format!("the condition {name}"))?;
+            return self.resolve(if holds { then } else { otherwise });
+        }
         Ok(match value {
             Value::Object(map) => Value::Object(
                 map.iter()
@@ -251,6 +259,17 @@ impl Template {
             }
             other => other.clone(),
         })
+    }
+
+    /// Returns whether a condition holds.
+    fn holds(&self, condition: &Value) -> Result<bool> {
+        if let Some([negated]) = condition.get("Fn::Not").and_then(Value::as_array).map(Vec::as_slice) {
+            return self.holds(negated).map(|holds| !holds);
+        }
+        match condition.get("Fn::Equals").and_then(Value::as_array).map(Vec::as_slice) {
+            Some([one, other]) => Ok(self.resolve(one)? == self.resolve(other)?),
+            _ => bail!("the local stack knows only conditions of !Not and !Equals"),
+        }
     }
 
     /// Returns a text with every `${Name}` replaced.

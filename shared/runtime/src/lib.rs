@@ -60,4 +60,6 @@ pub use clock::{Clock, SystemClock};
 pub use function::{Context, Function, FunctionError};
 pub use invoke::{Builder, invoke};
 pub use queue::{Message, Queue, QueueError, Queues};
-pub use settings::{DecisionSettings, MembersSee, QueueUrls, Settings, SettingsError, TableNames, Variables};
+pub use settings::{
+    DecisionSettings, MembersSee, QueueUrls, Settings, SettingsError, SourceConnection, TableNames, Variables,
+};

@@ -43,6 +43,32 @@ pub struct Settings {
     /// What the salts of proofs are made with (`PROOF_SECRET`, any text). It stays what it is: proofs of closed dates
     /// need it. Where it is not set, shares can be guessed from proofs, and a warning says so.
     pub proof_secret: Option<Secret>,
+    /// Where the source's tables can be read, where the deployment is given that (`SOURCE_POSTGRES`: addresses such as
+    /// `postgres://reader:password@host/planting`, one for each database, with blanks between them).
+    pub source_postgres: Option<SourceConnection>,
+}
+
+/// Where the source's tables can be read. The addresses have passwords in them and are never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SourceConnection(String);
+
+impl SourceConnection {
+    /// Returns the connection to these addresses, which have blanks between them.
+    #[must_use]
+    pub fn new(addresses: impl Into<String>) -> Self {
+        Self(addresses.into())
+    }
+
+    /// Returns each address.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.0.split_whitespace()
+    }
+}
+
+impl std::fmt::Debug for SourceConnection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SourceConnection")
+    }
 }
 
 /// What a member sees of other members.
@@ -115,6 +141,7 @@ impl Default for Settings {
             members_see: MembersSee::Masked,
             stage: None,
             proof_secret: None,
+            source_postgres: None,
         }
     }
 }
@@ -140,6 +167,7 @@ impl Settings {
             members_see: variables.parsed("MEMBERS_SEE", "masked or accounts")?.unwrap_or_default(),
             stage: variables.get("STAGE"),
             proof_secret: variables.get("PROOF_SECRET").map(Secret::new),
+            source_postgres: variables.get("SOURCE_POSTGRES").map(SourceConnection::new),
         })
     }
 }

@@ -11,7 +11,7 @@ use model::campaign::{
     mutate, run_campaign, run_history, shrink,
 };
 use model::conformance::{Suite, run_script};
-use model::measure::{MeasureOptions, Shape, close, first_load, measure};
+use model::measure::{MeasureOptions, MoveOptions, Shape, close, first_load, measure, move_subtree};
 use serde_json::Value;
 
 /// A model of the service in virtual time.
@@ -97,6 +97,34 @@ enum Measured {
     FirstLoad(MeasureArguments),
     /// The close of a date, from its midnight to what is published.
     Close(MeasureArguments),
+    /// The move of a subtree below another root, while adoptions go on below it.
+    Move(MoveArguments),
+}
+
+/// How a move is measured.
+#[derive(Args)]
+struct MoveArguments {
+    /// How many accounts the subtree has.
+    #[arg(long, default_value_t = 100_000)]
+    accounts: usize,
+    /// How many adoptions there are before it moves.
+    #[arg(long, default_value_t = 300_000)]
+    adoptions: usize,
+    /// Adoptions per second below it while it moves.
+    #[arg(long, default_value_t = 100)]
+    rate: u64,
+    /// The decider is killed after so many steps each; 0 leaves it alone.
+    #[arg(long, default_value_t = 1_000)]
+    kill_every: usize,
+    /// The seed of everything.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The published latencies times this, in hundredths.
+    #[arg(long, default_value_t = 100)]
+    percent: u64,
+    /// The units per second that every table is warm for.
+    #[arg(long, default_value_t = 40_000)]
+    warm: u64,
 }
 
 /// How is measured.
@@ -158,8 +186,10 @@ fn main() -> ExitCode {
             let history = HistoryOptions::usual(true);
             Ok(mutations(&MutateOptions { seen_in, histories, threads, history }, only.as_deref()))
         }
+        Command::Measure { what: Some(Measured::Move(arguments)), .. } => Ok(print_move(&arguments)),
         Command::Measure { what, arguments } => {
             match what {
+                Some(Measured::Move(_)) => unreachable!("it was matched before"),
                 None => print_figures(&arguments, |options| measure(options).to_json()),
                 Some(Measured::FirstLoad(arguments)) => {
                     print_figures(&arguments, |options| first_load(options).to_json());
@@ -210,6 +240,16 @@ fn print_figures(arguments: &MeasureArguments, measured: impl Fn(&MeasureOptions
         println!("{figures:#}");
     }
     eprintln!("measured in {:.1} s", began.elapsed().as_secs_f64());
+}
+
+/// Moves a subtree, prints what it came to, and tells whether all was as it must be.
+fn print_move(arguments: &MoveArguments) -> bool {
+    let began = wall_clock();
+    let MoveArguments { accounts, adoptions, rate, kill_every, seed, percent, warm } = *arguments;
+    let moved = move_subtree(&MoveOptions { accounts, adoptions, rate, kill_every, seed, percent, warm });
+    println!("{:#}", moved.to_json());
+    eprintln!("measured in {:.1} s", began.elapsed().as_secs_f64());
+    moved.is_good()
 }
 
 impl MeasureArguments {

@@ -183,3 +183,30 @@ fn accounts_that_differ_in_case_or_look_like_numbers_stay_apart() {
         assert_eq!(accounts[account].personal.to_string(), "70.0000000000", "{account}");
     }
 }
+
+#[test]
+fn cases_worked_out_by_hand_give_their_numbers_after_each_phase() {
+    let mut cases = 0;
+    for entry in std::fs::read_dir(directory().join("ledger")).expect("the cases") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let Some(case) = name.strip_suffix(".worked.json") else { continue };
+        let worked: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).expect("readable")).expect("JSON");
+        let records = records(&format!("ledger/{case}"));
+        for phase in worked["phases"].as_array().expect("phases") {
+            let first = usize::try_from(phase["records"].as_u64().expect("a number")).expect("a few");
+            let golden = judged(&records[..first]).golden(date("2026-02-10"));
+            let what = format!("{case}: {}", phase["what"]);
+            assert_eq!(golden["held"], phase["held"], "{what}");
+            let accounts = golden["accounts"].as_object().expect("accounts").iter();
+            let users = accounts.map(|(account, state)| (account.clone(), state["total"].clone()));
+            let system = golden["system"].as_object().expect("system accounts").clone();
+            let totals = users.chain(system).filter(|(_, total)| total != "0.0000000000");
+            let totals: serde_json::Map<String, serde_json::Value> = totals.collect();
+            assert_eq!(serde_json::Value::Object(totals), phase["totals"], "{what}");
+        }
+        cases += 1;
+    }
+    assert_eq!(cases, 8);
+}

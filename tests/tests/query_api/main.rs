@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod adoptions;
+mod brakes;
 mod commands;
 mod contract;
 mod costs;

@@ -77,7 +77,13 @@ async fn every_changing_route_and_command_of_the_contract_leaves_one_entry() {
         assert_eq!(entry["by"], "anna", "{kind}");
         assert_eq!(entry["reason"], "a walk over the contract", "{kind}");
         match reply.status {
-            202 => assert!(entry["outcome"] == "DONE" || entry["refusal"].is_string(), "{entry:#}"),
+            202 => {
+                let is_done = entry["outcome"] == "DONE";
+                assert!(is_done || entry["refusal"].is_string(), "{entry:#}");
+                // A note changes nothing by itself; what is refused changes nothing at all.
+                let changes = is_done && kind != "note";
+                assert_eq!((entry["before"].is_string(), entry["after"].is_string()), (changes, changes));
+            }
             400 => {
                 assert_eq!((&entry["outcome"], &entry["command"]["what"]), (&json!("REFUSED"), &json!(kind)));
             }
@@ -177,4 +183,61 @@ async fn refused_bytes_are_purged_by_a_command_and_their_listing_stays() {
     let kept = end_to_end::everything_in(harness.engine(), store::Table::Source).await;
     assert!(kept.iter().all(|item| item.key.partition != "QUARANTINE_BYTES"), "the bytes are gone");
     assert_eq!(client.get("/v1/quarantine").await.good()["quarantined"][0], listed);
+}
+
+#[tokio::test]
+async fn an_entry_says_what_was_before_and_what_is_after() {
+    let harness = &small().await;
+    let client = operator(harness);
+    let mut entries = log(harness).await.len();
+    let adjust = json!({
+        "type": "adjust", "giver": "HEADQUARTERS", "receiver": "D99", "amount": "1.5",
+        "effective_date": "2026-03-01", "reference": "ticket 3"
+    });
+    let balance = client.get("/v1/accounts/HEADQUARTERS").await.good()["total"].clone();
+    let has: f64 = balance.as_str().expect("an amount").parse().expect("a number");
+    let cases = [
+        (json!({ "type": "pause", "what": "closing" }), "closing goes on", "closing is stopped since "),
+        (json!({ "type": "resume", "what": "closing" }), "closing is stopped since ", "closing goes on"),
+        (json!({ "type": "retire_source", "source": "kafka" }), "waited for", "retired"),
+        (
+            json!({ "type": "let_go_brake" }),
+            "0 orders and 0 uplines wait, with 0 adoptions below them",
+            "what waited by ",
+        ),
+        (
+            json!({ "type": "introduce", "number": 2, "from": "2030-01-01", "policy": {} }),
+            "versions 1",
+            "versions 1, 2 from 2030-01-01",
+        ),
+        (adjust, "HEADQUARTERS has ", "HEADQUARTERS has "),
+    ];
+    for (number, (command, before, after)) in cases.into_iter().enumerate() {
+        let body = json!({ "reason": "to be seen", "command": command });
+        client.post("/v1/commands", &format!("seen-{number:04}"), &body).await;
+        let entry = one_more(harness, &mut entries).await;
+        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        assert!(text("before").starts_with(before), "{entry:#}");
+        assert!(text("after").starts_with(after), "{entry:#}");
+        if command["type"] == "adjust" {
+            assert!(text("before").contains(&format!("HEADQUARTERS has {has:.10}; D99 has 0")), "{entry:#}");
+            let left = format!("HEADQUARTERS has {:.10}; D99 has 1.5000000000", has - 1.5);
+            assert_eq!(text("after"), left, "{entry:#}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_operators_log_is_exported_part_by_part_as_comma_separated_values() {
+    let harness = &small().await;
+    let client = operator(harness);
+    client.post("/v1/commands", "export-0001", &pause()).await;
+    let entries = log(harness).await;
+    let reply = client.get("/v1/operations?format=csv").await;
+    let lines: Vec<&str> = reply.text.lines().collect();
+    assert_eq!(lines.len(), entries.len() + 1, "{}", reply.text);
+    assert!(lines[0].starts_with("at,page,entry,by,reason,idempotency_key,command,outcome"), "{}", lines[0]);
+    assert!(lines[1].contains("anna,inspection,export-0001,"), "{}", lines[1]);
+    assert!(lines[1].contains(",DONE,,posting goes on,posting is stopped since "), "{}", lines[1]);
+    assert_eq!(client.get("/v1/operations?format=xml").await.status, 400);
 }

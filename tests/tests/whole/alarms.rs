@@ -140,6 +140,7 @@ fn the_alarms_and_the_status_have_the_same_thresholds() {
     let lag_seconds = thresholds["source_lag_seconds"].as_u64().expect("seconds");
     assert_eq!(threshold_of("SourceLagAlarm"), Some(lag_seconds * 1_000));
     assert_eq!(threshold_of("CloseOverdueAlarm"), thresholds["close_overdue_minutes"].as_u64());
+    assert_eq!(threshold_of("PausedAlarm"), thresholds["pause_minutes"].as_u64());
 }
 
 /// Returns the metrics of each alarm.

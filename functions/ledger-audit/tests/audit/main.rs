@@ -6,4 +6,5 @@ mod exports;
 mod moving;
 mod plans;
 mod repairs;
+mod source;
 mod stack;

@@ -49,7 +49,7 @@ export async function operations() {
     !mayOperate() && note("", t("may_only_read")),
     panel(t("operators_log"), t("latest_first"), await growing({ title: t("operators_log"), path: "/v1/operations", name: "operations", nothing: t("no_operation"),
       columns: [[t("when")], [t("who")], [t("what")], [t("why")], [t("outcome")]],
-      row: (one) => [instant(one.at), one.by, what(one.command), one.reason, [badge(t("outcome_" + one.outcome.toLowerCase()), one.outcome === "DONE" ? "good" : "warn"), one.refusal && h("div", { class: "small quiet" }, one.refusal)]] }))]];
+      row: (one) => [instant(one.at), one.by, what(one.command), one.reason, [badge(t("outcome_" + one.outcome.toLowerCase()), one.outcome === "DONE" ? "good" : "warn"), one.refusal && h("div", { class: "small quiet" }, one.refusal), one.before && h("div", { class: "small quiet" }, t("before_after", one.before, one.after))]] }))]];
 }
 
 function brake(state) {

@@ -15,8 +15,9 @@ const REFRESH_MS = 30e3;
 
 export function verdictWords(status) {
   const serious = status.problems.filter(({ severity }) => severity !== "WELL").length;
-  const stopped = status.problems.find(({ code }) => ["PAUSED", "BRAKE", "CLOSE_SUSPICIOUS", "TRUNCATED"].includes(code));
-  if (stopped && serious === 1) return stopped.what;
+  // What stands still because of a person or until one decides shows on every page, whatever else is the matter.
+  const stopped = ["PAUSED", "BRAKE", "CLOSE_SUSPICIOUS", "TRUNCATED"].map((wanted) => status.problems.find(({ code }) => code === wanted)).find(Boolean);
+  if (stopped) return serious === 1 ? stopped.what : stopped.what + " · " + t("problems", serious);
   return serious === 0 ? t("all_well") : serious === 1 ? t("one_problem") : t("problems", serious);
 }
 

@@ -58,6 +58,9 @@ struct SentView {
     /// `DONE`, `REFUSED`, or `PENDING` while the decider has not taken it in.
     outcome: &'static str,
     refusal: Option<String>,
+    /// What the command is about as that stood before, in words, and after.
+    before: Option<String>,
+    after: Option<String>,
     /// The page of the log in which it stands.
     page: Option<Position>,
 }
@@ -180,19 +183,24 @@ async fn read(request: &Request<'_>) -> Result<Answer, Problem> {
 }
 
 fn shown(idempotency_key: String, stored: StoredCommand) -> Answer {
-    let (status, outcome, refusal, page) = match stored.answer {
-        None => (202, "PENDING", None, None),
-        Some((CommandOutcome::Done, page)) => (200, "DONE", None, Some(page)),
-        Some((CommandOutcome::Refused { reason }, page)) => (200, "REFUSED", Some(reason), Some(page)),
+    let (status, outcome) = match &stored.answer {
+        None => (202, "PENDING"),
+        Some((answer, _)) if answer.is_done() => (200, "DONE"),
+        Some(_) => (200, "REFUSED"),
     };
+    let answer = stored.answer.as_ref().map(|(answer, _)| answer);
+    let change = answer.and_then(CommandOutcome::change);
+    let text = |text: &str| text.to_owned();
     let view = SentView {
         idempotency_key,
         by: stored.by,
         reason: stored.reason,
         command: CommandView::from(&stored.command),
         outcome,
-        refusal,
-        page,
+        refusal: answer.and_then(CommandOutcome::refusal).map(text),
+        before: change.map(|(before, _)| text(before)),
+        after: change.map(|(_, after)| text(after)),
+        page: stored.answer.as_ref().map(|(_, page)| *page),
     };
     Answer::momentary_json(&view).with_status(status)
 }

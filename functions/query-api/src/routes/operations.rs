@@ -1,12 +1,14 @@
 //! `GET /v1/operations`: what operators did, the latest first: who, when, why, and what became of it.
 
-use domain::log::{CommandOutcome, Position};
+use chrono::SecondsFormat;
+use domain::log::Position;
 use serde::Serialize;
 use store::lists::{self, Operation};
 
 use crate::access::Access;
 use crate::answer::Answer;
 use crate::command::CommandView;
+use crate::csv::{Csv, number_cell, text_cell};
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -16,9 +18,25 @@ pub(crate) const ROUTE: Route = Route {
     method: Method::Get,
     path: "/v1/operations",
     access: Access::Operator,
-    parameters: &["cursor", "limit"],
+    parameters: &["cursor", "limit", "format"],
     answer: |request| Box::pin(answer(request)),
 };
+
+/// How many entries one part of a file has at most.
+const CSV_LINES_MAX: usize = 1_000;
+const COLUMNS: [&str; 11] = [
+    "at",
+    "page",
+    "entry",
+    "by",
+    "reason",
+    "idempotency_key",
+    "command",
+    "outcome",
+    "refusal",
+    "before",
+    "after",
+];
 
 #[derive(Debug, Serialize)]
 struct OperationsView {
@@ -37,27 +55,65 @@ struct OperationView {
     command: CommandView,
     outcome: &'static str,
     refusal: Option<String>,
+    /// What the command is about as that stood before, in words, where the command changes anything by itself.
+    before: Option<String>,
+    after: Option<String>,
 }
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
+    let is_csv = match request.query::<String>("format")?.as_deref() {
+        None | Some("json") => false,
+        Some("csv") => true,
+        Some(_) => return Err(Problem::invalid("format", "json or csv")),
+    };
     let (limit, before) = (request.limit()?, request.place::<Place>()?);
+    let (limit, is_first) = (if is_csv { CSV_LINES_MAX } else { limit }, before.is_none());
     let before = before.map(|place| (place.0, place.1));
     let mut operations = lists::operations(request.engine(), before, limit + 1).await?;
     let more = operations.len() > limit;
     operations.truncate(limit);
     let last = operations.last().map(|operation| Place(operation.position, operation.index));
-    Ok(Answer::json(&OperationsView {
-        operations: operations.into_iter().map(OperationView::from).collect(),
-        next_cursor: last.filter(|_| more).map(|place| request.cursor(place)),
-    }))
+    let next_cursor = last.filter(|_| more).map(|place| request.cursor(place));
+    let operations: Vec<OperationView> = operations.into_iter().map(OperationView::from).collect();
+    if is_csv {
+        return Ok(csv(&operations, is_first, next_cursor));
+    }
+    Ok(Answer::json(&OperationsView { operations, next_cursor }))
+}
+
+fn csv(operations: &[OperationView], is_first: bool, next_cursor: Option<String>) -> Answer {
+    let mut csv = Csv::default();
+    if is_first {
+        csv.texts(COLUMNS);
+    }
+    for one in operations {
+        let command = serde_json::to_string(&one.command).expect("a command has texts and numbers");
+        let text = |text: &Option<String>| text_cell(text.as_deref().unwrap_or_default());
+        csv.row([
+            number_cell(one.at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            number_cell(one.page),
+            number_cell(one.entry),
+            text_cell(&one.by),
+            text_cell(&one.reason),
+            text_cell(&one.idempotency_key),
+            text_cell(&command),
+            one.outcome.to_owned(),
+            text(&one.refusal),
+            text(&one.before),
+            text(&one.after),
+        ]);
+    }
+    let answer = Answer::text("text/csv; charset=utf-8", csv.finish())
+        .with_header("content-disposition", "attachment; filename=\"operations.csv\"");
+    match next_cursor {
+        Some(cursor) => answer.with_header("link", format!("<operations?cursor={cursor}>; rel=\"next\"")),
+        None => answer,
+    }
 }
 
 impl From<Operation> for OperationView {
     fn from(operation: Operation) -> Self {
-        let (outcome, refusal) = match operation.outcome {
-            CommandOutcome::Done => ("DONE", None),
-            CommandOutcome::Refused { reason } => ("REFUSED", Some(reason)),
-        };
+        let change = operation.outcome.change();
         Self {
             page: operation.position,
             entry: operation.index,
@@ -66,8 +122,10 @@ impl From<Operation> for OperationView {
             reason: operation.reason,
             idempotency_key: operation.idempotency_key,
             command: CommandView::from(&operation.command),
-            outcome,
-            refusal,
+            outcome: if operation.outcome.is_done() { "DONE" } else { "REFUSED" },
+            refusal: operation.outcome.refusal().map(str::to_owned),
+            before: change.map(|(before, _)| before.to_owned()),
+            after: change.map(|(_, after)| after.to_owned()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::heads::Due;
-use domain::{OrderId, Owner};
+use domain::{Amount, Link, OrderId, Owner};
 use serde::Serialize;
 use store::heads;
 
@@ -48,6 +48,12 @@ struct WaitingView {
     order_id: Option<String>,
     account: Option<String>,
     until: DateTime<Utc>,
+    /// `ROW_GONE` or `ROW_CHANGED`.
+    because: &'static str,
+    /// Of an order: what is posted of it, and would be taken back.
+    total: Option<Amount>,
+    /// How many posted adoptions are concerned, as far as they were counted.
+    adoptions: u32,
     /// Of an order: what stays in force, and what the row says now.
     in_force: Option<SourceView>,
     row: Option<SourceView>,
@@ -87,11 +93,15 @@ async fn view(request: &Request<'_>, until: DateTime<Utc>, due: Due) -> Result<O
         Due::OrderWait(order) => order_view(request, until, order).await.map(Some),
         Due::UplineWait(account) => {
             let head = crate::account::head(request, &Owner::User(account.clone())).await?.head;
+            let waiting = head.node.waiting.as_ref();
             Ok(Some(WaitingView {
                 kind: "UPLINE",
                 order_id: None,
                 account: Some(account.to_string()),
                 until,
+                because: because(head.node.latest_link() == Link::Missing),
+                total: None,
+                adoptions: waiting.map_or(0, |waiting| waiting.adoptions),
                 in_force: None,
                 row: None,
                 link: Some(LinkView::new(&head, |account| request.name(account))),
@@ -112,8 +122,15 @@ async fn order_view(
         order_id: Some(order_text(order)),
         account: head.posting().map(|posting| posting.account.to_string()),
         until,
+        because: because(head.latest_row().is_none()),
+        total: head.posting().map(|posting| posting.total),
+        adoptions: u32::from(head.posting().is_some()),
         in_force: head.waiting.as_ref().map(|waiting| SourceView::from(&waiting.in_force)),
         row: head.latest_row().map(SourceView::from),
         link: None,
     })
+}
+
+fn because(is_gone: bool) -> &'static str {
+    if is_gone { "ROW_GONE" } else { "ROW_CHANGED" }
 }

@@ -1,11 +1,12 @@
 //! Compares a large table with a ledger's rows while both change.
 //!
-//! `tests/postgres/reconcile_million` starts the server, fills the table, and calls it with the server's address and the
-//! number of rows. The ledger's rows are put into tables in memory as `cdc-ingest` stores them. One is lost, one is extra
-//! and one is stale. A writer changes 200 rows a second at the source, which the
+//! `tests/postgres/reconcile_million` starts the server, fills the table, and calls it with the server's address, the
+//! number of rows and, where they do not fit into memory, a directory. The ledger's rows are put into tables in memory or
+//! in that directory as `cdc-ingest` stores them. One is lost, one is extra and one is stale. A writer changes 200 rows a second at the source, which the
 //! ledger hears of up to a second and a half later, and one row five times a second.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use cdc::{Profile, SourceTable};
 use chrono::TimeDelta;
 use local_postgres::{ConnectOptions, Connection, PostgresSource};
+use local_tables::SqliteEngine;
 use reconcile::layout::Layout;
 use reconcile::ledger::{row_key, row_table};
 use reconcile::record::SourceRecord;
@@ -48,11 +50,11 @@ impl Queues for NoQueues {
     }
 }
 
-fn context(engine: &Arc<MemoryEngine>, number: u64) -> Context {
+fn context(engine: &Arc<dyn Engine>, number: u64) -> Context {
     Context {
         clock: Arc::new(SystemClock),
         deadline: SystemClock.now() + TimeDelta::seconds(60),
-        engine: Arc::clone(engine) as _,
+        engine: Arc::clone(engine),
         queues: Arc::new(NoQueues),
         request_id: format!("million-{number}"),
     }
@@ -69,7 +71,10 @@ async fn main() -> Result<()> {
     let profile = Profile::built_in();
     let source = PostgresSource::new(Connection::open(&url, ConnectOptions::default()).await?, 20_000);
     let layout = layout(&profile, &source).await?;
-    let engine = Arc::new(MemoryEngine::default());
+    let engine: Arc<dyn Engine> = match arguments.next() {
+        Some(directory) => Arc::new(SqliteEngine::open(Path::new(&directory))?),
+        None => Arc::new(MemoryEngine::default()),
+    };
 
     let begun = Instant::now();
     seed(&engine, &source, &layout, &profile, rows, (lost, stale, extra)).await?;
@@ -139,7 +144,7 @@ async fn layout(profile: &Profile, source: &PostgresSource) -> Result<Layout> {
 /// Puts the table's rows into the ledger, but for one that is lost, one that is stale, and one more that is extra. Each is
 /// what `cdc-ingest` stores of such a row: the first as it does, the others written like it.
 async fn seed(
-    engine: &Arc<MemoryEngine>,
+    engine: &Arc<dyn Engine>,
     source: &PostgresSource,
     layout: &Layout,
     profile: &Profile,
@@ -192,7 +197,7 @@ fn record(layout: &Layout, order: i64, trees: i64, read: Moment) -> SourceRecord
     )
 }
 
-async fn reached(engine: &Arc<MemoryEngine>, at_ms: i64) -> Result<()> {
+async fn reached(engine: &Arc<dyn Engine>, at_ms: i64) -> Result<()> {
     let name = PartitionName { source: "million".to_owned(), topic: TOPIC.to_owned(), partition: 0 };
     Ok(progress::reached_end(&**engine, name, Some(RowTable::Adoptions), at_ms, true).await?)
 }
@@ -200,7 +205,7 @@ async fn reached(engine: &Arc<MemoryEngine>, at_ms: i64) -> Result<()> {
 /// Changes rows at the source, and lets the ledger know somewhat later.
 struct Writer {
     client: Client,
-    engine: Arc<MemoryEngine>,
+    engine: Arc<dyn Engine>,
     layout: Layout,
     rows: i64,
     untouched: [i64; 2],

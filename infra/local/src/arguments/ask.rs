@@ -38,6 +38,10 @@ pub enum Ask {
     ///
     /// Example: contribution statement D25122700018 --from 2026-01-01 --to 2026-01-31 --data ledger
     Statement(Statement),
+    /// Lists what operators did, the latest first: who, when, why, the state before and after.
+    ///
+    /// Example: contribution operations --csv operations.csv --data ledger
+    Operations(Operations),
     /// Lists the pages of the log, the last ones first, or shows what one page holds.
     ///
     /// Example: contribution log 3 --data ledger
@@ -164,6 +168,20 @@ pub struct Statement {
     #[arg(long, value_name = "DATE")]
     pub to: Option<BusinessDate>,
     /// Writes the statement to this file as comma-separated values; - is standard output.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub csv: Option<PathBuf>,
+    /// Which ledger.
+    #[command(flatten)]
+    pub asked: Asked,
+}
+
+/// `operations`.
+#[derive(Debug, Args)]
+pub struct Operations {
+    /// How many are shown.
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    pub limit: usize,
+    /// Writes all of them to this file as comma-separated values; - is standard output.
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub csv: Option<PathBuf>,
     /// Which ledger.

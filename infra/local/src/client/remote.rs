@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::{Request, StatusCode, Uri};
+use hyper::http::request;
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
 use store::BoxFuture;
 
-use super::{Api, Reply, accept_language};
+use super::{Api, COMMANDS_PATH, Reply, accept_language};
 
 /// How long an answer may take: API Gateway gives up after thirty seconds.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
@@ -20,7 +22,7 @@ const BODY_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
 /// Asks an API over HTTP.
 pub struct RemoteApi {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// Without a slash at its end.
     url: String,
     token: String,
@@ -55,14 +57,19 @@ impl RemoteApi {
         Ok(Self { client, url: url.to_owned(), token: token.to_owned() })
     }
 
-    async fn ask(&self, path_and_query: &str) -> Result<Reply> {
-        let url = &self.url;
-        let request = Request::get(format!("{url}{path_and_query}"))
+    fn request(&self, method: Method, path_and_query: &str) -> request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path_and_query}", self.url))
             .header("authorization", format!("Bearer {}", self.token))
             .header("accept-language", accept_language())
             .header("user-agent", concat!("contribution/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::new())
-            .context("the token or the path cannot be sent over HTTP")?;
+    }
+
+    async fn ask(&self, request: request::Builder, body: Full<Bytes>) -> Result<Reply> {
+        let url = &self.url;
+        let request =
+            request.body(body).context("the token, the key or the path cannot be sent over HTTP")?;
         let response = self
             .client
             .request(request)
@@ -82,15 +89,26 @@ impl RemoteApi {
         let body = String::from_utf8(body.to_bytes().to_vec()).context("the answer is not text")?;
         Ok(Reply { status: parts.status.as_u16(), headers, body })
     }
+
+    async fn answered_in_time(&self, request: request::Builder, body: Full<Bytes>) -> Result<Reply> {
+        tokio::time::timeout(ANSWERED_WITHIN, self.ask(request, body))
+            .await
+            .with_context(|| format!("{} did not answer within {} s", self.url, ANSWERED_WITHIN.as_secs()))?
+    }
 }
 
 impl Api for RemoteApi {
     fn get<'a>(&'a self, path_and_query: &'a str) -> BoxFuture<'a, Result<Reply>> {
-        Box::pin(async move {
-            tokio::time::timeout(ANSWERED_WITHIN, self.ask(path_and_query)).await.with_context(|| {
-                format!("{} did not answer within {} s", self.url, ANSWERED_WITHIN.as_secs())
-            })?
-        })
+        let request = self.request(Method::GET, path_and_query);
+        Box::pin(self.answered_in_time(request, Full::default()))
+    }
+
+    fn send<'a>(&'a self, key: &'a str, body: &'a Value) -> BoxFuture<'a, Result<Reply>> {
+        let request = self
+            .request(Method::POST, COMMANDS_PATH)
+            .header("content-type", "application/json")
+            .header("idempotency-key", key);
+        Box::pin(self.answered_in_time(request, Full::from(body.to_string())))
     }
 }
 

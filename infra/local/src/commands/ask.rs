@@ -3,6 +3,7 @@
 mod account;
 mod lists;
 mod log;
+mod operations;
 mod order;
 mod snapshot;
 mod statement;
@@ -31,6 +32,7 @@ pub(super) async fn carry_out(question: &Ask) -> Result<ExitCode> {
         Ask::Quarantine(quarantine) => lists::show_quarantine(quarantine).await,
         Ask::Snapshot(snapshot) => snapshot::show_snapshot(snapshot).await,
         Ask::Statement(statement) => statement::show_statement(statement).await,
+        Ask::Operations(operations) => operations::show_operations(operations).await,
         Ask::Log(log) => log::show_log(log).await,
     }?;
     Ok(ExitCode::SUCCESS)

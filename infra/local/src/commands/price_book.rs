@@ -55,12 +55,12 @@ async fn take_over(arguments: PriceBookImport) -> Result<()> {
         for key in keys {
             let command = inbox::command(stack.engine(), &key).await?;
             match command.and_then(|command| command.answer) {
-                Some((CommandOutcome::Done, _)) => {}
                 Some((CommandOutcome::Refused { reason }, _)) => bail!(
                     "the ledger in {} keeps the places that it has: {reason}. A price book is taken over before a \
                      ledger is fed; begin with an empty directory",
                     data.display()
                 ),
+                Some(_) => {}
                 None => bail!("the decider has not answered; run the same command again"),
             }
         }

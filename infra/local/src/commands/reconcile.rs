@@ -148,8 +148,8 @@ mod network {
         inbox::ask(stack.engine(), &key, &command).await?;
         stack.settle().await?;
         match inbox::command(stack.engine(), &key).await?.and_then(|stored| stored.answer) {
-            Some((CommandOutcome::Done, _)) => Ok(()),
             Some((CommandOutcome::Refused { reason }, _)) => bail!("the entry was refused: {reason}"),
+            Some(_) => Ok(()),
             None => bail!("the entry is not in the operators' log yet; nothing was taken in"),
         }
     }

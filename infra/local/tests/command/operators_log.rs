@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::program::{capture, contribution, success_of};
+use crate::program::{capture, contribution, failure_of, success_of};
 use clap::CommandFactory as _;
 use contribution::arguments::Arguments;
 use contribution::asked;
@@ -61,11 +61,19 @@ fn walk(name: &str, directory: &Path) -> (usize, &'static str) {
             child.wait().expect("it ends");
             (1, "went on, and issued an operator's token")
         }
+        "pause" | "resume" => {
+            run(&[name, "--what", "posting", "--reason", "the walk"], directory);
+            (1, "Posting")
+        }
+        "let-go" => {
+            run(&["let-go", "brake", "--reason", "the walk"], directory);
+            (1, "Brake")
+        }
         "export" => {
             run(&["export", "/dev/null"], directory);
             (0, "")
         }
-        "status" | "held" | "quarantine" | "log" | "audit" | "digest" => {
+        "status" | "held" | "quarantine" | "log" | "operations" | "audit" | "digest" => {
             run(&[name], directory);
             (0, "")
         }
@@ -125,7 +133,9 @@ fn every_command_of_the_command_line_leaves_one_entry_if_it_changes_something() 
         before = entries.len();
         if left > 0 {
             let entry = &entries[0];
-            assert!(!entry.reason.is_empty(), "{name}: {entry:?}");
+            assert!(!entry.reason.is_empty() && entry.outcome.is_done(), "{name}: {entry:?}");
+            let is_note = matches!(entry.command, domain::log::Command::Note { .. });
+            assert_eq!(entry.outcome.change().is_none(), is_note, "{name}: {entry:?}");
             assert!(format!("{:?}", entry.command).contains(text), "{name}: {entry:?}");
         }
     }
@@ -150,4 +160,59 @@ fn a_running_ledger_takes_in_that_a_token_was_issued() {
     let entries = log(&data);
     assert_eq!(entries.len(), 2, "{entries:#?}");
     assert_eq!(entries[0].reason, "a question of the member");
+}
+
+/// Returns what `status` says is stopped by hand.
+fn stopped(directory: &Path) -> Vec<String> {
+    let status: serde_json::Value =
+        serde_json::from_str(&run(&["status", "--json"], directory)).expect("JSON");
+    let problems = status["problems"].as_array().expect("problems").iter();
+    let paused = problems.filter(|problem| problem["code"] == "PAUSED");
+    paused.map(|problem| problem["what"].as_str().expect("in words").to_owned()).collect()
+}
+
+#[test]
+fn what_is_stopped_stays_stopped_after_restarts_until_it_is_taken_up_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("ledger");
+    run(&["replay", capture("ordering-incident").to_str().expect("a path")], &data);
+    for what in ["posting", "closing", "corrections"] {
+        let said = run(&["pause", "--what", what, "--reason", "ticket 4711", "--key", "pause-0001"], &data);
+        assert!(said.contains(&format!("{what} goes on")), "{said}");
+        assert!(said.contains(&format!("{what} is stopped since")), "{said}");
+        // A restart, and the same command once more.
+        let shown = stopped(&data);
+        assert!(matches!(&shown[..], [one] if one.ends_with("is stopped by hand")), "{what}: {shown:?}");
+        run(&["pause", "--what", what, "--reason", "ticket 4711", "--key", "pause-0001"], &data);
+        let mut child = started(&data);
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+        assert_eq!(stopped(&data).len(), 1, "{what}");
+        let said = run(&["resume", "--what", what, "--reason", "ticket 4711 is solved"], &data);
+        assert!(said.contains(&format!("{what} goes on")), "{said}");
+        assert_eq!(stopped(&data), Vec::<String>::new());
+        let entries = log(&data);
+        // The replay, the pause, the start and the resume: each once.
+        assert_eq!(entries.len(), 4, "{entries:#?}");
+        assert_eq!(entries[0].reason, "ticket 4711 is solved");
+        std::fs::remove_dir_all(&data).expect("it is there");
+        run(&["replay", capture("ordering-incident").to_str().expect("a path")], &data);
+    }
+    let refused = failure_of(contribution().args(["pause", "--what", "posting", "--data"]).arg(&data));
+    assert!(refused.contains("--reason"), "{refused}");
+}
+
+#[test]
+fn a_command_that_is_refused_fails_and_stands_in_the_operators_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("ledger");
+    run(&["replay", capture("ordering-incident").to_str().expect("a path")], &data);
+    let arguments = ["let-go", "truncate", "no such key", "--reason", "the source is right", "--data"];
+    let refused = failure_of(contribution().args(arguments).arg(&data));
+    assert!(refused.contains("no table that was truncated waits under no such key"), "{refused}");
+    let entries = log(&data);
+    assert_eq!((entries.len(), entries[0].outcome.is_done()), (2, false), "{entries:#?}");
+    let csv = run(&["operations", "--csv", "-"], &data);
+    assert!(csv.starts_with("at,page,entry,by,reason,"), "{csv}");
+    assert!(csv.contains("the source is right"), "{csv}");
 }

@@ -11,14 +11,14 @@ impl Decider {
     pub(super) fn take_in_command(&mut self) -> Result<bool, Vec<Need>> {
         let Some(input) = self.inputs.commands.front().cloned() else { return Ok(false) };
         if !self.state.network.commands.contains_key(&input.idempotency_key) {
-            let refusal = self.refusal(&input.command)?;
-            let CommandInput { idempotency_key, by, reason, command } = input;
-            let outcome = match &refusal {
-                None => CommandOutcome::Done,
-                Some(reason) => CommandOutcome::Refused { reason: reason.clone() },
+            let outcome = match self.refusal(&input.command)? {
+                None => self.outcome(&input.command)?,
+                Some(reason) => CommandOutcome::Refused { reason },
             };
+            let CommandInput { idempotency_key, by, reason, command } = input;
+            let is_done = outcome.is_done();
             self.push(Entry::Commanded { idempotency_key, by, reason, command: command.clone(), outcome });
-            if refusal.is_none() {
+            if is_done {
                 self.carry_out(command);
             }
         }

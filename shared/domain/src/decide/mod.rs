@@ -9,6 +9,7 @@ mod commands;
 mod desired;
 mod draft;
 mod due;
+mod effect;
 mod first_orders;
 mod inputs;
 mod prices;

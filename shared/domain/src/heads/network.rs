@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::adoption::AdoptionHead;
 use crate::log::{
-    Cause, CloseTerms, Command, CommandOutcome, Correction, Entry, Held, HoldReason, Page, PageHash,
-    PauseScope, Paused, Position, Truncate, Walk, WalkId, WalkPlace,
+    Cause, CloseTerms, Command, Correction, Entry, Held, HoldReason, Page, PageHash, PauseScope, Paused,
+    Position, Truncate, Walk, WalkId, WalkPlace,
 };
 use crate::{AccountSequence, Amount, BusinessDate, OrderId, OrderRange, Posting, Versions};
 
@@ -242,7 +242,7 @@ impl Network {
             }
             Entry::Commanded { idempotency_key, command, outcome, .. } => {
                 self.remember_command(idempotency_key, position);
-                if *outcome == CommandOutcome::Done {
+                if outcome.is_done() {
                     self.carry_out(command, time_ms);
                 }
             }

@@ -91,16 +91,61 @@ pub enum PauseScope {
     Corrections,
 }
 
+impl PauseScope {
+    /// Returns its name, as commands write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Posting => "posting",
+            Self::Closing => "closing",
+            Self::Corrections => "corrections",
+        }
+    }
+}
+
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CommandOutcome {
-    /// It was carried out, or what follows from it has begun.
+    /// It was carried out, and the log does not say what it changed: a note, or a log from before that was kept.
     Done,
     /// It was refused, for this reason.
     Refused {
         /// Why, in words.
         reason: String,
     },
+    /// It was carried out, or what follows from it has begun.
+    Changed {
+        /// What it is about as that stood before, in words.
+        before: String,
+        /// The same as it stands with this entry.
+        after: String,
+    },
+}
+
+impl CommandOutcome {
+    /// Returns whether the command was carried out.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        !matches!(self, Self::Refused { .. })
+    }
+
+    /// Returns why the command was refused, if it was.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Refused { reason } => Some(reason),
+            Self::Done | Self::Changed { .. } => None,
+        }
+    }
+
+    /// Returns the state before the command and after it, where the log says so.
+    #[must_use]
+    pub fn change(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Changed { before, after } => Some((before, after)),
+            Self::Done | Self::Refused { .. } => None,
+        }
+    }
 }
 
 /// An amount that is moved by hand (rules, section 11).

@@ -16,7 +16,7 @@ use crate::bench::user;
 use crate::table::{amount, date, order};
 
 /// What is stored, and the beginning of the SHA-256 of its encoding.
-const HASHES: [(&str, &str); 38] = [
+const HASHES: [(&str, &str); 39] = [
     ("ReferralRow", "9d52036f6ab001eb"),
     ("AdoptionRow", "32e2bf2564787ba4"),
     ("Upline", "e68d94565e18017c"),
@@ -46,6 +46,7 @@ const HASHES: [(&str, &str); 38] = [
     ("Commanded", "a158feb541eeb860"),
     ("Commanded", "2eaccef0b38adbb9"),
     ("Commanded", "968facdf2d302502"),
+    ("Commanded", "9c38fd2717968bf4"),
     ("CloseWaits", "31536039eacf26df"),
     ("TruncateWaits", "5a2b07b70b703ce9"),
     ("Close", "70fb42ff526ecac9"),
@@ -81,7 +82,11 @@ fn examples() -> Vec<(String, String)> {
         let bytes = postcard::to_stdvec(&entry).expect("it can be encoded");
         names.push((name(&entry).to_owned(), hash(bytes)));
     }
-    let page = Page { position: 7, previous: PageHash::of(b"a page"), time_ms: 1, entries: entries() };
+    // The page has the entries that there were when its hash was committed.
+    let is_later =
+        |entry: &Entry| matches!(entry, Entry::Commanded { outcome: CommandOutcome::Changed { .. }, .. });
+    let of_page = entries().into_iter().filter(|entry| !is_later(entry)).collect();
+    let page = Page { position: 7, previous: PageHash::of(b"a page"), time_ms: 1, entries: of_page };
     let mut network = Network::new(Versions::starting("{}").expect("a policy"));
     let mut head = AdoptionHead::default();
     let mut node = Node::default();
@@ -310,6 +315,10 @@ fn operations() -> Vec<Entry> {
             CommandOutcome::Refused { reason: "a reason".to_owned() },
         ),
         commanded(Command::TakeOverPlaces { places: vec![(order(1), 2)] }, CommandOutcome::Done),
+        commanded(
+            Command::Resume { scope: PauseScope::Closing },
+            CommandOutcome::Changed { before: "a state".to_owned(), after: "another".to_owned() },
+        ),
         Entry::CloseWaits { date: date("2026-02-10"), reasons: vec!["a reason".to_owned()] },
         Entry::TruncateWaits(Truncate {
             key: "orders-0@3".to_owned(),

@@ -2,7 +2,7 @@
 
 use domain::decide::Parameters;
 use domain::heads::{AdoptionHead, AdoptionState};
-use domain::log::{Cause, Command, CommandOutcome, Entry};
+use domain::log::{Cause, Command, Entry};
 use domain::{AdoptionRow, Amount, BusinessDate, Column, OrderId, Owner, ReferralRow, RowKey};
 
 use crate::bench::{Bench, user};
@@ -98,10 +98,7 @@ impl Bench {
     pub(crate) fn ask(&mut self, command: Command) -> Option<String> {
         self.command(command);
         self.run();
-        match self.last_outcome().expect("a command was carried out") {
-            CommandOutcome::Done => None,
-            CommandOutcome::Refused { reason } => Some(reason.clone()),
-        }
+        self.last_outcome().expect("a command was carried out").refusal().map(str::to_owned)
     }
 }
 

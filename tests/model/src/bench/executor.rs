@@ -15,7 +15,7 @@ use super::clock::ModelClock;
 use super::deployment::{Deployment, Registration};
 use super::engine::ModelEngine;
 use super::event::{event_of, outcome_of};
-use super::faults::{FaultPlan, Faults, Happened};
+use super::faults::{FaultPlan, Faults, Happened, Once};
 use super::mutation::{KnownFault, Mutation, Touch};
 use super::queues::ModelQueues;
 use super::shared::{Alarm, Caller, Interruptions, Shared};
@@ -250,6 +250,11 @@ impl Executor {
     #[must_use]
     pub fn usage(&self) -> &BTreeMap<String, Usage> {
         &self.usage
+    }
+
+    /// Has a function meet a fault once, at its first call from a time on. It takes the place of one that is still to come.
+    pub fn meets(&mut self, once: Once) {
+        self.shared.lock().faults.meets(once);
     }
 
     /// Returns the faults that happened.

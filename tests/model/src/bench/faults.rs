@@ -140,6 +140,10 @@ impl Faults {
         }
     }
 
+    pub(super) fn meets(&mut self, once: Once) {
+        self.plan.once = Some(once);
+    }
+
     /// Decides what becomes of the next call of a function, which may be that of sending messages.
     pub(super) fn draw(&mut self, now_ms: Millis, function: &str, is_send: bool) -> Fate {
         let number = self.calls.get(function).copied().unwrap_or_default() + 1;

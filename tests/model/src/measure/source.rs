@@ -54,9 +54,9 @@ pub(super) enum Dates {
     On(NaiveDate),
 }
 
-const USERS: &str = "dbserver1.rwa_identity.users";
-const REFERRALS: &str = "dbserver1.rwa_referral.referral_relations";
-const ADOPTIONS: &str = "dbserver1.rwa_planting.planting_orders";
+pub(super) const USERS: &str = "dbserver1.rwa_identity.users";
+pub(super) const REFERRALS: &str = "dbserver1.rwa_referral.referral_relations";
+pub(super) const ADOPTIONS: &str = "dbserver1.rwa_planting.planting_orders";
 const RECENT: usize = 1_000;
 /// When the first row is committed, in milliseconds since 1970.
 const COMMITTED_MS: u64 = 1_796_100_000_000;
@@ -130,7 +130,7 @@ fn adoption(plan: &Plan, order: u64, random: &mut Random, lsn: &mut u64) -> Reco
     record(ADOPTIONS, "order_id", &row, lsn)
 }
 
-fn record(topic: &'static str, key: &str, row: &Value, lsn: &mut u64) -> Record {
+pub(super) fn record(topic: &'static str, key: &str, row: &Value, lsn: &mut u64) -> Record {
     *lsn += 64;
     let mut parts = topic.split('.').skip(1);
     let (schema, table) = (parts.next(), parts.next());

@@ -30,13 +30,17 @@ const LAYERS: [Layer; 23] = [
     Layer { name: "talent-propagation", may_name: FUNCTION },
     // It shows rows and truncates as the decoder keeps them.
     Layer { name: "query-api", may_name: &["cdc", "domain", "runtime", "store"] },
-    Layer { name: "ledger-audit", may_name: &["domain", "runtime", "store", "verify"] },
-    Layer { name: "local-tables", may_name: &["store"] },
-    Layer { name: "local-queues", may_name: &["runtime", "store"] },
     // The next two compare the ledger with the source's rows.
     Layer { name: "compare", may_name: &["cdc", "domain", "store"] },
     Layer { name: "reconcile", may_name: &["cdc", "domain", "runtime", "store"] },
     Layer { name: "local-postgres", may_name: &["compare", "domain", "reconcile", "store"] },
+    // It compares the source's tables on a schedule, where the deployment has a connection to them.
+    Layer {
+        name: "ledger-audit",
+        may_name: &["cdc", "domain", "local-postgres", "reconcile", "runtime", "store", "verify"],
+    },
+    Layer { name: "local-tables", may_name: &["store"] },
+    Layer { name: "local-queues", may_name: &["runtime", "store"] },
     // These three put the others together.
     Layer { name: "contribution", may_name: EVERYTHING },
     Layer { name: "end-to-end", may_name: EVERYTHING },

@@ -1,0 +1,63 @@
+//! Commands that send an operator's command to a ledger.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use super::show;
+use crate::arguments::{LetGo, Operate, Sent};
+use crate::client::Client;
+use crate::screen::{Screen, text};
+
+/// Sends the command, and shows what became of it.
+pub(super) async fn operate(command: &Operate) -> Result<()> {
+    match command {
+        Operate::Pause(pause) => {
+            send(&pause.sent, json!({ "type": "pause", "what": pause.what.name() })).await
+        }
+        Operate::Resume(resume) => {
+            send(&resume.sent, json!({ "type": "resume", "what": resume.what.name() })).await
+        }
+        Operate::LetGo(LetGo::Brake(sent)) => send(sent, json!({ "type": "let_go_brake" })).await,
+        Operate::LetGo(LetGo::Close(close)) => {
+            send(&close.sent, json!({ "type": "let_go_close", "date": close.date })).await
+        }
+        Operate::LetGo(LetGo::Truncate(truncate)) => {
+            send(&truncate.sent, json!({ "type": "let_go_truncate", "key": truncate.truncate })).await
+        }
+    }
+}
+
+async fn send(sent: &Sent, command: Value) -> Result<()> {
+    let client = Client::of(&sent.asked)?;
+    let key = sent.key.clone().unwrap_or_else(new_key);
+    let answer = client.command(&key, &sent.reason, &command).await.with_context(|| {
+        format!("the command's key is {key}; sent again with --key {key}, it is carried out once")
+    })?;
+    if sent.asked.json {
+        show(&serde_json::to_string_pretty(&answer)?)?;
+    } else if answer["outcome"] == "DONE" {
+        show(&screen(&answer))?;
+    }
+    match answer["outcome"].as_str() {
+        Some("DONE") => Ok(()),
+        Some("REFUSED") => bail!("refused: {}", text(&answer["refusal"])),
+        _ => bail!("the decider has not answered; `--key {key}` asks again, and carries it out once"),
+    }
+}
+
+fn screen(answer: &Value) -> Screen {
+    let mut screen = Screen::new();
+    screen.pair(screen.say("before", "之前"), text(&answer["before"]));
+    screen.pair(screen.say("after", "之后"), text(&answer["after"]));
+    screen.pair(screen.say("page of the log", "日志页"), text(&answer["page"]));
+    screen.pair(screen.say("key", "幂等键"), text(&answer["idempotency_key"]));
+    screen
+}
+
+/// Returns a key that no other command has.
+fn new_key() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("command-{:x}-{:x}", since.as_nanos(), std::process::id())
+}
