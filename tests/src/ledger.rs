@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::heads::{AdoptionHead, AdoptionState};
-use domain::{Amount, Leg, Owner, Policy, Posting, Versions};
+use domain::{Amount, BusinessDate, Leg, Owner, Policy, Posting, Versions};
 use serde_json::{Map, Value, json};
 use store::heads::AccountHead;
 use store::{Engine, Item, Segment, Table};
@@ -14,6 +14,15 @@ use store::{Engine, Item, Segment, Table};
 ///
 /// If an item cannot be read.
 pub async fn ledger(engine: &dyn Engine) -> Value {
+    ledger_by(engine, |versions| versions.iter().next().expect("version 1").policy.clone()).await
+}
+
+/// Returns the same; what accounts have unlocked is by the rules that judge orders of a date.
+pub async fn ledger_on(engine: &dyn Engine, date: BusinessDate) -> Value {
+    ledger_by(engine, |versions| versions.in_force(date).policy.clone()).await
+}
+
+async fn ledger_by(engine: &dyn Engine, policy_of: impl Fn(&Versions) -> Policy + Send) -> Value {
     let network = store::network::read(engine).await.expect("memory answers");
     let versions = match network {
         Some(network) => network.versions,
@@ -42,7 +51,7 @@ pub async fn ledger(engine: &dyn Engine) -> Value {
             AdoptionState::Absent | AdoptionState::Unpriced => {}
         }
     }
-    let policy = versions.iter().next().expect("version 1").policy.clone();
+    let policy = policy_of(&versions);
     let mut users = Map::new();
     let mut system = Map::new();
     for (owner, head) in &accounts {

@@ -16,4 +16,4 @@ pub use client::{Client, Reply};
 pub use counted_engine::{Counted, CountedEngine};
 pub use faulty_engine::{Afterwards, Fault, FaultyEngine};
 pub use harness::{Harness, Options, Shuffle, kafka_event};
-pub use ledger::{everything, everything_in, ledger, price_book};
+pub use ledger::{everything, everything_in, ledger, ledger_on, price_book};

@@ -14,6 +14,10 @@ use model::conformance::{Suite, run_script};
 use model::measure::{MeasureOptions, MoveOptions, Shape, close, first_load, measure, move_subtree};
 use serde_json::Value;
 
+/// A history makes and drops millions of small values.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A model of the service in virtual time.
 #[derive(Parser)]
 #[command(version, about)]
@@ -319,7 +323,7 @@ fn again(
 /// Takes everything away in turn, prints which seed finds it, and tells whether all was found.
 fn mutations(options: &MutateOptions, only: Option<&str>) -> bool {
     let mut mutations = enumerate(options);
-    mutations.retain(|mutation| only.is_none_or(|only| mutation.to_string().contains(only)));
+    mutations.retain(|one| only.is_none_or(|only| one.mutation.to_string().contains(only)));
     let caught = mutate(options, &mutations, |one| match &one.by {
         Some((seed, finding)) => println!("{}: seed {seed}: {finding}", one.mutation),
         None => println!("{}: NOT FOUND in {} histories", one.mutation, options.histories),
@@ -328,6 +332,9 @@ fn mutations(options: &MutateOptions, only: Option<&str>) -> bool {
     println!("{found} of {}", caught.len());
     for one in caught.iter().filter(|one| one.by.is_none()) {
         println!("not found: {}", one.mutation);
+    }
+    for one in caught.iter().filter(|one| !one.found_without.is_empty()) {
+        println!("found something without {} as well: seeds {:?}", one.mutation, one.found_without);
     }
     found == caught.len()
 }

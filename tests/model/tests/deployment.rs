@@ -41,6 +41,7 @@ fn functions_may_run_as_long_as_the_template_lets_them() {
         ("daily-snapshot", "DailySnapshot"),
         ("talent-propagation", "TalentPropagation"),
         ("query-api", "QueryApi"),
+        ("ledger-audit", "LedgerAudit"),
     ];
     let deployment = deployment();
     for (name, resource_name) in resources {

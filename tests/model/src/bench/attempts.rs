@@ -1,6 +1,6 @@
 //! How a client tries a call again: like the clients that are deployed, with pauses from the seed.
 
-use super::shared::Shared;
+use super::shared::{Caller, Shared};
 use crate::clock::Millis;
 use crate::error::{CancellationCode, ErrorKind};
 use crate::world::CallError;
@@ -37,6 +37,10 @@ pub(super) struct Attempts {
     pause_ms: Millis,
     /// Whether an earlier attempt may have taken effect although it failed.
     pub(super) may_have_taken_effect: bool,
+    /// Whether the first attempt fails, because a mutation run wants to see that there is a second one.
+    pub(super) fails_first: bool,
+    failed: u32,
+    invocation: Option<u64>,
 }
 
 impl Failure {
@@ -70,11 +74,14 @@ impl Failure {
 
 impl Attempts {
     /// Returns the attempts of a call that is tried again, or only once.
-    pub(super) fn new(tries_again: bool) -> Self {
+    pub(super) fn new(tries_again: bool, caller: Option<&Caller>) -> Self {
         Self {
             left_ms: if tries_again { TRY_FOR_MS } else { 0 },
             pause_ms: FIRST_PAUSE_MS,
             may_have_taken_effect: false,
+            fails_first: false,
+            failed: 0,
+            invocation: caller.map(|caller| caller.invocation),
         }
     }
 
@@ -88,6 +95,10 @@ impl Attempts {
     /// Waits before the next attempt, or returns the failure if there is to be none.
     pub(super) async fn again(&mut self, shared: &Shared, failure: Failure) -> Result<(), Failure> {
         self.may_have_taken_effect |= failure.kind == FailureKind::Unknown;
+        if failure.kind != FailureKind::Refused {
+            self.failed += 1;
+            shared.lock().attempt_failed(self.invocation, self.failed);
+        }
         if failure.kind == FailureKind::Refused || self.left_ms == 0 {
             return Err(failure);
         }

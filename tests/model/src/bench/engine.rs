@@ -41,6 +41,17 @@ impl ModelEngine {
         Self { shared, caller }
     }
 
+    async fn attempt(
+        &self,
+        attempts: &mut Attempts,
+        request: tables::Request,
+    ) -> Result<Response, CallError> {
+        if std::mem::take(&mut attempts.fails_first) {
+            return Err(first_attempt_fails());
+        }
+        self.call(request).await
+    }
+
     async fn call(&self, request: tables::Request) -> Result<Response, CallError> {
         let actions =
             usize::from(!matches!(request, tables::Request::Get(_) | tables::Request::Write(_))) + 1;
@@ -52,10 +63,9 @@ impl ModelEngine {
     }
 
     /// Makes a read until it is answered.
-    async fn repeat(&self, request: tables::Request, tries_again: bool) -> Result<Response, StoreError> {
-        let mut attempts = Attempts::new(tries_again);
+    async fn repeat(&self, request: tables::Request, mut attempts: Attempts) -> Result<Response, StoreError> {
         loop {
-            match self.call(request.clone()).await {
+            match self.attempt(&mut attempts, request.clone()).await {
                 Ok(response) => return Ok(response),
                 Err(error) => self.again(&mut attempts, &error).await?,
             }
@@ -69,7 +79,8 @@ impl ModelEngine {
 
     async fn get_batch(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
         let is_tried = |key: &Key| self.tries_again(|function| Touch::reads(function, key));
-        let tries_again = keys.iter().all(is_tried);
+        let is_failed = |key: &Key| self.fails_first(|function| Touch::reads(function, key));
+        let (tries_again, fails_first) = (keys.iter().all(is_tried), keys.iter().any(is_failed));
         let mut wanted: Vec<BatchGet> = Vec::new();
         for key in keys {
             let name = key.table.logical_name();
@@ -80,9 +91,10 @@ impl ModelEngine {
             wanted.last_mut().expect("one was put there").keys.push(of_key(&key));
         }
         let mut found = Vec::new();
-        let mut attempts = Attempts::new(tries_again);
+        let mut attempts = Attempts::new(tries_again, self.caller.as_ref());
+        attempts.fails_first = fails_first;
         while !wanted.is_empty() {
-            match self.call(tables::Request::BatchGet(wanted.clone())).await {
+            match self.attempt(&mut attempts, tables::Request::BatchGet(wanted.clone())).await {
                 Ok(Response::BatchGot(responses, unprocessed)) => {
                     let before = found.len();
                     for (name, items) in responses {
@@ -92,7 +104,7 @@ impl ModelEngine {
                     wanted = unprocessed;
                     if wanted.is_empty() || found.len() > before {
                         // What did not fit comes with the next call.
-                        attempts = Attempts::new(tries_again);
+                        attempts = Attempts::new(tries_again, self.caller.as_ref());
                         continue;
                     }
                     let message = "a batch of reads stayed unprocessed".to_owned();
@@ -109,7 +121,8 @@ impl ModelEngine {
     async fn write_again(&self, write: Write, mut attempts: Attempts) -> Outcome {
         write.check_size()?;
         loop {
-            let Err(error) = self.call(tables::Request::Write(request_of(&write))).await else {
+            let Err(error) = self.attempt(&mut attempts, tables::Request::Write(request_of(&write))).await
+            else {
                 return Ok(Written::Done);
             };
             if let CallError::Service(service) = &error
@@ -153,7 +166,11 @@ impl ModelEngine {
             return vec![(*number, self.write_again(write.clone(), self.attempts(write)).await)];
         }
         let statements = numbered.iter().map(|(_, write)| statement(write)).collect();
-        let answer = self.call(tables::Request::BatchStatements(statements)).await;
+        let answer = if numbered.iter().any(|(_, write)| self.attempts(write).fails_first) {
+            Err(first_attempt_fails())
+        } else {
+            self.call(tables::Request::BatchStatements(statements)).await
+        };
         let results: Vec<Result<Written, Failure>> = match answer {
             Ok(Response::Statements(outcomes)) => numbered
                 .iter()
@@ -182,15 +199,23 @@ impl ModelEngine {
             Err(failure) => failure,
         };
         let mut attempts = self.attempts(&write);
+        attempts.fails_first = false;
         attempts.again(&self.shared, failure).await.map_err(store_error)?;
         self.write_again(write, attempts).await
     }
 
     fn attempts(&self, write: &Write) -> Attempts {
-        Attempts::new(self.tries_again(|function| Touch::writes(function, write)))
+        self.attempts_of(|function| Touch::writes(function, write))
+    }
+
+    fn attempts_of(&self, touch: impl Fn(&str) -> Touch) -> Attempts {
+        let mut attempts = Attempts::new(self.tries_again(&touch), self.caller.as_ref());
+        attempts.fails_first = self.fails_first(touch);
+        attempts
     }
 
     async fn write_all(&self, writes: Vec<Write>) -> Vec<Outcome> {
+        self.may_stand_still(&writes).await;
         let count = writes.len();
         let writes: Vec<Write> = writes.into_iter().map(|write| self.with_what_is_left(write)).collect();
         let (together, alone): (Vec<_>, Vec<_>) =
@@ -216,9 +241,9 @@ impl ModelEngine {
         &self,
         table: Table,
         request: tables::Request,
-        tries_again: bool,
+        attempts: Attempts,
     ) -> Result<Page, StoreError> {
-        match self.repeat(request, tries_again).await? {
+        match self.repeat(request, attempts).await? {
             Response::Page(page) => Ok(Page {
                 items: page.items.into_iter().map(|item| of_attributes(table, item)).collect(),
                 next: page.last.map(|last| key_of(table, &last)),
@@ -233,8 +258,8 @@ impl Engine for ModelEngine {
         self.count_touch(|function| Touch::reads(function, &key));
         let request = get_request(&key, self.is_consistent(&key.partition));
         Box::pin(async move {
-            let tries_again = self.tries_again(|function| Touch::reads(function, &key));
-            match self.repeat(request, tries_again).await? {
+            let attempts = self.attempts_of(|function| Touch::reads(function, &key));
+            match self.repeat(request, attempts).await? {
                 Response::Got(item) => {
                     let item = item.map(|item| of_attributes(key.table, item));
                     Ok(self.seen(item.into_iter().collect()).pop())
@@ -267,8 +292,8 @@ impl Engine for ModelEngine {
             let Some(request) = query_request(&query, self.is_consistent(&query.partition)) else {
                 return Ok(Page::default());
             };
-            let tries_again = self.tries_again(|function| Touch::of(function, &key, Operation::Query));
-            let page = self.page(query.table, request, tries_again).await?;
+            let attempts = self.attempts_of(|function| Touch::of(function, &key, Operation::Query));
+            let page = self.page(query.table, request, attempts).await?;
             Ok(self.seen_page(&query, page))
         })
     }
@@ -282,19 +307,27 @@ impl Engine for ModelEngine {
         let request = scan_request(table, segment, start.as_ref());
         let key = Key::new(table, "", "");
         self.count_touch(|function| Touch::of(function, &key, Operation::Scan));
-        let tries_again = self.tries_again(|function| Touch::of(function, &key, Operation::Scan));
-        Box::pin(self.page(table, request, tries_again))
+        let attempts = self.attempts_of(|function| Touch::of(function, &key, Operation::Scan));
+        Box::pin(self.page(table, request, attempts))
     }
 
     fn write(&self, write: Write) -> BoxFuture<'_, Outcome> {
-        let write = self.with_what_is_left(write);
-        let attempts = self.attempts(&write);
-        Box::pin(self.write_again(write, attempts))
+        Box::pin(async move {
+            self.may_stand_still(std::slice::from_ref(&write)).await;
+            let write = self.with_what_is_left(write);
+            let attempts = self.attempts(&write);
+            self.write_again(write, attempts).await
+        })
     }
 
     fn write_many(&self, writes: Vec<Write>) -> BoxFuture<'_, Vec<Outcome>> {
         Box::pin(self.write_all(writes))
     }
+}
+
+fn first_attempt_fails() -> CallError {
+    let error = crate::error::ErrorKind::InternalServerError;
+    CallError::Service(error.because("The first attempt fails in this mutation run"))
 }
 
 fn store_error(failure: Failure) -> StoreError {

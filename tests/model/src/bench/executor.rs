@@ -16,7 +16,7 @@ use super::deployment::{Deployment, Registration};
 use super::engine::ModelEngine;
 use super::event::{event_of, outcome_of};
 use super::faults::{FaultPlan, Faults, Happened, Once};
-use super::mutation::{KnownFault, Mutation, Touch};
+use super::mutation::{KnownFault, Mutation, Provoked, Touch};
 use super::queues::ModelQueues;
 use super::shared::{Alarm, Caller, Interruptions, Shared};
 use super::watch::{Watch, take_effects, watch_tables};
@@ -25,7 +25,7 @@ use crate::error::ServiceError;
 use crate::lambda::{Invocation, Outcome, Payload};
 use crate::random::Random;
 use crate::table::ViewType;
-use crate::world::{LambdaRequest, Notice, Output, Profile, Request, Trace, World};
+use crate::world::{Fault, LambdaRequest, Notice, Output, Profile, Request, Trace, World};
 
 /// How a world is run.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ struct Task {
     function: String,
     environment: usize,
     began_ms: Millis,
-    payload: Payload,
+    payload: Arc<Payload>,
     /// Whether the service still waits for it; an environment that stood still may run on after that.
     is_awaited: bool,
     waker: Waker,
@@ -157,6 +157,11 @@ impl Executor {
         state.seam.mutation = Some(mutation);
     }
 
+    /// Has something happen to calls that a mutation run wants to happen.
+    pub fn provoke(&mut self, provoked: Provoked) {
+        self.shared.lock().seam.provoked = Some(provoked);
+    }
+
     /// Counts from now on what functions do to which kinds of items.
     pub fn count_touches(&mut self) {
         self.shared.lock().seam.touches = Some(BTreeMap::new());
@@ -179,6 +184,13 @@ impl Executor {
             }
             _ => None,
         }
+    }
+
+    /// Has a function called, and waits for nothing.
+    pub fn call(&mut self, function: &str, event: &Value) {
+        let (function, payload) = (function.to_owned(), event.to_string());
+        let request = Request::Lambda(LambdaRequest::InvokeAsynchronously { function, payload });
+        self.shared.lock().world.send(request, Fault::None);
     }
 
     /// Returns the messages that were delivered twice, by number, and after how long.
@@ -329,6 +341,7 @@ impl Executor {
             (state.world.now_ms(), take_effects(&mut state.world))
         };
         for effect in effects {
+            self.shared.lock().world.trace.add(at_ms, &effect);
             let found = watch(at_ms, effect);
             self.findings.extend(found.into_iter().map(|message| Finding { at_ms, message }));
         }
@@ -345,7 +358,7 @@ impl Executor {
         let function = self.environments.entry(environment).or_insert_with(|| (registration.build)()).clone();
         let deadline_ms = invocation.begins_ms + registration.timeout_ms;
         let context = self.context(invocation, deadline_ms);
-        let view = match &invocation.payload {
+        let view = match &*invocation.payload {
             Payload::StreamRecords { table, .. } => self.streams.get(table).copied(),
             _ => None,
         };
@@ -405,9 +418,13 @@ impl Executor {
         let polled = catch_unwind(AssertUnwindSafe(|| {
             task.future.as_mut().poll(&mut TaskContext::from_waker(&waker))
         }));
+        let mut is_refusal = false;
         let outcome = match polled {
             Ok(Poll::Pending) => return,
-            Ok(Poll::Ready(Ok(answer))) => outcome_of(&answer, &task.payload),
+            Ok(Poll::Ready(Ok(answer))) => {
+                is_refusal = answer["statusCode"].as_u64().is_some_and(|status| status >= 500);
+                outcome_of(&answer, &task.payload)
+            }
             Ok(Poll::Ready(Err(error))) => Outcome::Failed(error.message),
             Err(panic) => {
                 let message = panic_message(&*panic);
@@ -417,6 +434,12 @@ impl Executor {
                 Outcome::Failed("it panicked".to_owned())
             }
         };
+        let has_failed = is_refusal || matches!(outcome, Outcome::Failed(_) | Outcome::Partial(_));
+        if has_failed && self.shared.lock().only_first_attempts_failed(number) {
+            let (at_ms, function) = (self.now_ms(), &self.tasks[&number].function);
+            let message = format!("{function} failed, and none of its calls had failed twice: {outcome:?}");
+            self.findings.push(Finding { at_ms, message });
+        }
         self.end(number, outcome);
     }
 

@@ -146,8 +146,16 @@ impl Faults {
 
     /// Decides what becomes of the next call of a function, which may be that of sending messages.
     pub(super) fn draw(&mut self, now_ms: Millis, function: &str, is_send: bool) -> Fate {
-        let number = self.calls.get(function).copied().unwrap_or_default() + 1;
-        self.calls.insert(function.to_owned(), number);
+        let number = match self.calls.get_mut(function) {
+            Some(calls) => {
+                *calls += 1;
+                *calls
+            }
+            None => {
+                self.calls.insert(function.to_owned(), 1);
+                1
+            }
+        };
         let is_meant = |once: &mut Once| {
             let is_possible = is_send || once.fate != Fate::LosesMessage;
             once.function == function && once.from_ms <= now_ms && is_possible
@@ -199,7 +207,10 @@ impl Faults {
         } else if takes(rates.hangs) {
             Fate::Hangs
         } else if takes(rates.stands_still) {
-            let for_ms = self.random.between(1, rates.stands_still_ms.max(1));
+            // Mostly shorter than most functions may run, sometimes longer than almost all of them.
+            let longest_ms = rates.stands_still_ms.max(1);
+            let is_long = self.random.below(3) == 0;
+            let for_ms = self.random.between(1, if is_long { 4 * longest_ms } else { longest_ms });
             if self.random.happens(500_000) {
                 Fate::StandsStillBefore { for_ms }
             } else {

@@ -5,6 +5,10 @@ use std::fmt;
 use domain::log::{Entry, Page};
 use store::{Change, Condition, Item, Key, Table, Write};
 
+/// Kinds of items that are read after the marks that say how far they are.
+pub(super) const READ_AFTER_MARKS: [&str; 6] =
+    ["ACCOUNT", "ADOPTION", "SUM", "CHILDREN", "ACTIVATION", "EXPIRY"];
+
 /// What a function does to one kind of item: enumerated while the functions run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Touch {
@@ -61,6 +65,28 @@ pub enum Mutation {
     Known(KnownFault),
 }
 
+/// What happens to calls in a mutation run, whether or not something is taken away: without it what is taken away would
+/// hardly ever be missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provoked {
+    /// The first attempt of each of these calls fails.
+    FailsFirst(Touch),
+    /// The environment stands still before some of these writes.
+    StandsStill(Touch),
+}
+
+impl Mutation {
+    /// Returns what has to be provoked so that this is missed.
+    #[must_use]
+    pub fn provoked(&self) -> Option<Provoked> {
+        match self {
+            Self::Retry(touch) => Some(Provoked::FailsFirst(touch.clone())),
+            Self::Condition(touch) => Some(Provoked::StandsStill(touch.clone())),
+            Self::Entry(_) | Self::HeadsBeforeMarks(_) | Self::Known(_) => None,
+        }
+    }
+}
+
 /// Faults of the first edition, each as the same mistake would look in this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownFault {
@@ -111,6 +137,13 @@ impl Touch {
             Change::Delete(_) => Operation::Delete(condition),
         };
         Self::of(function, write.key(), operation)
+    }
+
+    /// Tells whether it reads what is read after marks.
+    #[must_use]
+    pub fn reads_after_marks(&self) -> bool {
+        let reads = matches!(self.operation, Operation::Get | Operation::Query);
+        reads && READ_AFTER_MARKS.contains(&self.kind.as_str())
     }
 
     /// Tells whether it is a write on a condition that could be taken away.

@@ -40,7 +40,7 @@ impl ModelQueues {
 
     /// Sends a batch, and what the queue did not take of it again.
     async fn send_batch(&self, queue: Queue, mut entries: Vec<(String, Entry)>) -> Result<(), QueueError> {
-        let mut attempts = Attempts::new(true);
+        let mut attempts = Attempts::new(true, self.caller.as_ref());
         loop {
             let failure =
                 match self.call(queue, QueueRequest::SendBatch(entries.clone()), &mut attempts).await? {
@@ -78,7 +78,7 @@ impl ModelQueues {
         if stalls {
             return Ok(());
         }
-        let mut attempts = Attempts::new(true);
+        let mut attempts = Attempts::new(true, self.caller.as_ref());
         loop {
             let request = QueueRequest::ChangeVisibility(handle.clone(), u64::from(seconds));
             match self.call(queue, request, &mut attempts).await? {

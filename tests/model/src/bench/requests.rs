@@ -187,18 +187,41 @@ pub(super) fn key_of(table: Table, attributes: &Attributes) -> Key {
 }
 
 pub(super) fn of_attributes(table: Table, mut attributes: Attributes) -> Item {
-    let key = key_of(table, &attributes);
-    let whole = |value: Option<AttributeValue>| match value {
-        Some(AttributeValue::N(number)) => Some(number.to_string()),
-        _ => None,
+    let text = |value: Option<AttributeValue>| match value {
+        Some(AttributeValue::S(text)) => text,
+        _ => String::new(),
     };
+    let key = Key::new(table, text(attributes.remove("pk")), text(attributes.remove("sk")));
     let body = match attributes.remove("b") {
         Some(AttributeValue::B(body)) => body,
         _ => Vec::new(),
     };
-    let revision = whole(attributes.remove("r")).and_then(|text| text.parse().ok());
-    let expires_at_s = whole(attributes.remove("t")).and_then(|text| text.parse().ok());
-    Item { key, revision: revision.expect("every write of this engine has a revision"), body, expires_at_s }
+    let (revision, expires_at_s) = (revision_of(&attributes), whole(&attributes, "t"));
+    Item { key, revision, body, expires_at_s }
+}
+
+/// Returns an item as it stands in a table.
+pub(super) fn item_of(table: Table, attributes: &Attributes) -> Item {
+    let (revision, expires_at_s) = (revision_of(attributes), whole(attributes, "t"));
+    Item { key: key_of(table, attributes), revision, body: body_of(attributes).to_vec(), expires_at_s }
+}
+
+pub(super) fn body_of(attributes: &Attributes) -> &[u8] {
+    match attributes.get("b") {
+        Some(AttributeValue::B(body)) => body,
+        _ => &[],
+    }
+}
+
+pub(super) fn revision_of(attributes: &Attributes) -> u64 {
+    whole(attributes, "r").expect("every write of this engine has a revision")
+}
+
+fn whole<T: TryFrom<i128>>(attributes: &Attributes, name: &str) -> Option<T> {
+    match attributes.get(name)? {
+        AttributeValue::N(number) => T::try_from(number.as_whole()?).ok(),
+        _ => None,
+    }
 }
 
 pub(super) fn table_named(name: &str) -> Table {

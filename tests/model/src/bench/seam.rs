@@ -1,14 +1,23 @@
 //! What the seam between functions and tables does besides passing calls on: it counts them, makes lists short, and
 //! takes away what a mutation says.
 
+use domain::log::Position;
+use domain::snapshot::PageRanges;
 use store::progress::Progress;
 use store::{Condition, Item, Key, Page, Query, Table, Write};
 
 use super::engine::ModelEngine;
-use super::mutation::{KnownFault, Mutation, Operation, Touch, kind, without_entries};
+use super::mutation::{
+    KnownFault, Mutation, Operation, Provoked, READ_AFTER_MARKS, Touch, kind, without_entries,
+};
 
 /// How many items a page of a list has, where pages are small.
 const SMALL_PAGE_ITEMS: usize = 3;
+/// How often an environment stands still in a history of a mutation run, in how many of a million writes, and for how
+/// long at most: longer than any function may run but those that may take minutes.
+const STANDS_STILL_MAX: u32 = 4;
+const STANDS_STILL_PER_MILLION: u32 = 250_000;
+const STANDS_STILL_MS_MAX: u64 = 80_000;
 /// Partitions that are read in one call, because they never fill a page of the service.
 const READ_AT_ONCE: [&str; 3] = ["MARKS", "VERSIONS", "CLOSES"];
 
@@ -56,11 +65,38 @@ impl ModelEngine {
         }
     }
 
+    /// Tells whether the first attempt of a call fails.
+    pub(super) fn fails_first(&self, touch: impl FnOnce(&str) -> Touch) -> bool {
+        let Some(function) = self.function() else { return false };
+        match &self.shared.lock().seam.provoked {
+            Some(Provoked::FailsFirst(fails)) => touch(function) == *fails,
+            _ => false,
+        }
+    }
+
+    /// Has the environment stand still before some of the writes that a mutation run wants late.
+    pub(super) async fn may_stand_still(&self, writes: &[Write]) {
+        let Some(caller) = &self.caller else { return };
+        let for_ms = {
+            let mut state = self.shared.lock();
+            let Some(Provoked::StandsStill(late)) = &state.seam.provoked else { return };
+            if !writes.iter().any(|write| Touch::writes(&caller.function, write) == *late) {
+                return;
+            }
+            if state.seam.stood_still == STANDS_STILL_MAX || !state.random.happens(STANDS_STILL_PER_MILLION) {
+                return;
+            }
+            state.seam.stood_still += 1;
+            state.random.between(1, STANDS_STILL_MS_MAX)
+        };
+        self.shared.stand_still(caller.invocation, for_ms).await;
+    }
+
     /// Tells whether a read sees what was written last.
     pub(super) fn is_consistent(&self, partition: &str) -> bool {
         match self.mutation() {
             Some(Mutation::HeadsBeforeMarks(function)) if self.function() == Some(&function) => {
-                !["ACCOUNT", "ADOPTION", "SUM", "CHILDREN"].contains(&kind(partition).as_str())
+                !READ_AFTER_MARKS.contains(&kind(partition).as_str())
             }
             _ => true,
         }
@@ -82,6 +118,9 @@ impl ModelEngine {
                 let is_page = |item: &Item| item.key.table == Table::Log;
                 let seen = |item: Item| if is_page(&item) { without_entries(&item, &kind) } else { item };
                 items.into_iter().map(seen).collect()
+            }
+            Some(Mutation::Known(KnownFault::TornSnapshot)) if self.function() == Some("daily-snapshot") => {
+                items.into_iter().map(without_latest_page).collect()
             }
             _ => items,
         }
@@ -105,10 +144,6 @@ impl ModelEngine {
         if self.has(KnownFault::Gate) && kind == "PROGRESS" {
             page.items.iter_mut().for_each(read_past_everything);
         }
-        let is_index = kind == "ACTIVATION" || kind == "EXPIRY";
-        if is_index && self.function() == Some("daily-snapshot") && self.has(KnownFault::TornSnapshot) {
-            page.items.pop();
-        }
         page
     }
 
@@ -117,6 +152,21 @@ impl ModelEngine {
             self.count_touch(|function| Touch::of(function, key, operation));
         }
     }
+}
+
+/// Returns an index of a date without the latest page that it names, as it was before that was indexed.
+fn without_latest_page(mut item: Item) -> Item {
+    if !["ACTIVATION", "EXPIRY"].contains(&kind(&item.key.partition).as_str()) {
+        return item;
+    }
+    // A head is stored as the number of its chunks and its pages.
+    let Ok((chunks, pages)) = postcard::from_bytes::<(u32, PageRanges)>(&item.body) else { return item };
+    let mut positions: Vec<Position> = pages.positions().collect();
+    positions.pop();
+    let mut less = PageRanges::default();
+    positions.into_iter().for_each(|position| less.push(position));
+    item.body = postcard::to_stdvec(&(chunks, less)).expect("it was decoded from the same form");
+    item
 }
 
 /// Later than anything that a history commits: 2100-01-01.

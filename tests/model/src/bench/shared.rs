@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::faults::{Fate, Faults};
-use super::mutation::{KnownFault, Mutation, Touch};
+use super::mutation::{KnownFault, Mutation, Provoked, Touch};
 use crate::clock::Millis;
 use crate::random::Random;
 use crate::world::{Answer, CallError, Fault, Output, Request, World};
@@ -34,6 +34,8 @@ pub struct State {
     /// Invocations that stand still now, and go on after their time is over.
     pub(super) suspended: BTreeSet<u64>,
     pub(super) calls: Calls,
+    /// For each invocation a call of which failed, how often at most the same call did.
+    failed_attempts: BTreeMap<u64, u32>,
     /// What happened that is worth counting.
     pub(super) notes: BTreeMap<&'static str, u64>,
     pub(super) seam: Seam,
@@ -44,6 +46,10 @@ pub struct State {
 pub(super) struct Seam {
     /// What is taken away from the functions.
     pub(super) mutation: Option<Mutation>,
+    /// What is provoked, so that what is taken away is missed.
+    pub(super) provoked: Option<Provoked>,
+    /// How often an environment stood still because that was wanted.
+    pub(super) stood_still: u32,
     /// Whether lists come in pages of a few items.
     pub(super) has_small_pages: bool,
     /// What functions did to which kinds of items, where that is wanted.
@@ -127,6 +133,7 @@ impl Shared {
             killed: Vec::new(),
             suspended: BTreeSet::new(),
             calls: Calls::default(),
+            failed_attempts: BTreeMap::new(),
             notes: BTreeMap::new(),
             seam: Seam::default(),
         };
@@ -208,7 +215,7 @@ impl Shared {
         Sleep { shared: self.clone(), duration_ms, token: None }
     }
 
-    async fn stand_still(&self, invocation: u64, for_ms: Millis) {
+    pub(super) async fn stand_still(&self, invocation: u64, for_ms: Millis) {
         self.lock().suspended.insert(invocation);
         self.sleep(for_ms).await;
         self.lock().suspended.remove(&invocation);
@@ -269,6 +276,21 @@ impl State {
             let alarm = Alarm::Duplicates { queue: queue.to_owned(), body: body.to_owned() };
             self.set_alarm(now_ms + delay_ms, alarm);
         }
+    }
+
+    /// Notes that an attempt of a call of an invocation failed, and how many of that call have by now.
+    pub(super) fn attempt_failed(&mut self, invocation: Option<u64>, failed: u32) {
+        if let Some(invocation) = invocation {
+            let most = self.failed_attempts.entry(invocation).or_default();
+            *most = failed.max(*most);
+        }
+    }
+
+    /// Tells whether calls of an invocation failed because that was provoked, and none of them twice. By chance an
+    /// invocation may fail for another reason than the attempt that failed before.
+    pub(super) fn only_first_attempts_failed(&self, invocation: u64) -> bool {
+        let is_provoked = matches!(self.seam.provoked, Some(Provoked::FailsFirst(_)));
+        is_provoked && self.failed_attempts.get(&invocation) == Some(&1)
     }
 
     /// Counts something that happened.

@@ -1,29 +1,72 @@
 //! What watches the tables: it gets every change in the moment in which it takes effect.
 
+use std::fmt;
+use std::sync::Arc;
+
 use store::{Item, Table};
 
-use super::requests::of_attributes;
+use super::requests::{body_of, item_of, revision_of};
 use crate::clock::Millis;
-use crate::table::Change;
-use crate::world::World;
+use crate::table::{Change, Key, Stored};
+use crate::world::{World, hash_of};
 
 /// A change of an item of the ledger's tables.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Effect {
-    /// What was there.
-    pub before: Option<Item>,
-    /// What is there now.
-    pub after: Option<Item>,
+    /// The table.
+    pub table: Table,
+    /// Where.
+    pub key: Key,
+    before: Option<Arc<Stored>>,
+    after: Option<Arc<Stored>>,
 }
 
 /// Gets every change with its time, and returns what must never happen and did.
 pub type Watch = Box<dyn FnMut(Millis, Effect) -> Vec<String> + Send>;
 
 impl Effect {
-    /// Returns the item that the change is about, as it is now or was last.
+    /// Returns what stands before the first `#` of the item's partition key.
     #[must_use]
-    pub fn item(&self) -> &Item {
-        self.after.as_ref().or(self.before.as_ref()).expect("a change is of an item")
+    pub fn kind(&self) -> &str {
+        self.key.partition.split('#').next().unwrap_or_default()
+    }
+
+    /// Returns the item that is there now.
+    #[must_use]
+    pub fn after(&self) -> Option<Item> {
+        self.after.as_ref().map(|stored| item_of(self.table, &stored.item))
+    }
+
+    /// Returns the revision of the item that was there.
+    #[must_use]
+    pub fn revision_before(&self) -> Option<u64> {
+        self.before.as_ref().map(|stored| revision_of(&stored.item))
+    }
+
+    /// Returns the revision of the item that is there now.
+    #[must_use]
+    pub fn revision_after(&self) -> Option<u64> {
+        self.after.as_ref().map(|stored| revision_of(&stored.item))
+    }
+
+    /// Tells whether the item that is there now is the one that was there.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        self.before.as_ref().map(|stored| &stored.item) == self.after.as_ref().map(|stored| &stored.item)
+    }
+}
+
+/// Names the item, with its revision and a hash of what is in it.
+impl fmt::Debug for Effect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, key, after, .. } = self;
+        write!(formatter, "{} {}/{} ", table.logical_name(), key.partition, key.sort)?;
+        match after {
+            Some(stored) => {
+                write!(formatter, "is {} {:016x}", revision_of(&stored.item), hash_of(body_of(&stored.item)))
+            }
+            None => formatter.write_str("is gone"),
+        }
     }
 }
 
@@ -37,14 +80,13 @@ pub(super) fn watch_tables(world: &mut World) {
 /// Takes the changes since they were taken last.
 pub(super) fn take_effects(world: &mut World) -> Vec<Effect> {
     let mut effects = Vec::new();
+    if !world.database.has_changes() {
+        return effects;
+    }
     for table in Table::ALL {
-        let changes =
-            world.database.table(table.logical_name()).expect("the deployment has it").take_changes();
-        let of_table = |Change { before, after, .. }: Change| Effect {
-            before: before.map(|stored| of_attributes(table, stored.item.clone())),
-            after: after.map(|stored| of_attributes(table, stored.item.clone())),
-        };
-        effects.extend(changes.into_iter().map(of_table));
+        let watched = world.database.table(table.logical_name()).expect("the deployment has it");
+        let changes = watched.take_changes().into_iter();
+        effects.extend(changes.map(|Change { key, before, after }| Effect { table, key, before, after }));
     }
     effects.retain(|effect| effect.before.is_some() || effect.after.is_some());
     effects

@@ -1,8 +1,8 @@
 //! Who asks the ledger for something during a history: readers of the API, and operators.
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use domain::log::{AdjustmentTerms, Command as LogCommand};
-use domain::{Amount, BusinessDate, Owner};
+use domain::{Amount, BusinessDate, OrderId, Owner, VersionTerms};
 use serde_json::{Value, json};
 use store::inbox::StoredCommand;
 
@@ -19,6 +19,8 @@ pub(super) struct Answer {
 
 /// Accounts that a history begins with.
 const ACCOUNTS: u64 = 12;
+/// Most orders of a history have a number up to this one.
+const ORDERS: u64 = 30;
 
 /// Reads accounts through the API, and checks that each answer is what the log says at the position it states.
 pub(super) struct Reader {
@@ -101,40 +103,99 @@ fn account(random: &mut Random) -> String {
 
 /// Something that an operator asks for.
 #[derive(Clone, Debug)]
-pub(super) struct Command {
-    number: u32,
-    giver: String,
-    receiver: String,
-    amount: u64,
+pub(super) enum Command {
+    /// To move an amount, which the giver may not have.
+    Move { number: u32, giver: String, receiver: String, amount: u64 },
+    /// To close the dates up to today.
+    Close { number: u32 },
+    /// To compare an order again.
+    Repair { number: u32, order: u64 },
+    /// To have other rules judge the orders that are dated within some days of another date.
+    Introduce { policy: &'static str, from: NaiveDate, until: Option<NaiveDate> },
 }
 
+/// Rules that a history may go on with; each is whole. Terms stay as long as they are.
+const POLICIES: [(&str, &str); 4] = [
+    (
+        r#"{"term_years":1,"price_ladder":{"start_tree_number":8,"unit_size":5}}"#,
+        r#"{"price_ladder":{"start_tree_number":8,"unit_size":5}}"#,
+    ),
+    (r#"{"term_years":1,"backfill":"on_unlock"}"#, r#"{"backfill":"on_unlock"}"#),
+    (
+        r#"{"term_years":1,"distributable_statuses":["PAID","CREATED"]}"#,
+        r#"{"distributable_statuses":["PAID","CREATED"]}"#,
+    ),
+    (
+        r#"{"term_years":1,"team_requires_own_adoption":false,"bonus_tier_steps":[1,2]}"#,
+        r#"{"team_requires_own_adoption":false,"bonus_tier_steps":[1,2]}"#,
+    ),
+];
+
 impl Command {
-    /// Returns an amount to be moved, which the giver may not have.
-    pub(super) fn some(number: u32, random: &mut Random) -> Self {
+    /// Returns an amount to be moved.
+    pub(super) fn some_move(number: u32, random: &mut Random) -> Self {
         let giver = if random.below(2) == 0 { "OPERATION".to_owned() } else { account(random) };
-        Self { number, giver, receiver: account(random), amount: 1 + random.below(20_000) }
+        Self::Move { number, giver, receiver: account(random), amount: 1 + random.below(20_000) }
+    }
+
+    /// Returns an order to be compared again.
+    pub(super) fn some_repair(number: u32, random: &mut Random) -> Self {
+        Self::Repair { number, order: 1 + random.below(ORDERS) }
+    }
+
+    /// Returns rules that judge orders around a date.
+    pub(super) fn some_version(around: NaiveDate, ends_terms: bool, random: &mut Random) -> Self {
+        let index = usize::try_from(random.below(POLICIES.len() as u64)).expect("few policies");
+        let (of_a_year, usual) = POLICIES[index];
+        let from = around - Days::new(random.below(4));
+        let until = (random.below(3) == 0).then(|| from + Days::new(2));
+        Self::Introduce { policy: if ends_terms { of_a_year } else { usual }, from, until }
     }
 
     pub(super) fn ask(self, executor: &mut Executor, today: NaiveDate) {
-        let effective_date: BusinessDate = today.try_into().expect("a date of this century");
-        let terms = AdjustmentTerms {
-            giver: self.giver.parse().expect("an account's name"),
-            receiver: self.receiver.parse().expect("an account's name"),
-            amount: self.amount.to_string().parse::<Amount>().expect("an amount"),
-            effective_date,
-            expire_date: None,
-            reference: "a paper".to_owned(),
-        };
-        let command = StoredCommand {
-            by: "anna".to_owned(),
-            reason: "a test".to_owned(),
-            command: LogCommand::Adjust(Box::new(terms)),
-            answer: None,
-        };
+        let today: BusinessDate = today.try_into().expect("a date of this century");
+        let (key, command) = self.of_log(today);
+        let command =
+            StoredCommand { by: "anna".to_owned(), reason: "a test".to_owned(), command, answer: None };
         let engine = executor.engine();
-        let key = format!("adjust-{}", self.number);
         executor.run_client(async move {
             store::inbox::ask(&engine, &key, &command).await.expect("no fault for the bench");
         });
+    }
+
+    /// Returns the idempotency key, and the command as the log has it.
+    fn of_log(self, today: BusinessDate) -> (String, LogCommand) {
+        let date = |date: NaiveDate| BusinessDate::try_from(date).expect("a date of this century");
+        match self {
+            Self::Move { number, giver, receiver, amount } => {
+                let terms = AdjustmentTerms {
+                    giver: giver.parse().expect("an account's name"),
+                    receiver: receiver.parse().expect("an account's name"),
+                    amount: amount.to_string().parse::<Amount>().expect("an amount"),
+                    effective_date: today,
+                    expire_date: None,
+                    reference: "a paper".to_owned(),
+                };
+                (format!("adjust-{number}"), LogCommand::Adjust(Box::new(terms)))
+            }
+            Self::Close { number } => {
+                let close = LogCommand::Close { until: today, source_is_complete: false };
+                (format!("close-by-hand-{number}"), close)
+            }
+            Self::Repair { number, order } => {
+                (format!("repair-{number}"), LogCommand::Repair { order: OrderId::new(order) })
+            }
+            Self::Introduce { policy, from, until } => {
+                let terms = VersionTerms {
+                    number: 2,
+                    from: Some(date(from)),
+                    until: until.map(date),
+                    reason: "a test".to_owned(),
+                    introduced_by: "anna".to_owned(),
+                    policy: policy.to_owned(),
+                };
+                ("introduce-2".to_owned(), LogCommand::Introduce(Box::new(terms)))
+            }
+        }
     }
 }

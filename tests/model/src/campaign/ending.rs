@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::heads::Line;
 use domain::log::Entry;
-use domain::{Amount, BusinessDate, Owner, SystemAccount};
+use domain::{Amount, BusinessDate, Owner, SystemAccount, VersionTerms};
 use oracle::rows::Tables;
 use oracle::{Adjustment, Inputs, Judgement};
 use runtime::Clock;
@@ -21,7 +21,8 @@ use crate::bench::{Executor, ModelEngine};
 pub(super) fn read(executor: &mut Executor, setting: &Setting) -> Result<Read, StoreError> {
     let engine = executor.engine();
     let now_ms = executor.clock().now().timestamp_millis();
-    executor.run_client(read_all(engine, setting.settings.account_shards, now_ms))
+    let today = setting.today.try_into().expect("a date of this century");
+    executor.run_client(read_all(engine, setting.settings.account_shards, now_ms, today))
 }
 
 /// Returns what differs from what must be.
@@ -38,6 +39,8 @@ pub(super) struct Read {
     talent: Value,
     /// The date that waits because HEADQUARTERS' row would be below zero.
     negative: Option<BusinessDate>,
+    /// Whether the decider says what the next close waits for.
+    says_what_close_waits_for: bool,
     price_book: BTreeMap<oracle::rows::OrderId, u64>,
     announced: usize,
     marks: BTreeMap<String, u64>,
@@ -55,7 +58,12 @@ struct Date {
     restated: u64,
 }
 
-async fn read_all(engine: ModelEngine, shards: u32, now_ms: i64) -> Result<Read, StoreError> {
+async fn read_all(
+    engine: ModelEngine,
+    shards: u32,
+    now_ms: i64,
+    today: BusinessDate,
+) -> Result<Read, StoreError> {
     let engine: &dyn Engine = &engine;
     let marks = store::marks::read(engine).await?;
     let heads = Shard::all(shards).map(Projection::Heads);
@@ -63,9 +71,12 @@ async fn read_all(engine: ModelEngine, shards: u32, now_ms: i64) -> Result<Read,
     let marks = projections.map(|projection| (format!("{projection:?}"), marks.of(&projection)));
     let marks = marks.collect();
     Ok(Read {
-        ledger: end_to_end::ledger(engine).await,
+        ledger: end_to_end::ledger_on(engine, today).await,
         talent: talent(engine, now_ms).await?,
         negative: store::snapshots::wait(engine).await?.map(|wait| wait.date),
+        says_what_close_waits_for: store::network::read(engine)
+            .await?
+            .is_some_and(|network| network.close_waits.is_some_and(|(_, reasons)| !reasons.is_empty())),
         price_book: end_to_end::price_book(engine).await,
         announced: store::inbox::read(engine, 10).await?.0.len(),
         marks,
@@ -158,7 +169,12 @@ impl Read {
             found.push(format!("{date} is closed and never published"));
         }
         if closed.last().is_none_or(|last| chrono::NaiveDate::from(*last) != today) {
-            found.push(format!("{today} has begun, and the last closed date is {:?}", closed.last()));
+            let says =
+                if self.says_what_close_waits_for { "says what it waits for" } else { "waits for nothing" };
+            found.push(format!(
+                "{today} has begun, the last closed date is {:?}, and the next {says}",
+                closed.last()
+            ));
         }
         found
     }
@@ -166,7 +182,7 @@ impl Read {
 
 /// Returns what differs between the ledger and what the oracle makes of the source's tables.
 fn differences(read: &Read, shadow: &Shadow, setting: &Setting, tables: &Tables) -> Vec<String> {
-    let versions = oracle::Versions::from_json(&setting.settings.policy_json).expect("a policy");
+    let versions = versions(shadow);
     let inputs = Inputs {
         price_book: read.price_book.clone(),
         versions,
@@ -185,6 +201,22 @@ fn differences(read: &Read, shadow: &Shadow, setting: &Setting, tables: &Tables)
         found.push(error);
     }
     found
+}
+
+/// Returns the versions of the rules that the log has, as the oracle reads them.
+fn versions(shadow: &Shadow) -> oracle::Versions {
+    let version = |terms: &VersionTerms| {
+        let policy: Value = serde_json::from_str(&terms.policy).expect("the log has valid policies");
+        let date = |date: Option<BusinessDate>| date.map(chrono::NaiveDate::from);
+        json!({
+            "number": terms.number,
+            "from": date(terms.from),
+            "until": date(terms.until),
+            "policy": policy,
+        })
+    };
+    let all: Value = shadow.versions.iter().map(|known| version(&known.terms)).collect();
+    oracle::Versions::from_json(&all.to_string()).expect("the oracle reads every policy")
 }
 
 /// What is compared of accounts, and of their talent.

@@ -29,8 +29,10 @@ pub(super) struct Feed {
     pub(super) records: Vec<Written>,
     pub(super) partitions: u32,
     pub(super) notes: Notes,
-    /// When the database failed over: nothing from before is written once more after that.
-    failovers_ms: Vec<Millis>,
+    /// When the topics were made anew.
+    pub(super) recreated_ms: Vec<Millis>,
+    /// When the database failed over or the topics were made anew: nothing from before is written once more after that.
+    turns_ms: Vec<Millis>,
 }
 
 impl Feed {
@@ -48,7 +50,7 @@ impl Feed {
 
     /// Returns until when a record may be written once more.
     pub(super) fn may_be_repeated_until(&self, record: &Written, last_ms: Millis) -> Millis {
-        let next = self.failovers_ms.iter().find(|failover_ms| **failover_ms >= record.at_ms);
+        let next = self.turns_ms.iter().find(|turn_ms| **turn_ms >= record.at_ms);
         next.copied().unwrap_or(last_ms)
     }
 
@@ -115,7 +117,8 @@ pub(super) fn feed(history: &History, epoch_ms: i64, random: &mut Random, has_di
         stored: 0,
         partitions,
         notes: Notes::new(),
-        failovers: Vec::new(),
+        turns: Vec::new(),
+        recreated: Vec::new(),
     };
     for transaction in transactions(history) {
         source.commit(&transaction, has_disorder);
@@ -186,8 +189,10 @@ struct Source {
     stored: usize,
     partitions: u32,
     notes: Notes,
-    /// When the database failed over, in milliseconds since 1970.
-    failovers: Vec<i64>,
+    /// When the database failed over or the topics were made anew, in milliseconds since 1970.
+    turns: Vec<i64>,
+    /// When the topics were made anew, in milliseconds since 1970.
+    recreated: Vec<i64>,
 }
 
 impl Source {
@@ -262,6 +267,16 @@ impl Source {
                 self.database.wait(1_000);
                 self.note("a topic got another partition");
             }
+            10 => {
+                self.database.wait(1_000);
+                self.chunk = None;
+                self.connector.recreate_topics();
+                self.turns.push(self.database.now_ms());
+                self.recreated.push(self.database.now_ms());
+                self.stored = self.connector.position();
+                self.database.wait(1_000);
+                self.note("topics were made anew");
+            }
             _ => {}
         }
     }
@@ -296,7 +311,7 @@ impl Source {
         self.commit_open();
         self.stream(usize::MAX);
         self.chunk = None;
-        self.failovers.push(self.database.now_ms());
+        self.turns.push(self.database.now_ms());
         let log_end = 1_000_000 + self.random.below(40_000_000);
         self.database.fail_over(log_end);
         self.connector.follow_failover(&self.database);
@@ -330,7 +345,8 @@ impl Source {
             records: written.collect(),
             partitions: self.partitions,
             notes: self.notes,
-            failovers_ms: self.failovers.iter().map(since_epoch).collect(),
+            recreated_ms: self.recreated.iter().map(since_epoch).collect(),
+            turns_ms: self.turns.iter().map(since_epoch).collect(),
         }
     }
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use domain::Versions;
 use oracle::generate::{History, Plan, history};
 use runtime::{Clock, DecisionSettings, Settings};
+use serde_json::json;
 use store::progress::PartitionName;
 use store::rows::RowTable;
 
@@ -20,7 +21,7 @@ use super::situations::Situations;
 use super::source::reduced;
 use super::watcher::Watcher;
 use crate::bench::{
-    Executor, ExecutorOptions, FaultPlan, FaultRates, Happened, Interruptions, Mutation, Touch,
+    Executor, ExecutorOptions, FaultPlan, FaultRates, Happened, Interruptions, Mutation, Provoked, Touch,
 };
 use crate::clock::Millis;
 use crate::deployed::{LedgerOptions, ledger_deployment};
@@ -39,6 +40,8 @@ pub struct HistoryOptions {
     pub trace_lines: bool,
     /// What is taken away from the functions, to see whether that is found.
     pub mutation: Option<Mutation>,
+    /// What is provoked, so that what is taken away is missed.
+    pub provoked: Option<Provoked>,
     /// Whether it is counted what the functions do to which kinds of items.
     pub counts_touches: bool,
 }
@@ -52,6 +55,7 @@ impl HistoryOptions {
             rates: if with_faults { FaultRates::usual() } else { FaultRates::default() },
             trace_lines: false,
             mutation: None,
+            provoked: None,
             counts_touches: false,
         }
     }
@@ -98,8 +102,14 @@ const CAPTURE: &str = r#"{ "name": "invented", "tables": {
 const SOURCE: &str = "model";
 /// A history begins a few seconds before midnight of the business time zone.
 const EPOCH: &str = "2026-12-01T15:59:52Z";
+/// When that midnight is.
+const MIDNIGHT_MS: Millis = 8_000;
 /// How long after the last fault everything must be done.
 const QUIET_AFTER_MS: Millis = 15 * 60 * 1_000;
+/// How long is waited for what is to be read before topics are made anew.
+const READ_WITHIN_MS: Millis = 20_000;
+/// How often the ends of partitions are marked as reached once everything is read.
+const MARK_EVERY_MS: Millis = 30_000;
 /// How long nothing may change before a history counts as over.
 const QUIET_FOR_MS: Millis = 130_000;
 /// For how long faults go on after the last record.
@@ -114,6 +124,8 @@ pub(super) struct Setting {
     pub(super) today: NaiveDate,
     /// The date around which orders are dated.
     dated_around: NaiveDate,
+    /// Whether contributions end between the history's closes.
+    ends_terms: bool,
 }
 
 impl Setting {
@@ -145,7 +157,7 @@ impl Setting {
             ..Settings::default()
         };
         let versions = Versions::starting(policy_json).expect("a policy");
-        Self { settings, versions, epoch, today, dated_around }
+        Self { settings, versions, epoch, today, dated_around, ends_terms }
     }
 }
 
@@ -185,6 +197,7 @@ struct Run {
     agenda: BTreeMap<(Millis, usize), Act>,
     ends_ms: Millis,
     reader: Reader,
+    is_audited: bool,
 }
 
 /// What the world around the functions does.
@@ -192,6 +205,8 @@ enum Act {
     Write(Written),
     Read,
     Ask(Command),
+    Audit,
+    Recreate,
 }
 
 impl Run {
@@ -204,7 +219,7 @@ impl Run {
     ) -> Self {
         let last_ms = feed.records.last().map_or(0, |record| record.at_ms);
         let ends_ms = last_ms + FAULTS_AFTER_MS;
-        let agenda = agenda(script, &feed, last_ms, &mut random);
+        let agenda = agenda(script, &setting, &feed, last_ms, &mut random);
         let faults = FaultPlan {
             rates: FaultRates {
                 duplicates: if script.duplicates.is_some() { 0 } else { options.rates.duplicates },
@@ -231,6 +246,9 @@ impl Run {
         if let Some(mutation) = &options.mutation {
             executor.mutate(mutation.clone());
         }
+        if let Some(provoked) = &options.provoked {
+            executor.provoke(provoked.clone());
+        }
         let zone = setting.settings.policy.business_time_zone();
         let mut watcher = Watcher::new(setting.versions.clone(), setting.settings.account_shards, zone);
         watcher.know_committed(feed.orders_committed());
@@ -238,7 +256,8 @@ impl Run {
         let watching = watcher.clone();
         executor.watch(Box::new(move |_, effect| lock(&watching).see(&effect)));
         let reader = Reader::new(random.fork());
-        Self { executor, watcher, setting, feed, agenda, ends_ms, reader }
+        let is_audited = agenda.values().any(|act| matches!(act, Act::Audit));
+        Self { executor, watcher, setting, feed, agenda, ends_ms, reader, is_audited }
     }
 
     /// Lets everything happen that comes from outside, then everything that follows.
@@ -257,6 +276,9 @@ impl Run {
                         self.reader.check(&answer, &lock(&self.watcher).shadow);
                     }
                 }
+                Act::Recreate => self.recreate_topics(),
+                // Work in hand, such as a walk over all orders, is a difference to an audit: only the last is judged.
+                Act::Audit => self.executor.call("ledger-audit", &json!({ "repair": false })),
                 Act::Ask(command) => command.ask(&mut self.executor, self.setting.today),
             }
         }
@@ -274,9 +296,14 @@ impl Run {
             self.executor.run_until(self.executor.now_ms() + 1_000);
         }
         let (mut position, mut changed_ms) = (0, self.executor.now_ms());
+        let mut marked_ms = None;
         while self.executor.now_ms() < changed_ms + QUIET_FOR_MS {
             // As the connector's marks do, again and again: a date may begin meanwhile.
-            self.reach_ends();
+            let now_ms = self.executor.now_ms();
+            if marked_ms.is_none_or(|marked_ms| marked_ms + MARK_EVERY_MS <= now_ms) {
+                self.reach_ends();
+                marked_ms = Some(now_ms);
+            }
             self.executor.run_until(self.executor.now_ms() + 5_000);
             let now = lock(&self.watcher).shadow.position();
             if now != position {
@@ -287,6 +314,18 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Makes the topics anew once everything in them is read; leaves them as they are if that takes too long.
+    fn recreate_topics(&mut self) {
+        let until_ms = self.executor.now_ms() + READ_WITHIN_MS;
+        while self.has_unread() {
+            if self.executor.now_ms() >= until_ms {
+                return;
+            }
+            self.executor.run_until(self.executor.now_ms() + 100);
+        }
+        self.executor.with_world(|world| topics().for_each(|topic| world.recreate_topic(&topic)));
     }
 
     fn has_unread(&self) -> bool {
@@ -331,7 +370,10 @@ impl Run {
                 }
             },
         }
-        findings.extend(std::mem::take(&mut self.reader.findings));
+        if self.is_audited {
+            findings.extend(audit(&mut self.executor));
+        }
+        findings.append(&mut self.reader.findings);
         let of_executor = self.executor.findings().iter();
         findings.extend(of_executor.map(|finding| format!("{} ms: {}", finding.at_ms, finding.message)));
         let shadow = &lock(&self.watcher).shadow;
@@ -374,6 +416,7 @@ fn topics() -> impl Iterator<Item = String> {
 /// Returns what happens when: every record once, a few again later, readers and what operators ask for.
 fn agenda(
     script: &Script,
+    setting: &Setting,
     feed: &Feed,
     last_ms: Millis,
     random: &mut Random,
@@ -382,6 +425,7 @@ fn agenda(
     for record in &feed.records {
         acts.push((record.at_ms, Act::Write(record.clone())));
     }
+    acts.extend(feed.recreated_ms.iter().map(|at_ms| (*at_ms, Act::Recreate)));
     // A connector with disorder sends old changes again by itself, all rows of a stretch together. Records of one row
     // that come again much later, after a failover or a read between watermarks, are nothing that it does.
     let repeats = !script.without.repetition && (!script.seed.is_multiple_of(2) || script.without.disorder);
@@ -400,14 +444,49 @@ fn agenda(
             acts.push((at_ms, Act::Read));
         }
     }
-    for number in 0..2 {
-        let at_ms = random.between(last_ms / 3, last_ms + FAULTS_AFTER_MS);
-        let command = Command::some(number, random);
-        if !script.without.commands {
-            acts.push((at_ms, Act::Ask(command)));
-        }
+    // In its middle and, in the same history, at its end.
+    if random.below(4) == 0 {
+        acts.push((random.between(last_ms / 4, last_ms + FAULTS_AFTER_MS), Act::Audit));
+    }
+    if !script.without.commands {
+        acts.extend(commands(setting, last_ms, random).map(|(at_ms, command)| (at_ms, Act::Ask(command))));
     }
     acts.into_iter().enumerate().map(|(number, (at_ms, act))| ((at_ms, number), act)).collect()
+}
+
+/// Has the ledger audited, and returns what an audit says that came to its end.
+fn audit(executor: &mut Executor) -> Option<String> {
+    let audited = executor.invoke("ledger-audit", &json!({ "repair": false }))?;
+    let is_right = audited["complete"] != true || audited["differences"] == 0;
+    (!is_right).then(|| format!("the audit says: {audited}"))
+}
+
+/// Returns what operators ask for, and when.
+fn commands(
+    setting: &Setting,
+    last_ms: Millis,
+    random: &mut Random,
+) -> impl Iterator<Item = (Millis, Command)> {
+    let end_ms = last_ms + FAULTS_AFTER_MS;
+    let mut commands = Vec::new();
+    for number in 0..2 {
+        commands.push((random.between(last_ms / 3, end_ms), Command::some_move(number, random)));
+    }
+    if random.below(2) == 0 {
+        // While orders still arrive; sometimes two ask at once.
+        let at_ms = random.between(MIDNIGHT_MS, end_ms.max(MIDNIGHT_MS));
+        for number in 0..=u32::try_from(random.below(2)).expect("0 or 1") {
+            commands.push((at_ms, Command::Close { number }));
+        }
+    }
+    if random.below(3) == 0 {
+        let version = Command::some_version(setting.dated_around, setting.ends_terms, random);
+        commands.push((random.between(0, end_ms), version));
+    }
+    if random.below(3) == 0 {
+        commands.push((random.between(last_ms / 2, end_ms), Command::some_repair(0, random)));
+    }
+    commands.into_iter()
 }
 
 fn produce(executor: &Executor, written: &Written) {

@@ -15,7 +15,7 @@ mod source;
 mod watcher;
 
 pub use history::{HistoryOptions, HistoryOutcome, run_history};
-pub use mutate::{Caught, MutateOptions, enumerate, mutate};
+pub use mutate::{Candidate, Caught, MutateOptions, enumerate, mutate};
 pub use report::{EVERY_SITUATION_FROM, Report, finding_lines};
 pub use run::{CampaignOptions, Progress, run_campaign};
 pub use script::{InvalidScript, Script, Without};

@@ -1,6 +1,6 @@
 //! The log, folded beside the functions: what every head must be that stands at a position.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::heads::{AdoptionHead, AdoptionState, Line, Node, Totals, lines_of};
 use domain::log::{Entry, Page, PageHash, Position};
@@ -20,6 +20,8 @@ pub(super) struct Shadow {
     accounts: BTreeMap<Owner, Vec<(Position, AccountThen)>>,
     lines: Vec<(Position, Owner, Line)>,
     closes: Vec<(BusinessDate, Position)>,
+    /// The accounts and orders that the last page changed.
+    touched: (Vec<Owner>, BTreeSet<OrderId>),
 }
 
 /// What the log says of an account at a position.
@@ -41,6 +43,7 @@ impl Shadow {
             accounts: BTreeMap::new(),
             lines: Vec::new(),
             closes: Vec::new(),
+            touched: (Vec::new(), BTreeSet::new()),
         }
     }
 
@@ -92,6 +95,11 @@ impl Shadow {
         active
     }
 
+    /// Returns the accounts and the orders that the last page changed.
+    pub(super) fn touched_by_last(&self) -> (&[Owner], &BTreeSet<OrderId>) {
+        (&self.touched.0, &self.touched.1)
+    }
+
     /// Folds a page in, and returns what is wrong with it.
     pub(super) fn see(&mut self, page: &Page) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -107,6 +115,7 @@ impl Shadow {
         }
         self.last = (page.position, page.hash(), page.time_ms);
         let mut touched = Touched::default();
+        self.touched.1.clear();
         for (index, entry) in (0..).zip(&page.entries) {
             wrong.extend(self.check(page, index, entry));
             self.apply(page, index, entry, &mut touched);
@@ -195,6 +204,7 @@ impl Shadow {
         if let Some(order) = AdoptionHead::order_of(entry) {
             let mut head = self.orders.get(&order).and_then(|then| then.last()).map(|(_, head)| head.clone());
             head.get_or_insert_default().apply(order, entry);
+            self.touched.1.insert(order);
             let then = self.orders.entry(order).or_default();
             if then.last().is_some_and(|(at, _)| *at == page.position) {
                 then.pop();
@@ -215,6 +225,7 @@ impl Touched {
     }
 
     fn finish(self, shadow: &mut Shadow, position: Position) {
+        shadow.touched.0 = self.0.keys().cloned().collect();
         for (owner, then) in self.0 {
             shadow.accounts.entry(owner).or_default().push((position, then));
         }

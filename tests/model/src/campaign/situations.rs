@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::log::{Cause, CommandOutcome, Entry, HoldReason, Page, WalkScope};
+use domain::log::{Cause, Command, CommandOutcome, Entry, HoldReason, Page, WalkScope};
 use domain::{Link, OrderId};
 
 /// The situations that every campaign of some length is in.
-pub const NAMED: [&str; 43] = [
+pub const NAMED: [&str; 48] = [
     "a close waited",
     "a connector read a snapshot between changes",
     "a connector read rows between watermarks",
@@ -50,6 +50,11 @@ pub const NAMED: [&str; 43] = [
     "a change below a closed date was listed as restated",
     "amounts became active between two closes",
     "amounts ended between two closes",
+    "an order was new after a date was closed",
+    "two closes were asked for at once",
+    "a version of the rules was introduced",
+    "an order was compared again by hand",
+    "topics were made anew",
 ];
 
 /// How often each situation was met.
@@ -84,6 +89,10 @@ impl Situations {
 
     /// Counts what a page of the log shows.
     pub fn see_page(&mut self, page: &Page) {
+        let asks = |entry: &&Entry| matches!(entry, Entry::Commanded { command: Command::Close { .. }, .. });
+        if page.entries.iter().filter(asks).count() > 1 {
+            self.count("two closes were asked for at once");
+        }
         for entry in &page.entries {
             self.see_posting(entry);
             self.see_hold(entry);
@@ -160,6 +169,12 @@ impl Situations {
                 (Link::Under(_), Link::Root) => self.count("an account with postings below it became a root"),
                 _ => {}
             },
+            Entry::OrderSeen { .. } if self.closes > 0 => {
+                self.count("an order was new after a date was closed");
+            }
+            Entry::Commanded { command: Command::Repair { .. }, outcome: CommandOutcome::Done, .. } => {
+                self.count("an order was compared again by hand");
+            }
             Entry::OrderWaits(_) => self.count("a withdrawal waited"),
             Entry::WalkBegan(walk) => {
                 self.walks += 1;

@@ -1,6 +1,6 @@
 //! Sees every change of the tables in the moment in which it takes effect, and says what must not be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
 use domain::log::{Entry, Position};
@@ -10,12 +10,16 @@ use store::{Item, Shard, StoreError, Table};
 use super::shadow::Shadow;
 use crate::bench::Effect;
 
+/// Items whose revision has no order: that of a mark of talent is drawn; what a date waits for, and a record that is
+/// refused again, are put as a whole.
+const WITHOUT_ORDER: [&str; 3] = ["QUARANTINE", "SNAPSHOT", "TALENT_MARKS"];
+
 /// The invariants that hold after every effect.
 pub(super) struct Watcher {
     pub(super) shadow: Shadow,
     shards: u32,
-    /// The position at which each head stands, by its partition key.
-    heads: BTreeMap<String, Position>,
+    /// The pages that heads lack, by shard and partition key.
+    lacking: BTreeMap<String, BTreeMap<String, BTreeSet<Position>>>,
     /// When which order was committed at the source, in milliseconds since 1970.
     committed: Vec<(i64, OrderId)>,
     zone: Tz,
@@ -23,7 +27,7 @@ pub(super) struct Watcher {
 
 impl Watcher {
     pub(super) fn new(versions: Versions, shards: u32, zone: Tz) -> Self {
-        Self { shadow: Shadow::new(versions), shards, heads: BTreeMap::new(), committed: Vec::new(), zone }
+        Self { shadow: Shadow::new(versions), shards, lacking: BTreeMap::new(), committed: Vec::new(), zone }
     }
 
     /// Learns when which order was committed at the source.
@@ -33,35 +37,44 @@ impl Watcher {
 
     /// Returns what must not be and is, now that this took effect.
     pub(super) fn see(&mut self, effect: &Effect) -> Vec<String> {
-        let item = effect.item();
-        let found = match item.key.table {
+        let found = match effect.table {
             Table::Log => self.see_page(effect),
-            Table::Snapshots => {
-                let is_new = effect.before.is_none() || effect.before == effect.after;
-                Ok(if is_new {
-                    Vec::new()
-                } else {
-                    vec![format!("{} changed after it was written", item.key)]
-                })
+            Table::Snapshots if effect.revision_before().is_some() => {
+                Ok(vec![format!("{} was written again", key_of(effect))])
             }
             Table::Ledger => self.see_ledger(effect),
-            Table::Source => Ok(Vec::new()),
+            Table::Snapshots | Table::Source => Ok(Vec::new()),
         };
-        found.unwrap_or_else(|error| vec![error.to_string()])
+        let mut found = found.unwrap_or_else(|error| vec![error.to_string()]);
+        found.extend(went_back(effect));
+        found
     }
 
     fn see_page(&mut self, effect: &Effect) -> Result<Vec<String>, StoreError> {
-        let Some(item) = effect.after.as_ref().filter(|_| effect.before.is_none()) else {
-            return Ok(vec![format!("{} changed after it was written", effect.item().key)]);
+        let Some(item) = effect.after().filter(|_| effect.revision_before().is_none()) else {
+            return Ok(vec![format!("{} changed after it was written", key_of(effect))]);
         };
-        Ok(match store::log::page_of(item)? {
+        Ok(match store::log::page_of(&item)? {
             Some(page) => {
                 let mut found = self.shadow.see(&page);
+                self.expect_heads(page.position);
                 found.extend(page.entries.iter().flat_map(|entry| self.early(entry)));
                 found
             }
             None => vec![format!("{} is no page", item.key)],
         })
+    }
+
+    /// From now on the heads that the last page changes lack it.
+    fn expect_heads(&mut self, position: Position) {
+        let (owners, orders) = self.shadow.touched_by_last();
+        let owners = owners.iter().map(|owner| ("ACCOUNT", owner.to_string()));
+        let orders = orders.iter().map(|order| ("ADOPTION", order.to_string()));
+        for (kind, name) in owners.chain(orders) {
+            let shard = Shard::of(&name, self.shards).to_string();
+            let heads = self.lacking.entry(shard).or_default();
+            heads.entry(format!("{kind}#{name}")).or_default().insert(position);
+        }
     }
 
     /// Returns what was decided early: a place is decided, and a date closed, only when every order that was
@@ -86,27 +99,34 @@ impl Watcher {
     }
 
     fn see_ledger(&mut self, effect: &Effect) -> Result<Vec<String>, StoreError> {
-        let Some(item) = &effect.after else { return Ok(Vec::new()) };
-        let kind = item.key.partition.split('#').next().unwrap_or_default();
-        let before = effect.before.as_ref().map_or(0, |before| before.revision);
-        let mut found = match kind {
-            "ACCOUNT" => self.see_account(item)?,
-            "ADOPTION" => self.see_adoption(item)?,
-            "MARKS" => self.see_mark(item),
+        let Some(revision) = effect.revision_after() else { return Ok(Vec::new()) };
+        let kind = effect.kind();
+        match kind {
+            "ACCOUNT" | "ADOPTION" => {
+                let item = effect.after().expect("it has a revision");
+                let found =
+                    if kind == "ACCOUNT" { self.see_account(&item)? } else { self.see_adoption(&item)? };
+                self.has_head(&effect.key.partition, revision);
+                Ok(found)
+            }
+            "MARKS" => Ok(self.see_mark(&effect.key.sort, revision)),
             "LINES" => {
                 self.shadow.situations.count("lines of an account filled a page of their own");
-                Vec::new()
+                Ok(Vec::new())
             }
-            "RESTATED" => Vec::new(),
-            _ => return Ok(Vec::new()),
-        };
-        if before > item.revision {
-            found.push(format!("{} went back from {before} to {}", item.key, item.revision));
+            _ => Ok(Vec::new()),
         }
-        if kind == "ACCOUNT" || kind == "ADOPTION" {
-            self.heads.insert(item.key.partition.clone(), item.revision);
+    }
+
+    /// The head of this key includes the pages up to a position.
+    fn has_head(&mut self, key: &str, position: Position) {
+        for heads in self.lacking.values_mut() {
+            let Some(lacks) = heads.get_mut(key) else { continue };
+            lacks.retain(|lacking| *lacking > position);
+            if lacks.is_empty() {
+                heads.remove(key);
+            }
         }
-        Ok(found)
     }
 
     fn see_account(&self, item: &Item) -> Result<Vec<String>, StoreError> {
@@ -140,26 +160,26 @@ impl Watcher {
     }
 
     /// Checks a mark: it says that every head of its shard includes the pages up to it.
-    fn see_mark(&self, mark: &Item) -> Vec<String> {
-        let at = mark.revision;
+    fn see_mark(&self, name: &str, at: Position) -> Vec<String> {
         if at > self.shadow.position() {
-            return vec![format!("the mark {} is at {at}, and the log is not", mark.key.sort)];
+            return vec![format!("the mark {name} is at {at}, and the log is not")];
         }
-        let Some(shard) = mark.key.sort.strip_prefix("HEADS#") else { return Vec::new() };
-        let is_of_shard = |name: &str| Shard::of(name, self.shards).to_string() == shard;
-        let owners = self.shadow.owners().map(|owner| (owner.to_string(), self.shadow.account(owner, at)));
-        let owners = owners.map(|(name, then)| ("ACCOUNT", name, then.map(|(last, _)| last)));
-        let orders = self.shadow.order_ids();
-        let orders = orders.map(|order| (order.to_string(), self.shadow.order(order, at)));
-        let orders = orders.map(|(name, then)| ("ADOPTION", name, then.map(|(last, _)| last)));
-        let mut found = Vec::new();
-        for (kind, name, last) in owners.chain(orders) {
-            let Some(last) = last.filter(|_| is_of_shard(&name)) else { continue };
-            let key = format!("{kind}#{name}");
-            if self.heads.get(&key).copied().unwrap_or_default() < last {
-                found.push(format!("the mark {} is at {at}, and {key} lacks page {last}", mark.key.sort));
-            }
-        }
-        found
+        let heads = name.strip_prefix("HEADS#").and_then(|shard| self.lacking.get(shard));
+        let lacking = heads.into_iter().flatten().filter_map(|(key, lacks)| Some((key, lacks.first()?)));
+        lacking
+            .filter(|(_, lacks)| **lacks <= at)
+            .map(|(key, lacks)| format!("the mark {name} is at {at}, and {key} lacks page {lacks}"))
+            .collect()
     }
+}
+
+fn key_of(effect: &Effect) -> String {
+    format!("{} {}/{}", effect.table.logical_name(), effect.key.partition, effect.key.sort)
+}
+
+/// What changes gets a higher revision: whatever writes it has read it as it was.
+fn went_back(effect: &Effect) -> Option<String> {
+    let (before, after) = (effect.revision_before()?, effect.revision_after()?);
+    let is_right = after > before || effect.changes_nothing() || WITHOUT_ORDER.contains(&effect.kind());
+    (!is_right).then(|| format!("{} went from revision {before} to {after}", key_of(effect)))
 }

@@ -187,7 +187,7 @@ impl<'script> Runner<'script> {
         let ends_ms = now_ms + plan.runs_ms;
         self.observed.begun(invocation, ends_ms, outcome_name(&plan.outcome));
         if let (Payload::Messages { queue, messages }, false) =
-            (&invocation.payload, plan.releases.is_empty())
+            (&*invocation.payload, plan.releases.is_empty())
         {
             let receipts = plan.releases.iter().map(|position| messages[*position].receipt).collect();
             let at_ms = ends_ms.saturating_sub(RELEASE_MS).max(now_ms);

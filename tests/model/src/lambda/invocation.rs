@@ -1,5 +1,8 @@
 //! Invocations: what a function is called with, by whom, and how it ends.
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::function::Environment;
 use super::record::{KafkaRecord, Record};
 use crate::clock::Millis;
@@ -20,7 +23,7 @@ pub struct Invocation {
     /// Who asked for it.
     pub origin: Origin,
     /// What it is called with.
-    pub payload: Payload,
+    pub payload: Arc<Payload>,
 }
 
 /// Who asked for an invocation and gets its result.
@@ -47,7 +50,7 @@ pub enum Origin {
 }
 
 /// What a function is called with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Payload {
     /// A text, by a client.
     Direct(String),
@@ -84,6 +87,33 @@ pub enum Outcome {
     TimedOut,
     /// Its environment died.
     Killed,
+}
+
+/// Names the records, without what they say.
+impl fmt::Debug for Payload {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct(text) => write!(formatter, "Direct({} bytes)", text.len()),
+            Self::Tick => formatter.write_str("Tick"),
+            Self::Messages { queue, messages } => {
+                write!(formatter, "Messages({queue}")?;
+                messages.iter().try_for_each(|delivered| write!(formatter, " {}", delivered.receipt))?;
+                formatter.write_str(")")
+            }
+            Self::TopicRecords(records) => {
+                formatter.write_str("TopicRecords(")?;
+                for record in records {
+                    write!(formatter, " {}-{}@{}", record.topic, record.partition, record.offset)?;
+                }
+                formatter.write_str(")")
+            }
+            Self::StreamRecords { table, records } => {
+                write!(formatter, "StreamRecords({table}")?;
+                records.iter().try_for_each(|record| write!(formatter, " {}", record.sequence))?;
+                formatter.write_str(")")
+            }
+        }
+    }
 }
 
 impl Payload {

@@ -12,6 +12,7 @@ use super::run::{
 use super::source::{Dates, Plan, Source, produce};
 use crate::bench::{Executor, FaultPlan};
 use crate::clock::Millis;
+use crate::table::Direction;
 
 /// What a close came to.
 #[derive(Clone, Debug)]
@@ -100,10 +101,9 @@ fn published(executor: &mut Executor, until_ms: Millis) -> (Millis, Millis) {
         executor.run_until(executor.now_ms() + 20);
         let (is_closed, is_published) = executor.with_world(|world| {
             let tables = world.database.tables();
-            let any = |table: &str, kind: &str| {
-                tables[table].look_at_all().any(|(key, _)| key.partition.starts_with(kind))
-            };
-            (closed_ms.is_some() || any("Ledger", "CLOSES"), any("Snapshots", "MANIFESTS"))
+            let is_written =
+                |table: &str, kind: &str| tables[table].capacity().kinds(Direction::Write).contains_key(kind);
+            (is_written("Ledger", "CLOSES"), is_written("Snapshots", "MANIFESTS"))
         });
         if is_closed {
             closed_ms.get_or_insert(executor.now_ms());

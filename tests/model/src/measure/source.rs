@@ -58,6 +58,8 @@ pub(super) const USERS: &str = "dbserver1.rwa_identity.users";
 pub(super) const REFERRALS: &str = "dbserver1.rwa_referral.referral_relations";
 pub(super) const ADOPTIONS: &str = "dbserver1.rwa_planting.planting_orders";
 const RECENT: usize = 1_000;
+/// The oldest accounts adopt, each about so often: only accounts that adopted, and whose direct referrals did, are paid.
+const ADOPTIONS_PER_ADOPTER: usize = 3;
 /// When the first row is committed, in milliseconds since 1970.
 const COMMITTED_MS: u64 = 1_796_100_000_000;
 /// The topics of the invented source.
@@ -110,7 +112,8 @@ fn referrer(plan: &Plan, number: usize, random: &mut Random) -> Option<usize> {
 }
 
 fn adoption(plan: &Plan, order: u64, random: &mut Random, lsn: &mut u64) -> Record {
-    let account = usize::try_from(random.below(plan.accounts as u64)).expect("below a length");
+    let adopters = (plan.adoptions / ADOPTIONS_PER_ADOPTER).clamp(1, plan.accounts.max(1));
+    let account = usize::try_from(random.below(adopters as u64)).expect("below a length");
     let date = match plan.dates {
         Dates::On(date) => date,
         Dates::Within60DaysTo(date) => date - chrono::Days::new(random.below(60)),

@@ -109,7 +109,7 @@ impl Capacity {
                 return Err(Limit::Key);
             }
         }
-        for (limit, units) in table_limits {
+        for (limit, units) in table_limits.into_iter().flatten() {
             if meter.table + total > units {
                 return Err(limit);
             }
@@ -117,7 +117,12 @@ impl Capacity {
         meter.table += total;
         meter.total += total;
         for (key, units) in by_key {
-            *meter.keys.entry((*key).to_owned()).or_default() += *units;
+            match meter.keys.get_mut(*key) {
+                Some(taken) => *taken += *units,
+                None => {
+                    meter.keys.insert((*key).to_owned(), *units);
+                }
+            }
             meter.count_kind(key, *units);
         }
         Ok(())
@@ -167,7 +172,7 @@ impl Capacity {
         busiest
     }
 
-    fn limits(&mut self, now_ms: Millis, direction: Direction) -> (Units, Vec<(Limit, Units)>) {
+    fn limits(&mut self, now_ms: Millis, direction: Direction) -> (Units, [Option<(Limit, Units)>; 2]) {
         let (key, new_table) = match direction {
             Direction::Read => (KEY_READ_UNITS, NEW_TABLE_READ_UNITS),
             Direction::Write => (KEY_WRITE_UNITS, NEW_TABLE_WRITE_UNITS),
@@ -177,12 +182,12 @@ impl Capacity {
             Direction::Write => throughput.write,
         };
         match self.billing {
-            Billing::Provisioned(provisioned) => (key, vec![(Limit::Table, of(provisioned))]),
+            Billing::Provisioned(provisioned) => (key, [Some((Limit::Table, of(provisioned))), None]),
             Billing::OnDemand { warm } => {
                 let meter = self.meter(direction);
                 meter.advance(now_ms);
                 let table = new_table.max(of(warm)).max(meter.old_peak(now_ms) * 2);
-                (key, vec![(Limit::Account, ACCOUNT_UNITS), (Limit::Table, table)])
+                (key, [Some((Limit::Account, ACCOUNT_UNITS)), Some((Limit::Table, table))])
             }
         }
     }

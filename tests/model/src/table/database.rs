@@ -45,6 +45,12 @@ impl Database {
         &self.tables
     }
 
+    /// Tells whether a watched table has changes to be taken.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.tables.values().any(Table::has_changes)
+    }
+
     /// Evaluates a request now.
     pub fn execute(&mut self, now_ms: Millis, request: &Request) -> Reply {
         match request {

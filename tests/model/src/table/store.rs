@@ -103,6 +103,11 @@ impl Table {
         self.changes.get_or_insert_default();
     }
 
+    /// Tells whether there are changes to be taken.
+    pub(super) fn has_changes(&self) -> bool {
+        self.changes.as_ref().is_some_and(|changes| !changes.is_empty())
+    }
+
     /// Takes the changes since they were taken last, if the table is watched.
     pub fn take_changes(&mut self) -> Vec<Change> {
         self.changes.as_mut().map(std::mem::take).unwrap_or_default()
@@ -138,6 +143,12 @@ impl Table {
     }
 
     /// Returns the table's stream.
+    #[must_use]
+    pub fn stream(&self) -> Option<&Stream> {
+        self.stream.as_ref()
+    }
+
+    /// Returns the table's stream, which forgets what is too old.
     pub fn stream_mut(&mut self) -> Option<&mut Stream> {
         self.stream.as_mut()
     }

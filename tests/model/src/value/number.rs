@@ -100,6 +100,14 @@ impl Number {
         self.coefficient.checked_ilog10().map_or(1, |log| log + 1)
     }
 
+    /// Returns the number, if it is a whole one that fits.
+    #[must_use]
+    pub fn as_whole(self) -> Option<i128> {
+        let factor = 10_u128.checked_pow(u32::try_from(self.exponent).ok()?)?;
+        let whole = i128::try_from(self.coefficient.checked_mul(factor)?).ok()?;
+        Some(if self.negative { -whole } else { whole })
+    }
+
     /// Tells whether the number is below zero.
     #[must_use]
     pub fn is_negative(self) -> bool {

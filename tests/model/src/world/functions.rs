@@ -1,5 +1,7 @@
 //! Invocations: asked for, begun, ended, and their results told.
 
+use std::sync::Arc;
+
 use super::{Event, LambdaRequest, Notice, Output, World};
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
@@ -28,6 +30,7 @@ impl World {
         let begins_ms = self.now_ms + self.latencies.begin_ms(environment.cold);
         self.last_invocation += 1;
         let number = self.last_invocation;
+        let payload = Arc::new(payload);
         let invocation =
             Invocation { number, function: function.to_owned(), environment, begins_ms, origin, payload };
         self.invocations.insert(number, invocation);

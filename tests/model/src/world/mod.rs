@@ -19,7 +19,7 @@ pub use call::{Answer, CallError, Fault, LambdaRequest, Output, Request, TableRe
 pub use event::Event;
 pub use mappings::Mapping;
 pub use profile::{Latencies, Profile, Timing};
-pub use trace::Trace;
+pub use trace::{Trace, hash_of};
 
 use crate::clock::Millis;
 use crate::lambda::{Functions, Invocation, Schedule, Topic};
@@ -135,6 +135,14 @@ impl World {
     /// Makes a topic.
     pub fn create_topic(&mut self, name: &str, partitions: u32) {
         self.topics.insert(name.to_owned(), Topic::new(name, partitions));
+    }
+
+    /// Makes a topic anew: its offsets begin again, and its triggers read it from its beginning.
+    pub fn recreate_topic(&mut self, name: &str) {
+        if let Some(topic) = self.topics.get_mut(name) {
+            *topic = Topic::new(name, topic.partitions());
+        }
+        self.forget_offsets(name);
     }
 
     /// Returns a topic.

@@ -7,6 +7,7 @@ use crate::error::{ErrorKind, ServiceError};
 use crate::lambda::{
     Directive, FeederRules, Finished, KafkaRecord, Origin, Outcome, Payload, Record, Source, Then,
 };
+use crate::table::Stream;
 
 /// What has to be done after a feeder took in a result.
 struct Settled {
@@ -46,6 +47,18 @@ impl World {
             }
             _ => None,
         })
+    }
+
+    /// Has the triggers of a topic begin at its beginning.
+    pub(super) fn forget_offsets(&mut self, topic: &str) {
+        for mapping in &mut self.mappings {
+            if let Work::Topic(work) = &mut mapping.work
+                && work.topic == topic
+            {
+                work.fetched.fill(0);
+                work.committed.fill(0);
+            }
+        }
     }
 
     /// Fetches what can be fetched of a topic, for each of its triggers.
@@ -88,10 +101,11 @@ impl World {
 
     pub(super) fn plan_stream_poll(&mut self, mapping: usize) {
         let Mappings { work: Work::Stream(work), enabled: true } = self.mapping_work(mapping) else { return };
-        let (table, position, planned) = (work.table.clone(), work.position, work.poll_ms);
-        let end =
-            self.database.table(&table).ok().and_then(|table| table.stream_mut()).map(|stream| stream.end());
-        if planned.is_some() || end.is_none_or(|end| end <= position) {
+        if work.poll_ms.is_some() {
+            return;
+        }
+        let end = self.database.tables().get(&work.table).and_then(|table| table.stream()).map(Stream::end);
+        if end.is_none_or(|end| end <= work.position) {
             return;
         }
         let poll_ms = self.latencies.stream_poll_at_ms(self.now_ms);

@@ -23,7 +23,7 @@ impl Trace {
     /// Returns a trace that keeps a hash of all events.
     #[must_use]
     pub fn hashed() -> Self {
-        Self { on: true, hash: 0xcbf2_9ce4_8422_2325, ..Self::default() }
+        Self { on: true, hash: BEGIN, ..Self::default() }
     }
 
     /// Returns a trace that keeps a line for each event, and the hash.
@@ -39,9 +39,7 @@ impl Trace {
         }
         self.line.clear();
         write!(self.line, "{at_ms} {event:?}").expect("a string takes everything");
-        for byte in self.line.bytes() {
-            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        self.hash = mixed(self.hash, self.line.as_bytes());
         if let Some(lines) = &mut self.lines {
             lines.push(self.line.clone());
         }
@@ -58,4 +56,24 @@ impl Trace {
     pub fn lines(&self) -> &[String] {
         self.lines.as_deref().unwrap_or_default()
     }
+}
+
+const BEGIN: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// Returns a hash by which two runs are compared; it protects nothing.
+#[must_use]
+pub fn hash_of(bytes: &[u8]) -> u64 {
+    mixed(BEGIN, bytes)
+}
+
+/// Takes eight bytes at a time into a hash, and then how many there were.
+fn mixed(mut hash: u64, bytes: &[u8]) -> u64 {
+    let mut take = |word: u64| hash = (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().for_each(|word| take(u64::from_le_bytes(*word)));
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    take(u64::from_le_bytes(last));
+    take(bytes.len() as u64);
+    hash
 }
