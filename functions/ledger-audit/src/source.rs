@@ -85,6 +85,7 @@ fn tell(report: &Report, context: &Context) -> Value {
 
 /// Returns what connects to a PostgreSQL server, where this build can.
 #[cfg(feature = "aws")]
+#[expect(clippy::unnecessary_wraps, reason = "a build without the feature has none")]
 pub(crate) fn postgres() -> Option<Connect> {
     use local_postgres::{ConnectOptions, Connection, PostgresSource};
 

@@ -60,11 +60,11 @@ impl Decider {
 
     fn adjusted(&self, terms: &AdjustmentTerms) -> Result<(String, String), Vec<Need>> {
         let (giver, receiver) = (self.state.total(&terms.giver)?, self.state.total(&terms.receiver)?);
-        let given = giver.and_then(|total| total.checked_sub(terms.amount).ok());
-        let received = receiver.and_then(|total| total.checked_add(terms.amount).ok());
+        let less = giver.and_then(|total| total.checked_sub(terms.amount).ok());
+        let more = receiver.and_then(|total| total.checked_add(terms.amount).ok());
         let both =
             |giver, receiver| format!("{}; {}", has(&terms.giver, giver), has(&terms.receiver, receiver));
-        Ok((both(giver, receiver), both(given, received)))
+        Ok((both(giver, receiver), both(less, more)))
     }
 
     fn standing(&self, order: OrderId) -> Result<String, Vec<Need>> {
