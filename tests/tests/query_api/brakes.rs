@@ -31,7 +31,7 @@ impl Scene {
     async fn new() -> Self {
         let mut options = Options::default();
         let decisions = &mut options.settings.decisions;
-        decisions.settle = Duration::from_secs(60);
+        decisions.settle = Duration::from_mins(1);
         decisions.brake_adoptions = Some(3);
         decisions.guard_factor = Some(10);
         let mut source = Source::new();
@@ -42,7 +42,9 @@ impl Scene {
             source.order(10, "OTHER", 2),
         ];
         rows.extend(ORDERS_BELOW.map(|order| source.order(order, "BELOW", 2)));
-        rows.iter().for_each(|row| drop(source.write(row)));
+        for row in &rows {
+            drop(source.write(row));
+        }
         let mut scene = Self { harness: Harness::new(options), source, rows, commands: 0 };
         scene.read().await;
         scene.close(FIRST_DATE).await;

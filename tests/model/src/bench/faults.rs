@@ -146,15 +146,12 @@ impl Faults {
 
     /// Decides what becomes of the next call of a function, which may be that of sending messages.
     pub(super) fn draw(&mut self, now_ms: Millis, function: &str, is_send: bool) -> Fate {
-        let number = match self.calls.get_mut(function) {
-            Some(calls) => {
-                *calls += 1;
-                *calls
-            }
-            None => {
-                self.calls.insert(function.to_owned(), 1);
-                1
-            }
+        let number = if let Some(calls) = self.calls.get_mut(function) {
+            *calls += 1;
+            *calls
+        } else {
+            self.calls.insert(function.to_owned(), 1);
+            1
         };
         let is_meant = |once: &mut Once| {
             let is_possible = is_send || once.fate != Fate::LosesMessage;

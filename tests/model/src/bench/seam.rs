@@ -164,7 +164,9 @@ fn without_latest_page(mut item: Item) -> Item {
     let mut positions: Vec<Position> = pages.positions().collect();
     positions.pop();
     let mut less = PageRanges::default();
-    positions.into_iter().for_each(|position| less.push(position));
+    for position in positions {
+        less.push(position);
+    }
     item.body = postcard::to_stdvec(&(chunks, less)).expect("it was decoded from the same form");
     item
 }

@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
     fn load(&mut self) {
         let accounts = self.network.accounts();
         self.spread(accounts.len(), ACCOUNT_ROWS_PER_S, |run, number| {
-            produce(&run.executor, &accounts[number])
+            produce(&run.executor, &accounts[number]);
         });
         rest(&mut self.executor);
         self.spread(self.options.adoptions, ADOPTIONS_PER_S, |run, _| {

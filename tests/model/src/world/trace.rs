@@ -70,7 +70,9 @@ pub fn hash_of(bytes: &[u8]) -> u64 {
 fn mixed(mut hash: u64, bytes: &[u8]) -> u64 {
     let mut take = |word: u64| hash = (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let (words, rest) = bytes.as_chunks::<8>();
-    words.iter().for_each(|word| take(u64::from_le_bytes(*word)));
+    for word in words {
+        take(u64::from_le_bytes(*word));
+    }
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     take(u64::from_le_bytes(last));
