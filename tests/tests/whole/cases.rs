@@ -141,12 +141,14 @@ async fn cases_worked_out_by_hand_give_their_numbers_after_each_phase_and_in_any
 
 #[tokio::test]
 async fn two_accounts_that_swap_in_one_transaction_cause_the_entries_of_the_final_state_only() {
+    use domain::log::Entry::{Corrected, Held, Withdrawn};
+
     let (case, worked) = worked()
         .into_iter()
         .find(|(case, _)| case.ends_with("34-swap-in-one-transaction.jsonl"))
         .expect("it is there");
     let mut options = options(&case);
-    options.settings.decisions.settle = std::time::Duration::from_secs(60);
+    options.settings.decisions.settle = std::time::Duration::from_mins(1);
     // Each row comes alone, so that the state between them is seen.
     options.records_per_event = 1;
     let harness = Harness::new(options);
@@ -159,7 +161,6 @@ async fn two_accounts_that_swap_in_one_transaction_cause_the_entries_of_the_fina
     assert_worked(&harness, phases(&worked).last().expect("a phase").1, "after the swap").await;
     let pages = store::log::read_after(harness.engine(), 0, 1_000).await.expect("readable");
     let entries: Vec<_> = pages.into_iter().flat_map(|page| page.entries).collect();
-    use domain::log::Entry::{Corrected, Held, Withdrawn};
     let of_between = entries.iter().filter(|entry| matches!(entry, Held(_) | Withdrawn { .. }));
     assert_eq!(of_between.count(), 0, "{entries:#?}");
     // Orders 2, 3 and 4 are corrected, order 1 stays as it is.

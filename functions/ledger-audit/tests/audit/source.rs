@@ -122,7 +122,9 @@ fn connect(address: &str) -> BoxFuture<'_, Result<Box<dyn Source>, String>> {
 async fn ledger(address: Option<&str>) -> (Harness, Arc<dyn Function>) {
     let mut written = Written::new();
     let changes = [written.referral("TOP", None)];
-    changes.iter().for_each(|change| drop(written.write(change)));
+    for change in &changes {
+        drop(written.write(change));
+    }
     for (order, trees) in SENT {
         let change = written.order(order, "TOP", trees);
         written.write(&change);
