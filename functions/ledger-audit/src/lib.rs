@@ -16,6 +16,7 @@
 
 mod audit;
 mod error;
+mod expected;
 mod export;
 mod heads;
 mod later;
@@ -23,7 +24,6 @@ mod price_book;
 mod rebuild;
 mod repair;
 mod state;
-mod told;
 
 use std::sync::Arc;
 
