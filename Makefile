@@ -4,7 +4,7 @@
 # target hides anything: each is a command that works by itself, and `make -n TARGET` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk watch incident build-times lint fmt \
+.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk watch incident build-times parquet lint fmt \
 	check template deny package count-snapshot doc clean
 
 CAPTURE ?= events/captures/ordering-incident.jsonl
@@ -62,6 +62,9 @@ incident: ## Recompute the numbers of the ordering incident in docs/rules.md (Py
 
 build-times: ## How long builds take from nothing at the revisions REVISIONS, one or two; nothing else may run
 	docs/checks/build-times.py $(REVISIONS)
+
+parquet: ## Write a snapshot's rows as Parquet and read them back, to the last digit (Python 3, DuckDB from PyPI)
+	python3 docs/checks/parquet.py
 
 ##@ Check a change
 

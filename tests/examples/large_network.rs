@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use end_to_end::large_network::{Cost, LargeNetwork, Size};
+use end_to_end::large_network::{BUSY, Cost, LargeNetwork, RICH, Size, WIDE};
 
 const PAGE_MAX: Duration = Duration::from_millis(300);
 const STEP_MAX: Duration = Duration::from_millis(100);
@@ -28,13 +28,17 @@ async fn main() -> ExitCode {
     println!("{} adoptions posted, {} held", counts.posted, counts.held.values().sum::<u64>());
     println!("{:>5} {:>6} {:>10} {:>10} {:>10}  path", "pages", "calls", "read units", "median", "slowest");
     let mut is_slow = false;
-    for path in network.paths() {
-        let cost = network.cost(&path).await;
-        let is_step = network.steps().contains(&path);
-        let most = if is_step { STEP_MAX } else { PAGE_MAX };
+    let mut check = |cost: &Cost, most| {
         let mark = if cost.slowest >= most { "  TOO SLOW" } else { "" };
         is_slow |= cost.slowest >= most;
-        print(&cost, mark);
+        print(cost, mark);
+    };
+    for path in network.paths() {
+        let is_step = network.steps().contains(&path);
+        check(&network.cost(&path).await, if is_step { STEP_MAX } else { PAGE_MAX });
+    }
+    for account in [WIDE, RICH, BUSY, &network.bottom()] {
+        check(&network.cost_of_simulation(account).await, PAGE_MAX);
     }
     if is_slow { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -12,7 +12,7 @@ use store::heads::{AccountHead, put_account, put_child};
 
 use crate::counted_engine::{Counted, CountedEngine};
 use crate::source::Source;
-use crate::{Client, Harness, Options, Shuffle};
+use crate::{Client, Harness, Options, Reply, Shuffle};
 
 /// How large a network is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,39 @@ const ADOPTION_DATE: i64 = 20_782;
 /// The last date that is closed.
 pub const LAST_DATE: &str = "2026-11-30";
 /// Pages of one list that are asked for at most.
-const PAGES_MAX: u32 = 20;
+const PAGES_MAX: usize = 20;
+
+/// What answers took so far.
+#[derive(Default)]
+struct Measured {
+    times: Vec<Duration>,
+    most: Counted,
+}
+
+impl Measured {
+    async fn measure(&mut self, engine: &CountedEngine, answer: impl Future<Output = Reply>) -> Reply {
+        engine.take();
+        let started = Instant::now();
+        let reply = answer.await;
+        self.times.push(started.elapsed());
+        let cost = engine.take();
+        self.most.calls = self.most.calls.max(cost.calls);
+        self.most.read_units = self.most.read_units.max(cost.read_units);
+        self.most.writes = self.most.writes.max(cost.writes);
+        reply
+    }
+
+    fn cost(mut self, path: &str) -> Cost {
+        self.times.sort_unstable();
+        Cost {
+            path: path.to_owned(),
+            pages: u32::try_from(self.times.len()).expect("a few"),
+            counted: self.most,
+            median: self.times[self.times.len() / 2],
+            slowest: *self.times.last().expect("at least one"),
+        }
+    }
+}
 
 /// A large network.
 pub struct LargeNetwork {
@@ -201,34 +233,36 @@ impl LargeNetwork {
         let client = self.client();
         let bare = path.split('?').next().expect("a path");
         let mut next = path.to_owned();
-        let mut times = Vec::new();
-        let mut counted = Counted::default();
-        for _ in 0..PAGES_MAX {
-            self.engine.take();
-            let started = Instant::now();
-            let reply = client.get(&next).await;
-            times.push(started.elapsed());
+        let mut measured = Measured::default();
+        while measured.times.len() < PAGES_MAX {
+            let reply = measured.measure(&self.engine, client.get(&next)).await;
             assert_eq!(reply.status, 200, "{next}: {}", reply.text);
-            let cost = self.engine.take();
-            counted.calls = counted.calls.max(cost.calls);
-            counted.read_units = counted.read_units.max(cost.read_units);
-            counted.writes = counted.writes.max(cost.writes);
             let document: Value = serde_json::from_str(&reply.text).unwrap_or_default();
             match document["next_cursor"].as_str() {
                 Some(cursor) => next = format!("{bare}?cursor={cursor}"),
                 // What has one page is asked for again, so that its time is not that of a single moment.
-                None if times.len() < 5 => path.clone_into(&mut next),
+                None if measured.times.len() < 5 => path.clone_into(&mut next),
                 None => break,
             }
         }
-        times.sort_unstable();
-        Cost {
-            path: path.to_owned(),
-            pages: u32::try_from(times.len()).expect("a few"),
-            counted,
-            median: times[times.len() / 2],
-            slowest: *times.last().expect("at least one"),
+        measured.cost(path)
+    }
+
+    /// Asks what two trees of this account would change.
+    ///
+    /// # Panics
+    ///
+    /// If an answer is not a good one.
+    pub async fn cost_of_simulation(&self, account: &str) -> Cost {
+        let client = self.client();
+        let body = json!({ "adoptions": [{ "account": account, "tree_count": 2, "contribution_per_tree": "22617" }] });
+        let mut measured = Measured::default();
+        for _ in 0..5 {
+            let headers = json!({ "content-type": "application/json" });
+            let sent = client.send("POST", "/v1/simulate", &headers, Some(body.to_string()));
+            drop(measured.measure(&self.engine, sent).await.good());
         }
+        measured.cost(&format!("/v1/simulate: two trees of {account}"))
     }
 
     /// Returns what to ask for: each route that reads, with the accounts that are hard to show.
@@ -266,8 +300,10 @@ impl LargeNetwork {
                 "/records?direction=descending",
                 "/records?order_id=7",
                 "/balance",
+                "/balance?date=2026-11-28&known_at=9",
                 "/snapshots",
                 "/statement",
+                "/statement?limit=200",
             ] {
                 paths.push(format!("/v1/accounts/{account}{path}"));
             }
@@ -281,6 +317,8 @@ impl LargeNetwork {
         for account in [WIDE, RICH, &bottom] {
             paths.push(format!("/v1/snapshots/{LAST_DATE}/proof/{account}"));
         }
+        let hundred: Vec<String> = (0..100).map(|number| format!("W{number}")).collect();
+        paths.push(format!("/v1/accounts?ids={}", hundred.join(",")));
         paths.extend(self.steps());
         paths
     }
@@ -295,6 +333,7 @@ impl LargeNetwork {
             steps.push(format!("/v1/accounts/{account}/referrals?limit=200"));
             steps.push(format!("/v1/accounts/{account}/upline"));
         }
+        steps.push(format!("/v1/accounts/{WIDE}/referrals?from=W99"));
         steps.push(format!("/v1/accounts/{bottom}/upline?limit=200"));
         steps
     }

@@ -25,8 +25,7 @@ const CLOCKS_DIFFER_MAX_MS: i64 = 86_400_000;
 pub(crate) struct Taken {
     announcements: BTreeSet<String>,
     commands: BTreeMap<String, StoredCommand>,
-    /// Rows of referrals by their key in the log.
-    referrals: BTreeMap<RowKey, RowKey>,
+    referrals: BTreeSet<RowKey>,
 }
 
 /// What was read.
@@ -70,11 +69,10 @@ pub(crate) async fn read(
     for ((table, key), row) in stored {
         match table {
             RowTable::Referrals => {
-                let log_key = log_key(&key);
-                inputs.referrals.insert(log_key.clone(), referral_input(&row.row));
-                taken.referrals.insert(log_key, key);
+                inputs.referrals.insert(key.clone(), referral_input(&row.row));
+                taken.referrals.insert(key);
             }
-            RowTable::Adoptions => inputs.add_adoption(log_key(&key), adoption_input(&row.row, now_ms)),
+            RowTable::Adoptions => inputs.add_adoption(key, adoption_input(&row.row, now_ms)),
             RowTable::Users => {}
         }
     }
@@ -92,7 +90,7 @@ pub(crate) async fn finish(
 ) -> Result<(), StoreError> {
     let engine = &*context.engine;
     let taken = std::mem::take(taken);
-    let waiting = decider.rows_set_aside().filter_map(|key| taken.referrals.get(key));
+    let waiting = decider.rows_set_aside().filter(|key| taken.referrals.contains(*key));
     let waiting: Vec<_> = waiting.map(|key| (RowTable::Referrals, key.clone())).collect();
     if !waiting.is_empty() {
         tracing::warn!(rows = waiting.len(), "referrals wait until the accounts they concern can be read");
@@ -189,14 +187,6 @@ async fn progress(
         progress.unread.push("the orders, of which nothing was read".to_owned());
     }
     Ok(progress)
-}
-
-/// Returns the key of a row as the log has it, whose order is that in which rows take precedence.
-fn log_key(key: &RowKey) -> RowKey {
-    match key.as_str().parse::<cdc::RowKey>() {
-        Ok(parsed) => RowKey::in_table(&parsed.primary_key(), parsed.topic()),
-        Err(_) => key.clone(),
-    }
 }
 
 fn referral_input(state: &RowState) -> ReferralInput {

@@ -59,7 +59,7 @@ async fn remove_part(
     let (rows, next) = rows::scan::<RowState>(engine, Segment::WHOLE, start).await?;
     let (mut writes, mut names) = (Vec::new(), Vec::new());
     for ((table, key), before) in rows {
-        let Some(delete) = stored.truncate.delete_in(key.as_str()) else { continue };
+        let Some(delete) = stored.truncate.delete_in(&key) else { continue };
         let after = cdc::fold(Some(before.row.clone()), &delete).state;
         if after != before.row {
             writes.push(rows::put(table, &key, &after, before.revision));

@@ -90,7 +90,7 @@ impl Batch {
             event_key: String::new(),
             name: PartitionName {
                 source: String::new(),
-                topic: change.row_key.topic().to_owned(),
+                topic: change.row_key.table().to_owned(),
                 partition: 0,
             },
             offset,

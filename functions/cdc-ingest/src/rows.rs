@@ -37,7 +37,7 @@ pub(crate) fn table_of(table: SourceTable) -> RowTable {
 
 /// Returns the place of a change's row.
 pub(crate) fn row_of(change: &cdc::Change) -> (RowTable, RowKey) {
-    (table_of(change.table), RowKey::new(change.row_key.to_string()))
+    (table_of(change.table), change.row_key.clone())
 }
 
 /// Folds and stores every row that the batch names, and notes what became of each record.
@@ -115,7 +115,7 @@ pub(crate) async fn fold_and_store(
 /// Returns the row without what an operator let a truncate remove.
 fn truncated(mut state: RowState, name: &RowKey, truncates: &[StoredTruncate<Truncate>]) -> RowState {
     for stored in truncates.iter().filter(|stored| stored.in_force_ms.is_some()) {
-        if let Some(delete) = stored.truncate.delete_in(name.as_str()) {
+        if let Some(delete) = stored.truncate.delete_in(name) {
             state = cdc::fold(Some(state), &delete).state;
         }
     }

@@ -8,15 +8,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::heads::{AdoptionHead, AdoptionState, Node, SumKey, SumNode, lines_of, sum_path};
+use domain::heads::{AdoptionHead, AdoptionState, Closes, Node, SumKey, SumNode, lines_of, sum_path};
 use domain::log::{Entry, Page, Position};
 use domain::recalculate::Difference;
 use domain::{OrderId, Owner, Versions};
 use store::fold::AccountFold;
-use store::heads::{self, At};
+use store::heads::{self, At, LinePage};
 use store::lists::{self, HeldAdoption};
 use store::marks::{self, Marks, Projection};
-use store::{Engine, Key, Shard, StoreError, Write, Written};
+use store::{Engine, Key, Shard, StoreError, Write, Written, books};
 
 use crate::error::AuditError;
 
@@ -130,6 +130,7 @@ struct Attempt<'a> {
     accounts: BTreeMap<&'a Owner, (Extent, AccountFold<'a>)>,
     adoptions: BTreeMap<OrderId, AdoptionFold>,
     sums: BTreeMap<SumKey, (Extent, SumNode, Position)>,
+    closes: Closes,
     shards: u32,
 }
 
@@ -163,6 +164,7 @@ impl<'a> Attempt<'a> {
             accounts: targets.accounts.iter().map(account).collect(),
             adoptions: targets.adoptions.iter().map(adoption).collect(),
             sums: targets.sums.iter().map(sum).collect(),
+            closes: Closes::default(),
             shards,
         }
     }
@@ -188,10 +190,13 @@ impl<'a> Attempt<'a> {
             for page in &pages {
                 self.fold(page, &mut versions, &mut writes)?;
             }
-            for (owner, (_, fold)) in &mut self.accounts {
-                let filled = fold.take_filled();
-                writes.extend(filled.iter().map(|(number, page)| heads::put_line_page(owner, *number, page)));
+            let accounts = self.accounts.iter_mut();
+            let filled: BTreeMap<Owner, Vec<(u32, LinePage)>> =
+                accounts.map(|(owner, (_, fold))| ((*owner).clone(), fold.take_filled())).collect();
+            for (owner, pages) in &filled {
+                writes.extend(pages.iter().map(|(number, page)| heads::put_line_page(owner, *number, page)));
             }
+            writes.extend(books::completed(engine, &filled, &self.closes).await?);
             // None of them has a condition, and each may be written at will.
             for written in engine.write_many(writes).await {
                 let _ = written?;
@@ -216,8 +221,10 @@ impl<'a> Attempt<'a> {
     ) -> Result<(), AuditError> {
         let position = page.position;
         for (index, entry) in (0..).zip(&page.entries) {
-            if let Entry::VersionIntroduced(terms) = entry {
-                versions.introduce((**terms).clone())?;
+            match entry {
+                Entry::VersionIntroduced(terms) => versions.introduce((**terms).clone())?,
+                Entry::Close(terms) => self.closes.insert(position, terms.date),
+                _ => {}
             }
             for account in Node::accounts_of(entry) {
                 if let Some((_, fold)) = self.account(&Owner::User(account.clone()), position) {

@@ -84,8 +84,8 @@ async fn check_caught_up(engine: &dyn Engine, position: Position, shards: u32) -
     if marks.of(&Projection::Talent) != position {
         return moving("talent has not caught up with the log");
     }
-    if !talent::raised(engine, 1).await?.is_empty() {
-        return moving("changes of talent are still being carried up");
+    if !talent::is_settled(engine).await? {
+        return moving("changes of talent are still being propagated");
     }
     if talent::state(engine).await?.pass.is_some() {
         return moving("accounts are still being compared with another table of talent levels");

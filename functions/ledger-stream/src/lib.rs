@@ -5,7 +5,7 @@
 //! if it stands before it.
 //!
 //! - Reads: `Log`, `Ledger`.
-//! - Writes: `Ledger` (heads, lines, sums, lists, marks).
+//! - Writes: `Ledger` (heads, lines and books of them, sums, lists, closes, marks).
 //! - Sends to: `TalentQueue`, `ClosingsQueue`.
 
 mod project;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::Versions;
+use domain::heads::Closes;
 use domain::log::{Entry, Page, Position};
 use runtime::Context;
 use store::marks::{self, Marks, Projection};
@@ -25,11 +26,12 @@ pub struct Projector {
     known: Mutex<Known>,
 }
 
-/// What this environment knows of the versions of the rules.
+/// What this environment knows of the log as a whole.
 #[derive(Debug)]
 struct Known {
     versions: Versions,
-    /// The last page whose versions are among them.
+    closes: Closes,
+    /// The last page whose versions and closes are among them.
     through: Position,
 }
 
@@ -52,7 +54,7 @@ impl Projector {
     /// Returns a projector of `shards` shards; `versions` holds version 1 of the rules.
     #[must_use]
     pub fn new(shards: u32, versions: Versions) -> Self {
-        Self { shards, known: Mutex::new(Known { versions, through: 0 }) }
+        Self { shards, known: Mutex::new(Known { versions, closes: Closes::default(), through: 0 }) }
     }
 
     /// Projects the log up to its end, or as far as the time of the invocation goes.
@@ -62,7 +64,7 @@ impl Projector {
         let engine = &*context.engine;
         let mut projected = Projected::default();
         let mut marks = marks::read(engine).await?;
-        self.learn_versions(engine, marks.heads(self.shards)).await?;
+        self.learn(engine, marks.heads(self.shards)).await?;
         loop {
             let (mark, shards) = self.furthest_behind(&marks);
             let pages = store::log::read_after(engine, mark, PAGES_PER_RUN).await?;
@@ -98,9 +100,9 @@ impl Projector {
         pages: &[Page],
     ) -> Result<Option<u64>, StoreError> {
         let Some(last) = pages.last() else { return Ok(Some(0)) };
-        let versions = self.versions_with(pages);
+        let (versions, closes) = self.known_with(pages);
         let run = Run::over(pages, shards, self.shards, &versions);
-        let Some(written) = run.write(engine).await? else { return Ok(None) };
+        let Some(written) = run.write(engine, &closes).await? else { return Ok(None) };
         let projections = shards.iter().map(|shard| Projection::Heads(*shard)).collect();
         marks::advance(engine, projections, last.position).await?;
         Ok(Some(written))
@@ -117,15 +119,21 @@ impl Projector {
     }
 
     /// Learns every version that a page up to `position` introduces: from the decider's checkpoint, which may be older,
-    /// and from the pages after it.
-    async fn learn_versions(&self, engine: &dyn Engine, position: Position) -> Result<(), StoreError> {
+    /// and from the pages after it. Every close up to there is listed.
+    async fn learn(&self, engine: &dyn Engine, position: Position) -> Result<(), StoreError> {
         if self.known().through >= position {
             return Ok(());
         }
-        if let Some(network) = store::network::read(engine).await? {
+        let closes = store::dates::closes(engine).await?;
+        let network = store::network::read(engine).await?;
+        {
             let mut known = self.known();
-            if network.position > known.through {
-                *known = Known { versions: network.versions, through: network.position };
+            known.closes.extend(closes);
+            if let Some(network) = network
+                && network.position > known.through
+            {
+                known.versions = network.versions;
+                known.through = network.position;
             }
         }
         loop {
@@ -137,13 +145,18 @@ impl Projector {
             if pages.is_empty() {
                 return Err(store::log::missing(through + 1));
             }
-            self.versions_with(&pages);
+            self.known_with(&pages);
         }
     }
 
-    /// Returns all versions that any of these pages needs, and keeps those they introduce.
-    fn versions_with(&self, pages: &[Page]) -> Versions {
+    /// Returns all versions and closes that any of these pages needs, and keeps those that are in them.
+    fn known_with(&self, pages: &[Page]) -> (Versions, Closes) {
         let mut known = self.known();
+        for page in pages {
+            if let Some(Entry::Close(terms)) = page.entries.last() {
+                known.closes.insert(page.position, terms.date);
+            }
+        }
         for entry in pages.iter().flat_map(|page| &page.entries) {
             if let Entry::VersionIntroduced(terms) = entry
                 && known.versions.numbered(terms.number).is_none()
@@ -152,9 +165,9 @@ impl Projector {
                 introduced.expect("the log introduces versions in their order");
             }
         }
-        // The pages follow the mark, up to which every version is known.
+        // The pages follow the mark, up to which every version and close is known.
         known.through = known.through.max(pages.last().map_or(0, |page| page.position));
-        known.versions.clone()
+        (known.versions.clone(), known.closes.clone())
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::heads::{AdoptionHead, Line, Node, SumKey, SumNode, lines_of, sum_path};
+use domain::heads::{AdoptionHead, Closes, Line, Node, SumKey, SumNode, lines_of, sum_path};
 use domain::log::{Entry, Page, Position};
 use domain::{AccountSequence, OrderId, Owner, Versions};
+use store::dates::DateClose;
 use store::fold::AccountFold;
-use store::heads::{self, AccountHead, At};
+use store::heads::{self, AccountHead, At, LinePage};
 use store::lists::{self, HeldAdoption, Operation};
-use store::{Engine, Item, Shard, StoreError, Write, Written};
+use store::{Engine, Item, Shard, StoreError, Write, Written, books, dates};
 
 /// What some pages concern in some shards.
 pub(crate) struct Run<'a> {
@@ -21,6 +22,7 @@ pub(crate) struct Run<'a> {
     sums: BTreeMap<SumKey, Vec<(Position, &'a Entry)>>,
     children: BTreeSet<(&'a AccountSequence, &'a AccountSequence)>,
     operations: Vec<Operation>,
+    closes: Vec<DateClose>,
 }
 
 /// What an entry does to an account.
@@ -53,6 +55,7 @@ impl<'a> Run<'a> {
             sums: BTreeMap::new(),
             children: BTreeSet::new(),
             operations: Vec::new(),
+            closes: pages.iter().filter_map(close_of).collect(),
         };
         let is_ours = |name: &str| shards.contains(&Shard::of(name, shard_count));
         for page in pages {
@@ -96,8 +99,9 @@ impl<'a> Run<'a> {
     /// Writes everything but the heads of accounts that cannot be read. Returns how many heads of accounts were written; `None` where another projector has moved
     /// one of the heads, so that this run has to begin again.
     ///
-    /// What can be repeated at will goes first, then the heads, then what follows from the heads.
-    pub(crate) async fn write(self, engine: &dyn Engine) -> Result<Option<u64>, StoreError> {
+    /// What can be repeated at will goes first, then the heads, then what follows from the heads. `closes` has every close
+    /// up to the last page.
+    pub(crate) async fn write(self, engine: &dyn Engine, closes: &Closes) -> Result<Option<u64>, StoreError> {
         let owners = self.accounts.keys().cloned().collect();
         let orders = self.orders.keys().copied().collect();
         let sums = self.sums.keys().copied().collect();
@@ -109,28 +113,30 @@ impl<'a> Run<'a> {
         let mut repeatable: Vec<Write> =
             self.children.iter().map(|(referrer, child)| heads::put_child(referrer, child)).collect();
         repeatable.extend(self.operations.iter().map(lists::put_operation));
+        repeatable.extend(self.closes.iter().map(dates::put_close));
+        let mut filled: BTreeMap<Owner, Vec<(u32, LinePage)>> = BTreeMap::new();
         let mut head_writes: Vec<Write> = Vec::new();
         for (owner, touches) in self.accounts {
             match unreadable.get(&owner) {
                 None => {
-                    head_writes.extend(fold_account(&owner, &accounts[&owner], touches, &mut repeatable)?);
+                    if let (Owner::System(account), 0) = (&owner, accounts[&owner].position) {
+                        repeatable.push(lists::put_system_account(account));
+                    }
+                    let (head, pages) = fold_account(&owner, &accounts[&owner], touches)?;
+                    head_writes.extend(head);
+                    filled.insert(owner, pages);
                 }
                 Some(item) => head_writes.extend(pass_over(&owner, item, &touches)),
             }
         }
         let account_writes = head_writes.len() as u64;
-        for (key, entries) in self.sums {
-            let At { head, position: before } = &sum_nodes[&key];
-            let mut node = head.clone();
-            let mut position = *before;
-            for (at, entry) in entries.into_iter().filter(|(at, _)| at > before) {
-                node.apply(key, entry);
-                position = at;
-            }
-            if position > *before {
-                head_writes.push(heads::put_sum(key, &node, position, *before));
-            }
+        for (owner, pages) in &filled {
+            repeatable.extend(pages.iter().map(|(number, page)| heads::put_line_page(owner, *number, page)));
         }
+        repeatable.extend(books::completed(engine, &filled, closes).await?);
+        let folded =
+            self.sums.into_iter().filter_map(|(key, entries)| fold_sum(key, &sum_nodes[&key], entries));
+        head_writes.extend(folded);
         let mut held: Vec<Write> = Vec::new();
         for (order, entries) in self.orders {
             let At { head, position: before } = &adoptions[&order];
@@ -183,17 +189,13 @@ fn held_adoption(order: OrderId, head: &AdoptionHead, since_ms: i64) -> Option<H
     }
 }
 
-/// Folds what concerns an account into its head. Pages of lines that it fills go to `repeatable`: they
+/// Folds what concerns an account into its head. Returns the head's write, and the pages of lines that it fills: they
 /// follow from the lines alone, so that writing them twice writes the same.
 fn fold_account(
     owner: &Owner,
     at: &At<AccountHead>,
     touches: Vec<Touch<'_>>,
-    repeatable: &mut Vec<Write>,
-) -> Result<Option<Write>, StoreError> {
-    if let (Owner::System(account), 0) = (owner, at.position) {
-        repeatable.push(lists::put_system_account(account));
-    }
+) -> Result<(Option<Write>, Vec<(u32, LinePage)>), StoreError> {
     let mut fold = AccountFold::from(owner, at);
     for touch in touches {
         match touch {
@@ -205,9 +207,29 @@ fn fold_account(
         }
     }
     let filled = fold.take_filled();
-    repeatable.extend(filled.iter().map(|(number, page)| heads::put_line_page(owner, *number, page)));
     let (head, position) = fold.head();
-    Ok((position > at.position).then(|| heads::put_account(owner, head, position, at.position)))
+    let write = (position > at.position).then(|| heads::put_account(owner, head, position, at.position));
+    Ok((write, filled))
+}
+
+/// Folds entries into a sum of trees. Returns its write, if anything is new.
+fn fold_sum(key: SumKey, at: &At<SumNode>, entries: Vec<(Position, &Entry)>) -> Option<Write> {
+    let mut node = at.head.clone();
+    let mut last = at.position;
+    for (position, entry) in entries.into_iter().filter(|(position, _)| *position > at.position) {
+        node.apply(key, entry);
+        last = position;
+    }
+    (last > at.position).then(|| heads::put_sum(key, &node, last, at.position))
+}
+
+fn close_of(page: &Page) -> Option<DateClose> {
+    match page.entries.last() {
+        Some(Entry::Close(terms)) => {
+            Some(DateClose { date: terms.date, position: page.position, time_ms: page.time_ms })
+        }
+        _ => None,
+    }
 }
 
 fn operation(page: &Page, index: u32, entry: &Entry) -> Option<Operation> {

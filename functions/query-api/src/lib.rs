@@ -23,6 +23,7 @@ mod language;
 mod lines;
 mod missed;
 mod network;
+mod parts;
 mod position;
 mod problem;
 mod query;

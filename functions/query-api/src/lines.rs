@@ -181,19 +181,3 @@ impl Walk<'_> {
         false
     }
 }
-
-/// Returns every line of an account, in order.
-pub(crate) async fn all(
-    engine: &dyn Engine,
-    owner: &Owner,
-    head: &AccountHead,
-) -> Result<Vec<Line>, Problem> {
-    let pages = head.money.lines.pages;
-    let stored = heads::line_pages(engine, owner, 0, pages).await?;
-    if stored.len() != pages as usize {
-        return Err(Problem::inconsistent(format!("a page of lines of {owner} is missing")));
-    }
-    let mut lines: Vec<Line> = stored.into_iter().flat_map(|page| page.lines).collect();
-    lines.extend(head.money.lines.recent.iter().cloned());
-    Ok(lines)
-}

@@ -1,4 +1,4 @@
-//! A part of the referral forest in memory, and what changes in it when everything is carried up.
+//! A part of the referral forest in memory, and what changes in it when it is settled.
 //!
 //! Nothing here reads or writes. What is missing is named, and the caller loads it and asks again.
 
@@ -27,7 +27,17 @@ pub(crate) struct Standards<'a> {
     pub(crate) now_ms: i64,
 }
 
-/// What is to be compared and carried up.
+/// How far changes are propagated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// To the referrers of the accounts that the work begins from.
+    #[default]
+    Referrers,
+    /// To every ancestor that they change.
+    Ancestors,
+}
+
+/// What is to be compared and propagated.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Work {
     /// Accounts whose level and report are compared with what stands.
@@ -40,8 +50,10 @@ pub(crate) struct Work {
     pub(crate) left: BTreeMap<AccountSequence, BTreeSet<AccountSequence>>,
     /// Accounts whose reports taken in are to be made fewer.
     pub(crate) untidy: BTreeSet<AccountSequence>,
-    /// Whether changes go on above the first referrer.
-    pub(crate) goes_on: bool,
+    /// Accounts that are written although nothing may have changed, so that a write which is still under way fails.
+    pub(crate) fenced: BTreeSet<AccountSequence>,
+    /// How far changes are propagated.
+    pub(crate) reach: Reach,
 }
 
 /// What must be loaded before the work can be finished.
@@ -94,6 +106,19 @@ impl Forest {
 
     pub(crate) fn add_user(&mut self, account: AccountSequence, user: UserState) {
         self.users.insert(account, user);
+    }
+
+    /// Forgets the users, so that they are read again where they matter.
+    pub(crate) fn forget_users(&mut self) {
+        self.users.clear();
+    }
+
+    /// Records that the account's record was written as it should be.
+    pub(crate) fn keep_written(&mut self, account: &AccountSequence) {
+        if let Some(standing) = self.accounts.get_mut(account) {
+            standing.read =
+                StoredTalent { talent: standing.now.clone(), revision: standing.read.revision + 1 };
+        }
     }
 
     pub(crate) fn names(&self) -> Vec<AccountSequence> {

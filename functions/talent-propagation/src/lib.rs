@@ -1,18 +1,19 @@
-//! Carries changes of the referral forest up: teams, talent levels, and their publication (rules, section 9).
+//! Propagates changes of the referral forest: teams, talent levels, and their publication (rules, section 9).
 //!
-//! An account reports to its referrer how many accounts are at each level below it, and its own level. A change goes up
-//! report by report, at most twenty levels unless levels depend on levels. The log says which account hangs where. What
-//! a page changes reaches the referrer in the invocation that reads the page; there it leaves a mark, from which the
-//! ancestors above are settled when a message or the schedule asks for it. The mark, not the message, is the trace of
-//! the work: it goes only when a look that began after it was raised found nothing more to do.
+//! To *settle* an account is to assess its level from its team, and to compare its report with the one that its
+//! referrer's team includes. To *propagate* a change is to settle the ancestors that it reaches: at most twenty, unless
+//! levels depend on levels. The log says who refers whom. The invocation that reads a page settles the accounts that
+//! the page moves, and their referrers, and leaves a mark on each referrer. A message or the schedule has the change
+//! propagated from there. The mark, not the message, is the trace of the work: an invocation removes it only when a
+//! look that began after the mark was raised found nothing more to do.
 //!
 //! - Reads: `Source`, `Log`, `Ledger`.
 //! - Writes: `Ledger` (talent records, lists, marks).
 //! - Sends to: `TalentQueue`.
 
-mod climb;
 mod forest;
 mod log;
+mod propagate;
 mod standards;
 mod sweep;
 mod unique;
@@ -29,13 +30,13 @@ use serde_json::{Value, json};
 use store::talent::{self, Mark, MarkKind, TalentCause};
 use store::{BoxFuture, StoreError};
 
-use climb::{Climbed, Climber};
-use forest::Work;
+use forest::{Reach, Work};
+use propagate::{Propagated, Propagator};
 use unique::Unique;
 
 /// The name under which it is deployed, logs and counts.
 const NAME: &str = "talent-propagation";
-/// Marks that a climb begins from at most, so that what it holds in memory is bounded.
+/// How many marks are propagated together at most, so that what an invocation holds in memory is bounded.
 const STARTS_MAX: usize = 500;
 /// How long a message stays invisible, in seconds, so that changes below one account are taken into account together.
 const COALESCE_S: u16 = 2;
@@ -48,7 +49,7 @@ const MESSAGES_MAX: usize = 20;
 pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
     let versions = Versions::starting(&settings.policy_json)
         .map_err(|error| FunctionError { message: error.to_string() })?;
-    Ok(Arc::new(Propagation {
+    Ok(Arc::new(TalentPropagation {
         versions,
         zone: settings.policy.business_time_zone(),
         knows_activity: settings.profile.knows_activity(),
@@ -67,11 +68,11 @@ pub fn run() -> std::process::ExitCode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// Carry up what is marked on these accounts, and publish their levels if their users have arrived.
+    /// Propagate what is marked on these accounts, and publish their levels if their users have arrived.
     Accounts(BTreeSet<AccountSequence>),
     /// Read the log.
     Log,
-    /// Read the log, and carry up everything that is marked.
+    /// Read the log, and propagate everything that is marked.
     Everything,
 }
 
@@ -92,20 +93,20 @@ impl Request {
     }
 }
 
-/// Why something was not carried up. All of it is safe to do again.
+/// Why something was not propagated. All of it is safe to do again.
 #[derive(Debug, thiserror::Error)]
 enum PropagationError {
     /// Storage failed, or holds what this system never writes.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What goes on above could not be announced. Its mark is raised.
+    /// The message that has a change propagated could not be sent. Its mark is raised.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// There was more to do than the invocation's time allows. What was carried up stays.
-    #[error("time ran out; what was carried up stays")]
+    /// There was more to do than the invocation's time allows. What was propagated stays.
+    #[error("time ran out; what was propagated stays")]
     OutOfTime,
     /// Changes kept arriving.
-    #[error("changes kept arriving while earlier ones were carried up")]
+    #[error("changes kept arriving while earlier ones were propagated")]
     Contended,
     /// A team is not the sum of the reports it includes. Talent must be rebuilt from the log.
     #[error("the team of {account} is not the sum of the reports made to it: rebuild it from the log")]
@@ -115,14 +116,14 @@ enum PropagationError {
     },
 }
 
-struct Propagation {
+struct TalentPropagation {
     versions: Versions,
     zone: Tz,
     knows_activity: bool,
     unique: Unique,
 }
 
-impl Function for Propagation {
+impl Function for TalentPropagation {
     fn name(&self) -> &'static str {
         NAME
     }
@@ -133,42 +134,42 @@ impl Function for Propagation {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Value, FunctionError>> {
         Box::pin(async move {
-            let mut climbed = Climbed::default();
-            let outcome = self.work_on(&event, context, &mut climbed).await;
-            report(&climbed, context);
+            let mut propagated = Propagated::default();
+            let outcome = self.work_on(&event, context, &mut propagated).await;
+            report(&propagated, context);
             outcome.map_err(|error| FunctionError {
-                message: format!("talent levels could not be carried up: {error}"),
+                message: format!("talent levels could not be propagated: {error}"),
             })
         })
     }
 }
 
-impl Propagation {
+impl TalentPropagation {
     async fn work_on(
         &self,
         event: &Value,
         context: &Context,
-        climbed: &mut Climbed,
+        propagated: &mut Propagated,
     ) -> Result<Value, PropagationError> {
         let records = event["Records"].as_array();
         let is_from_queue = |record: &Value| record["eventSource"] == "aws:sqs";
         if let Some(messages) = records.filter(|records| records.iter().any(is_from_queue)) {
-            return Ok(self.carry_up_from_messages(messages, context, climbed).await);
+            return Ok(self.propagate_messages(messages, context, propagated).await);
         }
-        self.read_log(context, climbed).await?;
+        self.read_log(context, propagated).await?;
         if records.is_none() {
-            self.sweep(context, climbed).await?;
+            self.sweep(context, propagated).await?;
         }
         Ok(json!({ "batchItemFailures": [] }))
     }
 
-    /// Does what messages ask for: together, so that who is above several accounts is settled once. If that fails,
-    /// each alone, so that one item fails only its own message.
-    async fn carry_up_from_messages(
+    /// Does what messages ask for: together, so that the common ancestors of several accounts are settled once. If that
+    /// fails, each message alone, so that one item fails only its own message.
+    async fn propagate_messages(
         &self,
         messages: &[Value],
         context: &Context,
-        climbed: &mut Climbed,
+        propagated: &mut Propagated,
     ) -> Value {
         let mut failed: BTreeSet<&str> = BTreeSet::new();
         let mut requests: Vec<(&str, Request)> = Vec::new();
@@ -188,24 +189,24 @@ impl Propagation {
         };
         let together: BTreeSet<AccountSequence> =
             requests.iter().flat_map(|(_, request)| accounts(request)).collect();
-        if let Err(error) = self.carry_up_from(together, context, climbed).await {
-            tracing::warn!(%error, "changes could not be carried up together; each message is tried alone");
+        if let Err(error) = self.propagate_from(together, context, propagated).await {
+            tracing::warn!(%error, "changes could not be propagated together; each message is tried alone");
             for (id, request) in &requests {
-                if let Err(error) = self.carry_up_from(accounts(request), context, climbed).await {
-                    tracing::error!(message_id = id, %error, "a change was not carried up; its message comes again");
+                if let Err(error) = self.propagate_from(accounts(request), context, propagated).await {
+                    tracing::error!(message_id = id, %error, "a change was not propagated; its message comes again");
                     failed.insert(id);
                 }
             }
         }
-        // One look does for all messages that ask for it; the most that is asked for is done.
+        // However many messages ask for it, the log is read once, and marks are propagated if one of them asks for that.
         let looks = requests.iter().filter(|(_, request)| *request != Request::Accounts(accounts(request)));
         if let Some((id, request)) = looks.max_by_key(|(_, request)| *request == Request::Everything) {
-            let outcome = match self.read_log(context, climbed).await {
-                Ok(()) if *request == Request::Everything => self.sweep(context, climbed).await,
+            let outcome = match self.read_log(context, propagated).await {
+                Ok(()) if *request == Request::Everything => self.sweep(context, propagated).await,
                 outcome => outcome,
             };
             if let Err(error) = outcome {
-                tracing::error!(message_id = id, %error, "not everything was carried up; the message comes again");
+                tracing::error!(message_id = id, %error, "not everything was propagated; the message comes again");
                 failed.insert(id);
             }
         }
@@ -213,28 +214,28 @@ impl Propagation {
         json!({ "batchItemFailures": failures })
     }
 
-    /// Carries up what is marked on these accounts, and publishes their levels if their users have arrived.
-    async fn carry_up_from(
+    /// Propagates what is marked on these accounts, and publishes their levels if their users have arrived.
+    async fn propagate_from(
         &self,
         accounts: BTreeSet<AccountSequence>,
         context: &Context,
-        climbed: &mut Climbed,
+        propagated: &mut Propagated,
     ) -> Result<(), PropagationError> {
         let accounts: Vec<AccountSequence> = accounts.into_iter().collect();
         let marks = talent::raised_on(&*context.engine, &accounts).await?;
         let awaiting = talent::awaiting_of(&*context.engine, accounts).await?;
-        self.carry_up_marks(marks, awaiting, context, climbed).await
+        self.propagate_marks(marks, awaiting, context, propagated).await
     }
 
-    /// Carries up what these marks stand for, and takes them away.
-    async fn carry_up_marks(
+    /// Propagates what these marks stand for, and removes them.
+    async fn propagate_marks(
         &self,
         marks: Vec<Mark>,
         awaiting: Vec<AccountSequence>,
         context: &Context,
-        climbed: &mut Climbed,
+        propagated: &mut Propagated,
     ) -> Result<(), PropagationError> {
-        let mut work = Work { goes_on: true, ..Work::default() };
+        let mut work = Work { reach: Reach::Ancestors, ..Work::default() };
         for account in awaiting {
             let cause = TalentCause::UserChanged { account: account.clone() };
             work.starts.insert(account, cause);
@@ -243,7 +244,7 @@ impl Propagation {
             work.starts.insert(mark.account.clone(), mark.cause.clone());
             match mark.kind {
                 MarkKind::Report => {}
-                MarkKind::Rings | MarkKind::Guard => {
+                MarkKind::Rings => {
                     work.ring_starts.insert(mark.account.clone(), mark.cause.clone());
                 }
                 MarkKind::User => drop(work.users.insert(mark.account.clone())),
@@ -252,27 +253,27 @@ impl Propagation {
         if work.starts.is_empty() {
             return Ok(());
         }
-        self.climb(work, context, climbed).await?;
+        self.propagate(work, context, propagated).await?;
         talent::clear(&*context.engine, marks).await?;
         Ok(())
     }
 
     /// Does the work by the table in force, and again if another came into force meanwhile.
-    async fn climb(
+    async fn propagate(
         &self,
         work: Work,
         context: &Context,
-        climbed: &mut Climbed,
+        propagated: &mut Propagated,
     ) -> Result<forest::Forest, PropagationError> {
         loop {
             let standards = self.standards(context).await?;
-            let by_table = Climber {
+            let by_table = Propagator {
                 context,
                 unique: &self.unique,
                 table: standards.table(),
                 knows_activity: self.knows_activity,
             };
-            let forest = by_table.climb(work.clone(), climbed).await?;
+            let forest = by_table.propagate(work.clone(), propagated).await?;
             if standards.are_in_force(context).await? {
                 return Ok(forest);
             }
@@ -280,8 +281,8 @@ impl Propagation {
     }
 }
 
-fn report(climbed: &Climbed, context: &Context) {
-    for (account, change) in &climbed.published {
+fn report(propagated: &Propagated, context: &Context) {
+    for (account, change) in &propagated.published {
         tracing::info!(
             account = account.as_str(),
             old_level = change.old_level.get(),
@@ -289,17 +290,17 @@ fn report(climbed: &Climbed, context: &Context) {
             "a talent level changed"
         );
     }
-    if let Some(first) = climbed.without_user.first() {
+    if let Some(first) = propagated.without_user.first() {
         tracing::warn!(
-            accounts = climbed.without_user.len(),
+            accounts = propagated.without_user.len(),
             account = first.as_str(),
             "talent levels are not published, because the accounts' users have not arrived"
         );
     }
     Metrics::of(NAME)
-        .count("TalentRecordsWritten", climbed.written)
-        .count("TalentLevelsPublished", climbed.published.len() as u64)
-        .count("TalentLevelsWithoutUser", climbed.without_user.len() as u64)
+        .count("TalentRecordsWritten", propagated.written)
+        .count("TalentLevelsPublished", propagated.published.len() as u64)
+        .count("TalentLevelsWithoutUser", propagated.without_user.len() as u64)
         .emit(context.clock.now());
 }
 

@@ -11,9 +11,9 @@ use store::marks::{self, Projection};
 use store::talent::{self, Mark, MarkKind, TalentCause};
 use store::{Engine, StoreError, Written};
 
-use crate::climb::Climbed;
 use crate::forest::{Forest, Work};
-use crate::{Propagation, PropagationError};
+use crate::propagate::Propagated;
+use crate::{PropagationError, TalentPropagation};
 
 /// How many pages are read at once.
 const PAGES_READ: u32 = 32;
@@ -70,12 +70,12 @@ impl Batch {
     }
 }
 
-impl Propagation {
+impl TalentPropagation {
     /// Reads the log up to its end, or as far as the time of the invocation goes.
     pub(crate) async fn read_log(
         &self,
         context: &Context,
-        climbed: &mut Climbed,
+        propagated: &mut Propagated,
     ) -> Result<(), PropagationError> {
         let engine = &*context.engine;
         while (context.deadline - context.clock.now()).num_milliseconds() > PAGES_TAKE_MS {
@@ -86,19 +86,20 @@ impl Propagation {
             }
             let batch = Batch::of(&pages);
             introduce(engine, &batch.versions).await?;
-            let marked = self.take_in(&batch, context, climbed).await?;
+            let marked = self.settle_referrers(&batch, context, propagated).await?;
             marks::advance(engine, vec![Projection::Talent], batch.position).await?;
             crate::wake(context, marked).await?;
         }
         Ok(())
     }
 
-    /// Reports what a batch changes to the referrers, and marks from where it goes on. Returns the marked accounts.
-    async fn take_in(
+    /// Settles the referrers that a batch changes, and marks them, so that the change is propagated from there. Returns
+    /// the marked accounts.
+    async fn settle_referrers(
         &self,
         batch: &Batch,
         context: &Context,
-        climbed: &mut Climbed,
+        propagated: &mut Propagated,
     ) -> Result<BTreeSet<AccountSequence>, PropagationError> {
         if batch.referrers.is_empty() {
             return Ok(BTreeSet::new());
@@ -110,9 +111,11 @@ impl Propagation {
             starts: batch.referrers.keys().map(|account| (account.clone(), cause(account))).collect(),
             users: batch.referrers.keys().cloned().collect(),
             left: batch.left.clone(),
+            // A referrer that was left is written at any rate, so that no write can still take the account's report in.
+            fenced: batch.left.values().flatten().cloned().collect(),
             ..Work::default()
         };
-        let forest = self.climb(work, context, climbed).await?;
+        let forest = self.propagate(work, context, propagated).await?;
         let marks = marks_after(batch, &forest);
         let marked = marks.keys().map(|(account, _)| account.clone()).collect();
         let raised = marks.into_iter().map(|((account, kind), cause)| Mark {
@@ -126,7 +129,7 @@ impl Propagation {
     }
 }
 
-/// Returns from where the changes of a batch go on.
+/// Returns the marks from which the changes of a batch are propagated.
 ///
 /// A ring can only come about, or end, where an account moves that had a referrer or has direct referrals.
 fn marks_after(batch: &Batch, forest: &Forest) -> BTreeMap<(AccountSequence, MarkKind), TalentCause> {

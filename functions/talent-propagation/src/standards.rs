@@ -2,7 +2,7 @@
 //!
 //! The state in storage says it, so that all work by the same one. The invocation that finds that the date or the
 //! versions say something else changes the state, and with it begins a comparison of all accounts. Work that began by
-//! the table before looks at the state again before it takes its traces away.
+//! the table before reads the state again before it removes its marks.
 //!
 //! Touches: `Ledger` (reads, writes).
 
@@ -11,7 +11,7 @@ use runtime::Context;
 use store::StoreError;
 use store::talent::{self, TablePass, TalentState};
 
-use crate::{Propagation, PropagationError};
+use crate::{PropagationError, TalentPropagation};
 
 /// The version of the rules whose table is in force.
 pub(crate) struct TalentStandards {
@@ -35,7 +35,7 @@ impl TalentStandards {
     }
 }
 
-impl Propagation {
+impl TalentPropagation {
     /// Returns which table is in force, by the state in storage, after that was brought up to date.
     pub(crate) async fn standards(&self, context: &Context) -> Result<TalentStandards, PropagationError> {
         let engine = &*context.engine;
@@ -59,7 +59,7 @@ impl Propagation {
                 pass: if differs { Some(TablePass::default()) } else { state.pass.clone() },
                 ..state
             };
-            // Another one may have come first; then its state is looked at.
+            // Another invocation may have written it first. Then the loop reads what that one wrote.
             talent::put_state(engine, &next).await?;
         }
     }

@@ -1,5 +1,6 @@
-//! What no message brings: what a message was lost for, whose user arrived unannounced, who was not seen for long, and
-//! every account, when another table of levels comes into force.
+//! Finds what no message asks for: marks whose message was lost, intents of invocations that ended between two writes,
+//! users that arrived unannounced, accounts that were not seen for long, and every account when another table of levels
+//! comes into force.
 //!
 //! Touches: `Ledger` (reads, writes), `Source` (reads users).
 
@@ -7,31 +8,34 @@ use std::collections::BTreeSet;
 
 use domain::AccountSequence;
 use runtime::Context;
-use store::talent::{self, RAISED_SHARDS, TablePass, TalentCause};
+use store::talent::{self, Intent, RAISED_SHARDS, TablePass, TalentCause};
 use store::{Segment, Shard};
 
-use crate::climb::Climbed;
-use crate::forest::Work;
-use crate::{Propagation, PropagationError, STARTS_MAX};
+use crate::forest::{Reach, Work};
+use crate::propagate::Propagated;
+use crate::{PropagationError, STARTS_MAX, TalentPropagation};
 
 /// Work is begun only while more than this is left of the invocation, in milliseconds.
 const WORK_TAKES_MS: i64 = 3_000;
 /// Marks are read in this number from each shard.
 const MARKS_READ: usize = STARTS_MAX / RAISED_SHARDS as usize;
+/// Intents are read in this number from each shard.
+const INTENTS_READ: usize = 20;
 
-impl Propagation {
-    /// Carries up from every mark until none is left, and looks at what time has brought.
+impl TalentPropagation {
+    /// Propagates from every mark until none is left, and settles what became due.
     pub(crate) async fn sweep(
         &self,
         context: &Context,
-        climbed: &mut Climbed,
+        propagated: &mut Propagated,
     ) -> Result<(), PropagationError> {
         let standards = self.standards(context).await?;
         if self.knows_activity && standards.table().asks_for_activity() {
-            self.look_at_active(context, climbed).await?;
+            self.look_at_active(context, propagated).await?;
         }
-        self.compare_with_table(context, climbed).await?;
-        self.look_for_users(context, climbed).await?;
+        self.compare_with_table(context, propagated).await?;
+        self.look_for_users(context, propagated).await?;
+        self.settle_intents(context, propagated).await?;
         let mut failed = BTreeSet::new();
         while has_time(context) {
             let mut marks = talent::raised(&*context.engine, MARKS_READ).await?;
@@ -39,18 +43,19 @@ impl Propagation {
             if marks.is_empty() {
                 break;
             }
-            let Err(error) = self.carry_up_marks(marks.clone(), Vec::new(), context, climbed).await else {
+            let Err(error) = self.propagate_marks(marks.clone(), Vec::new(), context, propagated).await
+            else {
                 continue;
             };
             if matches!(error, PropagationError::OutOfTime) {
                 return Ok(());
             }
-            tracing::warn!(%error, marks = marks.len(), "marks could not be carried up together; each is tried alone");
+            tracing::warn!(%error, marks = marks.len(), "marks could not be propagated together; each is tried alone");
             for mark in marks {
-                let alone = self.carry_up_marks(vec![mark.clone()], Vec::new(), context, climbed).await;
+                let alone = self.propagate_marks(vec![mark.clone()], Vec::new(), context, propagated).await;
                 if let Err(error) = alone {
                     let account = mark.account.as_str();
-                    tracing::error!(account, %error, "changes of talent levels could not be carried up");
+                    tracing::error!(account, %error, "changes of talent levels could not be propagated");
                     failed.insert(mark);
                 }
             }
@@ -58,8 +63,44 @@ impl Propagation {
         Ok(())
     }
 
+    /// Settles the accounts of every intent whose invocation must have ended, and removes the intent.
+    ///
+    /// Each account is written first, so that a write which that invocation still has under way fails.
+    async fn settle_intents(
+        &self,
+        context: &Context,
+        propagated: &mut Propagated,
+    ) -> Result<(), PropagationError> {
+        let now_ms = context.clock.now().timestamp_millis();
+        let has_ended = |intent: &Intent| intent.until_ms < now_ms;
+        for intent in talent::intents(&*context.engine, INTENTS_READ).await?.into_iter().filter(has_ended) {
+            if !has_time(context) {
+                return Ok(());
+            }
+            let causes = intent.accounts.iter().map(|account| (account.clone(), intent.cause.clone()));
+            let work = Work {
+                starts: causes.clone().collect(),
+                ring_starts: causes.collect(),
+                fenced: intent.accounts.clone(),
+                reach: Reach::Ancestors,
+                ..Work::default()
+            };
+            match self.propagate(work, context, propagated).await {
+                Ok(_) => drop(context.engine.write(talent::remove_intent(&intent)).await?),
+                Err(error) => {
+                    tracing::error!(intent = intent.number, %error, "an intent could not be settled; the next sweep tries again");
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Publishes levels whose users have arrived.
-    async fn look_for_users(&self, context: &Context, climbed: &mut Climbed) -> Result<(), PropagationError> {
+    async fn look_for_users(
+        &self,
+        context: &Context,
+        propagated: &mut Propagated,
+    ) -> Result<(), PropagationError> {
         for shard in Shard::all(RAISED_SHARDS) {
             let mut after: Option<AccountSequence> = None;
             loop {
@@ -80,21 +121,28 @@ impl Propagation {
                 .await?;
                 let mut starts = Vec::new();
                 for one in awaiting {
-                    if records[&one.account].talent.awaits_user_since.is_none() {
+                    // The entry is stored before the record that begins to wait.
+                    let stored = &records[&one.account];
+                    let may_begin_to_wait = stored.revision < one.since_revision;
+                    if stored.talent.awaits_user_since.is_none() && !may_begin_to_wait {
                         let removal = talent::remove_awaiting(&one);
                         let _ = context.engine.write(removal).await?;
                     } else if arrived(&one.account) {
                         starts.push(one.account);
                     }
                 }
-                self.carry_up_marks(Vec::new(), starts, context, climbed).await?;
+                self.propagate_marks(Vec::new(), starts, context, propagated).await?;
             }
         }
         Ok(())
     }
 
-    /// Settles who was not seen for so long that they may no longer count as active.
-    async fn look_at_active(&self, context: &Context, climbed: &mut Climbed) -> Result<(), PropagationError> {
+    /// Settles the accounts that were last seen so long ago that they may no longer count as active.
+    async fn look_at_active(
+        &self,
+        context: &Context,
+        propagated: &mut Propagated,
+    ) -> Result<(), PropagationError> {
         while has_time(context) {
             let now_ms = context.clock.now().timestamp_millis();
             let due = talent::active_until_past(&*context.engine, now_ms, MARKS_READ).await?;
@@ -105,10 +153,10 @@ impl Propagation {
             let work = Work {
                 starts: due.iter().map(|due| (due.account.clone(), ended(&due.account))).collect(),
                 users: due.iter().map(|due| due.account.clone()).collect(),
-                goes_on: true,
+                reach: Reach::Ancestors,
                 ..Work::default()
             };
-            self.climb(work, context, climbed).await?;
+            self.propagate(work, context, propagated).await?;
             let removals = due.iter().map(talent::remove_active_until).collect();
             for removed in context.engine.write_many(removals).await {
                 let _ = removed?;
@@ -121,7 +169,7 @@ impl Propagation {
     async fn compare_with_table(
         &self,
         context: &Context,
-        climbed: &mut Climbed,
+        propagated: &mut Propagated,
     ) -> Result<(), PropagationError> {
         let engine = &*context.engine;
         while has_time(context) {
@@ -133,10 +181,10 @@ impl Propagation {
                 let work = Work {
                     starts: part.iter().map(|(account, _)| (account.clone(), cause.clone())).collect(),
                     users: part.iter().map(|(account, _)| account.clone()).collect(),
-                    goes_on: true,
+                    reach: Reach::Ancestors,
                     ..Work::default()
                 };
-                self.climb(work, context, climbed).await?;
+                self.propagate(work, context, propagated).await?;
             }
             let pass = next.map(|key| TablePass { after: Some((key.partition, key.sort)) });
             talent::put_state(engine, &store::talent::TalentState { pass, ..state }).await?;

@@ -1,5 +1,6 @@
 //! The decoder.
 
+use domain::RowKey;
 use serde::{Deserialize, Serialize};
 
 use super::column::{Alias, Cell, Cells, Column};
@@ -7,7 +8,7 @@ use super::document::{Document, Record};
 use super::event::{self, Code, Event, Origin};
 use super::profile::{Encoding, Profile, SourceTable, Subject, Table, Topic};
 use super::refusal::Refusal;
-use super::row_key::{RowKey, key_value};
+use super::row_key::{key_value, row_key};
 use super::snapshot::SnapshotPhase;
 use super::version::{Place, SourceVersion};
 
@@ -120,18 +121,17 @@ impl Change {
 pub struct Truncate {
     /// The table.
     pub table: SourceTable,
-    /// What keys of its rows begin with ([`RowKey::topic`]).
+    /// What keys of its rows begin with ([`RowKey::table`]).
     pub rows_of: String,
     /// Where the change stands in the source's history.
     pub version: SourceVersion,
 }
 
 impl Truncate {
-    /// Returns what it means for the row of this key as text, if it is a row of the table: its delete.
+    /// Returns what it means for a row, if it is one of the table: its delete.
     #[must_use]
-    pub fn delete_in(&self, row_key: &str) -> Option<Change> {
-        let row_key: RowKey = row_key.parse().ok()?;
-        (row_key.topic() == self.rows_of).then(|| self.delete_of(row_key))
+    pub fn delete_in(&self, row_key: &RowKey) -> Option<Change> {
+        (row_key.table() == self.rows_of).then(|| self.delete_of(row_key.clone()))
     }
 
     /// Returns what it means for one row of the table: its delete.
@@ -277,7 +277,7 @@ fn message_key(topic: Topic<'_>, key: &Document<'_>) -> Result<Option<RowKey>, R
     } else {
         configured.names().map(|column| key_value(named(column)?)).collect()
     };
-    Ok(parts.and_then(|parts| RowKey::new(topic.rows_of(), parts)))
+    Ok(parts.and_then(|parts| row_key(topic.rows_of(), &parts)))
 }
 
 /// Returns the row's key from its image: the columns that the profile names, or else the business key.
@@ -289,7 +289,7 @@ fn image_key(topic: Topic<'_>, image: &Record<'_>) -> Option<RowKey> {
     } else {
         configured.names().map(|name| key_value(&image.field(name)?)).collect()
     };
-    RowKey::new(topic.rows_of(), values?)
+    row_key(topic.rows_of(), &values?)
 }
 
 /// Returns what the row has in each column that is read.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use domain::RowKey;
+
 use crate::modelled_source::{Dice, History, Row};
-use crate::{CapturedRecord, Change, Decoded, Profile, RowImage, RowKey, RowState, decode, fold};
+use crate::{CapturedRecord, Change, Decoded, Profile, RowImage, RowState, decode, fold};
 
 /// How many histories a run has, unless `HISTORIES` says otherwise.
 const HISTORIES: u64 = 2_000;

@@ -12,7 +12,7 @@
 //!
 //! # Which version of a row stands
 //!
-//! A row is its primary key in its table ([`RowKey`]). Of its versions two are kept, because no comparison of
+//! A row is its primary key in its table ([`domain::RowKey`]). Of its versions two are kept, because no comparison of
 //! any two is an order ([`SourceVersion`]):
 //!
 //! - the newest that is not of an incremental snapshot, by `ts_ms`, `sequence[0]`, `sequence[1]`, and the
@@ -78,7 +78,6 @@ pub use profile::{
     Table, UserColumns,
 };
 pub use refusal::Refusal;
-pub use row_key::{InvalidRowKey, RowKey};
 pub use row_state::{Fold, Folded, OlderCause, RowState, fold};
 pub use snapshot::SnapshotPhase;
 pub use version::{Place, SourceVersion};

@@ -7,51 +7,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccountSequence, Amount, BusinessDate, RegionCode};
 
-/// The primary key of a source's row, as text.
+/// A row of the source: its primary key as text, and the table it is of.
 ///
 /// Keys that are numbers are ordered as numbers and come before all others, which are ordered as text: where
 /// several rows name one account or one order, the greatest key counts (rules, section 6).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RowKey(String);
+pub struct RowKey {
+    primary_key: String,
+    table: String,
+}
 
 impl RowKey {
-    /// Returns the key with this text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Returns the key's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// Returns the key of the row with this primary key where there is one table.
+    pub fn new(primary_key: impl Into<String>) -> Self {
+        Self::in_table(primary_key, "")
     }
 
     /// Returns the key of the row with this primary key in a table: rows of two tables are two rows, whatever their
     /// keys.
-    #[must_use]
-    pub fn in_table(primary_key: &str, table: &str) -> Self {
-        Self(format!("{primary_key}{TABLE_FOLLOWS}{table}"))
+    pub fn in_table(primary_key: impl Into<String>, table: impl Into<String>) -> Self {
+        Self { primary_key: primary_key.into(), table: table.into() }
     }
 
-    /// Returns the primary key alone.
-    fn primary_key(&self) -> &str {
-        self.0.rsplit_once(TABLE_FOLLOWS).map_or(&*self.0, |(primary_key, _)| primary_key)
+    /// Returns the primary key. One of several columns is written as a JSON list.
+    #[must_use]
+    pub fn primary_key(&self) -> &str {
+        &self.primary_key
+    }
+
+    /// Returns the table, by the topic that its rows come from.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
     }
 
     /// Returns the primary key as a number, if it is written as a number is.
     fn number(&self) -> Option<i128> {
-        let primary_key = self.primary_key();
-        primary_key.parse().ok().filter(|number: &i128| number.to_string() == primary_key)
+        let digits = self.primary_key.strip_prefix('-').unwrap_or(&self.primary_key);
+        let is_normal =
+            digits.starts_with(|first: char| ('1'..='9').contains(&first)) || self.primary_key == "0";
+        if is_normal { self.primary_key.parse().ok() } else { None }
     }
 }
 
-/// What stands between a primary key and the table it is of. No name of a table has it.
-const TABLE_FOLLOWS: &str = " in ";
-
 impl Ord for RowKey {
     fn cmp(&self, other: &Self) -> Ordering {
-        let by_text = || self.primary_key().cmp(other.primary_key()).then_with(|| self.0.cmp(&other.0));
+        let by_text = || self.primary_key.cmp(&other.primary_key).then_with(|| self.table.cmp(&other.table));
         match (self.number(), other.number()) {
             (Some(own), Some(others)) => own.cmp(&others).then_with(by_text),
             (Some(_), None) => Ordering::Less,
@@ -69,7 +70,10 @@ impl PartialOrd for RowKey {
 
 impl fmt::Display for RowKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
+        match self.table.as_str() {
+            "" => formatter.write_str(&self.primary_key),
+            table => write!(formatter, "{} in {table}", self.primary_key),
+        }
     }
 }
 
@@ -235,10 +239,10 @@ mod tests {
 
     #[test]
     fn keys_are_ordered_as_numbers_where_they_are_numbers() {
-        let mut keys: Vec<RowKey> = ["b", "10", "a", "9", "-3"].map(RowKey::new).into();
+        let mut keys: Vec<RowKey> = ["b", "10", "a", "9", "-3", "007"].map(RowKey::new).into();
         keys.sort();
-        let texts: Vec<&str> = keys.iter().map(RowKey::as_str).collect();
-        assert_eq!(texts, ["-3", "9", "10", "a", "b"]);
+        let texts: Vec<&str> = keys.iter().map(RowKey::primary_key).collect();
+        assert_eq!(texts, ["-3", "9", "10", "007", "a", "b"]);
     }
 
     #[test]
@@ -248,7 +252,7 @@ mod tests {
                 .map(|(primary_key, table)| RowKey::in_table(primary_key, table))
                 .into();
         keys.sort();
-        let texts: Vec<&str> = keys.iter().map(RowKey::as_str).collect();
+        let texts: Vec<String> = keys.iter().map(RowKey::to_string).collect();
         assert_eq!(texts, ["9 in s", "9 in t", "10 in s", "a in s", "a in t", "a b in s"]);
     }
 }

@@ -9,7 +9,7 @@ use store::{BoxFuture, Key, Segment};
 
 use crate::fingerprint::{differing, said};
 use crate::judge::{Difference, DifferenceKind, Seen};
-use crate::ledger::{row_table, split};
+use crate::ledger::row_table;
 use crate::looks::{Ledger, ReconcileError};
 use crate::report::{Report, TableReport};
 use crate::source::Moment;
@@ -28,18 +28,18 @@ pub fn reconcile_with_capture<'a>(
         let mut captured: BTreeMap<(RowTable, RowKey), RowState> = BTreeMap::new();
         for record in records {
             if let Ok(Decoded::Change(change)) = cdc::decode(ledger.profile, record.as_kafka()) {
-                let name = (row_table(change.table), RowKey::new(change.row_key.to_string()));
+                let name = (row_table(change.table), change.row_key.clone());
                 let before = captured.remove(&name);
                 captured.insert(name, cdc::fold(before, &change).state);
             }
         }
         let topics: BTreeMap<String, SourceTable> =
-            captured.iter().filter_map(|((_, key), state)| Some((split(key)?.0, state.table()))).collect();
+            captured.iter().map(|((_, key), state)| (key.table().to_owned(), state.table())).collect();
         let mut comparison =
             Comparison { report: Report::default(), topics: BTreeMap::new(), latest_ms: BTreeMap::new() };
         for ((_, key), state) in &captured {
-            let (Some((topic, _)), Some(committed_ms)) = (split(key), state.committed_ms()) else { continue };
-            let latest = comparison.latest_ms.entry(topic).or_insert(committed_ms);
+            let Some(committed_ms) = state.committed_ms() else { continue };
+            let latest = comparison.latest_ms.entry(key.table().to_owned()).or_insert(committed_ms);
             *latest = committed_ms.max(*latest);
         }
         for topic in topics.keys() {
@@ -80,8 +80,8 @@ struct Comparison {
 
 impl Comparison {
     fn add(&mut self, key: &RowKey, captured: Option<&RowState>, kept: Option<(RowState, u64)>) {
-        let Some((topic, primary_key)) = split(key) else { return };
-        let Some(table) = self.topics.get_mut(&topic) else { return };
+        let primary_key = key.primary_key();
+        let Some(table) = self.topics.get_mut(key.table()) else { return };
         let source = captured.and_then(RowState::image);
         let ledger = kept.as_ref().and_then(|(state, _)| state.image());
         table.source_rows += u64::from(source.is_some());
@@ -106,17 +106,17 @@ impl Comparison {
         let committed = |state: &RowState| state.committed_ms();
         let kept_ms = kept.as_ref().and_then(|(state, _)| committed(state));
         // A row that the capture does not have came after it, or is extra.
-        let captured_ms = captured.map_or_else(|| self.latest_ms.get(&topic).copied(), committed);
+        let captured_ms = captured.map_or_else(|| self.latest_ms.get(key.table()).copied(), committed);
         if kept_ms > captured_ms {
             table.caught_up += 1;
             return;
         }
-        let seen = Seen { key: primary_key.clone(), source: None, ledger: kept, read: Moment::default() };
+        let seen = Seen { key: primary_key.to_owned(), source: None, ledger: kept, read: Moment::default() };
         self.report.differences.push(Difference {
             kind,
-            topic,
+            topic: key.table().to_owned(),
             layout: None,
-            key: primary_key,
+            key: primary_key.to_owned(),
             columns,
             is_certain: true,
             first: seen.read,

@@ -146,22 +146,15 @@ pub fn row_table(holds: SourceTable) -> RowTable {
     }
 }
 
-/// Returns the primary key in a row's key, and the topic before it.
-#[must_use]
-pub fn split(row: &RowKey) -> Option<(String, String)> {
-    let key: cdc::RowKey = row.as_str().parse().ok()?;
-    Some((key.topic().to_owned(), key.primary_key()))
-}
-
 /// Returns the key of a row in the store.
 #[must_use]
 pub fn row_key(layout: &Layout, primary_key: &str) -> RowKey {
     // What begins like a list is written as one.
     if primary_key.starts_with('[') {
         let list = serde_json::to_string(&[primary_key]).expect("a list of texts is JSON");
-        return RowKey::new(format!("{}/{list}", layout.rows_of));
+        return RowKey::in_table(list, &*layout.rows_of);
     }
-    RowKey::new(format!("{}/{primary_key}", layout.rows_of))
+    RowKey::in_table(primary_key, &*layout.rows_of)
 }
 
 /// Reads every row that the ledger keeps, once.
@@ -179,16 +172,16 @@ pub fn scan<'a>(
             let (page, next) = rows::scan::<RowState>(engine, Segment::WHOLE, start).await?;
             for ((_, key), stored) in page {
                 let Some(image) = stored.row.image() else { continue };
-                let Some((topic, primary_key)) = split(&key) else { continue };
+                let (topic, primary_key) = (key.table(), key.primary_key());
                 let layout = layouts.iter().find(|layout| layout.rows_of == topic);
-                let rows = scanned.tables.get_mut(&topic);
+                let rows = scanned.tables.get_mut(topic);
                 let (Some(layout), Some(rows)) = (layout, rows) else {
-                    *scanned.others.entry(topic).or_default() += 1;
+                    *scanned.others.entry(topic.to_owned()).or_default() += 1;
                     continue;
                 };
                 let columns = said(&image);
                 rows.note_named(&stored.row, &columns);
-                rows.add(&primary_key, fingerprint(&primary_key, &columns, &layout.compared));
+                rows.add(primary_key, fingerprint(primary_key, &columns, &layout.compared));
             }
             match next {
                 Some(next) => start = Some(next),

@@ -6,7 +6,7 @@
 //! | an adoption | `ADOPTION#<order>` / `HEAD` |
 //! | every account that ever had a referrer | `CHILDREN#<referrer>` / `<account>` |
 //! | a sum of trees | `SUM#<level>` / `<prefix>` |
-//! | a page of an account's lines | `LINES#<account>` / `<number>` |
+//! | a page of an account's lines; [`books`](crate::books) sum them | `LINES#<account>` / `<number>` |
 //! | adoptions held, by order | `HELD#<shard>` / `<order>` |
 //!
 //! The revision of a head is the position of the last page that changed it.
@@ -83,7 +83,7 @@ pub fn sum_key((level, prefix): SumKey) -> Key {
     Key::new(Table::Ledger, format!("SUM#{level}"), format!("{prefix:016x}"))
 }
 
-fn line_page_key(owner: &Owner, number: u32) -> Key {
+pub(crate) fn line_page_key(owner: &Owner, number: u32) -> Key {
     Key::new(Table::Ledger, format!("LINES#{owner}"), format!("{number:08}"))
 }
 

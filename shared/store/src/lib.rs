@@ -7,6 +7,7 @@
 //! The feature `engine-tests` adds `engine_tests`, which every engine passes.
 
 pub mod audit;
+pub mod books;
 mod codec;
 pub mod dates;
 mod engine;

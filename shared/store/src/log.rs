@@ -46,12 +46,21 @@ pub fn put<'a>(engine: &'a dyn Engine, page: &Page) -> BoxFuture<'a, Result<Writ
 }
 
 /// Returns the pages after `after`, in order and without gaps, at most `count`.
+///
+/// Mostly there is none, so the first one is asked for alone: asking for what is not there has its price.
 pub fn read_after(
     engine: &dyn Engine,
     after: Position,
     count: u32,
 ) -> BoxFuture<'_, Result<Vec<Page>, StoreError>> {
-    Box::pin(async move { read(engine, (after + 1..).take(count as usize)).await })
+    Box::pin(async move {
+        let positions = |after: Position, count: u32| (after + 1..).take(count as usize);
+        let mut pages = read(engine, positions(after, count.min(1))).await?;
+        if !pages.is_empty() && count > 1 {
+            pages.extend(read(engine, positions(after + 1, count - 1)).await?);
+        }
+        Ok(pages)
+    })
 }
 
 /// Returns the pages at these positions, in their order, up to the first that is missing.

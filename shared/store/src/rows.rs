@@ -51,7 +51,7 @@ pub struct StoredRow<T> {
 }
 
 fn key(table: RowTable, row: &RowKey) -> Key {
-    Key::new(Table::Source, format!("ROW#{}#{row}", table.name()), SORT)
+    Key::new(Table::Source, format!("ROW#{}#{}/{}", table.name(), row.table(), row.primary_key()), SORT)
 }
 
 /// Returns the stored rows with these keys; those without one are left out.
@@ -100,7 +100,9 @@ pub fn scan<T: DeserializeOwned + Send>(
 fn name_of(key: &Key) -> Option<(RowTable, RowKey)> {
     let (table, row) = key.partition.strip_prefix("ROW#")?.split_once('#')?;
     let table = RowTable::ALL.into_iter().find(|known| known.name() == table)?;
-    Some((table, RowKey::new(row)))
+    // No topic has a slash in its name.
+    let (topic, primary_key) = row.split_once('/')?;
+    Some((table, RowKey::in_table(primary_key, topic)))
 }
 
 /// Returns the write that puts a row in the place of its state at `before`; 0 where there was none.
@@ -109,4 +111,17 @@ pub fn put<T: Serialize>(table: RowTable, name: &RowKey, row: &T, before: u64) -
     let condition = if before == 0 { Condition::Absent } else { Condition::Revision(before) };
     let body = serde_json::to_vec(row).expect("what is kept of a row can be written as JSON");
     Write::put(Item::new(key(table, name), before + 1, body), condition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_an_item_names_the_row_that_it_was_made_for() {
+        for primary_key in ["55", "a/b", "7#x", r#"["7","x"]"#] {
+            let row = RowKey::in_table(primary_key, "dbserver1.rwa_planting.planting_orders");
+            assert_eq!(name_of(&key(RowTable::Adoptions, &row)), Some((RowTable::Adoptions, row)));
+        }
+    }
 }

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use end_to_end::{Harness, Options, Shuffle, captured};
+use domain::AccountSequence;
+use end_to_end::{Client, Harness, Options, Shuffle, captured};
 use local_tables::SqliteEngine;
 use model::bench::DirectEngine;
 use oracle::generate::{Plan, history};
+use runtime::Function;
+use serde_json::json;
 use store::{
     BoxFuture, Change, Condition, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written,
 };
@@ -148,6 +151,58 @@ impl Engine for Twins {
     }
 }
 
+/// Returns what readers ask for: every route that reads, for every account, date and some adoptions.
+async fn paths(harness: &Harness) -> Vec<String> {
+    let network =
+        ["status", "sync-status", "held", "quarantine", "waiting", "operations", "network", "accounts"];
+    let logs =
+        ["log", "log/1", "system-accounts", "system-accounts/HEADQUARTERS/records?direction=descending"];
+    let mut paths: Vec<String> = network.into_iter().chain(logs).map(|path| format!("/v1/{path}")).collect();
+    paths.extend(["/v1/snapshots".to_owned(), "/v1/snapshots/latest".to_owned()]);
+    let (records, _) = store::talent::scan(harness.engine(), Segment::WHOLE, None).await.expect("records");
+    let accounts: Vec<AccountSequence> = records.into_iter().map(|(account, _)| account).collect();
+    let dates = store::snapshots::manifests(harness.engine(), None, 3).await.expect("manifests");
+    for manifest in dates {
+        let date = manifest.date;
+        let parts = ["", "/manifest", "/rows?limit=2", "/restated", "/export"];
+        paths.extend(parts.map(|part| format!("/v1/snapshots/{date}{part}")));
+        paths.extend(accounts.iter().map(|account| format!("/v1/snapshots/{date}/proof/{account}")));
+    }
+    for account in accounts {
+        let lists =
+            ["/records?limit=2", "/records?direction=descending", "/adoptions?limit=2", "/unallocated"];
+        let sums =
+            ["", "/balance", "/snapshots", "/statement", "/talent", "/team", "/upline", "/referrals?limit=2"];
+        paths.extend(lists.iter().chain(&sums).map(|part| format!("/v1/accounts/{account}{part}")));
+    }
+    for order in 1..=20 {
+        paths.extend(["", "/explain"].map(|part| format!("/v1/adoptions/{order}{part}")));
+    }
+    paths
+}
+
+/// Has talent levels follow from the log that stands, by the stream and by the schedule.
+async fn propagate(harness: &Harness, talent: &Arc<dyn Function>) {
+    let stream = json!({ "Records": [{ "eventSource": "aws:dynamodb" }] });
+    for event in [stream, json!({ "source": "aws.events" })] {
+        harness.invoke(talent, event).await.expect("it works without faults");
+    }
+    drop(harness.take_messages());
+}
+
+/// Adds what was asked since the last time to what this part asked. Returns what differed.
+fn take_calls(
+    twins: &Twins,
+    part: &'static str,
+    calls: &mut BTreeMap<&'static str, BTreeMap<String, u64>>,
+) -> BTreeSet<String> {
+    let seen = std::mem::take(&mut *twins.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    for (call, times) in seen.calls {
+        *calls.entry(part).or_default().entry(call).or_default() += times;
+    }
+    seen.differences
+}
+
 #[tokio::test]
 async fn the_engine_of_one_machine_answers_every_call_as_the_model_does() {
     let (mut calls, mut differences) = (BTreeMap::new(), BTreeSet::new());
@@ -155,19 +210,40 @@ async fn the_engine_of_one_machine_answers_every_call_as_the_model_does() {
         let directory = tempfile::tempdir().expect("a directory");
         let local = SqliteEngine::open(directory.path()).expect("an empty directory");
         let twins = Arc::new(Twins { model: DirectEngine::default(), local, seen: Mutex::default() });
-        let harness = Harness::over(twins.clone(), Options { records_per_event: 7, ..Options::default() });
-        harness.feed(&captured(&history(&Plan::small(seed))), Shuffle::Scrambled { seed }).await;
-        harness.publish().await;
-        let seen = std::mem::take(&mut *twins.seen.lock().unwrap_or_else(PoisonError::into_inner));
-        for (call, times) in seen.calls {
-            *calls.entry(call).or_insert(0) += times;
+        let options = Options { records_per_event: 7, ..Options::default() };
+        let talent = talent_propagation::build(&options.settings).expect("valid settings");
+        let harness = Harness::over(twins.clone(), options);
+        let records = captured(&history(&Plan::small(seed)));
+        for half in records.chunks(records.len().div_ceil(2)) {
+            harness.feed(half, Shuffle::Scrambled { seed }).await;
+            differences.extend(take_calls(&twins, "ingest, decider, projections", &mut calls));
+            propagate(&harness, &talent).await;
+            differences.extend(take_calls(&twins, "talent-propagation", &mut calls));
         }
-        differences.extend(seen.differences);
+        harness.publish().await;
+        differences.extend(take_calls(&twins, "daily-snapshot", &mut calls));
+        let client = Client::operator(&harness, "contribution:operate contribution:approve");
+        for path in paths(&harness).await {
+            let status = client.get(&path).await.status;
+            assert!(status < 500, "{path} is answered with {status}");
+        }
+        let pause = json!({ "reason": "inspection", "command": { "type": "pause", "what": "posting" } });
+        assert_eq!(client.post("/v1/commands", "pause-0001", &pause).await.status, 202);
+        differences.extend(take_calls(&twins, "query-api", &mut calls));
     }
-    for (call, times) in &calls {
-        println!("{times:>8} {call}");
+    let mut distinct: BTreeSet<&String> = BTreeSet::new();
+    for (part, calls) in &calls {
+        println!("{part}:");
+        for (call, times) in calls {
+            println!("{times:>8} {call}");
+        }
+        distinct.extend(calls.keys());
     }
-    println!("{} distinct calls, {} differences", calls.len(), differences.len());
-    assert!(calls.len() >= 40, "{} distinct calls are too few to say anything", calls.len());
+    for (part, calls) in &calls {
+        println!("{part}: {} distinct calls", calls.len());
+    }
+    println!("{} distinct calls, {} differences", distinct.len(), differences.len());
+    assert_eq!(calls.len(), 4, "each part calls the tables");
+    assert!(distinct.len() >= 60, "{} distinct calls are too few to say anything", distinct.len());
     assert_eq!(differences, BTreeSet::new());
 }

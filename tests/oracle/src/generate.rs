@@ -90,6 +90,11 @@ pub enum Shape {
     Flat,
     /// The first account refers all others.
     OneRoot,
+    /// There are many trees. In each, an account is referred by any of those before it.
+    Forest {
+        /// How many accounts a tree has.
+        of_each: usize,
+    },
 }
 
 /// Which orders have a price of their own.

@@ -19,7 +19,7 @@ oracle expected CAPTURE [--date DATE] [--today DATE] [--policy FILE] [--price-bo
     --policy  a policy, or a list of versions {number, from, until, policy}
     --price-book   an object with the trees before each order: {\"11\": 1040}
     --adjustments  a list of {from, to, amount, effective_date, expire_date}
-oracle generate [--accounts N] [--adoptions N] [--seed N] [--shape recent|uniform|flat|one-root]
+oracle generate [--accounts N] [--adoptions N] [--seed N] [--shape recent|uniform|flat|one-root|forest]
     prints an invented capture, one Kafka record a line: 2,000 accounts, 5,500 adoptions, seed 1, recent
 oracle compare EXPORT EXPECTED
     names the first differences of an exported ledger from the expected one, and fails if there are any";
@@ -62,6 +62,7 @@ fn generate_capture(options: &[&str]) -> Result<(), Box<dyn Error>> {
         "uniform" => Shape::Uniform,
         "flat" => Shape::Flat,
         "one-root" => Shape::OneRoot,
+        "forest" => Shape::Forest { of_each: 100 },
         other => return Err(format!("{other:?} is no shape\n{USAGE}").into()),
     };
     let seed = u64::try_from(number("--seed", 1)?)?;

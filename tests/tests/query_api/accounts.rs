@@ -154,7 +154,15 @@ async fn a_step_in_the_tree_has_stored_sums_and_begins_where_it_is_asked_to() {
     assert_eq!(page["trees_on"], team["date"]);
     assert_eq!(child["descendants"], talent["promotion_count"]);
     assert_eq!(child["talent_level"], talent["talent_level"]);
-    assert!(child["team_trees"].as_u64() > Some(0));
+    assert_eq!(child["team_contribution"], team["total_team_contribution"]);
+    let below: Vec<Value> = all(&client, "referrals", "/v1/accounts/D25122700019/referrals").await;
+    let mut expected = 0;
+    for account in below.iter().map(|child| child["account"].as_str().expect("an account")) {
+        let team = client.get(&format!("/v1/accounts/{account}/team")).await.good();
+        expected += units(&team["own_contribution"]) + units(&team["total_team_contribution"]);
+    }
+    assert_eq!(units(&child["team_contribution"]), expected, "no team is deeper than fifteen levels here");
+    assert!(child["team_trees"].as_u64() > Some(0) && expected > 0);
 
     let path = "/v1/accounts/D25122700001/referrals";
     let second = client.get(path).await.good()["referrals"][1].clone();
@@ -165,4 +173,7 @@ async fn a_step_in_the_tree_has_stored_sums_and_begins_where_it_is_asked_to() {
     assert_eq!(member.get(&format!("{path}?from={account}")).await.status, 403);
     let own = member.get(path).await.good();
     assert_eq!((&own["trees_on"], &own["referrals"][0]["team_trees"]), (&json!(null), &json!(null)));
+    assert_eq!(own["referrals"][0]["team_contribution"], json!(null));
+    let own = member.get("/v1/accounts/D25122700001/team").await.good();
+    assert_eq!(own["total_team_contribution"], json!(null));
 }

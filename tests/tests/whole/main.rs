@@ -8,6 +8,7 @@ mod events;
 mod faults_listed;
 mod histories;
 mod large_network;
+mod late_orders;
 mod logging;
 mod roles;
 mod template;

@@ -101,6 +101,33 @@ async fn heads_that_say_something_else_are_rebuilt_and_the_operators_log_says_so
 }
 
 #[tokio::test]
+async fn a_rebuild_writes_the_books_of_lines_that_were_there() {
+    let stack = Stack::new();
+    let records = captured(&history(&Plan { adoptions: 600, ..Plan::deep(6) }));
+    for (part, until) in records.chunks(records.len() / 3).zip(["2026-01-20", "2026-02-10", "2026-03-05"]) {
+        stack.feed(part, Shuffle::AsCaptured).await;
+        let until = until.parse().expect("a date");
+        stack.command(&format!("close-{until}"), Command::Close { until, source_is_complete: true }).await;
+    }
+    let books = || async {
+        let mut books = items(&*stack.engine).await;
+        books.retain(|item| item.key.partition.starts_with("BOOK#"));
+        books
+    };
+    let before = books().await;
+    assert!(before.len() > 3, "{} books", before.len());
+    let owner = |item: &Item| item.key.partition.strip_prefix("BOOK#").map(str::parse::<Owner>);
+    let owners = before.iter().map(|item| owner(item).expect("a book").expect("an account"));
+    let targets = Targets { accounts: owners.collect(), ..Targets::default() };
+    for item in &before {
+        is_written(&*stack.engine, Write::delete(item.key.clone(), Condition::None)).await;
+    }
+    let shards = stack.settings.account_shards;
+    rebuild(&*stack.engine, &stack.versions(), shards, targets).await.expect("memory answers");
+    assert_eq!(books().await, before);
+}
+
+#[tokio::test]
 async fn a_head_that_moves_while_it_is_rebuilt_is_rebuilt_again_and_none_of_its_pages_is_lost() {
     let stack = ledger().await;
     let before = projected(&stack).await;

@@ -57,7 +57,7 @@ impl Stack {
 
     /// Has talent follow the log.
     pub(crate) async fn carry_up(&self) {
-        self.harness.invoke(&self.talent, json!({})).await.expect("talent is carried up");
+        self.harness.invoke(&self.talent, json!({})).await.expect("talent is propagated");
     }
 
     /// Has the decider carry out a command, and everything follow.

@@ -1,5 +1,6 @@
-// Names of provinces by the first two digits of an administrative code (GB/T 2260).
+// Names of provinces by the first two digits of an administrative code (GB/T 2260), and of system accounts by them.
 
+import { cityCode, cityNames } from "./cities.js";
 import { language } from "./texts.js";
 
 const PROVINCES = {
@@ -14,16 +15,21 @@ const PROVINCES = {
   81: ["Hong Kong", "香港特别行政区"], 82: ["Macao", "澳门特别行政区"],
 };
 
-/// The name of the province of a system account, in brackets where the account is of a city in it; null where the code is none.
+/// The name of the region of a system account; of a city that is not known, that of its province in brackets; null where the code is none.
 export function regionName(account) {
-  const [, kind, code] = /^(PROVINCE|CITY):(\d{2})\d{4}$/.exec(account) ?? [];
-  const name = PROVINCES[code]?.[language() === "zh" ? 1 : 0];
-  return !name ? null : kind === "CITY" ? `(${name})` : name;
+  const [, kind, code] = /^(PROVINCE|CITY):(\d{6})$/.exec(account) ?? [];
+  if (!code) return null;
+  const inLanguage = (names) => names?.[language() === "zh" ? 1 : 0];
+  const province = inLanguage(PROVINCES[code.slice(0, 2)]);
+  if (kind === "PROVINCE") return province ?? null;
+  return inLanguage(cityNames(code)) ?? (province ? `(${province})` : null);
 }
 
-/// The system account of the province with this name, in either language; null where there is none.
+/// The system account of the province or city with this name, in either language; null where there is none. Beijing and the like are provinces.
 export function regionAccount(name) {
   const wanted = name.trim().toLowerCase();
   const found = Object.entries(PROVINCES).find(([, names]) => names.some((known) => known.toLowerCase() === wanted || known.replace(/(省|市|.族.*自治区|自治区|特别行政区)$/, "") === wanted));
-  return found ? `PROVINCE:${found[0]}0000` : null;
+  if (found) return `PROVINCE:${found[0]}0000`;
+  const city = cityCode(name);
+  return city && `CITY:${city}`;
 }

@@ -193,6 +193,7 @@ const TEXTS = {
   "team_aside": ["trees adopted by level, as of {0}", "各层认种棵数（截至 {0}）"],
   "team_trees": ["Trees of the team, as of {0}", "团队棵数（截至 {0}）"],
   "own_trees": ["Own trees", "本人棵数"],
+  "team_contribution": ["Contribution of the team's trees", "团队认种算力"],
   "adoptions": ["Adoptions", "认种"],
   "adoption": ["Adoption", "认种"],
   "no_adoption": ["No row names an adoption of this account.", "没有该账户的认种记录。"],

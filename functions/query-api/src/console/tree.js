@@ -18,7 +18,8 @@ export async function tree(id) {
   return [t("genealogy") + " " + id, [accountHead(id, "genealogy"),
     panel(t("above"), t("end_" + upline.end.toLowerCase()), upline.ancestors.length === 0 ? empty(t("nobody_above")) : above(upline.ancestors)),
     panel(t("below"), t("tree_keys"), figures(talent && [t("direct_referrals"), whole(talent.direct_count), true], talent && [t("descendants"), whole(talent.promotion_count), true],
-      team && [t("team_trees", team.date), whole(team.total_team_trees), true], team && [t("own_trees"), whole(team.own_trees), true]),
+      team && [t("team_trees", team.date), whole(team.total_team_trees), true], team && [t("own_trees"), whole(team.own_trees), true],
+      team?.total_team_contribution && [t("team_contribution"), amount(team.total_team_contribution), true]),
     isOperator() && search(id, below), below)]];
 }
 
@@ -105,6 +106,7 @@ function node(root, child, numbers) {
   item.append(h("div", { class: "node-line" }, fold, accountLink(child.account), child.has_adopted ? badge(t("has_adopted"), "good") : badge(t("not_adopted")),
     child.talent_level > 0 && badge(t("talent_n", child.talent_level)),
     h("span", { class: "facts small quiet" }, [unlockWords(child), child.team_trees != null && t("trees_of", child.own_trees, child.team_trees),
+      child.team_trees > 0 && child.team_contribution && [t("team_contribution"), " ", amount(child.team_contribution)],
       child.descendants > 0 && counted("descendants_n", child.descendants)].filter((fact) => fact && fact.length).map((fact) => h("span", null, fact))),
     child.total && h("span", { class: "sum" }, amount(child.total))));
   return item;

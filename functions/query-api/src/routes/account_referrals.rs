@@ -61,6 +61,8 @@ struct ReferralView {
     /// The trees of its own adoptions that have begun, and of those below it within fifteen levels.
     own_trees: Option<u64>,
     team_trees: Option<u64>,
+    /// The contribution of the trees below it, when they were adopted.
+    team_contribution: Option<Amount>,
     has_referrals: bool,
 }
 
@@ -100,8 +102,12 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             total: if request.sees_amounts() { Some(head.money.totals.total()?) } else { None },
             talent_level: sums.talent(child).map(|talent| talent.published),
             descendants: sums.talent(child).map(|talent| talent.team.promotion_count()),
-            own_trees: sums.carried(child, |carried| carried.trees),
-            team_trees: sums.carried(child, |carried| carried.team.total()),
+            own_trees: sums.carried(child).map(|carried| carried.trees),
+            team_trees: sums.carried(child).map(|carried| carried.team.total()),
+            team_contribution: sums
+                .carried(child)
+                .map(|carried| carried.team.contribution)
+                .filter(|_| request.sees_amounts()),
             has_referrals,
         });
     }
@@ -149,10 +155,11 @@ impl Sums {
         self.talents.get(account).map(|stored| &stored.talent)
     }
 
-    /// Returns a sum of an account; 0 where nothing was carried over, and nothing where no date is closed.
-    fn carried(&self, account: &AccountSequence, sum: impl Fn(&CarriedAccount) -> u64) -> Option<u64> {
+    /// Returns the sums of an account; those of nothing where nothing was carried over, and none where no date is closed.
+    fn carried(&self, account: &AccountSequence) -> Option<CarriedAccount> {
         self.date?;
-        Some(self.carried.get(&Owner::User(account.clone())).map_or(0, sum))
+        let owner = Owner::User(account.clone());
+        Some(self.carried.get(&owner).cloned().unwrap_or_else(|| CarriedAccount::new(owner)))
     }
 }
 

@@ -1,9 +1,11 @@
 //! `GET /v1/accounts/{account}/upline`: the accounts above, the referrer first, with what each has unlocked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use domain::heads::AdoptionState;
 use domain::{AccountSequence, Link, Owner, TalentLevel};
 use serde::Serialize;
+use store::heads::{self, AccountHead};
 use store::talent;
 
 use crate::access::Access;
@@ -56,7 +58,8 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     };
     let mut seen = BTreeSet::from([current.clone()]);
     let (mut ancestors, mut passed) = (Vec::new(), Vec::new());
-    let mut head = account::head(request, &Owner::User(current.clone())).await?.head;
+    let mut heads = Heads::default();
+    let mut head = heads.of(request, &current, None).await?;
     let end = loop {
         let referrer = match head.node.link() {
             Link::Root => break "ROOT",
@@ -70,7 +73,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
             break "MORE";
         }
         level += 1;
-        head = account::head(request, &Owner::User(referrer.clone())).await?.head;
+        head = heads.of(request, &referrer, Some(&head)).await?;
         let unlock = request.sees_others().then(|| head.node.facts.latest(policy));
         ancestors.push(AncestorView {
             level,
@@ -92,6 +95,40 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let more = end == "MORE" && request.member().is_none();
     let next_cursor = more.then(|| request.cursor(Place { level, account: current }));
     Ok(Answer::json(&UplineView { ancestors, end, next_cursor }))
+}
+
+/// Heads that were read, and those that were read ahead.
+#[derive(Default)]
+struct Heads(BTreeMap<AccountSequence, AccountHead>);
+
+impl Heads {
+    /// Returns the head of an account, which is the referrer of the account of `below`.
+    ///
+    /// What that one adopted last names fifteen accounts above it as they were then. Mostly they still are, so that all
+    /// of them are read at once.
+    async fn of(
+        &mut self,
+        request: &Request<'_>,
+        account: &AccountSequence,
+        below: Option<&AccountHead>,
+    ) -> Result<AccountHead, Problem> {
+        if !self.0.contains_key(account) {
+            let mut wanted = BTreeSet::from([account.clone()]);
+            if let Some(order) = below.and_then(|below| below.node.orders.last()) {
+                let adoptions = heads::adoptions(request.engine(), vec![*order]).await?;
+                if let AdoptionState::Posted(posting) = &adoptions[order].head.state {
+                    wanted.extend(posting.chain.iter().cloned());
+                }
+            }
+            let owners = wanted.into_iter().map(Owner::User).collect();
+            for (owner, at) in heads::accounts(request.engine(), owners).await? {
+                if let Owner::User(account) = owner {
+                    self.0.insert(account, at.head);
+                }
+            }
+        }
+        Ok(self.0.remove(account).unwrap_or_default())
+    }
 }
 
 /// The last ancestor of an answer.

@@ -1,5 +1,7 @@
 //! `GET /v1/accounts?ids=`: what up to 100 accounts have, in one answer.
 
+use std::collections::BTreeMap;
+
 use domain::Owner;
 use serde::Serialize;
 use store::{heads, snapshots};
@@ -39,15 +41,15 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         return Err(expected());
     }
     let mut heads = heads::accounts(request.engine(), owners.clone()).await?;
-    let latest = snapshots::latest(request.engine()).await?.map(|manifest| manifest.date);
+    let mut on_date = match snapshots::latest(request.engine()).await? {
+        Some(manifest) => snapshots::accounts(request.engine(), manifest.date, &owners).await?,
+        None => BTreeMap::new(),
+    };
     let mut view = AccountsView { accounts: Vec::new(), unknown: Vec::new() };
     for owner in owners {
         match heads.remove(&owner) {
             Some(at) if at.position > 0 => {
-                let on_date = match latest {
-                    Some(date) => snapshots::account(request.engine(), date, &owner).await?,
-                    None => None,
-                };
+                let on_date = on_date.remove(&owner);
                 view.accounts.push(AccountView::new(request, owner, &at.head, on_date).await?);
             }
             Some(_) => view.unknown.push(owner),

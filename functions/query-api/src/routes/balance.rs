@@ -1,15 +1,15 @@
 //! `GET /v1/accounts/{account}/balance`: what an account has on any business date, as known at any moment.
 
 use chrono::{DateTime, Utc};
-use domain::heads::{Line, Totals};
+use domain::heads::{Line, Moment, Totals};
 use domain::log::Position;
-use domain::{Amount, BusinessDate, Owner};
+use domain::{Amount, AmountOverflow, BusinessDate, Owner};
 use serde::Serialize;
 
 use crate::access::Access;
 use crate::account;
 use crate::answer::Answer;
-use crate::lines;
+use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -37,7 +37,7 @@ struct BalanceView {
     adjusted: Amount,
     /// All of it, whenever it is active.
     total: Amount,
-    record_count: usize,
+    record_count: u64,
 }
 
 /// Up to when lines count.
@@ -47,11 +47,61 @@ enum KnownAt {
 }
 
 impl KnownAt {
-    fn includes(&self, line: &Line) -> bool {
+    fn includes(&self, moment: Moment) -> bool {
         match self {
-            Self::Position(position) => line.position <= *position,
-            Self::Instant(instant) => line.time_ms <= instant.timestamp_millis(),
+            Self::Position(position) => moment.position <= *position,
+            Self::Instant(instant) => moment.time_ms <= instant.timestamp_millis(),
         }
+    }
+}
+
+/// What lines add up to.
+#[derive(Debug, Default)]
+struct Balance {
+    totals: Totals,
+    effective: Amount,
+    lines: u64,
+}
+
+impl Balance {
+    fn add(&mut self, totals: &Totals, lines: u64, is_active: bool) -> Result<(), AmountOverflow> {
+        self.totals = self.totals.plus(totals)?;
+        self.lines += lines;
+        if is_active {
+            self.effective = self.effective.checked_add(totals.total()?)?;
+        }
+        Ok(())
+    }
+
+    /// Returns what the parts of an account's lines add up to on a date, as known at a moment.
+    async fn of(
+        mut parts: Parts<'_>,
+        date: BusinessDate,
+        known_at: Option<&KnownAt>,
+    ) -> Result<Self, Problem> {
+        let includes = |moment: Moment| known_at.is_none_or(|known_at| known_at.includes(moment));
+        // Lines are in the order of time, so at most one book of each level holds the moment.
+        loop {
+            let mut books = parts.books.iter();
+            let divided = books.find(|(_, book)| includes(book.first) && !includes(book.last));
+            let Some((node, _)) = divided else { break };
+            let node = *node;
+            parts.open(&[node]).await?;
+        }
+        let mut balance = Self::default();
+        for book in parts.books.values().filter(|book| includes(book.last)) {
+            for (dates, sum) in &book.sums {
+                let is_active = dates.effective <= date && dates.expire.is_none_or(|expire| date < expire);
+                balance.add(&sum.totals, sum.lines, is_active)?;
+            }
+        }
+        let is_known = |line: &&Line| includes(Moment { position: line.position, time_ms: line.time_ms });
+        for line in parts.pages.values().flatten().filter(is_known) {
+            let mut totals = Totals::default();
+            totals.add(line)?;
+            balance.add(&totals, 1, line.is_active_on(date))?;
+        }
+        Ok(balance)
     }
 }
 
@@ -61,26 +111,19 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let text: Option<String> = request.query("known_at")?;
     let known_at = text.as_deref().map(known_at).transpose()?;
     let (head, position) = account::known(request, &owner).await?;
-    let mut lines = lines::all(request.engine(), &owner, &head).await?;
-    if let Some(known_at) = &known_at {
-        lines.retain(|line| known_at.includes(line));
-    }
-    let mut totals = Totals::default();
-    for line in &lines {
-        totals.add(line)?;
-    }
-    let active = lines.iter().filter(|line| line.is_active_on(date)).map(Line::amount);
+    let parts = Parts::read(request.engine(), &owner, &head).await?;
+    let Balance { totals, effective, lines } = Balance::of(parts, date, known_at.as_ref()).await?;
     Ok(Answer::json(&BalanceView {
         account: owner,
         date,
         known_at: text,
-        effective: Amount::sum(active)?,
+        effective,
         personal: totals.personal,
         team_level: totals.team_level,
         team_bonus: totals.team_bonus,
         adjusted: totals.adjusted,
         total: totals.total()?,
-        record_count: lines.len(),
+        record_count: lines,
     })
     .at(position))
 }

@@ -42,6 +42,7 @@ const FILES: &[(&str, &str)] = &[
     ("api.js", include_str!("../console/api.js")),
     ("app.js", include_str!("../console/app.js")),
     ("charts.js", include_str!("../console/charts.js")),
+    ("cities.js", include_str!("../console/cities.js")),
     ("dom.js", include_str!("../console/dom.js")),
     ("numbers.js", include_str!("../console/numbers.js")),
     ("operations.js", include_str!("../console/operations.js")),

@@ -7,7 +7,6 @@ use domain::heads::{Line, LineKind};
 use domain::log::{Cause, Entry as LogEntry, Position};
 use domain::{AccountSequence, Amount, BusinessDate, Owner};
 use serde::Serialize;
-use store::snapshots;
 
 use super::adoption::CauseView;
 use crate::access::Access;
@@ -15,11 +14,11 @@ use crate::account;
 use crate::answer::Answer;
 use crate::csv::{Csv, number_cell, text_cell};
 use crate::days;
-use crate::lines;
+use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
-use crate::statement::{self, Entry, Movement, Period, Statement};
+use crate::statement::{self, Entry, Movement, Period, Place, Sums};
 use crate::view::{instant, order_text};
 
 pub(crate) const ROUTE: Route = Route {
@@ -47,7 +46,7 @@ struct StatementView {
     became_effective: Amount,
     late_corrections: Amount,
     expired: Amount,
-    line_count: usize,
+    line_count: u64,
     lines: Vec<LineView>,
     next_cursor: Option<String>,
 }
@@ -78,7 +77,7 @@ struct DatesView {
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let owner: Owner = request.path("account")?;
-    let (limit, skipped) = (request.limit()?, request.place::<usize>()?.unwrap_or(0));
+    let (limit, after) = (request.limit()?, request.place::<Place>()?);
     let is_csv = match request.query::<String>("format")?.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
@@ -86,31 +85,27 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     };
     let (head, position) = account::known(request, &owner).await?;
     let period = period(request).await?;
-    let lines = lines::all(request.engine(), &owner, &head).await?;
-    let statement = statement::statement(lines, &period)?;
+    let mut parts = Parts::read(request.engine(), &owner, &head).await?;
+    let sums = Sums::of(&parts, &period)?;
     let limit = if is_csv { CSV_LINES_MAX } else { limit };
-    let shown: Vec<&Entry> = statement.entries.iter().skip(skipped).take(limit).collect();
-    let end = skipped.saturating_add(limit);
-    let next_cursor = (end < statement.entries.len()).then(|| request.cursor(end));
+    let (entries, next) = statement::entries(&mut parts, &period, after, limit).await?;
+    let next_cursor = next.map(|place| request.cursor(place));
     if is_csv {
-        return Ok(csv(&owner, &period, &statement, &shown, skipped == 0, next_cursor).at(position));
+        let shown = Shown { owner: &owner, period: &period, sums: &sums, entries: &entries };
+        return Ok(csv(&shown, after.is_none(), next_cursor)?.at(position));
     }
-    let causes = causes(request, &shown).await?;
-    let sum = |movement| {
-        let entries = statement.entries.iter().filter(move |entry| entry.movement == movement);
-        Amount::sum(entries.map(|entry| entry.amount))
-    };
+    let causes = causes(request, &entries).await?;
     Ok(Answer::json(&StatementView {
         account: owner,
         from: period.from,
         to: period.to,
-        opening_balance: statement.opening,
-        closing_balance: statement.closing,
-        became_effective: sum(Movement::BecameEffective)?,
-        late_corrections: sum(Movement::Late)?,
-        expired: sum(Movement::Expired)?,
-        line_count: statement.entries.len(),
-        lines: shown.iter().map(|entry| line_view(request, entry, &causes)).collect(),
+        opening_balance: sums.opening,
+        closing_balance: sums.closing()?,
+        became_effective: sums.became_effective,
+        late_corrections: sums.late,
+        expired: sums.expired,
+        line_count: sums.entries,
+        lines: entries.iter().map(|entry| line_view(request, entry, &causes)).collect(),
         next_cursor,
     })
     .at(position))
@@ -125,26 +120,18 @@ async fn period(request: &Request<'_>) -> Result<Period, Problem> {
     if from > to {
         return Err(Problem::invalid("from", format!("a date up to {to}")));
     }
-    let days = to.days_since_epoch() - from.days_since_epoch() + 1;
-    if days > DAYS_MAX {
+    if to.days_since_epoch() - from.days_since_epoch() + 1 > DAYS_MAX {
         return Err(Problem::invalid("from", format!("within {DAYS_MAX} days before {to}")));
     }
-    let with_opening = usize::try_from(days + 1).expect("bounded above");
-    let mut cuts = BTreeMap::new();
-    let mut before = Some(to.next());
-    while cuts.len() < with_opening {
-        let manifests = snapshots::manifests(request.engine(), before, with_opening - cuts.len()).await?;
-        let Some(earliest) = manifests.last().map(|manifest| manifest.date) else { break };
-        before = Some(earliest);
-        cuts.extend(manifests.into_iter().map(|manifest| (manifest.date, manifest.cut)));
-    }
+    let closes = store::dates::closes_between(request.engine(), from.previous(), to).await?;
+    let cuts = closes.into_iter().map(|close| (close.position, close.date)).collect();
     Ok(Period { from, to, first_closed: last.first_date, cuts })
 }
 
 /// Returns the causes of the corrections among these entries, by page and place in it.
 async fn causes(
     request: &Request<'_>,
-    entries: &[&Entry],
+    entries: &[Entry],
 ) -> Result<BTreeMap<(Position, u32), Cause>, Problem> {
     let corrections = entries.iter().filter(|entry| entry.line.kind != LineKind::Posted);
     let positions: BTreeSet<Position> = corrections.map(|entry| entry.line.position).collect();
@@ -184,30 +171,27 @@ fn line_view(request: &Request<'_>, entry: &Entry, causes: &BTreeMap<(Position, 
     }
 }
 
-fn csv(
-    owner: &Owner,
-    period: &Period,
-    statement: &Statement,
-    entries: &[&Entry],
-    is_first: bool,
-    next_cursor: Option<String>,
-) -> Answer {
+/// What a file shows.
+struct Shown<'a> {
+    owner: &'a Owner,
+    period: &'a Period,
+    sums: &'a Sums,
+    entries: &'a [Entry],
+}
+
+fn csv(shown: &Shown<'_>, is_first: bool, next_cursor: Option<String>) -> Result<Answer, Problem> {
+    let Shown { owner, period, sums, entries } = shown;
     let mut csv = Csv::default();
     if is_first {
         csv.texts(["date", "movement", "order_id", "effective_date", "expire_date", "amount", "account"]);
         let opening = [number_cell(period.from.previous()), "OPENING_BALANCE".to_owned()];
-        let rest = [String::new(), String::new(), String::new(), number_cell(statement.opening)];
+        let rest = [String::new(), String::new(), String::new(), number_cell(sums.opening)];
         csv.row(opening.into_iter().chain(rest).chain([text_cell(&owner.to_string())]));
     }
-    for entry in entries {
-        let movement = match entry.movement {
-            Movement::BecameEffective => "BECAME_EFFECTIVE",
-            Movement::Late => "LATE",
-            Movement::Expired => "EXPIRED",
-        };
+    for entry in *entries {
         csv.row([
             number_cell(entry.date),
-            movement.to_owned(),
+            entry.movement.name().to_owned(),
             entry.line.order.map(order_text).unwrap_or_default(),
             number_cell(entry.line.effective_date),
             entry.line.expire_date.map(number_cell).unwrap_or_default(),
@@ -217,14 +201,14 @@ fn csv(
     }
     if next_cursor.is_none() {
         let closing = [number_cell(period.to), "CLOSING_BALANCE".to_owned()];
-        let rest = [String::new(), String::new(), String::new(), number_cell(statement.closing)];
+        let rest = [String::new(), String::new(), String::new(), number_cell(sums.closing()?)];
         csv.row(closing.into_iter().chain(rest).chain([text_cell(&owner.to_string())]));
     }
     let name = format!("attachment; filename=\"statement-{}-{}.csv\"", period.from, period.to);
     let answer = Answer::text("text/csv; charset=utf-8", csv.finish());
     let answer = answer.with_header("content-disposition", name);
-    match next_cursor {
+    Ok(match next_cursor {
         Some(cursor) => answer.with_header("link", format!("<statement?cursor={cursor}>; rel=\"next\"")),
         None => answer,
-    }
+    })
 }

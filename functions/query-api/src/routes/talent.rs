@@ -27,7 +27,7 @@ struct TalentView {
     account: AccountSequence,
     talent_level: TalentLevel,
     /// The level its counts give, as long as another is published: until its user arrives, or for the moment that a
-    /// change takes to be carried up.
+    /// change takes to be propagated.
     due_level: Option<TalentLevel>,
     has_user: bool,
     direct_count: u64,

@@ -1,6 +1,6 @@
 //! `GET /v1/accounts/{account}/team`: what an account's descendants adopted, by level, as of a closed date.
 
-use domain::{AccountSequence, BusinessDate, Owner};
+use domain::{AccountSequence, Amount, BusinessDate, Owner};
 use serde::Serialize;
 use store::snapshots;
 
@@ -26,8 +26,12 @@ struct TeamView {
     levels: Vec<LevelView>,
     total_team_trees: u64,
     direct_adopted_referrals: u32,
+    /// The contribution of these trees, when they were adopted; absent for a member, who sees amounts of no other.
+    total_team_contribution: Option<Amount>,
     /// The account's own trees.
     own_trees: u64,
+    /// The contribution of these, when they were adopted.
+    own_contribution: Amount,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,6 +54,8 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         levels: levels.collect(),
         total_team_trees: team.total(),
         direct_adopted_referrals: team.direct_adopters,
-        own_trees: carried.map_or(0, |carried| carried.trees),
+        total_team_contribution: request.sees_amounts().then_some(team.contribution),
+        own_trees: carried.as_ref().map_or(0, |carried| carried.trees),
+        own_contribution: carried.map_or(Amount::ZERO, |carried| carried.contribution),
     }))
 }

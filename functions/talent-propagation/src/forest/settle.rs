@@ -1,29 +1,31 @@
-//! Carries everything up in memory until nothing changes any more.
+//! Settles accounts in memory, and those above them, until nothing changes any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{AccountSequence, Report};
 use store::talent::{LevelChange, Talent, TalentCause};
 
-use super::{Forest, Needs, Standards, UserState, Work};
+use super::{Forest, Needs, Reach, Standards, UserState, Work};
 
 /// A wave of levels can only run round and round on a ring that is not recorded as one. An account that is looked at
 /// more often than this, besides once for each start, is taken to be on such a ring.
 const VISITS_MAX: usize = 100;
 
-/// What carrying everything up came to.
+/// What settling came to.
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
     /// The accounts whose records are to be written.
     pub(crate) changed: BTreeSet<AccountSequence>,
     /// Changes of levels that are published by it.
     pub(crate) published: Vec<(AccountSequence, LevelChange)>,
+    /// The accounts that were looked at, with the latest cause.
+    pub(crate) visited: BTreeMap<AccountSequence, TalentCause>,
     /// Accounts whose level begins to wait for a user.
     pub(crate) begin_to_wait: BTreeSet<AccountSequence>,
     /// Accounts to be made tidy once more.
     pub(crate) untidy: BTreeSet<AccountSequence>,
-    /// Changed accounts of rings whose levels depend on each other.
-    pub(crate) on_rings: BTreeSet<AccountSequence>,
+    /// Accounts that came to be on a ring, or on another one, or are on none any more.
+    pub(crate) on_other_rings: BTreeSet<AccountSequence>,
 }
 
 /// Why the work cannot be finished yet.
@@ -36,7 +38,7 @@ pub(crate) enum Unsettled {
 }
 
 impl Forest {
-    /// Carries everything up in memory, beginning with what was read.
+    /// Settles the accounts that the work begins from, and those above them, beginning with what was read.
     ///
     /// # Errors
     ///
@@ -51,16 +53,13 @@ impl Forest {
             standards,
             needs: Needs::default(),
             pending: work.starts.clone(),
-            causes: BTreeMap::new(),
             rings: BTreeSet::new(),
             visits: BTreeMap::new(),
-            fenced: BTreeSet::new(),
-            reported: BTreeSet::new(),
             settled: Settled::default(),
         };
         run.look_for_rings();
         run.look_at_users();
-        run.carry_up().map_err(Unsettled::DoesNotAddUp)?;
+        run.settle_pending().map_err(Unsettled::DoesNotAddUp)?;
         run.tidy();
         run.publish();
         if run.needs.is_empty() { Ok(run.finish()) } else { Err(Unsettled::Needs(run.needs)) }
@@ -74,15 +73,9 @@ struct Run<'a> {
     needs: Needs,
     /// Accounts to be looked at.
     pending: BTreeMap<AccountSequence, TalentCause>,
-    /// Accounts that were looked at, with the latest cause.
-    causes: BTreeMap<AccountSequence, TalentCause>,
     /// Accounts of rings whose levels are to be found together.
     rings: BTreeSet<AccountSequence>,
     visits: BTreeMap<AccountSequence, usize>,
-    /// Referrers that were left and are written for that reason, with who left.
-    fenced: BTreeSet<(AccountSequence, AccountSequence)>,
-    /// Accounts whose report was compared with what stands above.
-    reported: BTreeSet<AccountSequence>,
     settled: Settled,
 }
 
@@ -115,7 +108,7 @@ impl Run<'_> {
         }
     }
 
-    fn carry_up(&mut self) -> Result<(), AccountSequence> {
+    fn settle_pending(&mut self) -> Result<(), AccountSequence> {
         loop {
             while let Some((account, cause)) = self.pending.pop_first() {
                 self.visit(&account, &cause)?;
@@ -140,19 +133,14 @@ impl Run<'_> {
         };
         let mut referrers: BTreeSet<AccountSequence> = talent.referrer.iter().cloned().collect();
         self.assess(account);
-        self.causes.insert(account.clone(), cause.clone());
-        if !self.work.goes_on && !self.work.starts.contains_key(account) {
-            self.forest.now_mut(account).expect("it is loaded").may_be_unreported = true;
+        self.settled.visited.insert(account.clone(), cause.clone());
+        if self.work.reach == Reach::Referrers && !self.work.starts.contains_key(account) {
             return Ok(());
         }
-        self.reported.insert(account.clone());
         referrers.extend(self.work.left.get(account).into_iter().flatten().cloned());
         referrers.remove(account);
         for referrer in referrers {
-            let changes = self.report(account, &referrer)?;
-            let is_unreported = |talent: &Talent| talent.may_be_unreported && self.work.goes_on;
-            let goes_on = changes || self.forest.now(&referrer).is_some_and(is_unreported);
-            if goes_on && (changes || !self.reported.contains(&referrer)) {
+            if self.report(account, &referrer)? {
                 self.pending.insert(referrer, cause.clone());
             }
         }
@@ -164,7 +152,7 @@ impl Run<'_> {
         let Standards { table, knows_activity, now_ms } = self.standards;
         let Some(talent) = self.forest.now_mut(account) else { return };
         if talent.ring > 0 && table.asks_for_levels() {
-            if self.work.goes_on {
+            if self.work.reach == Reach::Ancestors {
                 self.rings.insert(account.clone());
             }
             return;
@@ -182,16 +170,12 @@ impl Run<'_> {
         let refers_here = talent.referrer.as_ref() == Some(referrer);
         let wanted: Option<Report> = refers_here.then(|| talent.report(self.standards.now_ms));
         let confirmed = talent.confirmed.clone();
-        let edge = (account.clone(), referrer.clone());
-        // Who was left is written at any rate, so that a write which still thinks otherwise fails.
-        let was_left = self.work.left.get(account).is_some_and(|left| left.contains(referrer));
-        let must_fence = was_left && self.fenced.insert(edge);
         let Some(standing) = self.forest.accounts.get_mut(referrer) else {
             self.needs.accounts.insert(referrer.clone());
             return Ok(false);
         };
         let included = standing.now.includes(referrer, account, confirmed.as_ref()).cloned();
-        if included == wanted && !must_fence {
+        if included == wanted {
             return Ok(false);
         }
         let at = standing.read.revision + 1;
@@ -207,12 +191,12 @@ impl Run<'_> {
                     self.needs.accounts.insert(missing);
                     continue;
                 }
-                // It has just been left. Who moved it looks for rings, and this account is looked at again.
+                // The ring was broken. The change that broke it has marks, which lead to this account again.
                 Ok(None) => continue,
                 Ok(Some(ring)) => ring,
             };
             let levels = self.forest.ring_levels(&ring, self.standards);
-            let cause = self.causes.get(&account).cloned();
+            let cause = self.settled.visited.get(&account).cloned();
             for (member, level) in ring.iter().zip(levels) {
                 self.rings.remove(member);
                 let talent = self.forest.now_mut(member).expect("the ring was walked");
@@ -228,7 +212,7 @@ impl Run<'_> {
     }
 
     fn tidy(&mut self) {
-        let changed = self.causes.keys().chain(&self.work.untidy);
+        let changed = self.settled.visited.keys().chain(&self.work.untidy);
         let untidy: BTreeSet<AccountSequence> =
             changed.filter(|account| self.forest.is_untidy(account)).cloned().collect();
         for account in untidy {
@@ -242,7 +226,7 @@ impl Run<'_> {
 
     /// Publishes the levels of those whose user has arrived, and lists the others.
     fn publish(&mut self) {
-        for (account, cause) in &self.causes {
+        for (account, cause) in &self.settled.visited {
             let Some(standing) = self.forest.accounts.get_mut(account) else { continue };
             let talent = &mut standing.now;
             if talent.level == talent.published {
@@ -269,21 +253,15 @@ impl Run<'_> {
     }
 
     fn finish(mut self) -> Settled {
-        for account in &self.reported {
-            // Who is written for another reason says that nothing is left above. That alone is not worth a write.
-            let Some(standing) = self.forest.accounts.get_mut(account) else { continue };
-            if standing.now != standing.read.talent {
-                standing.now.may_be_unreported = false;
-            }
-        }
         let changed =
             self.forest.accounts.iter().filter(|(_, standing)| standing.now != standing.read.talent);
         self.settled.changed = changed.map(|(account, _)| account.clone()).collect();
-        if self.standards.table.asks_for_levels() {
-            let on_ring =
-                |account: &&AccountSequence| self.forest.now(account).is_some_and(|talent| talent.ring > 0);
-            self.settled.on_rings = self.settled.changed.iter().filter(on_ring).cloned().collect();
-        }
+        let other_rings = self
+            .forest
+            .accounts
+            .iter()
+            .filter(|(_, standing)| standing.now.ring != standing.read.talent.ring);
+        self.settled.on_other_rings = other_rings.map(|(account, _)| account.clone()).collect();
         self.settled
     }
 }
@@ -298,32 +276,5 @@ fn publication(talent: &Talent, cause: &TalentCause, now_ms: i64) -> LevelChange
         promotion_count: team.promotion_count(),
         cause: cause.clone(),
         changed_at_ms: now_ms,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::TalentTable;
-
-    use super::*;
-
-    #[test]
-    fn who_was_left_is_written_although_it_includes_nothing() {
-        // An invocation that read an earlier part of the log may still be about to report there.
-        let account = |text: &str| text.parse::<AccountSequence>().expect("an account");
-        let (moved, left) = (account("MOVED"), account("LEFT"));
-        let mut forest = Forest::default();
-        forest.add(moved.clone(), store::talent::StoredTalent::default());
-        forest.add(left.clone(), store::talent::StoredTalent::default());
-        let table = TalentTable::default();
-        let standards = Standards { table: &table, knows_activity: false, now_ms: 0 };
-        let cause = TalentCause::ReferralChanged { account: moved.clone() };
-        let starts = BTreeMap::from([(moved.clone(), cause)]);
-        let work = Work { starts: starts.clone(), ..Work::default() };
-        assert_eq!(forest.settle(&work, standards).expect("everything is there").changed, BTreeSet::new());
-        let left_by = BTreeMap::from([(moved, BTreeSet::from([left.clone()]))]);
-        let work = Work { starts, left: left_by, ..Work::default() };
-        let settled = forest.settle(&work, standards).expect("everything is there");
-        assert_eq!(settled.changed, BTreeSet::from([left]));
     }
 }

@@ -21,8 +21,8 @@ impl Forest {
         self.now(account).is_some_and(|talent| talent.taken_in.len() > TAKEN_IN_MAX)
     }
 
-    /// Has reports confirmed by those who made them, and leaves out those that are. Returns whether some were
-    /// confirmed, so that another look leaves them out.
+    /// Has direct referrals confirm their reports, and leaves out the reports that are confirmed. Returns whether some
+    /// were confirmed just now, so that the next pass leaves them out.
     ///
     /// Only what stands in storage counts as confirmed, and only what stands there is confirmed.
     pub(super) fn tidy(&mut self, account: &AccountSequence, needs: &mut Needs) -> bool {

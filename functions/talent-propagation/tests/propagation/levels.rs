@@ -92,7 +92,7 @@ async fn a_subtree_that_moves_takes_its_counts_with_it() {
 }
 
 #[tokio::test]
-async fn who_is_on_a_ring_is_never_its_own_descendant() {
+async fn an_account_on_a_ring_is_never_its_own_descendant() {
     let mut bench = Bench::new(&json!({}));
     chain(&mut bench, 5).await;
     bench.move_accounts(&[("A00", under("A02")), ("S", under("S"))]).await;

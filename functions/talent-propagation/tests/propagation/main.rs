@@ -2,5 +2,6 @@
 
 mod arrival;
 mod interleaved;
+mod interrupted;
 mod levels;
 mod support;

@@ -287,6 +287,15 @@ impl Bench {
         changes.expect("they are readable").iter().map(shown).collect()
     }
 
+    /// Compares everything with the independent judge, and checks that no mark and no intent is left.
+    pub(crate) async fn assert_settled(&self, context: &str) {
+        self.assert_judged(context).await;
+        let marks = store::talent::raised(&self.engine.tables, 100).await.expect("they are readable");
+        assert_eq!(marks, [], "marks are left: {context}");
+        let intents = store::talent::intents(&self.engine.tables, 100).await.expect("they are readable");
+        assert_eq!(intents, [], "intents are left: {context}");
+    }
+
     /// Compares everything with the independent judge.
     pub(crate) async fn assert_judged(&self, context: &str) {
         let mut tables = Tables::default();

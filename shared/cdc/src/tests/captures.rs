@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::RowKey;
 use serde::Deserialize;
 
 use super::*;

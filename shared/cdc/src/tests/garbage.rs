@@ -21,7 +21,7 @@ fn never_panics(topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) {
             let state = fold(None, &change).state;
             let stored = serde_json::to_string(&state).expect("JSON");
             assert_eq!(serde_json::from_str::<RowState>(&stored).expect("a stored row"), state);
-            assert_eq!(change.row_key.to_string().parse(), Ok(change.row_key));
+            assert!(!change.row_key.primary_key().is_empty());
             let _ = (state.image(), state.business_keys_ever());
         }
         Ok(_) => {}

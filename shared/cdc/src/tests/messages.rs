@@ -182,7 +182,7 @@ fn a_row_is_named_by_the_message_key_in_whatever_form() {
         "\u{feff}27",
     ] {
         let change = changed(decode_keyed(ORDERS, key, &value));
-        assert_eq!(change.row_key.to_string(), format!("{ORDERS}/27"), "{key}");
+        assert_eq!(change.row_key.to_string(), format!("27 in {ORDERS}"), "{key}");
         assert_eq!((change.table, change.operation), (SourceTable::Adoptions, Operation::Delete));
     }
     for flags in [json!({"__deleted": "true"}), json!({"__deleted": true}), json!({"__op": "d"})] {
@@ -228,7 +228,7 @@ fn a_tombstone_is_a_change_of_the_row_of_its_key() {
         let tombstone =
             decode(&Profile::built_in(), record(ORDERS, Some(key.as_bytes()), value.map(str::as_bytes)));
         let change = changed(tombstone);
-        assert_eq!((change.operation, change.row_key.primary_key().as_str()), (Operation::Tombstone, "27"));
+        assert_eq!((change.operation, change.row_key.primary_key()), (Operation::Tombstone, "27"));
     }
     let keyless = decode(&Profile::built_in(), record(ORDERS, None, None));
     assert_eq!(keyless, Ok(Decoded::Control(Control::Tombstone)));

@@ -403,3 +403,22 @@ fn a_tombstone_of_the_millisecond_of_a_version_in_another_partition_is_listed_fo
     let state = stands(&[version(), deleted(), millisecond_later]);
     assert!(!state.is_ambiguous() && state.image().is_none());
 }
+
+#[test]
+fn a_row_is_stored_as_those_there_are() {
+    let state = stands(&[
+        version("c", 1, 10, 11, 0).status("PAID").price(&json!("22617.0000000000")),
+        version("u", 2, 20, 21, 1).status("ACTIVE"),
+        incremental(3, 30, 2).status("CANCELLED"),
+        tombstone(4, 7).in_partition(1),
+    ]);
+    // Another text here means that rows which are stored are read in another way: then the form gets another number.
+    let stored = [
+        r#"{"v":2,"t":"adoptions","#,
+        r#""s":{"l":[{"v":[2,20,21,1,[0,0,1,null]],"c":{"o":"1","s":"ACTIVE"}},"#,
+        r#"{"v":[1,10,11,1,[0,0,0,null]],"c":{"p":"22617.0000000000"}}],"f":[1,10,11,1,[0,0,0,null]]},"#,
+        r#""i":{"l":[{"v":[3,30,30,5,[0,0,2,null]],"c":{"o":"1","s":"CANCELLED"}}]},"#,
+        r#""x":[[4,1,7,null]],"o":[{"p":[0,0,0,null]}],"k":["1"]}"#,
+    ];
+    assert_eq!(serde_json::to_string(&state).expect("it can be stored"), stored.concat());
+}

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use cdc::{
-    CapturedRecord, Decoded, Fold, Folded, Profile, Refusal, RowImage, RowKey, RowState, SourceTable, decode,
-    fold,
+    CapturedRecord, Decoded, Fold, Folded, Profile, Refusal, RowImage, RowState, SourceTable, decode, fold,
 };
+use domain::RowKey;
 
 /// Rows of the source, folded from records.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! it needs in memory; the projections keep all of them in storage. Both use the same folds.
 
 mod adoption;
+mod book;
 mod money;
 mod network;
 mod node;
@@ -11,6 +12,7 @@ mod stored_network;
 mod tree_sums;
 
 pub use adoption::{AdoptionHead, AdoptionState, OrderWaiting};
+pub use book::{Book, BookSum, Closes, LineDates, Moment};
 pub use money::{Line, LineKind, LineLeg, Lines, Money, Totals, lines_of};
 pub use network::{Brake, Closed, Counts, Due, Network, WalkProgress};
 pub use node::{Node, UplineWaiting};

@@ -28,6 +28,16 @@ impl Totals {
         Amount::sum([self.personal, self.team_level, self.team_bonus, self.adjusted])
     }
 
+    /// Returns these and others together.
+    pub fn plus(&self, other: &Self) -> Result<Self, AmountOverflow> {
+        Ok(Self {
+            personal: self.personal.checked_add(other.personal)?,
+            team_level: self.team_level.checked_add(other.team_level)?,
+            team_bonus: self.team_bonus.checked_add(other.team_bonus)?,
+            adjusted: self.adjusted.checked_add(other.adjusted)?,
+        })
+    }
+
     /// Returns what there was before these lines were added.
     pub fn without(mut self, lines: &[Line]) -> Result<Self, AmountOverflow> {
         for line in lines {

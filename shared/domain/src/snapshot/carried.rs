@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::changes::DayChanges;
+use super::changes::{DayChanges, TreesChange};
 use super::placement::Placement;
 use super::teams::{Member, TeamTrees, teams};
 use crate::{AccountSequence, Amount, AmountOverflow, Link, Owner, SystemAccount};
@@ -27,18 +27,23 @@ pub struct CarriedAccount {
     pub trees: u64,
     /// How many adoptions these are.
     pub adoptions: u32,
+    /// Their contribution, when they were adopted.
+    pub contribution: Amount,
     /// What was adopted below it.
     pub team: TeamTrees,
 }
 
 impl CarriedAccount {
-    fn new(owner: Owner) -> Self {
+    /// Returns an account with nothing.
+    #[must_use]
+    pub fn new(owner: Owner) -> Self {
         Self {
             owner,
             effective: Amount::ZERO,
             link: Link::Missing,
             trees: 0,
             adoptions: 0,
+            contribution: Amount::ZERO,
             team: TeamTrees::default(),
         }
     }
@@ -141,11 +146,15 @@ impl CarriedState {
             self.change(owner, |account| account.effective = effective);
         }
         for (account, change) in &changes.trees {
-            if change.trees == 0 && change.adoptions == 0 {
+            if *change == TreesChange::default() {
                 continue;
             }
             self.is_forest_changed = true;
-            self.change(&Owner::User(account.clone()), |account| {
+            let owner = Owner::User(account.clone());
+            let contribution = self.account(&owner).map_or(Amount::ZERO, |account| account.contribution);
+            let contribution = contribution.checked_add(change.contribution)?;
+            self.change(&owner, |account| {
+                account.contribution = contribution;
                 let trees = i128::from(account.trees) + change.trees;
                 let adoptions = i64::from(account.adoptions) + change.adoptions;
                 account.trees = u64::try_from(trees).expect(TREES_FIT);
@@ -210,6 +219,7 @@ impl CarriedState {
             .map(|account| Member {
                 referrer: account.link.referrer().map(number_of),
                 trees: account.trees,
+                contribution: account.contribution,
                 has_adopted: account.adoptions > 0,
             })
             .collect();

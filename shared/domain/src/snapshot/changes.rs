@@ -83,6 +83,8 @@ pub struct TreesChange {
     pub trees: i128,
     /// Adoptions.
     pub adoptions: i64,
+    /// Their contribution.
+    pub contribution: Amount,
 }
 
 impl DayChanges {
@@ -94,11 +96,11 @@ impl DayChanges {
                 Entry::Upline(change) if is_new => {
                     self.links.insert(change.account.clone(), change.after.clone());
                 }
-                Entry::Posted { posting, .. } => self.add_trees(page.position, window, posting, 1),
-                Entry::Withdrawn { posting, .. } => self.add_trees(page.position, window, posting, -1),
+                Entry::Posted { posting, .. } => self.add_trees(page.position, window, posting, 1)?,
+                Entry::Withdrawn { posting, .. } => self.add_trees(page.position, window, posting, -1)?,
                 Entry::Corrected(correction) => {
-                    self.add_trees(page.position, window, &correction.was, -1);
-                    self.add_trees(page.position, window, &correction.is, 1);
+                    self.add_trees(page.position, window, &correction.was, -1)?;
+                    self.add_trees(page.position, window, &correction.is, 1)?;
                 }
                 _ => {}
             }
@@ -122,14 +124,23 @@ impl DayChanges {
     }
 
     /// Adds an adoption's trees. They begin to count like amounts, and never expire.
-    fn add_trees(&mut self, position: Position, window: &Window, posting: &Posting, sign: i8) {
+    fn add_trees(
+        &mut self,
+        position: Position,
+        window: &Window,
+        posting: &Posting,
+        sign: i8,
+    ) -> Result<(), AmountOverflow> {
         let begins = posting.adoption_date.next();
         let weight = sign * window.weight(position, |date| begins <= date);
         if weight != 0 {
             let change = self.trees.entry(posting.account.clone()).or_default();
             change.trees += i128::from(weight) * i128::from(posting.trees);
             change.adoptions += i64::from(weight);
+            let contribution = if weight > 0 { posting.total } else { -posting.total };
+            change.contribution = change.contribution.checked_add(contribution)?;
         }
+        Ok(())
     }
 
     /// Returns changes of amounts alone.
@@ -161,6 +172,7 @@ impl DayChanges {
             let sum = self.trees.entry(account).or_default();
             sum.trees += change.trees;
             sum.adoptions += change.adoptions;
+            sum.contribution = sum.contribution.checked_add(change.contribution)?;
         }
         self.links.extend(more.links);
         self.late.merge(more.late)

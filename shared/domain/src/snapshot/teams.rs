@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Amount;
+
 /// How many levels of a team are counted, whatever the number of levels that are paid.
 pub const TEAM_LEVELS: usize = 15;
+/// Why sums of contribution cannot overflow.
+const SUMS_FIT: &str = "a sum has room for ten thousand million adoptions of the largest total";
 
 /// What was adopted below an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +16,8 @@ pub struct TeamTrees {
     levels: Vec<u64>,
     /// Direct referrals that adopted, each once.
     pub direct_adopters: u32,
+    /// The contribution of all these trees, when they were adopted.
+    pub contribution: Amount,
 }
 
 impl TeamTrees {
@@ -29,11 +35,13 @@ impl TeamTrees {
         self.levels.iter().sum()
     }
 
-    fn add(&mut self, level: usize, trees: u64) {
+    fn add(&mut self, level: usize, member: &Member) {
         if self.levels.len() <= level {
             self.levels.resize(level + 1, 0);
         }
-        self.levels[level] += trees;
+        self.levels[level] += member.trees;
+        self.direct_adopters += u32::from(level == 0);
+        self.contribution = self.contribution.checked_add(member.contribution).expect(SUMS_FIT);
     }
 }
 
@@ -44,6 +52,8 @@ pub(super) struct Member {
     pub(super) referrer: Option<u32>,
     /// The trees it adopted.
     pub(super) trees: u64,
+    /// Their contribution.
+    pub(super) contribution: Amount,
     /// Whether it has an adoption.
     pub(super) has_adopted: bool,
 }
@@ -58,9 +68,7 @@ pub(super) fn teams(members: &[Member]) -> Vec<TeamTrees> {
         let mut above = member.referrer;
         for level in 0..TEAM_LEVELS {
             let Some(ancestor) = above.filter(|ancestor| !met[..=level].contains(ancestor)) else { break };
-            let team = &mut teams[ancestor as usize];
-            team.add(level, member.trees);
-            team.direct_adopters += u32::from(level == 0);
+            teams[ancestor as usize].add(level, member);
             met[level + 1] = ancestor;
             above = members[ancestor as usize].referrer;
         }
@@ -73,7 +81,8 @@ mod tests {
     use super::*;
 
     fn member(referrer: Option<u32>, trees: u64) -> Member {
-        Member { referrer, trees, has_adopted: trees > 0 }
+        let contribution = Amount::from_units(i128::from(trees) * 10).expect("small");
+        Member { referrer, trees, contribution, has_adopted: trees > 0 }
     }
 
     #[test]
@@ -81,6 +90,7 @@ mod tests {
         let chain: Vec<Member> = (0..18).map(|number: u32| member(number.checked_sub(1), 2)).collect();
         let teams = teams(&chain);
         assert_eq!(teams[0].total(), 30, "the sixteenth below is too deep");
+        assert_eq!(teams[0].contribution.units(), 300);
         assert_eq!(teams[16].levels()[..2], [2, 0]);
         assert_eq!(teams.iter().map(|team| team.direct_adopters).sum::<u32>(), 17);
     }

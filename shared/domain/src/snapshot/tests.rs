@@ -300,33 +300,35 @@ impl History {
     }
 
     fn compare_teams(&self, window: &Window) {
-        let mut naive: BTreeMap<AccountSequence, ([u64; TEAM_LEVELS], BTreeSet<&AccountSequence>)> =
-            BTreeMap::new();
+        type Team<Directs> = ([u64; TEAM_LEVELS], Directs, Amount);
+        let mut naive: BTreeMap<AccountSequence, Team<BTreeSet<&AccountSequence>>> = BTreeMap::new();
         for posting in self.posted.values().filter(|posting| posting.adoption_date < window.date) {
             let mut way = vec![&posting.account];
             while let Some(Link::Under(above)) = self.links.get(way[way.len() - 1])
                 && !way.contains(&above)
                 && way.len() <= TEAM_LEVELS
             {
-                let (levels, directs) = naive.entry(above.clone()).or_default();
+                let (levels, directs, contribution) = naive.entry(above.clone()).or_default();
                 levels[way.len() - 1] += u64::from(posting.trees);
+                *contribution = contribution.checked_add(posting.total).expect("small");
                 if way.len() == 1 {
                     directs.insert(&posting.account);
                 }
                 way.push(above);
             }
         }
-        let naive: BTreeMap<AccountSequence, ([u64; TEAM_LEVELS], u32)> = naive
+        let naive: BTreeMap<AccountSequence, Team<u32>> = naive
             .into_iter()
-            .map(|(account, (levels, directs))| {
-                (account, (levels, u32::try_from(directs.len()).expect("few")))
+            .map(|(account, (levels, directs, contribution))| {
+                (account, (levels, u32::try_from(directs.len()).expect("few"), contribution))
             })
             .collect();
         let carried = self.state.accounts().filter(|account| account.team != TeamTrees::default());
-        let carried: BTreeMap<AccountSequence, ([u64; TEAM_LEVELS], u32)> = carried
+        let carried: BTreeMap<AccountSequence, Team<u32>> = carried
             .map(|account| {
                 let Owner::User(user) = &account.owner else { panic!("a system account has no team") };
-                (user.clone(), (account.team.levels(), account.team.direct_adopters))
+                let team = &account.team;
+                (user.clone(), (team.levels(), team.direct_adopters, team.contribution))
             })
             .collect();
         assert_eq!(carried, naive, "teams on {}", window.date);

@@ -108,12 +108,12 @@ impl Source {
     /// Returns the tables in the oracle's form.
     pub(crate) fn tables(&self) -> rows::Tables {
         let referrals = self.referrals.iter().map(|(key, row)| rows::ReferralRow {
-            key: PrimaryKey::text(key.as_str()),
+            key: PrimaryKey::text(key.primary_key()),
             account: row.account.to_string(),
             referrer: row.referrer.as_ref().map(ToString::to_string),
         });
         let adoptions = self.adoptions.iter().map(|(key, (order, row, _))| rows::AdoptionRow {
-            key: PrimaryKey::text(key.as_str()),
+            key: PrimaryKey::text(key.primary_key()),
             order_id: rows::OrderId::new(order.get()).expect("a positive number"),
             account: term(&row.account, ToString::to_string),
             trees: term(&row.trees, |trees| *trees),

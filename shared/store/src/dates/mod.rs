@@ -5,7 +5,7 @@
 //! | pages on whose legs something becomes active on a date | `ACTIVATION#<date>` / `HEAD` |
 //! | pages on whose legs something ends on a date | `EXPIRY#<date>` / `HEAD` |
 //! | earlier pages of either, a thousand ranges each | the same / `CHUNK#<number>` |
-//! | closes, by date | `CLOSES` / `<date>` |
+//! | closes, by date; [`books`](crate::books) need them as well, and so their projection lists them, too | `CLOSES` / `<date>` |
 //! | versions of the rules but the first, by number | `VERSIONS` / `<number>` |
 //!
 //! The revision of a head is the position of the last page it names. [`project`] keeps all of it; how far it is says
@@ -15,6 +15,7 @@ mod projection;
 
 use std::collections::BTreeMap;
 
+use domain::heads::Closes;
 use domain::log::Position;
 use domain::snapshot::{PageRanges, Turn};
 use domain::{BusinessDate, VersionTerms, Versions};
@@ -119,6 +120,42 @@ pub fn closes_after(
     Box::pin(async move { engine.query(query).await?.items.iter().map(decode).collect() })
 }
 
+/// Returns the closes of the dates from `first` to `last`, in order.
+pub fn closes_between(
+    engine: &dyn Engine,
+    first: BusinessDate,
+    last: BusinessDate,
+) -> BoxFuture<'_, Result<Vec<DateClose>, StoreError>> {
+    let (from, to) = (Some(first.to_string()), Some(last.to_string()));
+    let query = Query { from, to, ..Query::partition(Table::Ledger, CLOSES) };
+    Box::pin(all_closes(engine, query))
+}
+
+/// Returns every close that is listed.
+pub fn closes(engine: &dyn Engine) -> BoxFuture<'_, Result<Closes, StoreError>> {
+    Box::pin(async move {
+        let mut closes = Closes::default();
+        for close in all_closes(engine, Query::partition(Table::Ledger, CLOSES)).await? {
+            closes.insert(close.position, close.date);
+        }
+        Ok(closes)
+    })
+}
+
+async fn all_closes(engine: &dyn Engine, mut query: Query) -> Result<Vec<DateClose>, StoreError> {
+    let mut closes = Vec::new();
+    loop {
+        let page = engine.query(query.clone()).await?;
+        for item in &page.items {
+            closes.push(decode(item)?);
+        }
+        match page.next {
+            Some(next) => query.after = Some(next.sort),
+            None => return Ok(closes),
+        }
+    }
+}
+
 /// Returns the close of the latest date, if any date was closed.
 pub fn latest_close(engine: &dyn Engine) -> BoxFuture<'_, Result<Option<DateClose>, StoreError>> {
     let query = Query { descending: true, limit: 1, ..Query::partition(Table::Ledger, CLOSES) };
@@ -160,9 +197,11 @@ pub fn versions(engine: &dyn Engine, first: Versions) -> BoxFuture<'_, Result<Kn
     })
 }
 
-fn put_close(close: &DateClose) -> Write {
+/// Returns the write that lists a close. Repeating it changes nothing: a date is closed once.
+#[must_use]
+pub fn put_close(close: &DateClose) -> Write {
     let key = Key::new(Table::Ledger, CLOSES, close.date.to_string());
-    Write::put(Item::new(key, close.position, encode(close)), Condition::Absent)
+    Write::put(Item::new(key, close.position, encode(close)), Condition::None)
 }
 
 fn put_version(terms: &VersionTerms, position: Position) -> Write {

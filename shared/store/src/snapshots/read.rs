@@ -119,6 +119,26 @@ pub fn account<'a>(
     })
 }
 
+/// Returns these accounts on a closed date; nothing where the date is not closed. It reads each page once.
+pub fn accounts<'a>(
+    engine: &'a dyn Engine,
+    date: BusinessDate,
+    owners: &'a [Owner],
+) -> BoxFuture<'a, Result<BTreeMap<Owner, AccountOnDate>, StoreError>> {
+    Box::pin(async move {
+        let Some(manifest) = manifest(engine, date).await? else { return Ok(BTreeMap::new()) };
+        let mut carried = carried(engine, date, owners).await?.unwrap_or_default();
+        let on_date = |owner: &Owner| {
+            let carried = carried.remove(owner);
+            let effective = carried.as_ref().map_or(Amount::ZERO, |account| account.effective);
+            let row = manifest.totals.row(owner, effective);
+            (owner.clone(), AccountOnDate { manifest: manifest.clone(), row, carried })
+        };
+        let distinct: BTreeSet<&Owner> = owners.iter().collect();
+        Ok(distinct.into_iter().map(on_date).collect())
+    })
+}
+
 /// Returns what was carried over of these accounts from a closed date; `None` where the date is not closed. Accounts
 /// of which nothing was carried over are left out. It takes two calls, and reads each page once.
 pub fn carried<'a>(

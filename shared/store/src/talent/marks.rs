@@ -1,4 +1,4 @@
-//! Marks, `TALENT_MARKS#<shard>`: which accounts changes have still to be carried up from.
+//! Marks, `TALENT_MARKS#<shard>`: from which accounts changes have still to be propagated.
 //!
 //! Every change raises a mark under a revision that nothing else has. A mark is taken away only by that revision, so
 //! that a mark which was raised again meanwhile stays. It is not a lock: any number may work from one mark at once.
@@ -24,22 +24,16 @@ pub enum MarkKind {
     Rings,
     /// The same, after its user's row was read.
     User,
-    /// The same as for rings, while accounts of a ring are being written. Each one stands by itself, because it is
-    /// raised before the writes that it is about: another one must not take its place, and then go.
-    Guard,
 }
 
 impl MarkKind {
-    const ALL: [Self; 4] = [Self::Report, Self::Rings, Self::User, Self::Guard];
-    /// The kinds of which an account has at most one mark.
-    const SINGLE: [Self; 3] = [Self::Report, Self::Rings, Self::User];
+    const ALL: [Self; 3] = [Self::Report, Self::Rings, Self::User];
 
     fn name(self) -> &'static str {
         match self {
             Self::Report => "REPORT",
             Self::Rings => "RINGS",
             Self::User => "USER",
-            Self::Guard => "GUARD",
         }
     }
 }
@@ -61,19 +55,14 @@ fn partition(shard: Shard) -> String {
     format!("TALENT_MARKS#{shard}")
 }
 
-fn key(account: &AccountSequence, kind: MarkKind, raised_by: u64) -> Key {
+fn key(account: &AccountSequence, kind: MarkKind) -> Key {
     let shard = Shard::of(account.as_str(), RAISED_SHARDS);
-    let sort = match kind {
-        MarkKind::Report | MarkKind::Rings | MarkKind::User => format!("{account}#{}", kind.name()),
-        MarkKind::Guard => format!("{account}#{}#{raised_by}", kind.name()),
-    };
-    Key::new(Table::Ledger, partition(shard), sort)
+    Key::new(Table::Ledger, partition(shard), format!("{account}#{}", kind.name()))
 }
 
 fn decode_mark(item: &Item) -> Result<Mark, StoreError> {
     let wrong = || unreadable(item, "its sort key is not an account and a kind".to_owned());
-    let mut parts = item.key.sort.split('#');
-    let (account, kind) = (parts.next().ok_or_else(wrong)?, parts.next().ok_or_else(wrong)?);
+    let (account, kind) = item.key.sort.split_once('#').ok_or_else(wrong)?;
     Ok(Mark {
         account: account.parse().map_err(|_| wrong())?,
         kind: MarkKind::ALL.into_iter().find(|known| known.name() == kind).ok_or_else(wrong)?,
@@ -85,8 +74,7 @@ fn decode_mark(item: &Item) -> Result<Mark, StoreError> {
 /// Raises marks.
 pub fn raise(engine: &dyn Engine, marks: Vec<Mark>) -> BoxFuture<'_, Result<(), StoreError>> {
     let put = |mark: Mark| {
-        let item =
-            Item::new(key(&mark.account, mark.kind, mark.raised_by), mark.raised_by, encode(&mark.cause));
+        let item = Item::new(key(&mark.account, mark.kind), mark.raised_by, encode(&mark.cause));
         Write::put(item, Condition::None)
     };
     Box::pin(async move {
@@ -97,22 +85,20 @@ pub fn raise(engine: &dyn Engine, marks: Vec<Mark>) -> BoxFuture<'_, Result<(), 
 
 /// Takes marks away that were not raised again since they were read.
 pub fn clear(engine: &dyn Engine, marks: Vec<Mark>) -> BoxFuture<'_, Result<(), StoreError>> {
-    let delete = |mark: Mark| {
-        Write::delete(key(&mark.account, mark.kind, mark.raised_by), Condition::Revision(mark.raised_by))
-    };
+    let delete =
+        |mark: Mark| Write::delete(key(&mark.account, mark.kind), Condition::Revision(mark.raised_by));
     Box::pin(async move {
         let written = engine.write_many(marks.into_iter().map(delete).collect()).await;
         written.into_iter().try_for_each(|written| written.map(|_| ()))
     })
 }
 
-/// Returns the marks that are raised on these accounts, besides guards.
+/// Returns the marks that are raised on these accounts.
 pub fn raised_on<'a>(
     engine: &'a dyn Engine,
     accounts: &[AccountSequence],
 ) -> BoxFuture<'a, Result<Vec<Mark>, StoreError>> {
-    let keys =
-        accounts.iter().flat_map(|account| MarkKind::SINGLE.map(|kind| key(account, kind, 0))).collect();
+    let keys = accounts.iter().flat_map(|account| MarkKind::ALL.map(|kind| key(account, kind))).collect();
     Box::pin(async move { engine.get_many(keys).await?.iter().map(decode_mark).collect() })
 }
 

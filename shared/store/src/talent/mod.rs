@@ -1,19 +1,22 @@
-//! Talent: teams, levels, and what has still to be carried up.
+//! Talent: teams, levels, and what has still to be propagated.
 //!
 //! | what | key in `Ledger` |
 //! |---|---|
 //! | an account's team and level | `TALENT#<account>` / `HEAD` |
 //! | an earlier change of its level | `TALENT_CHANGES#<account>` / `<number>` |
-//! | a change that has still to be carried up from an account | `TALENT_MARKS#<shard>` / `<account>#<kind>` |
+//! | a change that has still to be propagated from an account | `TALENT_MARKS#<shard>` / `<account>#<kind>` |
+//! | which accounts an invocation is about to write | `TALENT_INTENTS#<shard>` / `<number>` |
 //! | a level that waits for its user | `TALENT_AWAITING#<shard>` / `<account>` |
 //! | an account that is active until a time | `TALENT_ACTIVE#<shard>` / `<time>#<account>` |
 //! | which table of levels is in force | `TALENT_STATE` / `STATE` |
 
+mod intents;
 mod lists;
 mod marks;
 mod record;
 mod state;
 
+pub use intents::{INTENT_ACCOUNTS_MAX, Intent, intents, put_intent, remove_intent};
 pub use lists::{
     ActiveUntil, Awaiting, active_until_past, awaiting, awaiting_of, put_active_until, put_awaiting,
     remove_active_until, remove_awaiting, users_changed,
@@ -24,3 +27,10 @@ pub use record::{
     put_change, read, read_all, scan,
 };
 pub use state::{TablePass, TalentState, put_state, state};
+
+use crate::engine::{BoxFuture, Engine, StoreError};
+
+/// Returns whether every change that was read from the log has been propagated: no mark and no intent is left.
+pub fn is_settled(engine: &dyn Engine) -> BoxFuture<'_, Result<bool, StoreError>> {
+    Box::pin(async move { Ok(raised(engine, 1).await?.is_empty() && intents(engine, 1).await?.is_empty()) })
+}

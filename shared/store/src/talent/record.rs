@@ -27,9 +27,6 @@ pub struct Talent {
     pub ring: u32,
     /// The sum of the reports of its direct referrals.
     pub team: Team,
-    /// Whether the team changed and the report above may not have been compared with it since. A climb
-    /// that reaches the account compares them, although nothing may have changed just now.
-    pub may_be_unreported: bool,
     /// The reports that were taken in lately, by direct referral. They go before what the referral confirms.
     pub taken_in: BTreeMap<AccountSequence, TakenIn>,
     /// The report that a referrer includes, unless that referrer's own item says otherwise.

@@ -1,6 +1,6 @@
 //! Transactions: writes that are prepared in one moment and happen in a later one, and reads at two moments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::capacity::Direction;
 use super::database::{Database, Reply};

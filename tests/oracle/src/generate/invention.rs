@@ -42,6 +42,11 @@ impl Invention {
         let referrer = match (self.accounts, self.shape) {
             (0, _) | (_, Shape::Flat) => None,
             (_, Shape::OneRoot) => Some(0),
+            (before, Shape::Forest { of_each }) if before.is_multiple_of(of_each.max(1)) => None,
+            (before, Shape::Forest { of_each }) => {
+                let root = before - before % of_each;
+                Some(root + self.random.below(before - root))
+            }
             (before, Shape::Uniform) => Some(self.random.below(before)),
             (before, Shape::Recent { of_last }) => {
                 let of_last = of_last.clamp(1, before);
