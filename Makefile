@@ -53,7 +53,7 @@ conformance: ## The scripts that the model of the service must pass
 walk: ## The walks of CONTRIBUTING.md: each changes a copy of this repository, and shows which tests notice
 	docs/walks/walk
 
-watch: ## Sizes, layers and circles of the code, and whether what documents name exists, in seconds
+watch: ## Sizes, layers, circles, words and dependencies, and whether what documents name exists, in seconds
 	cargo test -p watch
 
 incident: ## Recompute the numbers of the ordering incident in docs/rules.md (Python 3)

@@ -129,7 +129,7 @@ impl Engine for CountedEngine {
             let asked = keys.len();
             let items = self.tables.get_many(keys).await?;
             let found: u64 = items.iter().map(units).sum();
-            // Asking for what is not there is one unit; asking for nothing is no call.
+            // Asking for what is not there is one unit; asking for nothing is not a call.
             if asked > 0 {
                 self.read(asked, found + asked.saturating_sub(items.len()) as u64);
             }

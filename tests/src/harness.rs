@@ -255,7 +255,7 @@ impl Harness {
     ///
     /// # Panics
     ///
-    /// If the function fails, which it does only for what is no request.
+    /// If the function fails, which it does only for what is not a request.
     pub async fn ask(&self, request: Value) -> Value {
         self.invoke(&self.functions.api, request).await.expect("the API answers every request")
     }

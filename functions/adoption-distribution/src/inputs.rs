@@ -17,7 +17,7 @@ use store::{Engine, StoreError};
 
 /// How many announcements are taken in together.
 const ANNOUNCEMENTS_MAX: usize = 200;
-/// A commit that lies further ahead of the queue's clock than this is none that the source made.
+/// A commit that lies further ahead of the queue's clock than this was not made by the source.
 const CLOCKS_DIFFER_MAX_MS: i64 = 86_400_000;
 
 /// What was announced and is being taken in.

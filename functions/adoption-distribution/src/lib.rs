@@ -117,7 +117,7 @@ impl AdoptionDistribution {
         };
         let time = time::TimeSource::of(event, context);
         let end_ms = context.clock.now().timestamp_millis() + self.decide_for_ms;
-        // A session that failed is dropped: what it has in memory may not be what the log says.
+        // A session that failed is dropped: its memory may differ from the log.
         let mut ended = session.decide_until(context, &time, end_ms, self.orders_partitions).await?;
         ended.has_more |= truncates::sweep(context, session.network()).await?;
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);

@@ -107,7 +107,7 @@ impl Session {
             let more =
                 inputs::read(engine, &mut taken, self.decider.network(), orders_partitions, now_ms).await?;
             let is_all = more.is_all;
-            // What is to be repaired may have been rebuilt in storage, so that it is read anew.
+            // The audit may have rebuilt in storage what is to be repaired, so it is read again.
             let is_repair = |input: &CommandInput| matches!(input.command, Command::Repair { .. });
             if more.inputs.commands.iter().any(is_repair) {
                 self.decider.forget_heads();

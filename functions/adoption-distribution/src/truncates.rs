@@ -18,7 +18,7 @@ const ROWS_MAX: usize = 1_000;
 
 /// Goes through one part of the rows of a table whose truncate was let go. Returns whether there are more parts.
 ///
-/// Everything here can be repeated: a part that was ended half way is gone through again.
+/// Everything here can be repeated: a part that was ended half way is read again.
 pub(crate) async fn sweep(context: &Context, network: &Network) -> Result<bool, StoreError> {
     if network.truncates_let_go.is_empty() {
         return Ok(false);
@@ -73,6 +73,6 @@ async fn remove_part(
         let key = format!("{now_ms:013}#{}#{}#{index}", context.request_id, stored.key);
         inbox::announce(engine, key, &Announcement::Rows(rows.to_vec())).await?;
     }
-    tracing::info!(truncate = stored.key, rows = names.len(), "rows of a truncated table were gone through");
+    tracing::info!(truncate = stored.key, rows = names.len(), "rows of a truncated table were checked");
     Ok(next.map(|key| (key.partition, key.sort)))
 }

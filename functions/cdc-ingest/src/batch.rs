@@ -41,7 +41,7 @@ pub(crate) enum Content {
     },
     /// Nothing about any row.
     Control,
-    /// Nothing that can be told to be a row.
+    /// Cannot be read as a row.
     Refused {
         /// Why, as a stable code.
         code: &'static str,
@@ -156,7 +156,7 @@ fn receive(source: &str, event_key: &str, record: &Value, profile: &Profile) -> 
     received
 }
 
-/// Returns a record's timestamp. What is no timestamp of the calendar is none; no record fails for it.
+/// Returns a record's timestamp, if it is one of the calendar. No record fails for another one.
 fn timestamp_ms(record: &Value) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "a fraction of a millisecond means nothing")]
     let rounded = |timestamp: &Value| timestamp.as_i64().or_else(|| timestamp.as_f64().map(|ms| ms as i64));

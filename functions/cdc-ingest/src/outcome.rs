@@ -22,7 +22,7 @@ pub(crate) enum Outcome {
         /// Whether it was delivered later nevertheless.
         delivered_later: bool,
     },
-    /// Nothing tells it from another version that says something else.
+    /// Says something else than another version, and no message shows which is newer.
     Ambiguous,
     /// It carries no row.
     Control,

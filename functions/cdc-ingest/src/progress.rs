@@ -29,7 +29,7 @@ struct Read {
 }
 
 impl Read {
-    /// Takes what a record says of its partition. A commit after `possible_until_ms` is none that the source made.
+    /// Takes what a record says of its partition. A commit after `possible_until_ms` was not made by the source.
     fn take(&mut self, content: &Content, possible_until_ms: i64) {
         let is_possible = |committed_ms: &i64| *committed_ms <= possible_until_ms;
         match content {

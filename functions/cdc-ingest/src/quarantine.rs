@@ -12,7 +12,7 @@ use crate::outcome::Outcome;
 /// The reason of an order that is booked without the region that its row names. The record is applied.
 const REGION_DROPPED: &str = "REGION_DROPPED";
 
-/// The reason of a change that nothing on the wire tells from another one of its row.
+/// The reason of a change and another one of its row of which no message shows the newer one.
 const AMBIGUOUS: &str = "AMBIGUOUS_VERSION";
 const AMBIGUOUS_MESSAGE: &str = "nothing in the change says whether it is newer than another one of its row that says \
                                  something else; reconcile the row with the source";

@@ -78,7 +78,7 @@ fn log(batch: &Batch, outcomes: &[Outcome], request_id: &str) {
                 offset,
                 records,
                 reason,
-                "records are older, although delivered later, or nothing tells"
+                "records look older although they came later, or no message shows which is newer"
             ),
         }
     }

@@ -1,53 +1,24 @@
 //! The function through the events of its trigger.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, TimeDelta, Utc};
-use runtime::{Clock, Context, Message, Queue, QueueError, Queues, Settings};
+use chrono::TimeDelta;
+use runtime::{Clock, Context, FixedClock, MemoryQueues, Settings};
 use serde_json::{Value, json};
+use store::MemoryEngine;
 use store::inbox::Announcement;
 use store::rows::RowTable;
-use store::{BoxFuture, MemoryEngine};
 
 use super::build;
 
 const ORDERS: &str = "dbserver1.rwa_planting.planting_orders";
 
-/// A clock that stands still.
-struct Stopped(DateTime<Utc>);
-
-impl Clock for Stopped {
-    fn now(&self) -> DateTime<Utc> {
-        self.0
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
-    }
-}
-
-#[derive(Default)]
-struct Sent(Mutex<Vec<(Queue, Message)>>);
-
-impl Queues for Sent {
-    fn send(&self, queue: Queue, messages: Vec<Message>) -> BoxFuture<'_, Result<(), QueueError>> {
-        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.extend(messages.into_iter().map(|message| (queue, message)));
-        Box::pin(async { Ok(()) })
-    }
-
-    fn change_visibility(&self, _: Queue, _: String, _: u32) -> BoxFuture<'_, Result<(), QueueError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
-fn context(sent: &Arc<Sent>) -> Context {
+fn context(sent: &Arc<MemoryQueues>) -> Context {
     let now = "2026-12-01T00:00:00Z".parse().expect("a time");
     Context {
-        clock: Arc::new(Stopped(now)),
+        clock: Arc::new(FixedClock(now)),
         deadline: now + TimeDelta::seconds(60),
         engine: Arc::new(MemoryEngine::default()),
         queues: Arc::clone(sent) as _,
@@ -80,7 +51,7 @@ fn event(topic: &str, records: Vec<Value>) -> Value {
 
 #[tokio::test]
 async fn a_real_event_is_stored_announced_in_one_item_and_wakes_the_decider_once() {
-    let sent = Arc::new(Sent::default());
+    let sent = Arc::new(MemoryQueues::default());
     let context = context(&sent);
     let adoptions = include_str!("../../../events/kafka-adoptions.json");
     let event: Value = serde_json::from_str(adoptions).expect("an event");
@@ -93,13 +64,13 @@ async fn a_real_event_is_stored_announced_in_one_item_and_wakes_the_decider_once
     assert!(rows.iter().all(|(table, _)| *table == RowTable::Adoptions), "{rows:?}");
     let progress = store::progress::read(&*context.engine).await.expect("readable");
     assert!(progress.iter().all(|progress| progress.name.source == "changes"), "{progress:?}");
-    let messages = sent.0.lock().unwrap_or_else(PoisonError::into_inner).len();
+    let messages = sent.count();
     assert_eq!(messages, 1);
 }
 
 #[tokio::test]
 async fn a_batch_that_comes_again_is_announced_again() {
-    let sent = Arc::new(Sent::default());
+    let sent = Arc::new(MemoryQueues::default());
     let mut context = context(&sent);
     let event: Value =
         serde_json::from_str(include_str!("../../../events/kafka-referrals.json")).expect("an event");
@@ -116,7 +87,7 @@ async fn a_batch_that_comes_again_is_announced_again() {
 
 #[tokio::test]
 async fn users_and_heartbeats_wake_no_decider() {
-    let sent = Arc::new(Sent::default());
+    let sent = Arc::new(MemoryQueues::default());
     let context = context(&sent);
     for event in [
         include_str!("../../../events/kafka-users.json"),
@@ -125,12 +96,12 @@ async fn users_and_heartbeats_wake_no_decider() {
         let event = serde_json::from_str(event).expect("an event");
         assert_eq!(handle(event, &context).await, json!({ "batchItemFailures": [] }));
     }
-    assert!(sent.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
+    assert_eq!(sent.count(), 0);
 }
 
 #[tokio::test]
 async fn what_is_not_base64_is_quarantined_and_its_neighbours_are_applied() {
-    let sent = Arc::new(Sent::default());
+    let sent = Arc::new(MemoryQueues::default());
     let context = context(&sent);
     let mut spoiled = record(ORDERS, 1, "{}");
     spoiled["value"] = json!("not base64!");
@@ -149,7 +120,7 @@ async fn what_is_not_base64_is_quarantined_and_its_neighbours_are_applied() {
 
 #[tokio::test]
 async fn a_truncated_table_is_announced_with_its_place_in_the_source() {
-    let sent = Arc::new(Sent::default());
+    let sent = Arc::new(MemoryQueues::default());
     let context = context(&sent);
     let value = r#"{"op":"t","before":null,"after":null,"source":{"ts_ms":7,"schema":"rwa_planting","table":"planting_orders"}}"#;
     handle(event(ORDERS, vec![record(ORDERS, 4, value)]), &context).await;
@@ -163,7 +134,7 @@ async fn a_truncated_table_is_announced_with_its_place_in_the_source() {
 
 #[tokio::test]
 async fn a_mark_that_the_source_wrote_into_a_partition_proves_how_far_it_was_read() {
-    let sent = Arc::new(Sent::default());
+    let sent = Arc::new(MemoryQueues::default());
     let context = context(&sent);
     let committed_ms = 1_770_000_000_000_i64;
     let mark = |transaction: Value, committed_ms: i64| {
@@ -172,7 +143,7 @@ async fn a_mark_that_the_source_wrote_into_a_partition_proves_how_far_it_was_rea
             "source": {"snapshot": "false", "ts_ms": committed_ms, "txId": transaction, "schema": "", "table": ""},
         })
     };
-    // Outside of a transaction, its time is no commit.
+    // Outside of a transaction, its time is not that of a commit.
     let alone = mark(Value::Null, committed_ms + 60_000).to_string();
     let committed = mark(json!(571), committed_ms).to_string();
     let records = vec![record(ORDERS, 1, &committed), record(ORDERS, 2, &alone)];

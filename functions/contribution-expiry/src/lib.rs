@@ -24,7 +24,7 @@ use store::{BoxFuture, StoreError};
 /// A run over pages of the log is begun only while more than this is left of the invocation, in milliseconds.
 const RUN_TAKES_MS: i64 = 1_000;
 
-/// Where an event says `false` under this name, no close is asked for: a replay closes the dates it was told to.
+/// Where an event says `false` under this name, no close is asked for: a replay closes the dates that its caller names.
 const ASK_FOR_CLOSES: &str = "ask_for_closes";
 
 /// Returns the function.

@@ -1,53 +1,21 @@
 //! The function over a log that is made by hand, through the event of its schedule.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use domain::log::{AdjustmentTerms, CloseTerms, Command, CommandOutcome, Entry, Page, PageHash};
 use domain::{BusinessDate, VersionTerms};
-use runtime::{Clock, Context, Function, Message, Queue, QueueError, Queues, Settings};
+use runtime::{Clock, Context, FixedClock, Function, MemoryQueues, Message, Queue, Settings};
 use serde_json::{Value, json};
 use store::inbox::{self, Announcement};
 use store::marks::{self, Projection};
-use store::{BoxFuture, Engine, MemoryEngine, Written, dates};
+use store::{Engine, MemoryEngine, Written, dates};
 
 const SCHEDULE: &str = include_str!("../../../events/schedule-expiry.json");
 
-struct Still(DateTime<Utc>);
-
-impl Clock for Still {
-    fn now(&self) -> DateTime<Utc> {
-        self.0
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
-    }
-}
-
-#[derive(Default)]
-struct Sent(Mutex<Vec<(Queue, Message)>>);
-
-impl Queues for Sent {
-    fn send(&self, queue: Queue, messages: Vec<Message>) -> BoxFuture<'_, Result<(), QueueError>> {
-        Box::pin(async move {
-            self.0
-                .lock()
-                .expect("no other test")
-                .extend(messages.into_iter().map(|message| (queue, message)));
-            Ok(())
-        })
-    }
-
-    fn change_visibility(&self, _: Queue, _: String, _: u32) -> BoxFuture<'_, Result<(), QueueError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
 struct Stage {
     engine: Arc<MemoryEngine>,
-    queues: Arc<Sent>,
+    queues: Arc<MemoryQueues>,
     function: Arc<dyn Function>,
     invocations: Mutex<u32>,
 }
@@ -69,7 +37,7 @@ impl Stage {
 
     /// Invokes the function and returns what it sent.
     async fn invoke_at(&self, now: &str) -> Vec<(Queue, Message)> {
-        let clock = Arc::new(Still(now.parse().expect("a time")));
+        let clock = Arc::new(FixedClock(now.parse().expect("a time")));
         let number = {
             let mut invocations = self.invocations.lock().expect("no other test");
             *invocations += 1;
@@ -85,7 +53,7 @@ impl Stage {
         let event: Value = serde_json::from_str(SCHEDULE).expect("JSON");
         let answer = self.function.handle(event, &context).await;
         assert_eq!(answer, Ok(json!({ "batchItemFailures": [] })));
-        std::mem::take(&mut *self.queues.0.lock().expect("no other test"))
+        self.queues.take()
     }
 
     async fn mark(&self) -> u64 {

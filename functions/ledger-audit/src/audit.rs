@@ -12,9 +12,9 @@ use store::audit::{self, AuditFindings, AuditProgress, AuditReport, DIFFERENCES_
 use store::{Segment, marks};
 
 use crate::error::{AuditError, PAGES_BEHIND_MAX};
+use crate::expected::{self, Expected};
 use crate::heads::Comparison;
 use crate::later::Later;
-use crate::told::{self, Told};
 
 /// In how many parts the table is read.
 const SEGMENTS: u32 = 16;
@@ -33,7 +33,7 @@ pub struct Audit<'a> {
     pub zone: Tz,
     /// What the invocation may use.
     pub context: &'a Context,
-    /// Told, after each page of the table, how many parts of the table were gone through, and of how many.
+    /// Called after each page of the table with how many parts of it were compared, and of how many.
     pub watch: &'a (dyn Fn(u32, u32) + Send + Sync),
 }
 
@@ -62,19 +62,20 @@ impl Audit<'_> {
             Some(progress) => progress.position,
             None => self.position_of_heads().await?,
         };
-        let mut told = told::read(engine, self.versions.clone(), position).await?;
+        let mut expected = expected::read(engine, self.versions.clone(), position).await?;
         let mut progress = match begun {
             Some(progress) => progress,
-            None => self.begin(position, &told).await?,
+            None => self.begin(position, &expected).await?,
         };
-        let versions = told.versions.clone();
+        let versions = expected.versions.clone();
         let rules = Rules { versions: &versions, today: progress.date };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let compared = told.recalculation.compare(&rules, Extent { threads, details_max: DIFFERENCES_MAX });
+        let compared =
+            expected.recalculation.compare(&rules, Extent { threads, details_max: DIFFERENCES_MAX });
         let mut comparison = Comparison {
-            told: &mut told.recalculation,
+            recalculation: &mut expected.recalculation,
             compared: &compared,
-            lists: &told.lists,
+            lists: &expected.lists,
             later: Later::after(position, versions.clone()),
             position,
         };
@@ -82,7 +83,7 @@ impl Audit<'_> {
             return Ok(Audited::GoesOn { segment: progress.segment });
         }
         comparison.look_for_missing(engine, self.shards, &mut progress.found).await?;
-        let report = self.report(&progress, &told, &compared);
+        let report = self.report(&progress, &expected, &compared);
         audit::finish(engine, &progress, &report).await?;
         Ok(Audited::Complete(Box::new(report)))
     }
@@ -100,9 +101,10 @@ impl Audit<'_> {
         }
     }
 
-    async fn begin(&self, position: Position, told: &Told) -> Result<AuditProgress, AuditError> {
+    async fn begin(&self, position: Position, expected: &Expected) -> Result<AuditProgress, AuditError> {
         let now = self.context.clock.now();
-        let decided = DateTime::from_timestamp_millis(told.last_ms).filter(|_| position > 0).unwrap_or(now);
+        let decided =
+            DateTime::from_timestamp_millis(expected.last_ms).filter(|_| position > 0).unwrap_or(now);
         let date = BusinessDate::at(decided, self.zone).ok_or(AuditError::NoDate { position })?;
         let progress = AuditProgress {
             began_ms: now.timestamp_millis(),
@@ -150,10 +152,10 @@ impl Audit<'_> {
         Ok(true)
     }
 
-    fn report(&self, progress: &AuditProgress, told: &Told, compared: &Compared) -> AuditReport {
+    fn report(&self, progress: &AuditProgress, expected: &Expected, compared: &Compared) -> AuditReport {
         let mut found = progress.found.clone();
-        let was_putting_right = !told.walks.is_empty();
-        if !was_putting_right {
+        let was_correcting = !expected.walks.is_empty();
+        if !was_correcting {
             let of_adoptions = compared.differences.iter().filter(|difference| difference.order().is_some());
             let named: Vec<&Difference> = of_adoptions.collect();
             let unnamed = compared.adoptions_that_differ.saturating_sub(named.len() as u64);
@@ -162,7 +164,7 @@ impl Audit<'_> {
         }
         let mut places = Vec::new();
         let mut places_that_differ = 0;
-        told.recalculation.each_place(|order, decided, today| {
+        expected.recalculation.each_place(|order, decided, today| {
             if decided != today {
                 places_that_differ += 1;
                 if places.len() < PLACES_MAX {
@@ -177,7 +179,7 @@ impl Audit<'_> {
             date: progress.date,
             posted: compared.posted,
             found,
-            was_putting_right,
+            was_correcting,
             places,
             places_that_differ,
         }

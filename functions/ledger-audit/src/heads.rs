@@ -13,17 +13,17 @@ use store::heads::{self, AccountHead, LinePage};
 use store::lists;
 use store::{Engine, Item, Key, StoreError};
 
+use crate::expected::ExpectedLists;
 use crate::later::Later;
-use crate::told::ToldLists;
 
 /// How many heads are read at once when some are missing.
 const HEADS_READ: usize = 500;
 
 /// What heads are compared with.
 pub(crate) struct Comparison<'a> {
-    pub(crate) told: &'a mut Recalculation,
+    pub(crate) recalculation: &'a mut Recalculation,
     pub(crate) compared: &'a Compared,
-    pub(crate) lists: &'a ToldLists,
+    pub(crate) lists: &'a ExpectedLists,
     pub(crate) later: Later,
     pub(crate) position: Position,
 }
@@ -43,7 +43,7 @@ impl Comparison<'_> {
                 if let Ok(Some((_, head))) = heads::account_of(item) {
                     accounts.push((owner, head, item.revision));
                 } else {
-                    found.known_heads += u64::from(self.told.has_anything(self.compared, &owner));
+                    found.known_heads += u64::from(self.recalculation.has_anything(self.compared, &owner));
                     found.add(Difference::AccountHead { owner });
                 }
             } else if let Some((owner, number, page)) = heads::line_page_of(item)? {
@@ -84,14 +84,14 @@ impl Comparison<'_> {
     fn compare_other(&mut self, item: &Item, found: &mut AuditFindings) -> Result<(), StoreError> {
         let is_later = item.revision > self.position;
         if let Some(order) = heads::order_of(item) {
-            found.known_heads += u64::from(self.told.knows_order(order));
+            found.known_heads += u64::from(self.recalculation.knows_order(order));
             if is_later {
                 found.changed_meanwhile += 1;
                 return Ok(());
             }
             found.compared += 1;
             let head = heads::adoption_of(item).ok().flatten();
-            if !head.is_some_and(|(_, head)| self.told.agrees_with_head(order, &head)) {
+            if !head.is_some_and(|(_, head)| self.recalculation.agrees_with_head(order, &head)) {
                 found.add(Difference::AdoptionHead { order });
             }
         } else if let Some((key, node)) = heads::sum_of(item)? {
@@ -101,7 +101,7 @@ impl Comparison<'_> {
                 found.add(Difference::TreeSum { key });
             }
         } else if let Some((order, held)) = lists::held_of(item)? {
-            let is_held = self.told.is_held(order);
+            let is_held = self.recalculation.is_held(order);
             found.known_held += u64::from(is_held);
             if !is_later && held.is_some() != is_held {
                 found.add(Difference::HeldList { order });
@@ -121,8 +121,8 @@ impl Comparison<'_> {
         found: &mut AuditFindings,
     ) -> Result<(), StoreError> {
         let stands = head.money.totals;
-        let mut should = self.told.expected_totals(self.compared, &owner);
-        found.known_heads += u64::from(self.told.has_anything(self.compared, &owner));
+        let mut should = self.recalculation.expected_totals(self.compared, &owner);
+        found.known_heads += u64::from(self.recalculation.has_anything(self.compared, &owner));
         let added = self.later.add(engine, &owner, position, &mut should).await?;
         if added.is_err() || stands != should {
             let difference = TotalsDifference { owner: owner.clone(), stands, should };
@@ -133,10 +133,10 @@ impl Comparison<'_> {
             found.changed_meanwhile += 1;
             return Ok(());
         }
-        if !self.told.agrees_with_link(&account, &head.node.link()) {
+        if !self.recalculation.agrees_with_link(&account, &head.node.link()) {
             found.add(Difference::Upline { account: account.clone() });
         }
-        if !self.told.agrees_with_facts(self.compared, &account, &head.node.facts) {
+        if !self.recalculation.agrees_with_facts(self.compared, &account, &head.node.facts) {
             found.add(Difference::UnlockFacts { account });
         }
         Ok(())
@@ -151,7 +151,7 @@ impl Comparison<'_> {
         shards: u32,
         found: &mut AuditFindings,
     ) -> Result<(), StoreError> {
-        let (owners, orders) = self.told.touched(self.compared);
+        let (owners, orders) = self.recalculation.touched(self.compared);
         if found.known_heads != (owners.len() + orders.len()) as u64 {
             for order in missing(engine, &orders, |order| heads::adoption_key(*order)).await? {
                 found.add(Difference::AdoptionHead { order });
@@ -166,7 +166,7 @@ impl Comparison<'_> {
                 found.add(Difference::TreeSum { key });
             }
         }
-        let held = self.told.held();
+        let held = self.recalculation.held();
         if found.known_held != held.len() as u64 {
             for order in missing(engine, &held, |order| lists::held_entry_key(*order, shards)).await? {
                 found.add(Difference::HeldList { order });
@@ -232,7 +232,7 @@ async fn last_line_pages(
     heads::line_pages_of(engine, accounts.iter().filter_map(last).collect()).await
 }
 
-/// Returns what an account has after the lines of a page; `None` if that is no amount.
+/// Returns what an account has after the lines of a page; `None` if the sum is too large for an amount.
 fn closing(page: &LinePage) -> Option<Totals> {
     let mut totals = page.opening;
     page.lines.iter().try_for_each(|line| totals.add(line)).ok()?;

@@ -19,6 +19,7 @@
 
 mod audit;
 mod error;
+mod expected;
 mod export;
 mod heads;
 mod later;
@@ -27,7 +28,6 @@ mod rebuild;
 mod repair;
 mod source;
 mod state;
-mod told;
 
 use std::sync::Arc;
 

@@ -72,7 +72,7 @@ pub fn parse_price_book(reader: impl BufRead) -> Result<Vec<(OrderId, u64)>, Inv
     Ok(places)
 }
 
-/// A text that is no price book.
+/// A text that is not a price book.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidPriceBook {
     /// It cannot be read.

@@ -131,7 +131,7 @@ async fn read_talent(
     loop {
         let (records, next) = talent::scan(engine, Segment::WHOLE, start).await?;
         for (account, stored) in records {
-            // Activity is no part of the state: only the counts of people are read.
+            // Activity is not part of the state: only the counts of people are read.
             let team = stored.talent.counted_team(0);
             accounts.entry(account).or_default().talent = StateTalent {
                 level: stored.talent.level,

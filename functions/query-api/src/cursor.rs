@@ -1,7 +1,7 @@
 //! Where a list goes on.
 //!
 //! A cursor names the path and the parameters it was asked with, and a place in the list. So a caller may follow
-//! it alone, and it holds whatever restarts. It is no secret and proves nothing: who may see what is decided by
+//! it alone, and it holds whatever restarts. It is not a secret and proves nothing: who may see what is decided by
 //! the path, and every part of it is checked like a parameter.
 
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::problem::Problem;
 
-/// Comes first in every cursor, so that a later form can be told from this one.
+/// Comes first in every cursor, so that a later form is not mistaken for this one.
 const FORM: &str = "2";
 
 /// What a cursor holds.

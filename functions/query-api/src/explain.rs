@@ -1,7 +1,7 @@
 //! Why an adoption is shared out as it is, and why an account did or did not receive something.
 //!
-//! What is posted is told from the adoption's head. What decided it is told from the unlock facts of its chain, which
-//! say for every order what was unlocked as of it.
+//! The adoption's head has what is posted. The unlock facts of its chain have what decided it: they say for every order
+//! what was unlocked as of it.
 //!
 //! Touches: `Ledger` (reads).
 
@@ -137,9 +137,9 @@ pub(crate) enum Relation {
         /// How many take part.
         levels: u8,
     },
-    /// It is no ancestor of the adopter.
+    /// It is not an ancestor of the adopter.
     NotAnAncestor,
-    /// It is none of so many ancestors, and there are more.
+    /// It is not among so many ancestors, and there are more.
     NotAmong {
         /// How many ancestors were looked at.
         levels: u32,

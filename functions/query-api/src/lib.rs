@@ -26,6 +26,7 @@ mod network;
 mod parts;
 mod position;
 mod problem;
+mod query;
 mod refused;
 mod request;
 mod route;
@@ -49,8 +50,9 @@ use crate::event::Event;
 use crate::language::Language;
 use crate::network::KnownNetwork;
 use crate::problem::Problem;
-use crate::request::Request;
-use crate::route::{PathValues, Route};
+use crate::query::Query;
+use crate::request::{PathValues, Request};
+use crate::route::Route;
 
 pub use crate::access::{ACCOUNT_CLAIM, APPROVE_SCOPE, OPERATE_SCOPE, READ_SCOPE};
 pub use crate::routes::{RouteName, route_names};
@@ -129,8 +131,10 @@ impl QueryApi {
         event: &Event,
         context: &Context,
     ) -> Result<Answer, Problem> {
-        route.access.check(caller.as_ref(), &path_values)?;
-        let mut request = Request::new(self, context, route, caller, path_values, event)?;
+        let account = path_values.iter().find(|(name, _)| *name == "account");
+        route.access.check(caller.as_ref(), account.map(|(_, value)| value.as_str()))?;
+        let query = Query::read(event, route.access, route.parameters)?;
+        let mut request = Request::new(self, context, caller, path_values, query, event);
         if route.access == Access::Public {
             return (route.answer)(&request).await;
         }

@@ -1,4 +1,4 @@
-//! An account's lines in parts: sums of many lines where sums are enough, and the lines where they are wanted.
+//! Reads an account's lines in parts: sums of many lines where sums are enough, and the lines where they are wanted.
 //!
 //! Touches: `Ledger` (reads).
 

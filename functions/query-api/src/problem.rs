@@ -1,4 +1,4 @@
-//! What went wrong, as RFC 9457 has it said, and what to do next.
+//! Problems that a caller is answered with, in the form of RFC 9457: what is wrong, and what to do next.
 
 use domain::log::Position;
 use domain::{AmountOverflow, BusinessDate};
@@ -82,7 +82,7 @@ pub(crate) enum Subject {
     Page,
 }
 
-/// What a problem is called, and what to do about it.
+/// The name of a problem, and the next step.
 struct Texts {
     /// The last part of the type, which never changes.
     kind: &'static str,
@@ -125,7 +125,7 @@ impl Problem {
         }
     }
 
-    /// Logs what a caller is not told.
+    /// Logs what the answer does not show the caller.
     pub(crate) fn log(&self, request_id: &str) {
         if let Self::Internal { message } | Self::Unavailable { message } = self {
             tracing::error!(request_id, "a request failed: {message}");

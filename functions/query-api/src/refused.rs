@@ -1,7 +1,7 @@
-//! Keeps what operators asked for and were refused before it came to the decider.
+//! Keeps what operators asked for and the API refused, before it came to the decider.
 //!
-//! A command that was refused stands in the operators' log as one that was carried out does. What callers ask for who
-//! are no operators is counted and not kept: the request does not say who they are, and their number has no bound.
+//! A refused command stands in the operators' log like one that was carried out. A request of any other caller is
+//! only counted: it does not say who asks, and the number of such requests has no bound.
 //!
 //! Touches: `Source` (writes).
 

@@ -22,15 +22,15 @@ use crate::cursor::Cursor;
 use crate::event::Event;
 use crate::language::Language;
 use crate::problem::Problem;
-use crate::route::{PathValues, Route};
+use crate::query::{AT_LEAST, Query};
 use crate::view::masked;
 
 /// How many entries of a list one answer has, unless `limit` says otherwise.
 const LIMIT_DEFAULT: usize = 50;
 /// How many entries of a list one answer has at most.
 pub(crate) const LIMIT_MAX: usize = 200;
-/// The parameter that every route takes that reads the ledger.
-const AT_LEAST: &str = "at_least";
+/// The values of a path's parameters, by their names in the contract.
+pub(crate) type PathValues = Vec<(&'static str, String)>;
 
 /// A request that may be answered.
 pub(crate) struct Request<'a> {
@@ -46,33 +46,26 @@ pub(crate) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Returns a request to a route.
-    ///
-    /// Parameters that the route does not take, or that come twice, are refused: a caller who writes `limti=5`
-    /// wants to know.
+    /// Returns a request with the values of its path and its checked query.
     pub(crate) fn new(
         api: &'a QueryApi,
         context: &'a Context,
-        route: &Route,
         caller: Option<Caller>,
         path: PathValues,
+        query: Query,
         event: &'a Event,
-    ) -> Result<Self, Problem> {
-        let mut query: Vec<(String, String)> =
-            form_urlencoded::parse(event.query().as_bytes()).into_owned().collect();
-        check_names(route, &query)?;
-        let place = follow_cursor(route, event.path(), &mut query)?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             api,
             context,
             caller,
             language: Language::of(event.header("accept-language")),
             event,
             path,
-            query,
-            place,
+            query: query.values,
+            place: query.place,
             marks: Marks::default(),
-        })
+        }
     }
 
     /// Records how far the projections are, as read before anything else is.
@@ -224,55 +217,6 @@ impl<'a> Request<'a> {
         }
         .encode()
     }
-}
-
-/// Checks that the route takes every parameter, each once.
-fn check_names(route: &Route, query: &[(String, String)]) -> Result<(), Problem> {
-    let reads_ledger = route.access != crate::access::Access::Public;
-    for (index, (name, _)) in query.iter().enumerate() {
-        let is_known = route.parameters.contains(&name.as_str()) || (reads_ledger && name == AT_LEAST);
-        if !is_known {
-            let expected = match route.parameters {
-                [] => "left out: there is no such parameter here".to_owned(),
-                known => format!("one of {}", known.join(", ")),
-            };
-            return Err(Problem::invalid(name, expected));
-        }
-        if query[..index].iter().any(|(earlier, _)| earlier == name) {
-            return Err(Problem::invalid(name, "given once"));
-        }
-    }
-    Ok(())
-}
-
-/// Takes the cursor out of a query, and adds what it was asked with. Returns the place that it names.
-fn follow_cursor(
-    route: &Route,
-    path: &str,
-    query: &mut Vec<(String, String)>,
-) -> Result<Option<String>, Problem> {
-    let Some(index) = query.iter().position(|(name, _)| name == "cursor") else { return Ok(None) };
-    let (_, text) = query.remove(index);
-    let cursor = Cursor::decode(&text)?;
-    if cursor.path != path {
-        return Err(Problem::InvalidCursor);
-    }
-    for (name, value) in cursor.query {
-        if !route.parameters.contains(&name.as_str()) || name == "cursor" {
-            return Err(Problem::InvalidCursor);
-        }
-        match query.iter().find(|(known, _)| *known == name) {
-            None => query.push((name, value)),
-            Some((_, given)) if *given == value || name == "limit" => {}
-            Some(_) => {
-                return Err(Problem::invalid(
-                    &name,
-                    format!("{value}, as the cursor was asked with, or left out"),
-                ));
-            }
-        }
-    }
-    Ok(Some(cursor.place))
 }
 
 /// Returns what a value should have been, from an error that reads `[.. is] not <what it should be>`.

@@ -8,7 +8,7 @@ use store::BoxFuture;
 use crate::access::Access;
 use crate::answer::Answer;
 use crate::problem::Problem;
-use crate::request::Request;
+use crate::request::{PathValues, Request};
 
 /// A method and a path of the API.
 pub(crate) struct Route {
@@ -48,9 +48,6 @@ impl fmt::Debug for Route {
         write!(formatter, "{} {}", self.method.name(), self.path)
     }
 }
-
-/// The values of a path's parameters, by their names in the contract.
-pub(crate) type PathValues = Vec<(&'static str, String)>;
 
 /// Returns the route that a request means, with the values of its path's parameters.
 ///

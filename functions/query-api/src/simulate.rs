@@ -40,7 +40,7 @@ pub(crate) struct Simulated {
     pub(crate) posted: BTreeMap<OrderId, Posting>,
     /// Which of them would be held, and why.
     pub(crate) held: BTreeMap<OrderId, Held>,
-    /// What would be put right of adoptions that are there.
+    /// What would be corrected of adoptions that are there.
     pub(crate) corrected: Vec<Correction>,
     /// Adoptions that are there and would be posted or taken back, with why.
     pub(crate) changed: Vec<(OrderId, &'static str, Cause)>,

@@ -1,4 +1,4 @@
-//! Whether all is well; if not, what is the matter, since when, and what to do.
+//! The verdict: whether all is well; if not, each problem, since when, and what to do.
 
 mod text;
 
@@ -84,7 +84,7 @@ pub(crate) enum Trouble {
     Held { reason: String, count: u64 },
     /// Records were refused.
     Quarantined { count: u64 },
-    /// Records could not be told to be newer or older.
+    /// No message shows whether some records are newer or older.
     Ambiguous { count: u64 },
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use runtime::Context;
 
-/// Makes numbers by which marks are told apart.
+/// Makes numbers that are different for each mark.
 #[derive(Debug, Default)]
 pub(crate) struct Unique(AtomicU64);
 

@@ -69,7 +69,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// It says what is wrong with what the command names.
+    /// It says what is wrong with the directory or the address that the command names.
     pub fn of(asked: &Asked) -> Result<Self> {
         if let Some(url) = &asked.url {
             return Self::of_url(url, asked.token.as_deref());

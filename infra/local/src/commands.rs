@@ -121,7 +121,7 @@ async fn unless_stopped(data: Option<&Path>, work: impl Future<Output = Result<(
     }
 }
 
-/// Prints text that a reader such as `head` may stop reading, which is no failure.
+/// Prints text that a reader such as `head` may stop reading, which is not a failure.
 fn show(text: &impl Display) -> Result<()> {
     match writeln!(std::io::stdout().lock(), "{}", text.to_string().trim_end()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -1,8 +1,8 @@
 //! What it would have cost to share orders out in the order they were read.
 //!
 //! The ledger posts by order numbers. A service that asks "what is unlocked now?" whenever an order arrives gives other
-//! legs where a later order was read first. Both are computed here from the capture and the ledger, and the account
-//! that would have lost most is told.
+//! legs where a later order was read first. Both are computed here from the capture and the ledger, and the
+//! summary names the account that would have lost most.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

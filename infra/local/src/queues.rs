@@ -69,7 +69,7 @@ enum Place {
 }
 
 impl LocalQueues {
-    /// Returns the template's queues, all empty. `changed` is told of every change.
+    /// Returns the template's queues, all empty. `changed` is notified of every change.
     #[must_use]
     pub fn new(specs: Vec<QueueSpec>, clock: Arc<dyn Clock>, changed: Arc<Notify>) -> Self {
         let queues = specs.into_iter().map(|spec| {

@@ -21,7 +21,7 @@ pub enum Language {
     Chinese,
 }
 
-/// What a text says about what it is about.
+/// How a text is coloured: whether it is good, bad or neutral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// All is well.

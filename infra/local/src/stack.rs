@@ -133,7 +133,7 @@ impl Stack {
         self.triggers.spawn(Arc::clone(&self.schedules).run(Arc::clone(&self.shared), closing));
     }
 
-    /// Has the scheduler call once, out of its turn: something was asked for that no message told of.
+    /// Has the scheduler call once, out of its turn: a command asked for something and sent no message.
     pub async fn call_schedules(&self) {
         self.schedules.call(&self.shared, Closing::WhenAskedFor).await;
     }

@@ -23,7 +23,7 @@ struct Stream {
 }
 
 impl StreamedEngine {
-    /// Returns `engine` with streams of these tables. `changed` is told when a stream has something new.
+    /// Returns `engine` with streams of these tables. `changed` is notified when a stream has something new.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, tables: &[Table], changed: Arc<Notify>) -> Self {
         let streams = tables.iter().map(|table| (*table, Stream::default())).collect();

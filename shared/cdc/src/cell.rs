@@ -51,7 +51,7 @@ impl Field<'_> {
     }
 
     /// Returns an account, also one that the source keeps as a whole number. Blanks at its end mean nothing, and nothing
-    /// but blanks is no account.
+    /// but blanks is not an account.
     fn account(&self) -> Result<Option<String>, Problem> {
         let text = match &self.value {
             Scalar::Number(number) if number.bytes().all(|digit| digit.is_ascii_digit()) => *number,
@@ -81,7 +81,7 @@ impl Field<'_> {
         }
     }
 
-    /// Returns a region's code as text or number. Empty is no region, but one that is counted.
+    /// Returns a region's code as text or number. An empty text is an unreadable one, which is counted.
     fn region(&self) -> Result<Option<String>, Problem> {
         let text = match &self.value {
             Scalar::Number(number) => number,

@@ -125,7 +125,7 @@ impl Origin {
 }
 
 /// Returns the phase that a marker says, or else the operation: only snapshots have rows that were read, and
-/// only those of an incremental one have no position. A null marker is none.
+/// only those of an incremental one have no position. A null marker counts as absent.
 fn snapshot_phase(code: Option<Code>, marker: Option<Field<'_>>, has_no_position: bool) -> SnapshotPhase {
     let by_operation = match code {
         Some(Code::Read) if has_no_position => SnapshotPhase::Incremental,

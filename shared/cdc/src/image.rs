@@ -70,7 +70,7 @@ pub enum Referrer {
     Account(AccountSequence),
     /// No account: the column is null, or nothing but blanks.
     None,
-    /// Nothing tells: the column cannot be read, or no message has named it. Such a row is no root, it
+    /// Unknown: the column cannot be read, or no message has named it. Such a row is not a root, it
     /// counts as missing.
     Unknown(Reading<AccountSequence>),
 }
@@ -104,7 +104,7 @@ pub enum Region {
     Code(RegionCode),
     /// None: the column is null, or the source has no such column.
     None,
-    /// Something that is none, for example an empty text: booked without a code, counted and listed.
+    /// Something that is not a region, for example an empty text: booked without a code, counted and listed.
     Dropped(Unreadable),
 }
 

@@ -6,7 +6,7 @@
 //! message itself tells which. A profile says only what no message says: which topic carries which table,
 //! what the columns are called, and how to read values that arrive without a schema.
 //!
-//! What cannot be told to be a row is a [`Refusal`] with a stable code and a next step. A column that cannot
+//! A record that cannot be read as a row is a [`Refusal`] with a stable code and a next step. A column that cannot
 //! be read is none: the row stands with an [`Unreadable`] in that place. Only configured columns are read; in
 //! particular a phone number never is, and no message repeats a value of the row.
 //!
@@ -22,8 +22,8 @@
 //! The streamed one stands if its `ts_ms` is later, failing that by `sequence[0]`, `sequence[1]` and offset.
 //! At one position an upsert beats a delete. A tombstone has nothing but its place in Kafka: it is the delete
 //! of what stood before it, unless a delete said so already. A column that a message leaves out has the value
-//! of the newest older version, since the row's last insert, that names it. What nothing on the wire tells
-//! apart is [`RowState::is_ambiguous`].
+//! of the newest older version, since the row's last insert, that names it. A row of which no
+//! message shows the newest version is [`RowState::is_ambiguous`].
 //!
 //! The rule was found and checked on recordings of Debezium 3.6.3.Final (PostgreSQL connector, `pgoutput`,
 //! PostgreSQL 15). Two facts that it rests on hold for that version: `sequence[0]` is the position of the last

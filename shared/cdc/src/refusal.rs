@@ -1,8 +1,8 @@
 //! Why a record was not decoded.
 
-/// Why a record cannot be told to be about a row, and what to do about it.
+/// Why a record cannot be read as a row, and what to do about it.
 ///
-/// A column that cannot be read is no reason: the row stands with what is wrong in it.
+/// A column that cannot be read is not a reason: the row stands with what is wrong in it.
 ///
 /// The text names fields, never what they hold: it goes to logs and listings, and a field that is
 /// not what the profile takes it for may hold anything, a phone number included. Who needs the value

@@ -79,8 +79,7 @@ pub enum Folded {
         /// Whether it was written to Kafka after that one nevertheless.
         delivered_later: bool,
     },
-    /// Nothing on the wire tells it from another version that says something else: to be listed for
-    /// `reconcile`.
+    /// Another version says something else, and no message shows which is newer: to be listed for `reconcile`.
     Ambiguous,
     /// A tombstone after the delete that it belongs to: it says nothing.
     TombstoneAfterDelete,
@@ -168,14 +167,14 @@ impl RowState {
         histories.filter_map(|history| history.newest().ts_ms).max()
     }
 
-    /// Returns whether nothing on the wire tells which of two versions that differ is the newer one.
+    /// Returns whether no message shows which of two versions that differ is the newer one.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         self.is_contested || self.is_undecided() || self.is_perhaps_deleted()
     }
 
-    /// Returns whether the newest streamed version and the newest incremental read differ, and nothing tells which
-    /// is the newer one.
+    /// Returns whether the newest streamed version and the newest incremental read differ, and no message shows
+    /// which is the newer one.
     fn is_undecided(&self) -> bool {
         let (Some(streamed), Some(read)) = self.in_force() else { return false };
         let alone = |streamed, incremental| {
@@ -186,7 +185,7 @@ impl RowState {
     }
 
     /// Returns whether a tombstone is of the millisecond of the version that stands, in another partition: the
-    /// topic got one, and nothing tells whether the delete came before the version or after it.
+    /// topic got one, and no message shows whether the delete came before the version or after it.
     fn is_perhaps_deleted(&self) -> bool {
         let (streamed, incremental) = self.in_force();
         let mut standing = [streamed, incremental].into_iter().flatten().map(History::newest);
@@ -274,7 +273,7 @@ impl RowState {
         self.tombstones.iter().any(buries)
     }
 
-    /// Returns whether a tombstone tells of a delete that stands: not if it follows a delete, and not if anything
+    /// Returns whether a tombstone is the trace of a delete that stands: not if it follows a delete, and not if anything
     /// that was streamed follows it.
     ///
     /// An older change after the newest one means that a connector which restarted is sending old changes

@@ -22,7 +22,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Returns whether this record was written after the other one, unless nothing tells.
+    /// Returns whether this record was written after the other one; `None` where neither shows it.
     ///
     /// Record timestamps come first, because a topic that is made anew starts over with offset 0. At the
     /// same millisecond the offset decides, within one partition.
@@ -49,8 +49,8 @@ impl AsRef<Place> for Place {
     }
 }
 
-/// Adds a record to the last ones of a set: of every partition the last of those with the latest timestamp, because nothing tells
-/// which of two partitions' records of one millisecond is the later one.
+/// Adds a record to the last ones of a set: of every partition the last of those with the latest timestamp, because two
+/// partitions' records of one millisecond do not show which is the later one.
 ///
 /// Which records stay does not depend on the order in which they are added.
 pub(crate) fn add_last<T: AsRef<Place> + Ord>(last: &mut BTreeSet<T>, added: T) {
@@ -116,8 +116,8 @@ impl SourceVersion {
         self.cmp_history(other).then_with(|| other.place.cmp(&self.place))
     }
 
-    /// Compares a version that is not of an incremental snapshot with a read of one, unless nothing tells
-    /// them apart.
+    /// Compares a version that is not of an incremental snapshot with a read of one; `None` where they
+    /// do not show which is newer.
     ///
     /// The clock of such a read is that of a connector that may lag behind, so it only proves that what was
     /// committed later is newer. A read that was written after the last record of a change has seen it,
@@ -155,7 +155,7 @@ impl SourceVersion {
         self.position.is_none()
     }
 
-    /// Returns whether nothing on the wire tells these two apart but the place in Kafka.
+    /// Returns whether these two differ in nothing but their places in Kafka.
     #[must_use]
     pub fn ties_with(&self, other: &Self) -> bool {
         self.cmp_history(other).is_eq()

@@ -87,7 +87,7 @@ pub fn unallocated_slot(unallocated_type: &str, level: Option<u8>) -> Option<Slo
     }
 }
 
-/// Returns a decimal as whole units of `scale` decimals; more decimals than that are none.
+/// Returns a decimal as whole units of `scale` decimals; `None` of a number with more.
 #[must_use]
 pub fn units(text: &str, scale: usize) -> Option<i128> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));

@@ -10,7 +10,7 @@ use domain::heads::{AdoptionHead, AdoptionState, Node};
 use domain::recalculate::{Difference, Extent, Recalculation, Rules, Standing};
 use domain::{AccountSequence, AdoptionRow, BusinessDate, Column, OrderId, RowKey, VersionTerms, Versions};
 
-/// Measures time on the clock and, where the system tells it, time of all processors.
+/// Measures time on the clock and, where the system shows it, time of all processors.
 struct Stopwatch(Instant, Option<u64>);
 
 impl Stopwatch {

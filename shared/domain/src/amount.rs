@@ -241,7 +241,7 @@ fn write_fixed(formatter: &mut fmt::Formatter<'_>, sign: &str, units: u128, scal
     write!(formatter, "{sign}{}.{:0width$}", units / one, units % one, width = scale as usize)
 }
 
-/// Returns the units of a plain decimal number; `None` where it is none or has more decimals than `scale`
+/// Returns the units of a plain decimal number; `None` where it is not one or has more decimals than `scale`
 /// that are not zero. Exponents, separators and a plus sign are on no wire of ours.
 fn parse_fixed(text: &str, scale: u32) -> Option<i128> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));

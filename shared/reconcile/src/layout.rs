@@ -91,7 +91,7 @@ impl KeyKind {
         self == Self::Text || self.ordinal(key).is_some()
     }
 
-    /// Returns a number that is ordered as the keys are; `None` where the text is no such key, or has no known order.
+    /// Returns a number that is ordered as the keys are; `None` where the text is not such a key, or has no known order.
     #[must_use]
     pub fn ordinal(self, key: &str) -> Option<u128> {
         match self {
@@ -298,7 +298,7 @@ impl Layout {
         format!("{}.{}", self.schema, self.table)
     }
 
-    /// Leaves out of the comparison what only one side has; returns what that is.
+    /// Leaves columns out of the comparison that only one side has, and returns them.
     ///
     /// `named` has the columns that the ledger's rows name, `has_rows` says whether it has any.
     pub fn leave_out(&mut self, table: &Table, named: &[Column], has_rows: bool) -> Vec<Obstacle> {

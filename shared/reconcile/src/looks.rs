@@ -68,7 +68,7 @@ pub enum ReconcileError {
     /// The ledger could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A row of the source cannot be told to be one.
+    /// A row of the source cannot be read.
     #[error("the row {key} of {table} cannot be read: {refusal}")]
     Row {
         /// The table.

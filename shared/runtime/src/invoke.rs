@@ -75,19 +75,7 @@ mod tests {
     use store::MemoryEngine;
 
     use super::*;
-    use crate::{Message, Queue, QueueError, Queues, SystemClock, telemetry};
-
-    struct NoQueues;
-
-    impl Queues for NoQueues {
-        fn send(&self, _: Queue, _: Vec<Message>) -> BoxFuture<'_, Result<(), QueueError>> {
-            Box::pin(async { Ok(()) })
-        }
-
-        fn change_visibility(&self, _: Queue, _: String, _: u32) -> BoxFuture<'_, Result<(), QueueError>> {
-            Box::pin(async { Ok(()) })
-        }
-    }
+    use crate::{MemoryQueues, SystemClock, telemetry};
 
     /// Answers numbers, and does with texts what they say.
     struct Example;
@@ -119,7 +107,7 @@ mod tests {
             clock: Arc::new(SystemClock),
             deadline: Utc::now(),
             engine: Arc::new(MemoryEngine::default()),
-            queues: Arc::new(NoQueues),
+            queues: Arc::new(MemoryQueues::default()),
             request_id: "1".to_owned(),
         };
         let event = serde_json::from_str(event).unwrap();

@@ -52,6 +52,7 @@ pub mod aws;
 mod clock;
 mod function;
 mod invoke;
+mod memory;
 mod queue;
 mod settings;
 pub mod telemetry;
@@ -59,6 +60,7 @@ pub mod telemetry;
 pub use clock::{Clock, SystemClock};
 pub use function::{Context, Function, FunctionError};
 pub use invoke::{Builder, invoke};
+pub use memory::{FixedClock, MemoryQueues};
 pub use queue::{Message, Queue, QueueError, Queues};
 pub use settings::{
     DecisionSettings, MembersSee, QueueUrls, Settings, SettingsError, SourceConnection, TableNames, Variables,

@@ -125,7 +125,7 @@ impl Metrics {
         self
     }
 
-    /// Adds a searchable detail that is no metric.
+    /// Adds a searchable detail that is not a metric.
     #[must_use]
     pub fn property(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.properties.insert(name.to_owned(), value.into());

@@ -83,8 +83,8 @@ pub struct AuditReport {
     pub posted: u64,
     /// What it found.
     pub found: AuditFindings,
-    /// Whether walks went on in the log at that position, so that some adoptions were about to be put right.
-    pub was_putting_right: bool,
+    /// Whether walks went on in the log at that position, so that some adoptions were about to be corrected.
+    pub was_correcting: bool,
     /// The places whose number today is another one than the decided one: order, decided, today; the first few.
     pub places: Vec<(domain::OrderId, u64, u64)>,
     /// How many such places there are.

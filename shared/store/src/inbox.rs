@@ -40,7 +40,7 @@ pub struct Announced {
     pub announcement: Announcement,
 }
 
-/// What an operator asked for, and what became of it.
+/// A command of an operator, with the decider's answer once there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredCommand {
     /// Who asked.

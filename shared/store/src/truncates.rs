@@ -1,7 +1,7 @@
-//! Tables that the source truncated: `Source` `TRUNCATES` / `<key>`, and how far their rows were gone through.
+//! Tables that the source truncated: `Source` `TRUNCATES` / `<key>`, and how far their rows were checked.
 //!
 //! A truncate waits until an operator lets it go. From then on every row that is stored is deleted by it if it is
-//! older, and the rows that were there before are gone through part by part.
+//! older, and the rows that were there before are checked part by part.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,12 +21,12 @@ pub struct StoredTruncate<T> {
     pub truncate: T,
     /// Since when stored rows are deleted by it, in milliseconds since 1970; `None` while it waits.
     pub in_force_ms: Option<i64>,
-    /// How far the rows were gone through that were there before.
+    /// How far the rows that were there before were checked.
     pub sweep: Sweep,
     revision: u64,
 }
 
-/// How far the rows of a truncated table were gone through.
+/// How far the rows of a truncated table were checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sweep {
     /// Up to this key of the table `Source`, partition and sort key; `None` before the first.

@@ -257,7 +257,7 @@ async fn stored(engine: &dyn Engine) {
         date: date("2026-02-10"),
         posted: 1,
         found,
-        was_putting_right: false,
+        was_correcting: false,
         places: vec![(order(57), 12, 13)],
         places_that_differ: 1,
     };

@@ -23,7 +23,7 @@ pub struct Record {
     pub value: Option<String>,
 }
 
-/// Returns the records of a file. An error names the line that is no record.
+/// Returns the records of a file. An error names the line that is not a record.
 pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<Record>> {
     parse(&fs::read_to_string(path)?)
 }

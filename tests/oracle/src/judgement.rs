@@ -68,7 +68,7 @@ pub struct Place {
     pub before_today: u64,
 }
 
-/// A region that is no code, so that its leg was booked without one.
+/// A region that is not a code, so that its leg was booked without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OddRegion {
     /// The adoption.
@@ -86,7 +86,7 @@ pub struct Judgement {
     pub shadowed: Vec<Shadowed>,
     /// The price book: what it was, and the places of orders that had none yet.
     pub price_book: BTreeMap<OrderId, Place>,
-    /// Regions of posted adoptions that are no codes.
+    /// Regions of posted adoptions that are not codes.
     pub odd_regions: Vec<OddRegion>,
     pub(crate) today: NaiveDate,
     pub(crate) parties: Parties,

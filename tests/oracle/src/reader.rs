@@ -26,7 +26,7 @@ use crate::Amount;
 use crate::capture::Record;
 use crate::rows::{AdoptionRow, KeyPart, OrderId, PrimaryKey, ReferralRow, Table, Tables, Term, UserRow};
 
-/// A record that is no change this reader knows.
+/// A record that is not a change this reader knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadableRecord {
     /// The record's place: topic, partition and offset.

@@ -125,7 +125,7 @@ async fn what_an_operator_is_refused_leaves_one_entry_with_the_reason() {
         assert_eq!(entry["reason"], body["reason"], "{key}");
         assert!(!entry["refusal"].as_str().expect("why").is_empty(), "{key}");
     }
-    // A query that is not described, a body that is none, no body.
+    // A query that is not described, a body that is not JSON, no body.
     for (index, (path, body)) in [
         ("/v1/commands?dry=1", Some(pause().to_string())),
         ("/v1/commands", Some("{ not JSON".to_owned())),

@@ -201,8 +201,8 @@ async fn became(client: &Client<'_>, order: u64) -> Value {
     })
 }
 
-/// Returns which adoptions, but these, were put right in the pages after a position, and how.
-async fn put_right(harness: &Harness, after: u64, but: &BTreeSet<u64>) -> BTreeSet<(String, &'static str)> {
+/// Returns which adoptions, but these, were corrected in the pages after a position, and how.
+async fn corrected(harness: &Harness, after: u64, but: &BTreeSet<u64>) -> BTreeSet<(String, &'static str)> {
     let pages = store::log::read_after(harness.engine(), after, 1_000).await.expect("memory answers");
     let entries = pages.iter().flat_map(|page| &page.entries);
     let others = entries.filter_map(|entry| {
@@ -247,7 +247,7 @@ async fn check(ledger: &mut Ledger, name: &str) -> usize {
         .collect();
     assert_eq!(differences, changed, "{name}: {body}");
     let own = case.adoptions.iter().map(|adoption| adoption.order).collect();
-    let real = put_right(&ledger.harness, last_page, &own).await;
+    let real = corrected(&ledger.harness, last_page, &own).await;
     let corrections = supposed["corrections"].as_array().expect("corrections").iter();
     let corrections: BTreeSet<(String, String)> = corrections
         .map(|one| {

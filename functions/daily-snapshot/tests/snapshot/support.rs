@@ -11,7 +11,7 @@ use domain::snapshot::CarriedAccount;
 use domain::{
     AccountSequence, Amount, BusinessDate, OrderId, Owner, Policy, Posting, UnlockState, UnlockedLegs,
 };
-use runtime::{Clock, Context, Function, Message, Queue, QueueError, Queues, Settings};
+use runtime::{Clock, Context, Function, MemoryQueues, Settings};
 use serde_json::{Value, json};
 use store::{BoxFuture, Engine, Item, Key, MemoryEngine, Query, Segment, StoreError, Table, Write, Written};
 
@@ -67,7 +67,7 @@ pub(crate) fn posted(number: u64, posting: Posting) -> Entry {
 /// The tables, the log in them, and the function over them.
 pub(crate) struct Stage {
     pub(crate) engine: Arc<Tables>,
-    pub(crate) queues: Arc<Sent>,
+    pub(crate) queues: Arc<MemoryQueues>,
     function: Arc<dyn Function>,
     last: Mutex<(u64, Option<BusinessDate>, u64)>,
 }
@@ -78,7 +78,7 @@ impl Stage {
         let settings = Settings { proof_secret: Some(secret), ..Settings::default() };
         Self {
             engine: Arc::new(Tables::default()),
-            queues: Arc::new(Sent::default()),
+            queues: Arc::new(MemoryQueues::default()),
             function: daily_snapshot::build(&settings).expect("a function"),
             last: Mutex::new((0, None, 0)),
         }
@@ -158,7 +158,7 @@ impl Stage {
     }
 }
 
-/// Tables in memory that count what the service would charge, and fail when they are told to.
+/// Tables in memory that count what the service would charge, and fail when a test says so.
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) memory: MemoryEngine,
@@ -291,25 +291,5 @@ impl Clock for Looks {
 
     fn sleep(&self, _: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async {})
-    }
-}
-
-/// Keeps what is sent.
-#[derive(Default)]
-pub(crate) struct Sent(pub(crate) Mutex<Vec<(Queue, Message)>>);
-
-impl Queues for Sent {
-    fn send(&self, queue: Queue, messages: Vec<Message>) -> BoxFuture<'_, Result<(), QueueError>> {
-        Box::pin(async move {
-            self.0
-                .lock()
-                .expect("no other test")
-                .extend(messages.into_iter().map(|message| (queue, message)));
-            Ok(())
-        })
-    }
-
-    fn change_visibility(&self, _: Queue, _: String, _: u32) -> BoxFuture<'_, Result<(), QueueError>> {
-        Box::pin(async { Ok(()) })
     }
 }

@@ -119,7 +119,7 @@ async fn every_kind_of_damage_is_named() {
 }
 
 #[tokio::test]
-async fn a_decision_that_does_not_follow_from_the_rules_is_named_and_put_right_when_asked() {
+async fn a_decision_that_does_not_follow_from_the_rules_is_named_and_corrected_when_asked() {
     let stack = Stack::fed(&Plan::small(7)).await;
     let last = stack.harness.last_page().await;
     let pages = store::log::read_after(&*stack.engine, 0, 1_000).await.expect("memory answers");

@@ -8,7 +8,7 @@ use domain::digest::{State, StateDigest, write_dump};
 use domain::{BusinessDate, OrderId, Versions};
 use end_to_end::{Harness, Options, Shuffle, captured};
 use oracle::generate::{Plan, history};
-use runtime::{Clock, Context, Function, Message, Queue, QueueError, Queues, Settings};
+use runtime::{Clock, Context, Function, MemoryQueues, Settings};
 use serde_json::{Value, json};
 use store::inbox::{self, StoredCommand};
 use store::{BoxFuture, Engine, MemoryEngine};
@@ -130,7 +130,7 @@ impl Stack {
             deadline: clock.now() + TimeDelta::milliseconds(milliseconds),
             clock,
             engine,
-            queues: Arc::new(NoQueues),
+            queues: Arc::new(MemoryQueues::default()),
             request_id: "an audit".to_owned(),
         }
     }
@@ -158,18 +158,6 @@ impl Clock for CountingClock {
 
     fn sleep(&self, _: std::time::Duration) -> BoxFuture<'_, ()> {
         Box::pin(async {})
-    }
-}
-
-struct NoQueues;
-
-impl Queues for NoQueues {
-    fn send(&self, _: Queue, _: Vec<Message>) -> BoxFuture<'_, Result<(), QueueError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn change_visibility(&self, _: Queue, _: String, _: u32) -> BoxFuture<'_, Result<(), QueueError>> {
-        Box::pin(async { Ok(()) })
     }
 }
 

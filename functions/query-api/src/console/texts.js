@@ -284,7 +284,7 @@ const TEXTS = {
   "cause_activity_ended": ["activity", "活跃"],
   "cause_table_changed": ["table of levels", "等级表"],
   "repair": ["Compare again", "重新核对"],
-  "repair_aside": ["what should stand is computed anew; what differs is put right", "重新计算应有结果，不同之处予以更正"],
+  "repair_aside": ["what should stand is computed anew; what differs is corrected", "重新计算应有结果，不同之处予以更正"],
   "booked_to": ["booked to", "计入"],
   "it_needed": ["needed", "需要"],
   "had_unlocked": ["{1} levels with {0} direct referrals that adopted", "{1} 级，{0} 名已认种直推"],

@@ -64,7 +64,7 @@ struct AdoptionBody {
 #[derive(Debug, Serialize)]
 struct SimulatedView {
     adoptions: Vec<AdoptionView>,
-    /// What would be put right of adoptions that are there.
+    /// What would be corrected of adoptions that are there.
     corrections: Vec<CorrectionView>,
     /// What each account would get or lose.
     accounts: Vec<DifferenceView>,
@@ -215,7 +215,7 @@ fn view(
     let corrected = simulated.corrected.iter();
     let corrected = corrected.map(|corrected| correction(corrected.order, "CORRECTED", &corrected.cause));
     let changed = simulated.changed.iter().map(|(order, kind, cause)| correction(*order, kind, cause));
-    // What it would change for others is none of a member's business.
+    // A member does not see what it would change for others.
     let is_shown = |owner: &Owner| match (request.member(), owner) {
         (None, _) => true,
         (Some(own), Owner::User(account)) => own == account,

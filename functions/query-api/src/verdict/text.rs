@@ -88,7 +88,7 @@ impl Trouble {
                 format!("隔离区有 {count} 条记录"),
             ),
             Self::Ambiguous { count } => language.choose(
-                format!("{count} records could not be told to be newer or older"),
+                format!("of {count} records no message shows whether they are newer or older"),
                 format!("{count} 条记录无法判断新旧"),
             ),
         }

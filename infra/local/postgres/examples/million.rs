@@ -19,11 +19,11 @@ use reconcile::layout::Layout;
 use reconcile::ledger::{row_key, row_table};
 use reconcile::record::SourceRecord;
 use reconcile::{DifferenceKind, Ledger, Moment, Options, Source, SourceRow};
-use runtime::{Clock, Context, Message, Queue, QueueError, Queues, SystemClock};
+use runtime::{Clock, Context, MemoryQueues, SystemClock};
 use serde_json::value::RawValue;
 use store::progress::{self, PartitionName};
 use store::rows::{self, RowTable};
-use store::{BoxFuture, Engine, MemoryEngine};
+use store::{Engine, MemoryEngine};
 use tokio_postgres::{Client, NoTls};
 
 const TOPIC: &str = "dbserver1.rwa_planting.planting_orders";
@@ -32,30 +32,12 @@ const HOT: i64 = 777;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Wakes no function: nothing decides here.
-struct NoQueues;
-
-impl Queues for NoQueues {
-    fn send(&self, _: Queue, _: Vec<Message>) -> BoxFuture<'_, std::result::Result<(), QueueError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn change_visibility(
-        &self,
-        _: Queue,
-        _: String,
-        _: u32,
-    ) -> BoxFuture<'_, std::result::Result<(), QueueError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
 fn context(engine: &Arc<dyn Engine>, number: u64) -> Context {
     Context {
         clock: Arc::new(SystemClock),
         deadline: SystemClock.now() + TimeDelta::seconds(60),
         engine: Arc::clone(engine),
-        queues: Arc::new(NoQueues),
+        queues: Arc::new(MemoryQueues::default()),
         request_id: format!("million-{number}"),
     }
 }

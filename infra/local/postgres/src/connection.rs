@@ -35,7 +35,7 @@ pub struct Connection {
 /// No connection to a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The address is none.
+    /// The address cannot be read.
     #[error(
         "{message}. Write postgres://USER:PASSWORD@HOST:PORT/DATABASE, or leave the password to the variable PGPASSWORD"
     )]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 /// Hands out ids that look random, and are the same again for the same seed.
 ///
 /// The seed comes from outside, as the time does, so that the state of the queues depends on
-/// nothing but what they were told.
+/// nothing but what they are given.
 #[derive(Debug)]
 pub(crate) struct IdSource {
     seed: Uuid,

@@ -36,7 +36,7 @@
 //!   periods.
 //! - **Dead letters**: a receive that would exceed `maxReceiveCount` moves the message instead. It
 //!   keeps its id, group and receive count, and its group goes on without it.
-//!   `StartMessageMoveTask` moves messages back, and `ListMessageMoveTasks` tells how that went.
+//!   `StartMessageMoveTask` moves messages back, and `ListMessageMoveTasks` lists what came of it.
 //! - **Receipt handles**: once a message has been delivered again, the older delivery's handle no
 //!   longer deletes it.
 //!
@@ -57,7 +57,7 @@
 //!
 //! # How it is made
 //!
-//! The queues are a plain state machine, told the time with every call; tests drive it without
+//! The queues are a plain state machine that is given the time with every call; tests drive it without
 //! waiting, and through [`ManualClock`] the whole service. [`QueueService`] puts a lock, a clock
 //! and the waiting of long polls around it, and [`serve`] puts HTTP around that.
 

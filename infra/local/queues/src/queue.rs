@@ -33,7 +33,7 @@ pub(crate) struct Queue {
     deduplication: Deduplication,
 }
 
-/// What the sender of an accepted message, or of a duplicate, is told.
+/// The answer to the sender of an accepted message, or of a duplicate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) message_id: String,
@@ -332,7 +332,7 @@ impl Queue {
     }
 }
 
-/// Returns what tells this message from others. If that is its content, the message has that as its id from now on.
+/// Returns by what a duplicate of this message is recognised. If that is its content, the message has that as its id from now on.
 fn deduplication_key(fifo: FifoSettings, content: &mut NewMessage) -> Option<Key> {
     let group_id = content.group_id.as_deref()?;
     let deduplication_id =

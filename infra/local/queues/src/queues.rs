@@ -15,7 +15,7 @@ use crate::queue_name::QueueName;
 use crate::receipt_handle::ReceiptHandle;
 use crate::settings::{Attributes, QueueSettings, RedrivePolicy};
 
-/// The queues by name. Like a single queue, they are told the time with every call.
+/// The queues by name. Like a single queue, they are given the time with every call.
 #[derive(Debug)]
 pub(crate) struct Queues {
     region: String,

@@ -71,8 +71,8 @@ pub struct Asked {
 /// `status`.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Exits with 0 if all is well, 1 if something needs attention, 2 if something is broken, and 3 if that cannot
-    /// be told.
+    /// Exits with 0 if all is well, 1 if something needs attention, 2 if something is broken, and 3 if the
+    /// answer could not be had.
     #[arg(long)]
     pub exit_code: bool,
     /// Which ledger.

@@ -22,7 +22,7 @@ use crate::arguments::{Ask, Asked};
 use crate::client::{Client, encoded};
 use crate::screen::Screen;
 
-/// Asks what the command asks, and prints the answer. Returns what the process exits with.
+/// Asks the ledger the command's question, and prints the answer. Returns the exit status of the process.
 pub(super) async fn carry_out(question: &Ask) -> Result<ExitCode> {
     match question {
         Ask::Status(status) => return status::show_status(status).await,

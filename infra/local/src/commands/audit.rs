@@ -17,7 +17,7 @@ use crate::progress_line::ProgressLine;
 
 /// An audit on one machine takes the time it needs.
 const AUDIT_TAKES_AT_MOST: TimeDelta = TimeDelta::hours(24);
-/// How often what was found is mended. What one round mends, the next may show more of.
+/// How many rounds of repairs there are. A round may uncover differences that the next one mends.
 const ROUNDS_MAX: u32 = 5;
 
 /// Audits a ledger, and mends it where that is asked for.
@@ -94,7 +94,7 @@ fn show_report(report: &AuditReport, as_json: bool) -> Result<()> {
         "posted": report.posted,
         "compared": report.found.compared,
         "changed_meanwhile": report.found.changed_meanwhile,
-        "was_putting_right": report.was_putting_right,
+        "was_correcting": report.was_correcting,
         "differences": report.found.count,
         "named": report.found.differences.iter().map(difference).collect::<Vec<_>>(),
         "places_that_differ": report.places_that_differ,
@@ -133,7 +133,7 @@ impl fmt::Display for Shown<'_> {
         if found.count > found.differences.len() as u64 {
             writeln!(formatter, "    and {} more", found.count - found.differences.len() as u64)?;
         }
-        if self.0.was_putting_right {
+        if self.0.was_correcting {
             writeln!(
                 formatter,
                 "  adoptions were being compared again, so that they were not judged; audit once more"
@@ -141,7 +141,7 @@ impl fmt::Display for Shown<'_> {
         }
         writeln!(
             formatter,
-            "  price book    {:>12}   places would be others today",
+            "  price book    {:>12}   places would be different today",
             self.0.places_that_differ
         )?;
         for (order, decided, today) in &self.0.places {

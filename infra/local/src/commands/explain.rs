@@ -218,7 +218,7 @@ fn cause_text(cause: &Cause) -> String {
         Cause::Price => "its place in the price book was decided".to_owned(),
         Cause::Date => "its date came".to_owned(),
         Cause::Unlock { order } => format!("order {order} changed what its upline had unlocked"),
-        Cause::Upline { account } => format!("{account} hangs elsewhere"),
+        Cause::Upline { account } => format!("{account} has another referrer"),
         Cause::Version { number } => format!("version {number} of the rules was introduced"),
         Cause::Repair => "an operator asked for a repair".to_owned(),
     }

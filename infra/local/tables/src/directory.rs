@@ -37,7 +37,7 @@ pub enum OpenError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// Its tables are of another version of this program, or are no tables.
+    /// Its tables are of another version of this program, or are not tables.
     #[error("{} cannot be read ({found}): move it away, or name another directory", file.display())]
     OtherFormat {
         /// The file.

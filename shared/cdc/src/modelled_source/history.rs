@@ -41,7 +41,7 @@ impl Variety {
         };
         let is_sequenced = !matches!(form, Form::Flattened { is_sequenced: false, .. });
         let omits_unchanged = dice.once_in(3);
-        // Without a sequence nothing tells a change that is sent again from one after an incremental read.
+        // Without a sequence a change that is sent again looks like one after an incremental read.
         // Columns that were never written are nowhere, if messages leave out what does not change. A tombstone
         // that is late says nothing of what was inserted after it in the gap.
         let is_bare_tombstone = matches!(form, Form::Flattened { deletes: Deletes::Tombstone, .. });
@@ -102,7 +102,7 @@ impl Run {
             change(&mut dice, &mut database, transaction, &mut next_order, true);
             database.commit(transaction);
         }
-        // The slot may be older than the initial snapshot: the log then tells of what the snapshot read.
+        // The slot may be older than the initial snapshot: the log then has the changes that the snapshot read.
         let slot = if dice.once_in(2) { database.commits() } else { database.commits() / 2 };
         let connector =
             Connector::new("dbserver1", variety.format, Keys::Text(KEY), slot).with_partitions(partitions);
@@ -177,7 +177,7 @@ impl Run {
     fn snapshot(&mut self) {
         // The connector does not take both kinds of snapshot at once.
         self.chunk = None;
-        // In one millisecond nothing tells a commit before the snapshot from one after it.
+        // Within one millisecond a commit before the snapshot looks like one after it.
         self.database.wait(1);
         self.connector.snapshot(&self.database, ORDERS);
         self.database.wait(1);

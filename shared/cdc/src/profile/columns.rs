@@ -12,21 +12,21 @@ pub enum Table {
     Users {
         /// What its columns are called.
         columns: UserColumns,
-        /// Which rows are its own, and how they are told apart.
+        /// Which rows are its own, and by what they are identified.
         identity: Identity,
     },
     /// One row per account: who referred it.
     Referrals {
         /// What its columns are called.
         columns: ReferralColumns,
-        /// Which rows are its own, and how they are told apart.
+        /// Which rows are its own, and by what they are identified.
         identity: Identity,
     },
     /// One row per order of trees.
     Adoptions {
         /// What its columns are called.
         columns: AdoptionColumns,
-        /// Which rows are its own, and how they are told apart.
+        /// Which rows are its own, and by what they are identified.
         identity: Identity,
     },
 }
@@ -63,7 +63,7 @@ impl TryFrom<Declaration> for Table {
     }
 }
 
-/// Which rows a topic carries, and how they are told apart. All of it may be left out.
+/// Which rows a topic carries, and by what they are identified. All of it may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The columns of the primary key, for a connector that keys messages by something else, for example by

@@ -232,7 +232,7 @@ fn a_tombstone_is_a_change_of_the_row_of_its_key() {
     }
     let keyless = decode(&Profile::built_in(), record(ORDERS, None, None));
     assert_eq!(keyless, Ok(Decoded::Control(Control::Tombstone)));
-    // The orders' key in the users' topic is no user's.
+    // The orders' key in the users' topic is not a user's.
     let foreign = decode(&Profile::built_in(), record(USERS, Some(key.as_bytes()), None));
     assert_eq!(foreign.expect_err("another table's key").code(), "OTHER_KEY");
     let described =

@@ -104,7 +104,7 @@ impl Decider {
         match command {
             Command::Introduce(terms) => self.introduce(*terms),
             Command::Adjust(terms) => self.push(Entry::Adjusted(terms)),
-            Command::Repair { order: Some(order) } => self.begin_to_put_right(order, Cause::Repair),
+            Command::Repair { order: Some(order) } => self.begin_to_correct(order, Cause::Repair),
             Command::Repair { order: None } => self.begin_walk_over(OrderRange::ALL, Cause::Repair),
             Command::TakeOverPlaces { places } => self.take_over(places),
             // These are carried out by what the network makes of the entry.

@@ -28,13 +28,13 @@ impl Decider {
                 Ok(false)
             }
             Some((_, Due::Date(order))) => {
-                self.put_right(order, &Cause::Date)?;
+                self.correct_order(order, &Cause::Date)?;
                 Ok(true)
             }
             Some((until_ms, Due::OrderWait(order))) => {
                 self.state.adoption(order)?;
                 self.push(Entry::OrderWaitEnded { order, until_ms });
-                self.begin_to_put_right(order, Cause::Row);
+                self.begin_to_correct(order, Cause::Row);
                 self.complete_begun()
             }
             Some((_, due @ Due::UplineWait(_))) => {

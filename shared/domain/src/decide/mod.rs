@@ -6,6 +6,7 @@
 
 mod close;
 mod commands;
+mod correct;
 mod desired;
 mod draft;
 mod due;
@@ -13,7 +14,6 @@ mod effect;
 mod first_orders;
 mod inputs;
 mod prices;
-mod put_right;
 mod state;
 mod tail;
 mod take_in;
@@ -29,8 +29,8 @@ pub use close::WaitReason;
 pub use inputs::{AdoptionInput, CommandInput, Inputs, Progress, ReferralInput};
 pub use state::{Loaded, Need};
 
+use self::correct::Begun;
 use self::draft::Draft;
-use self::put_right::Begun;
 use self::state::State;
 use self::tail::Tail;
 use crate::heads::{Due, Network};
@@ -120,7 +120,7 @@ pub struct Decider {
     to_compare: BTreeMap<OrderId, Cause>,
     /// When the orders to compare were committed at the source, in milliseconds since 1970.
     committed: BTreeMap<OrderId, i64>,
-    /// The order that this page has begun to put right.
+    /// The order that this page has begun to correct.
     begun: Option<Begun>,
     /// The walks that this call goes on with, one after the other.
     walks_to_do: VecDeque<WalkId>,
@@ -209,7 +209,7 @@ impl Decider {
         self.gathered = false;
     }
 
-    /// Begins to work on what was announced, at this time.
+    /// Begins to work on announced rows and commands, at this time.
     ///
     /// What is left of earlier inputs stays.
     pub fn begin(&mut self, inputs: Inputs, time_ms: i64) {
@@ -309,7 +309,7 @@ impl Decider {
     fn compare_next(&mut self) -> Result<bool, Vec<Need>> {
         let Some((order, cause)) = self.to_compare.first_key_value() else { return Ok(false) };
         let (order, cause) = (*order, cause.clone());
-        self.put_right(order, &cause)?;
+        self.correct_order(order, &cause)?;
         self.to_compare.remove(&order);
         Ok(true)
     }
@@ -339,7 +339,7 @@ impl Decider {
         self.draft.is_empty()
     }
 
-    /// Completes what needs only heads that are in memory; returns what has to be loaded.
+    /// Completes everything for which the heads are in memory. Returns the heads that have to be loaded for the rest.
     fn resolve_in_memory(&mut self, needs: Vec<Need>) -> Result<(), Vec<Need>> {
         let mut missing = BTreeSet::new();
         for need in needs {

@@ -23,7 +23,7 @@ impl Decider {
         self.state.adoption(order)?;
         let trees_before = self.state.trees_before(order)?;
         self.push(Entry::Placed { order, trees_before, read_through_ms });
-        self.begin_to_put_right(order, Cause::Price);
+        self.begin_to_correct(order, Cause::Price);
         self.complete_begun()
     }
 }

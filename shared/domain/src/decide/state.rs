@@ -108,7 +108,7 @@ pub(super) struct State {
     adoptions: WordMap<OrderId, AdoptionHead>,
     sums: WordMap<SumKey, SumNode>,
     totals: BTreeMap<Owner, Option<Amount>>,
-    /// Accounts that could not be read since the decider was told to begin.
+    /// Accounts that could not be read since the decider began.
     unreadable: BTreeSet<AccountSequence>,
 }
 

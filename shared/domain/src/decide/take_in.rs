@@ -127,7 +127,7 @@ impl Decider {
         })
     }
 
-    /// Returns the commit of an order's newest row, as far as it was told, in milliseconds since 1970.
+    /// Returns the commit of an order's newest row, as far as it is known, in milliseconds since 1970.
     pub(super) fn committed_ms(&self, order: OrderId) -> i64 {
         self.committed.get(&order).copied().unwrap_or_else(|| self.draft.time_ms())
     }

@@ -1,4 +1,4 @@
-//! Compares adoptions again that may have to be put right, in steps that stand in the log.
+//! Compares adoptions again that may have to be corrected, in steps that stand in the log.
 
 use std::collections::BTreeSet;
 
@@ -114,7 +114,7 @@ impl Decider {
             return Err(missing);
         }
         for order in orders {
-            self.put_right(order, &progress.walk.cause)?;
+            self.correct_order(order, &progress.walk.cause)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// A map that is asked by key and never gone through, so that its order cannot decide anything.
+/// A map that is asked by key and never iterated, so that its order cannot decide anything.
 pub(super) type WordMap<K, V> = HashMap<K, V, BuildHasherDefault<WordHasher>>;
 
 /// Mixes eight bytes at a time. The same on every machine; the default one takes several times as long.

@@ -45,7 +45,7 @@ pub struct KeyDifference {
 ///
 /// # Errors
 ///
-/// [`InvalidDump`] where a file is no dump, or cannot be read.
+/// [`InvalidDump`] where a file is not a dump, or cannot be read.
 pub fn diff(
     first: impl BufRead,
     second: impl BufRead,
@@ -82,7 +82,7 @@ pub fn diff(
     Ok(found)
 }
 
-/// A file that is no dump of a state.
+/// A file that is not a dump of a state.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidDump {
     /// It cannot be read.

@@ -12,7 +12,7 @@
 //!
 //! and so on, with the name, number of lines and digest of each section in the order of [`Section::ALL`]. Amounts have
 //! ten decimals, order numbers nineteen digits, `-` stands for nothing. That something waits is said beside the digest
-//! and is no part of it.
+//! and is not part of it.
 
 mod dump;
 mod lines;

@@ -13,7 +13,7 @@ use crate::{AccountSequence, Amount, BusinessDate, OrderId, OrderRange, Posting,
 
 /// How many commands are remembered by their idempotency keys.
 const COMMANDS_REMEMBERED_MAX: usize = 1_000;
-/// What became effective on so many dates before a close is compared with what becomes effective on its date.
+/// On how many dates before a close the guard looks for the largest amount that became effective.
 const GUARD_WINDOW_DAYS: u16 = 30;
 /// Why a sum of totals cannot overflow.
 const SUMS_FIT: &str = "a sum has room for ten thousand million totals of the largest size";

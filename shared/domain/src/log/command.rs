@@ -1,4 +1,4 @@
-//! What operators ask for, and what became of it.
+//! The commands of operators, and their outcomes.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub enum Command {
         /// Which one.
         order: Option<OrderId>,
     },
-    /// Let go what waits, or what a guard stops.
+    /// Let changes go that wait at a brake, or a close that the guard stops.
     LetGo {
         /// What.
         what: Paused,

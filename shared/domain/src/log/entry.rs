@@ -95,7 +95,7 @@ pub enum Entry {
         /// Why, where it is not the order's own arrival.
         cause: Cause,
     },
-    /// Decision: a posted adoption is put right: what was is taken back, what is is posted.
+    /// Decision: a posted adoption is corrected: the posting that stands is taken back, and the one that should stand is posted.
     Corrected(Box<Correction>),
     /// Decision: a posted adoption is taken back.
     Withdrawn {
@@ -135,7 +135,7 @@ pub enum Entry {
     VersionIntroduced(Box<VersionTerms>),
     /// Input: an amount is moved by hand.
     Adjusted(Box<AdjustmentTerms>),
-    /// Input: what an operator asked for, and what became of it.
+    /// Input: a command of an operator, and its outcome.
     Commanded {
         /// Under which key it was asked for; a repeated command has the same.
         idempotency_key: String,
@@ -254,7 +254,7 @@ pub struct FirstOrderChange {
     pub referrer: Option<AccountSequence>,
 }
 
-/// A balancing entry: what was is taken back, and what is is posted.
+/// A balancing entry: it takes the posting back that stood, and posts the one that should stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correction {
     /// The order.

@@ -120,7 +120,7 @@ impl fmt::Debug for PageHash {
     }
 }
 
-/// Bytes that are no page.
+/// Bytes that are not a page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPage {
     /// The bytes are not in the encoding of a page.

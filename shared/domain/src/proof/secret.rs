@@ -25,7 +25,7 @@ impl Secret {
         Salt(hmac_sha256(&self.0, format!("{date}|{owner}").as_bytes()))
     }
 
-    /// Returns a name that tells this secret from another, and nothing else.
+    /// Returns a name by which this secret is recognised, and which shows nothing else of it.
     #[must_use]
     pub fn id(&self) -> String {
         let [a, b, c, d, ..] = hmac_sha256(&self.0, b"id");

@@ -1,4 +1,4 @@
-//! Compares what stands with what should stand.
+//! Compares the postings and heads that stand with those that should stand.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -101,7 +101,7 @@ pub enum Standing {
 }
 
 impl Difference {
-    /// Returns the order that comparing again would put right, if the difference is about one.
+    /// Returns the order that comparing again would correct, if the difference is about one.
     #[must_use]
     pub fn order(&self) -> Option<OrderId> {
         match self {

@@ -1,4 +1,4 @@
-//! What should become of an adoption, but for what its upline has unlocked.
+//! Judges an adoption by its own row: posted, held or gone. What its upline has unlocked does not matter for that.
 
 use super::adoption::{CompactRow, Hold, Stands, StoredAdoption};
 use super::people::{Hangs, Person};
@@ -55,9 +55,9 @@ struct ReadTerms {
 }
 
 impl Recalculation {
-    /// Returns what should become of an adoption, but for what its upline has unlocked.
+    /// Returns what should become of an adoption, whatever its upline has unlocked.
     ///
-    /// What an operator holds back, or what storage does, is left as it is: those reasons are no rules.
+    /// What an operator holds back, or what storage does, is left as it is: those reasons are not rules.
     pub(super) fn judge(&self, adoption: &StoredAdoption, rules: &Rules<'_>) -> Should {
         match (self.judge_by_rules(adoption, rules), &adoption.stands) {
             (

@@ -40,7 +40,7 @@ pub struct Recalculation {
     names: Names,
     /// Ascending by order before anything is calculated.
     adoptions: Vec<StoredAdoption>,
-    /// Where each order is among them. Only asked for single orders, never gone through.
+    /// Where each order is among them. Only asked for single orders, never iterated.
     places: HashMap<OrderId, usize, Hashing>,
     is_sorted: bool,
     adjustments: Vec<AdjustmentTerms>,
@@ -48,7 +48,7 @@ pub struct Recalculation {
     totals: Vec<(Owner, Totals)>,
 }
 
-/// How much is done at once, and how much of it is told in detail.
+/// How much is done at once, and how much of it is listed.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
     /// On how many threads it is calculated.

@@ -31,7 +31,7 @@ pub(super) struct KnownPerson {
 /// All accounts.
 #[derive(Debug, Default)]
 pub(super) struct People {
-    /// Only asked for single accounts, never gone through, so that its order does not matter.
+    /// Only asked for single accounts, never iterated, so that its order does not matter.
     numbers: HashMap<AccountSequence, Person, Hashing>,
     names: Vec<AccountSequence>,
     known: Vec<KnownPerson>,

@@ -108,7 +108,7 @@ fn adjustments_of_one_page_see_each_other() {
 }
 
 #[test]
-fn a_version_with_a_past_date_puts_right_what_it_judges_and_undoing_it_puts_it_back() {
+fn a_version_with_a_past_date_corrects_what_it_judges_and_undoing_it_corrects_it_back() {
     let mut bench = bench();
     bench.refer("A", None);
     for (number, day) in [(1, "2026-01-01"), (2, "2026-01-10"), (3, "2026-01-20")] {
@@ -149,7 +149,7 @@ fn while_posting_is_stopped_orders_are_taken_in_and_held() {
     bench.run();
     let states = [1, 5, 7, 9].map(|number| bench.state(number));
     assert_eq!(states, ["POSTED", "POSTING_PAUSED", "NO_REFERRAL: X", "POSTING_PAUSED"]);
-    assert_eq!(bench.head(1).posting().map(|posting| posting.trees), Some(2), "what is posted is put right");
+    assert_eq!(bench.head(1).posting().map(|posting| posting.trees), Some(2), "what is posted is corrected");
     bench.ask(Command::Resume { scope: PauseScope::Posting });
     assert_eq!([5, 9].map(|number| bench.state(number)), ["POSTED", "POSTED"]);
     assert_eq!(bench.network().held_back, None);

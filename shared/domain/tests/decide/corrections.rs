@@ -1,4 +1,4 @@
-//! Late orders, changed rows and what they put right (rules, sections 5 and 6).
+//! Late orders, changed rows and what they correct (rules, sections 5 and 6).
 
 use domain::log::Cause;
 use domain::{Column, OrderId};
@@ -79,7 +79,7 @@ fn a_first_order_that_goes_makes_the_next_one_the_first() {
 }
 
 #[test]
-fn changed_terms_are_put_right_by_one_balancing_entry() {
+fn changed_terms_are_corrected_by_one_balancing_entry() {
     let mut bench = bench();
     bench.refer("A", None);
     bench.adopt(1, "A");

@@ -16,7 +16,7 @@ use crate::{
     Variables, invoke, telemetry,
 };
 
-/// Where the service tells a function's process that it is one.
+/// The variable by which a process learns that it runs as a function.
 const RUNTIME_API_VARIABLE: &str = "AWS_LAMBDA_RUNTIME_API";
 /// How long the start waits for the tables. Lambda gives it ten seconds in all.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
@@ -96,7 +96,7 @@ impl Environment {
     }
 }
 
-/// A failed invocation, as the service is told.
+/// A failed invocation, as it is reported to the service.
 #[derive(Debug)]
 struct Failed(FunctionError);
 
@@ -119,7 +119,7 @@ fn explanation(name: &str) -> String {
 fn fail_to_start(name: &str, runtime_api: &str, message: &str) -> ExitCode {
     tracing::error!(function = name, error = message, "the function cannot start");
     if let Err(error) = report_start_failure(runtime_api, message) {
-        tracing::warn!(%error, "the service could not be told why");
+        tracing::warn!(%error, "the service did not take the reason");
     }
     ExitCode::FAILURE
 }

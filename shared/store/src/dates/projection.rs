@@ -12,7 +12,7 @@ use crate::engine::{BoxFuture, Engine, StoreError};
 use crate::item::{Condition, Item, Write, Written};
 use crate::marks::{self, Projection};
 
-/// How many pages are gone through together.
+/// How many pages are projected together.
 const PAGES_PER_RUN: u32 = 100;
 /// So many are looked for first: mostly few are new, and looking for a page that is not there costs a read, too.
 const PAGES_FIRST: u32 = 8;
@@ -24,7 +24,7 @@ const CHUNK_RANGES: usize = 1_000;
 pub struct Projected {
     /// The last page that they include.
     pub position: Position,
-    /// How many pages were gone through.
+    /// How many pages were projected.
     pub pages: u64,
     /// Whether nothing follows in the log.
     pub is_at_end: bool,

@@ -1,7 +1,7 @@
 //! Marks, `TALENT_MARKS#<shard>`: from which accounts changes have still to be propagated.
 //!
 //! Every change raises a mark under a revision that nothing else has. A mark is taken away only by that revision, so
-//! that a mark which was raised again meanwhile stays. It is no lock: any number may work from one mark at once.
+//! that a mark which was raised again meanwhile stays. It is not a lock: any number may work from one mark at once.
 
 use domain::AccountSequence;
 use serde::{Deserialize, Serialize};

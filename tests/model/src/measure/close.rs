@@ -5,10 +5,8 @@ use runtime::Clock;
 use serde_json::{Value, json};
 use store::progress::PartitionName;
 
-use super::figures::rounded;
-use super::run::{
-    Kinds, MeasureOptions, as_f64, consumption, executor_from, kinds, load, rest, sum_of, today,
-};
+use super::numbers::{as_f64, rounded};
+use super::run::{Kinds, MeasureOptions, consumption, executor_from, kinds, load, rest, sum_of, today};
 use super::source::{Dates, Plan, Source, produce};
 use crate::bench::{Executor, FaultPlan};
 use crate::clock::Millis;

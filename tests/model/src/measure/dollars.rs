@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::figures::rounded;
+use super::numbers::rounded;
 use crate::bench::Usage;
 
 /// On-demand tables: a million write request units, and a million read request units (DynamoDB pricing, since

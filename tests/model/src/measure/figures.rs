@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::dollars::Dollars;
+use super::numbers::rounded;
 use crate::clock::Millis;
 
 /// What a measurement came to.
@@ -121,9 +122,4 @@ impl Figures {
 /// Returns keys with their shares as JSON.
 pub(super) fn keys_json(keys: &[HotKey]) -> Vec<Value> {
     keys.iter().map(|key| json!({ "key": key.key, "share": rounded(key.share) })).collect()
-}
-
-/// Returns a number with three digits after the point.
-pub(super) fn rounded(number: f64) -> f64 {
-    (number * 1_000.0).round() / 1_000.0
 }

@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::figures::{HotKey, keys_json, rounded};
-use super::run::{
-    MeasureOptions, as_f64, consumption, executor, hottest_keys, kinds, posted, rest, source, sum_of,
-};
+use super::figures::{HotKey, keys_json};
+use super::numbers::{as_f64, rounded};
+use super::run::{MeasureOptions, consumption, executor, hottest_keys, kinds, posted, rest, source, sum_of};
 use super::source::produce;
 use crate::bench::FaultPlan;
 use crate::clock::Millis;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::request::{Request, Response};
+use super::running::Transactions;
 use super::store::{Table, TableOptions};
-use super::transaction::Transactions;
 use super::units::Consumed;
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};

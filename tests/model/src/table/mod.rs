@@ -6,8 +6,10 @@ mod database;
 mod key;
 mod read;
 mod request;
+mod running;
 mod statement;
 mod store;
+mod stored;
 mod stream;
 mod transaction;
 mod units;
@@ -20,7 +22,8 @@ pub use request::{
     BatchGet, BatchPart, BatchStatement, BatchWrite, Effect, Get, Page, PageOptions, Query, Request,
     Response, ReturnValues, Scan, StatementError, StatementOutcome, TransactWrite, Write,
 };
-pub use store::{Change, Stored, Table, TableOptions};
+pub use store::{Change, Table, TableOptions};
+pub use stored::Stored;
 pub use stream::{ChangeKind, RETENTION_MS, Stream, StreamRecord, ViewType};
 pub use transaction::{Prepared, ReadSet};
 pub use units::{Consumed, Units};

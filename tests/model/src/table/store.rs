@@ -6,22 +6,12 @@ use std::sync::Arc;
 
 use super::capacity::{Billing, Capacity, Direction, Limit};
 use super::key::{Key, Schema};
+use super::stored::Stored;
 use super::stream::{Stream, ViewType};
 use super::units::Units;
 use crate::clock::Millis;
 use crate::error::{CancellationCode, Details, ErrorKind, ServiceError, ThrottlingReason};
 use crate::value::{Item, item_bytes};
-
-/// An item as it is stored, with what is often asked of it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// The item.
-    pub item: Item,
-    /// The bytes that it counts for.
-    pub bytes: usize,
-    /// The number of the write that stored it, within its table.
-    pub version: u64,
-}
 
 /// A change of an item that took effect.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::key::Key;
-use super::store::Stored;
+use super::stored::Stored;
 use crate::clock::Millis;
 
 /// How long a record stays in the stream.

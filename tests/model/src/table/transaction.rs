@@ -1,12 +1,13 @@
 //! Transactions: writes that are prepared in one moment and happen in a later one, and reads at two moments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::capacity::Direction;
 use super::database::{Database, Reply};
 use super::key::Key;
 use super::read::projected;
 use super::request::{Effect, Get, Response, TransactWrite, Write};
+use super::running::{Change, Running, Token};
 use super::store::cancellation_code;
 use super::units::{Consumed, Units};
 use super::write::{Outcome, Plan};
@@ -19,34 +20,6 @@ const MAX_BYTES: usize = 4 * 1_024 * 1_024;
 const MAX_TOKEN_BYTES: usize = 36;
 /// How long a token is remembered after the answer.
 const TOKEN_MEMORY_MS: Millis = 10 * 60 * 1_000;
-
-/// Transactions that run, and tokens that are remembered.
-#[derive(Debug, Default)]
-pub(super) struct Transactions {
-    last_number: u64,
-    running: BTreeMap<u64, Running>,
-    tokens: BTreeMap<String, Token>,
-}
-
-#[derive(Debug)]
-struct Running {
-    changes: Vec<(String, Key, Change)>,
-    token: Option<String>,
-    consumed: BTreeMap<String, Consumed>,
-}
-
-#[derive(Debug)]
-enum Change {
-    Becomes(Option<Item>),
-    Stays,
-}
-
-#[derive(Debug)]
-struct Token {
-    fingerprint: String,
-    running: bool,
-    forgotten_ms: Millis,
-}
 
 /// What the preparation of a transaction came to.
 #[derive(Debug)]

@@ -85,7 +85,7 @@ impl Connector {
         if row.table() == Table::Adoptions { self.order_key_column } else { "id" }
     }
 
-    /// Returns a row's columns as a connector writes them. An unreadable term is a text that is no such term.
+    /// Returns a row's columns as a connector writes them. An unreadable term is a text that is not such a term.
     fn columns(&self, row: &Row) -> Value {
         let mut columns = Map::new();
         let mut set = |column: &str, value: Value| drop(columns.insert(column.to_owned(), value));

@@ -72,7 +72,7 @@ fn a_leg_of_zero_is_not_written() {
 #[test]
 fn the_largest_total_is_distributed_exactly() {
     let largest = "999999999999999999.9999999999";
-    // 999,999,999,999,999,999.9999999999 is no product of the largest price and number of trees, so both bounds go.
+    // 999,999,999,999,999,999.9999999999 is not a product of the largest price and number of trees, so both bounds go.
     let mut policy = oracle::Policy::default();
     policy.bounds.price_max = amount(largest);
     let row = AdoptionRow { price: Term::Given(amount(largest)), ..order(1, "A") };

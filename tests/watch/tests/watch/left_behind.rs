@@ -60,7 +60,7 @@ fn nothing_names_a_path_of_one_machine() {
         checked += 1;
         for (number, line) in repository.text(file).lines().enumerate() {
             let named = folders.iter().any(|folder| {
-                // A folder of that name inside a path is none of the machine's.
+                // A folder of that name inside a path is not the machine's.
                 line.match_indices(folder.as_str()).any(|(at, _)| {
                     !line[..at]
                         .ends_with(|before: char| before.is_alphanumeric() || "._-~>}".contains(before))

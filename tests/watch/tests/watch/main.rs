@@ -6,6 +6,7 @@ mod documents;
 mod functions;
 mod layers;
 mod left_behind;
+mod manifests;
 mod sizes;
 mod touches;
 mod walks;

@@ -12,23 +12,25 @@ const WRITES: &str = "functions/query-api/src/routes/commands.rs";
 fn a_file_of_a_function_says_which_tables_and_queues_it_touches() {
     let repository = Repository::read();
     let (mut with, mut without) = (0, 0);
+    let mut wrong = Vec::new();
     for (file, text) in sources_of_functions(&repository) {
         let function = file.split('/').nth(1).expect("functions/<name>/...");
         let library = repository.text(&format!("functions/{function}/src/lib.rs"));
-        let said = said(&text);
-        if is_handed_storage(&text) {
-            assert!(
-                !said.is_empty(),
-                "{file}: say \"Touches: `<table>` (reads, writes).\" in the first lines"
-            );
-            with += 1;
-        } else {
-            assert!(said.is_empty(), "{file}: its first lines say that it touches {said:?}, and it does not");
-            without += 1;
-        }
         let of_function: BTreeSet<String> = quoted(&head(&library)).collect();
-        assert!(said.is_subset(&of_function), "{file} touches {said:?}, its function {of_function:?}");
+        let said = said(&text);
+        match (is_handed_storage(&text), said.is_empty()) {
+            (true, true) => {
+                wrong.push(format!("{file}: say \"Touches: `<table>` (reads, writes).\" in the first lines"));
+            }
+            (false, false) => wrong.push(format!("{file} says that it touches {said:?}, and it does not")),
+            (true, false) => with += 1,
+            (false, true) => without += 1,
+        }
+        if !said.is_subset(&of_function) {
+            wrong.push(format!("{file} touches {said:?}, and its function {of_function:?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(with > 30 && without > 20, "{with} and {without} files");
 }
 

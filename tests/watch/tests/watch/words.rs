@@ -44,7 +44,7 @@ fn what_documents_a_function_begins_with_what_it_does() {
     assert!(found.is_empty(), "begin with \"Returns ...\", \"Writes ...\":\n{}", found.join("\n"));
 }
 
-/// Returns the number of the first line and the first word of each documentation of a function that is no test.
+/// Returns the number of the first line and the first word of each documentation of a function that is not a test.
 fn documented_functions(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut documentation = None;

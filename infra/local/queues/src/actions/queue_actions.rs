@@ -56,7 +56,7 @@ pub(crate) struct ListQueuesAnswer {
     next_token: Option<String>,
 }
 
-/// Lists at most 1000 queues; only a request that sets a limit is told how to go on, by the last
+/// Lists at most 1000 queues; only a request that sets a limit is answered with how to go on, by the last
 /// name it was given.
 pub(crate) fn list_queues(
     service: &QueueService,

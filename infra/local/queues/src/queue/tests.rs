@@ -4,7 +4,7 @@ use super::*;
 use crate::deduplication::DEDUPLICATION_WINDOW_MS;
 use crate::settings::Attributes;
 
-/// A queue under test, with the time it is told.
+/// A queue under test, with the time that it is given.
 struct Bench {
     queue: Queue,
     now_ms: u64,

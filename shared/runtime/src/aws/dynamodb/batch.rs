@@ -94,7 +94,7 @@ async fn execute(engine: &DynamoEngine, writes: Vec<Write>) -> Vec<Outcome> {
 enum Open {
     /// Its answer cannot be read.
     Unreadable(StoreError),
-    /// An item is there, and the answer does not show it: the write alone will be told.
+    /// An item is there, and the answer does not show it: the write is repeated alone and gets it.
     ItemNotShown,
     /// It failed.
     Failed(Failure),

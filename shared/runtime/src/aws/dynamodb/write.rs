@@ -34,7 +34,7 @@ pub(super) async fn write_again(
 
 /// Returns what became of a write whose condition did not hold.
 ///
-/// Where an earlier attempt may have taken effect and what stands there is what this write put, it did.
+/// If an earlier attempt may have taken effect, and the item that is there is the one of this write, then it did.
 fn condition_failed(write: &Write, present: Option<Item>, may_have_taken_effect: bool) -> Written {
     let intended = match &write.change {
         Change::Put(item) => Some(item),

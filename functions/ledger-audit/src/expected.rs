@@ -16,10 +16,10 @@ use crate::error::AuditError;
 const LOG_PAGES_READ: u32 = 128;
 
 /// What the log says up to a position.
-pub(crate) struct Told {
+pub(crate) struct Expected {
     pub(crate) recalculation: Recalculation,
     pub(crate) versions: Versions,
-    pub(crate) lists: ToldLists,
+    pub(crate) lists: ExpectedLists,
     /// Walks that have begun and not ended.
     pub(crate) walks: BTreeSet<WalkId>,
     /// The time of the last page.
@@ -29,7 +29,7 @@ pub(crate) struct Told {
 
 /// What the log says of sums and lists.
 #[derive(Debug, Default)]
-pub(crate) struct ToldLists {
+pub(crate) struct ExpectedLists {
     pub(crate) sums: BTreeMap<SumKey, SumNode>,
     /// Referrers and the accounts that ever had them.
     pub(crate) children: BTreeSet<(AccountSequence, AccountSequence)>,
@@ -40,11 +40,11 @@ pub(crate) async fn read(
     engine: &dyn Engine,
     versions: Versions,
     position: Position,
-) -> Result<Told, AuditError> {
-    let mut told = Told {
+) -> Result<Expected, AuditError> {
+    let mut expected = Expected {
         recalculation: Recalculation::new(),
         versions,
-        lists: ToldLists::default(),
+        lists: ExpectedLists::default(),
         walks: BTreeSet::new(),
         last_ms: i64::MIN,
         last_hash: PageHash::default(),
@@ -56,13 +56,13 @@ pub(crate) async fn read(
         let Some(last) = pages.last() else { return Err(AuditError::MissingPage { position: read + 1 }) };
         read = last.position;
         for page in &pages {
-            told.take(page)?;
+            expected.take(page)?;
         }
     }
-    Ok(told)
+    Ok(expected)
 }
 
-impl Told {
+impl Expected {
     fn take(&mut self, page: &Page) -> Result<(), AuditError> {
         if page.previous != self.last_hash {
             return Err(AuditError::BrokenChain { position: page.position });

@@ -7,7 +7,7 @@ use crate::heads::{AdoptionHead, AdoptionState};
 use crate::log::{Cause, Correction, Entry, FirstOrderChange, Held, HoldReason, PauseScope};
 use crate::{OrderId, OrderRange, Posting, TermsColumn};
 
-/// An order that this page has begun to put right. The page is not finished before it is.
+/// An order that this page has begun to correct. The page is not finished before it is.
 #[derive(Debug, Clone)]
 pub(super) struct Begun {
     order: OrderId,
@@ -21,32 +21,27 @@ impl Decider {
     ///
     /// Nothing is decided before everything that the decision needs is in memory, but for one case: an adoption
     /// that moves to another account is taken back first, and is then begun.
-    pub(super) fn put_right(&mut self, order: OrderId, cause: &Cause) -> Result<(), Vec<Need>> {
-        self.put_right_or_hold(order, cause, false)
+    pub(super) fn correct_order(&mut self, order: OrderId, cause: &Cause) -> Result<(), Vec<Need>> {
+        self.correct_or_hold(order, cause, false)
     }
 
-    /// Has `order` put right before this page is finished, because of what this page says already.
-    pub(super) fn begin_to_put_right(&mut self, order: OrderId, cause: Cause) {
-        assert!(self.begun.is_none(), "one order is put right after the other");
+    /// Corrects `order` before this page is finished, because of what this page says already.
+    pub(super) fn begin_to_correct(&mut self, order: OrderId, cause: Cause) {
+        assert!(self.begun.is_none(), "one order is corrected after the other");
         self.begun = Some(Begun { order, cause, was_posted: false });
     }
 
-    /// Completes the order that this page has begun to put right.
+    /// Completes the order that this page has begun to correct.
     pub(super) fn complete_begun(&mut self) -> Result<bool, Vec<Need>> {
         let Some(Begun { order, cause, was_posted }) = self.begun.clone() else { return Ok(false) };
-        self.put_right_or_hold(order, &cause, was_posted)?;
+        self.correct_or_hold(order, &cause, was_posted)?;
         self.begun = None;
         Ok(true)
     }
 
     /// Holds an order that is not posted, if an account that decides it cannot be read.
-    fn put_right_or_hold(
-        &mut self,
-        order: OrderId,
-        cause: &Cause,
-        was_posted: bool,
-    ) -> Result<(), Vec<Need>> {
-        let needs = match self.put_right_by_heads(order, cause, was_posted) {
+    fn correct_or_hold(&mut self, order: OrderId, cause: &Cause, was_posted: bool) -> Result<(), Vec<Need>> {
+        let needs = match self.correct_by_heads(order, cause, was_posted) {
             Ok(()) => return Ok(()),
             Err(needs) => needs,
         };
@@ -60,12 +55,7 @@ impl Decider {
         Ok(())
     }
 
-    fn put_right_by_heads(
-        &mut self,
-        order: OrderId,
-        cause: &Cause,
-        was_posted: bool,
-    ) -> Result<(), Vec<Need>> {
+    fn correct_by_heads(&mut self, order: OrderId, cause: &Cause, was_posted: bool) -> Result<(), Vec<Need>> {
         let mut desired = self.desired(order)?;
         let head = self.state.adoption(order)?;
         let paused = &self.state.network.paused;
@@ -98,7 +88,7 @@ impl Decider {
         self.replace(order, desired, cause)
     }
 
-    /// Puts what should become of an order that is not posted in the place of what became of it.
+    /// Replaces the state of an order that is not posted by the state that it should have.
     fn replace(&mut self, order: OrderId, desired: Desired, cause: &Cause) -> Result<(), Vec<Need>> {
         let head = self.state.adoption(order)?;
         let look_again_ms = match &desired.outcome {
