@@ -1,12 +1,12 @@
 //! Reads captures: files of Kafka records, one per line.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use cdc::CapturedRecord;
-use flate2::read::GzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 /// A capture: records in the order they arrived.
@@ -20,7 +20,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Reads a capture from a file, compressed where its name ends in `.gz`, or from standard input where the path is `-`.
+    /// Reads a capture from a file, or from standard input where the path is `-`.
     pub fn read(path: &Path) -> Result<Self> {
         if path == Path::new("-") {
             return Self::parse("standard-input", io::stdin().lock()).context("cannot read standard input");
@@ -28,23 +28,31 @@ impl Capture {
         let name = path.file_stem().map_or_else(|| "capture".into(), |stem| stem.to_string_lossy());
         let file = File::open(path)
             .with_context(|| format!("cannot open the capture {}{}", path.display(), similar_file(path)))?;
-        let cannot_read = || format!("cannot read the capture {}", path.display());
-        if path.extension().is_some_and(|extension| extension == "gz") {
-            return Self::parse(&name, GzDecoder::new(file)).with_context(cannot_read);
-        }
-        Self::parse(&name, file).with_context(cannot_read)
+        Self::parse(&name, file).with_context(|| format!("cannot read the capture {}", path.display()))
     }
 
-    /// Reads a capture from bytes.
+    /// Reads a capture from bytes, which may be compressed by `gzip`, also in several parts one after another.
     pub fn parse(name: &str, content: impl Read) -> Result<Self> {
+        let mut content = BufReader::new(content);
+        if content.fill_buf()?.starts_with(GZIP) {
+            return Self::parse_lines(name, BufReader::new(MultiGzDecoder::new(content)));
+        }
+        Self::parse_lines(name, content)
+    }
+
+    fn parse_lines(name: &str, mut reader: impl BufRead) -> Result<Self> {
         let mut records = Vec::new();
         let mut digest = Sha256::new();
-        let mut reader = BufReader::new(content);
         let mut line = String::new();
         for number in 1_usize.. {
             line.clear();
-            let read = reader.read_line(&mut line);
-            if read.with_context(|| format!("line {number} is not UTF-8 text"))? == 0 {
+            let read = reader.read_line(&mut line).map_err(|error| match error.kind() {
+                ErrorKind::InvalidData => {
+                    anyhow!("line {number} is not UTF-8 text; write the capture as UTF-8")
+                }
+                _ => anyhow!("line {number} cannot be read: {error}"),
+            });
+            if read? == 0 {
                 break;
             }
             let record = CapturedRecord::from_line(&line).with_context(|| format!("line {number}"))?;
@@ -59,6 +67,9 @@ impl Capture {
     }
 }
 
+/// What a file that `gzip` wrote begins with.
+const GZIP: &[u8] = &[0x1F, 0x8B];
+
 /// Returns `; did you mean X?` where the directory has a file with a name close to that of `path`.
 fn similar_file(path: &Path) -> String {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -70,7 +81,34 @@ fn similar_file(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
+
+    #[test]
+    fn a_compressed_capture_is_read_to_the_end_of_its_last_part() {
+        let line = |offset| {
+            format!(
+                r#"{{"topic":"t","partition":0,"offset":{offset},"timestamp":5,"key":null,"value":null}}"#
+            )
+        };
+        let compressed = |lines: &str| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(lines.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        };
+        let (first, second) = (format!("{}\n", line(1)), format!("{}\n", line(2)));
+        let expected = Capture::parse("c", format!("{first}{second}").as_bytes()).unwrap();
+        let parts = [compressed(&first), compressed(&second)].concat();
+        assert_eq!(Capture::parse("c", parts.as_slice()).unwrap(), expected);
+
+        let cut = &parts[..parts.len() - 12];
+        let message = format!("{:#}", Capture::parse("c", cut).unwrap_err());
+        assert!(message.contains("line 2 cannot be read"), "{message}");
+    }
 
     #[test]
     fn the_same_records_are_the_same_source_and_others_are_another() {

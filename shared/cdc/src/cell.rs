@@ -1,5 +1,7 @@
 //! What a field means in a column of a row: its value in one normal form, or what is wrong with it.
 
+use std::borrow::Cow;
+
 use domain::{AccountSequence, OrderId, RegionCode};
 
 use super::column::{Cell, Column, Problem, Unreadable};
@@ -53,13 +55,11 @@ impl Field<'_> {
     /// Returns an account, also one that the source keeps as a whole number. Blanks at its end mean nothing, and nothing
     /// but blanks is not an account.
     fn account(&self) -> Result<Option<String>, Problem> {
-        let text = match &self.value {
-            Scalar::Number(number) if number.bytes().all(|digit| digit.is_ascii_digit()) => *number,
-            Scalar::Text(text) => text,
-            _ => return Err(Problem::Account),
-        };
+        let text = self.in_words().ok_or(Problem::Account)?;
+        let is_number = !matches!(self.value, Scalar::Text(_));
         match text.trim_end() {
             "" => Ok(None),
+            text if is_number && !text.bytes().all(|digit| digit.is_ascii_digit()) => Err(Problem::Account),
             text => text
                 .parse()
                 .map(|account: AccountSequence| Some(account.as_str().to_owned()))
@@ -69,11 +69,7 @@ impl Field<'_> {
 
     /// Returns a status, also one that the source keeps as a number.
     fn status(&self) -> Result<Option<String>, Problem> {
-        let text = match &self.value {
-            Scalar::Number(number) => *number,
-            Scalar::Text(text) => text,
-            _ => return Err(Problem::Text),
-        };
+        let text = self.in_words().ok_or(Problem::Text)?;
         match text.trim_end() {
             "" => Ok(None),
             text if text.chars().count() <= MAX_STATUS_CHARACTERS => Ok(Some(text.to_owned())),
@@ -83,12 +79,20 @@ impl Field<'_> {
 
     /// Returns a region's code as text or number. An empty text is an unreadable one, which is counted.
     fn region(&self) -> Result<Option<String>, Problem> {
-        let text = match &self.value {
-            Scalar::Number(number) => number,
-            Scalar::Text(text) => text.as_ref(),
-            _ => return Err(Problem::Region),
-        };
+        let text = self.in_words().ok_or(Problem::Region)?;
         text.parse().map(|code: RegionCode| Some(code.as_str().to_owned())).map_err(|_| Problem::Region)
+    }
+
+    /// Returns the value in words: a text as it is, and the digits of a number, in whatever way the message writes it.
+    fn in_words(&self) -> Option<Cow<'_, str>> {
+        if let Some(digits) = decimal::number_in_bytes(&self.value, self.schema) {
+            return Some(Cow::Owned(digits));
+        }
+        match &self.value {
+            Scalar::Number(number) => Some(decimal::without_point(number)),
+            Scalar::Text(text) => Some(Cow::Borrowed(text)),
+            _ => None,
+        }
     }
 }
 
@@ -105,8 +109,6 @@ const UNAVAILABLE: [&str; 3] = [
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use serde_json::value::RawValue;
 
     use super::*;
@@ -186,9 +188,31 @@ mod tests {
     fn accounts_and_statuses_may_be_numbers() {
         assert_eq!(cell(Column::Account, "26010100004"), value("26010100004"));
         assert_eq!(cell(Column::Status, "3"), value("3"));
-        for json in ["1.5", "1e3", "true", "{}"] {
+        for json in ["1.5", "-1", "1e300", "9007199254740994.0", "true", "{}"] {
             assert_eq!(cell(Column::Account, json), unreadable(Problem::Account), "{json}");
         }
         assert_eq!(cell(Column::Status, "true"), unreadable(Problem::Text));
+    }
+    #[test]
+    fn accounts_statuses_and_regions_may_be_decimals_in_every_encoding() {
+        let schema = r#"{"type": "bytes", "parameters": {"scale": "0"}}"#;
+        let schema: super::super::schema::Schema = serde_json::from_str(schema).expect("a schema");
+        // Bytes whose base64 is an account, too, and a region.
+        let bytes: Box<RawValue> = serde_json::from_str(r#""WvMQekAA""#).expect("JSON");
+        let field = Field { name: Cow::Borrowed("column"), value: Scalar::of(&bytes), schema: Some(&schema) };
+        for column in [Column::Account, Column::Referrer, Column::Status, Column::Province, Column::City] {
+            let number = value("100000000000000");
+            assert_eq!(field.cell(column, &Encoding::default()), Some(number.clone()));
+            for json in [
+                "100000000000000",
+                "100000000000000.0",
+                "1.0E14",
+                r#""100000000000000  ""#,
+                r#"{"scale": 0, "value": "WvMQekAA"}"#,
+            ] {
+                assert_eq!(cell(column, json), number, "{json}");
+            }
+            assert_eq!(cell(column, r#""WvMQekAA""#), value("WvMQekAA"), "nothing says that it is a number");
+        }
     }
 }

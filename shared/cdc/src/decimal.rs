@@ -1,5 +1,6 @@
 //! Decimal numbers, in each of the encodings Debezium has for them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -105,6 +106,21 @@ pub(super) fn number_in_bytes(value: &Scalar<'_>, schema: Option<&Schema>) -> Op
         Scalar::Null | Scalar::Boolean(_) | Scalar::Number(_) => return None,
     };
     digits_of(unscaled, scale)
+}
+
+/// Returns the digits of a number as JSON has it, without the point and the exponent that a double gets
+/// (`decimal.handling.mode=double`), where it is whole. Beyond 2^53 a double may stand for another number, so that one
+/// is left as it is.
+pub(super) fn without_point(number: &str) -> Cow<'_, str> {
+    const LAST_EXACT: u128 = 1 << 53;
+
+    if !number.contains(['.', 'e', 'E']) {
+        return Cow::Borrowed(number);
+    }
+    match Digits::read(number).and_then(|digits| digits.at_scale(0)) {
+        Some((units, false)) if units.unsigned_abs() <= LAST_EXACT => Cow::Owned(units.to_string()),
+        _ => Cow::Borrowed(number),
+    }
 }
 
 /// Returns `unscaled` times 10^-scale in digits, without zeros at the end of its decimals.

@@ -8,7 +8,7 @@ use super::document::{Document, Record};
 use super::event::{self, Code, Event, Origin};
 use super::profile::{Encoding, Profile, SourceTable, Subject, Table, Topic};
 use super::refusal::Refusal;
-use super::row_key::{key_value, row_key};
+use super::row_key::{key_value, row_key, values_in_text};
 use super::snapshot::SnapshotPhase;
 use super::version::{Place, SourceVersion};
 
@@ -169,24 +169,27 @@ pub enum Control {
 }
 
 fn tombstone(profile: &Profile, topic: Topic<'_>, record: KafkaRecord<'_>) -> Result<Decoded, Refusal> {
-    let Some(key) = record.key.filter(|bytes| !bytes.is_empty()).map(Document::parse).transpose()? else {
+    let Some(bytes) = record.key.filter(|bytes| !bytes.is_empty()) else {
         return Ok(Decoded::Control(Control::Tombstone));
     };
-    // A schema names the table whose key it describes.
-    let described = key.schema_name().and_then(|name| name.strip_suffix(".Key"));
-    if let Some(other) = described.filter(|name| *name != topic.topic && profile.carries_table(name)) {
-        return Err(Refusal::OtherTable { table: other.to_owned() });
-    }
-    let foreign = key
-        .values()
-        .into_iter()
-        .find_map(|(name, _)| name.filter(|name| profile.is_of_another_table(topic.table, name)));
-    if let Some(column) = foreign {
-        return Err(Refusal::OtherKey { column: column.to_owned() });
-    }
-    let Some(row_key) = message_key(topic, &key)? else {
-        return Ok(Decoded::Control(Control::Tombstone));
+    let row_key = match (Document::parse(bytes), values_in_text(bytes)) {
+        (Ok(key), _) => {
+            // A schema names the table whose key it describes.
+            let described = key.schema_name().and_then(|name| name.strip_suffix(".Key"));
+            if let Some(other) = described.filter(|name| *name != topic.topic && profile.carries_table(name))
+            {
+                return Err(Refusal::OtherTable { table: other.to_owned() });
+            }
+            check_names(profile, topic, key.values().into_iter().filter_map(|(name, _)| name))?;
+            message_key(topic, &key)?
+        }
+        (Err(_), Some(values)) => {
+            check_names(profile, topic, values.iter().filter_map(|(name, _)| *name))?;
+            text_key(topic, values)
+        }
+        (Err(refusal), None) => return Err(refusal),
     };
+    let Some(row_key) = row_key else { return Ok(Decoded::Control(Control::Tombstone)) };
     Ok(Decoded::Change(Change {
         table: topic.table.holds(),
         row_key,
@@ -195,6 +198,18 @@ fn tombstone(profile: &Profile, topic: Topic<'_>, record: KafkaRecord<'_>) -> Re
         snapshot: SnapshotPhase::Unknown,
         cells: Cells::new(),
     }))
+}
+
+/// Refuses a key that has a column of another table.
+fn check_names<'n>(
+    profile: &Profile,
+    topic: Topic<'_>,
+    mut names: impl Iterator<Item = &'n str>,
+) -> Result<(), Refusal> {
+    match names.find(|name| profile.is_of_another_table(topic.table, name)) {
+        Some(column) => Err(Refusal::OtherKey { column: column.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 fn row_change(
@@ -215,10 +230,15 @@ fn row_change(
         }
     };
     // A key that cannot be read spoils nothing where the row says which one it is.
-    let key = record.key.filter(|bytes| !bytes.is_empty()).and_then(|bytes| Document::parse(bytes).ok());
-    let row_key = key
-        .map_or(Ok(None), |key| message_key(topic, &key))?
-        .or_else(|| image_key(topic, image.as_ref()?))
+    let row_key = match record.key.filter(|bytes| !bytes.is_empty()) {
+        None => None,
+        Some(bytes) => match Document::parse(bytes) {
+            Ok(key) => message_key(topic, &key)?,
+            Err(_) => values_in_text(bytes).and_then(|values| text_key(topic, values)),
+        },
+    };
+    let row_key = row_key
+        .or_else(|| image_key(topic, image.as_ref()?).filter(|key| !is_placeholder(key, operation)))
         .ok_or(Refusal::NoKey)?;
     let cells = match &image {
         Some(image) if operation != Operation::Delete => {
@@ -278,6 +298,18 @@ fn message_key(topic: Topic<'_>, key: &Document<'_>) -> Result<Option<RowKey>, R
         configured.names().map(|column| key_value(named(column)?)).collect()
     };
     Ok(parts.and_then(|parts| row_key(topic.rows_of(), &parts)))
+}
+
+/// Returns the row's key from a message key that is text, unless the profile says that it is made of certain columns.
+fn text_key(topic: Topic<'_>, values: Vec<(Option<&str>, String)>) -> Option<RowKey> {
+    let values: Vec<String> = values.into_iter().map(|(_, value)| value).collect();
+    topic.table.key().is_empty().then(|| row_key(topic.rows_of(), &values))?
+}
+
+/// Returns whether this is what a connector fills in for a column that it does not know of a deleted row: of a number
+/// that is not null, zero. No order has it.
+fn is_placeholder(key: &RowKey, operation: Operation) -> bool {
+    operation == Operation::Delete && key.primary_key() == "0"
 }
 
 /// Returns the row's key from its image: the columns that the profile names, or else the business key.

@@ -31,7 +31,7 @@ pub(super) fn key_value(field: &Field<'_>) -> Option<String> {
     match &field.value {
         Scalar::Null => None,
         Scalar::Boolean(value) => Some(value.to_string()),
-        Scalar::Number(number) => Some((*number).to_owned()),
+        Scalar::Number(number) => Some(decimal::without_point(number).into_owned()),
         // Blanks at the end mean nothing (`char(n)`).
         Scalar::Text(text) => Some(text.trim_end().to_owned()),
         Scalar::Other(json) => {
@@ -39,6 +39,21 @@ pub(super) fn key_value(field: &Field<'_>) -> Option<String> {
             Some(value.to_string())
         }
     }
+}
+
+/// Returns the values of a key that Kafka Connect's `StringConverter` wrote, in order of their names: a bare text such as
+/// `cccccccc-0000-4000-8000-000000000011`, or `Struct{order_id=11}`. Nothing, where it is half a JSON document, or binary.
+pub(super) fn values_in_text(key: &[u8]) -> Option<Vec<(Option<&str>, String)>> {
+    let text = std::str::from_utf8(key).ok()?.trim_end();
+    if text.is_empty() || text.starts_with(['{', '[', '"']) || text.contains(char::is_control) {
+        return None;
+    }
+    let Some(fields) = text.strip_prefix("Struct{").and_then(|rest| rest.strip_suffix('}')) else {
+        return Some(vec![(None, text.to_owned())]);
+    };
+    let mut values: Vec<_> = fields.split(',').map(|field| field.split_once('=')).collect::<Option<_>>()?;
+    values.sort();
+    Some(values.into_iter().map(|(name, value)| (Some(name), value.trim_end().to_owned())).collect())
 }
 
 #[cfg(test)]
@@ -56,6 +71,26 @@ mod tests {
         assert_eq!(written(&["a/b"]).as_deref(), Some("a/b"));
         assert_eq!(written(&["7", "x"]).as_deref(), Some(r#"["7","x"]"#));
         assert_eq!(written(&[r#"["7","x"]"#]).as_deref(), Some(r#"["[\"7\",\"x\"]"]"#));
+    }
+
+    #[test]
+    fn keys_that_are_no_json_are_the_text_that_a_string_converter_wrote() {
+        let values = |key: &[u8]| -> Option<Vec<String>> {
+            Some(values_in_text(key)?.into_iter().map(|(_, value)| value).collect())
+        };
+        for (key, expected) in [
+            ("D26010100001", &["D26010100001"][..]),
+            ("cccccccc-0000-4000-8000-000000000011", &["cccccccc-0000-4000-8000-000000000011"]),
+            ("Struct{order_id=11}", &["11"]),
+            ("Struct{tenant=7,id=a=b }", &["a=b", "7"]),
+        ] {
+            assert_eq!(values(key.as_bytes()).expect("a key"), expected, "{key}");
+        }
+        for key in
+            [&b""[..], b"{\"id\":1", b"[1", b"\"x", b"\0\0\0\x0b", b"\xff", b"Struct{a,b}", b"Struct{}"]
+        {
+            assert_eq!(values(key), None, "{key:?}");
+        }
     }
 
     #[test]

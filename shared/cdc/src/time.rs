@@ -1,6 +1,8 @@
 //! Dates and times, in each of the encodings Debezium has for them.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc,
+};
 use chrono_tz::Tz;
 
 use super::profile::{Encoding, TextTimes, TimeUnit};
@@ -64,9 +66,7 @@ impl Moment {
     /// Returns this moment with its offset taken for decoration: what a clock on the wall showed.
     fn as_wall_clock(&self, text: &str) -> Option<Self> {
         match self {
-            Self::Instant(_) => {
-                DateTime::parse_from_rfc3339(text).ok().map(|time| Self::WallClock(time.naive_local()))
-            }
+            Self::Instant(_) => with_offset(text).map(|time| Self::WallClock(time.naive_local())),
             Self::WallClock(time) => Some(Self::WallClock(*time)),
             Self::Date(date) => Some(Self::Date(*date)),
         }
@@ -77,13 +77,19 @@ impl Moment {
     fn from_text(text: &str) -> Option<Self> {
         let date = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(Self::Date);
         let wall_clock = |format| NaiveDateTime::parse_from_str(text, format).ok().map(Self::WallClock);
-        let instant = || DateTime::parse_from_rfc3339(text).ok().map(|time| Self::Instant(time.to_utc()));
+        let instant = || with_offset(text).map(|time| Self::Instant(time.to_utc()));
         date(text)
             .or_else(instant)
             .or_else(|| wall_clock("%Y-%m-%dT%H:%M:%S%.f"))
             .or_else(|| wall_clock("%Y-%m-%d %H:%M:%S%.f"))
             .or_else(|| date(text.strip_suffix('Z')?))
     }
+}
+
+/// Reads a time with an offset, also one of whole hours, as PostgreSQL shows it: `2026-01-05 00:30:00+08`.
+fn with_offset(text: &str) -> Option<DateTime<FixedOffset>> {
+    let of_postgresql = || DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z");
+    DateTime::parse_from_rfc3339(text).or_else(|_| of_postgresql()).ok()
 }
 
 fn moment(value: &Scalar<'_>, schema: Option<&Schema>, encoding: &Encoding) -> Option<Moment> {
@@ -196,6 +202,8 @@ mod tests {
             r#""2025-12-31T18:22:00.000000Z""#,
             r#""2025-12-31T18:22:00Z""#,
             r#""2026-01-01T02:22:00+08:00""#,
+            r#""2026-01-01 02:22:00.5+08""#,
+            r#""2025-12-31 18:22:00+00""#,
             r#""2025-12-31T18:22:00""#,
             r#""2025-12-31 18:22:00.5""#,
             r#""2026-01-01   ""#,
