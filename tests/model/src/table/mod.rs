@@ -6,6 +6,7 @@ mod database;
 mod key;
 mod read;
 mod request;
+mod single_statement;
 mod statement;
 mod store;
 mod stream;
@@ -18,8 +19,10 @@ pub use database::{Database, Reply};
 pub use key::{Key, Schema};
 pub use request::{
     BatchGet, BatchPart, BatchStatement, BatchWrite, Effect, Get, Page, PageOptions, Query, Request,
-    Response, ReturnValues, Scan, StatementError, StatementOutcome, TransactWrite, Write,
+    Response, ReturnValues, Scan, SingleStatement, StatementError, StatementOutcome, TransactStatements,
+    TransactWrite, Write,
 };
+pub use single_statement::PreparedStatements;
 pub use store::{Change, Stored, Table, TableOptions};
 pub use stream::{ChangeKind, RETENTION_MS, Stream, StreamRecord, ViewType};
 pub use transaction::{Prepared, ReadSet};
