@@ -52,7 +52,7 @@ pub(super) fn values_in_text(key: &[u8]) -> Option<Vec<(Option<&str>, String)>> 
         return Some(vec![(None, text.to_owned())]);
     };
     let mut values: Vec<_> = fields.split(',').map(|field| field.split_once('=')).collect::<Option<_>>()?;
-    values.sort();
+    values.sort_unstable();
     Some(values.into_iter().map(|(name, value)| (Some(name), value.trim_end().to_owned())).collect())
 }
 

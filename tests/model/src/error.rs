@@ -75,6 +75,7 @@ pub struct ThrottlingReason {
 #[expect(missing_docs, reason = "each variant is the service's own name, documented there")]
 pub enum ErrorKind {
     ConditionalCheckFailedException,
+    DuplicateItemException,
     IdempotentParameterMismatchException,
     InternalServerError,
     ItemCollectionSizeLimitExceededException,
@@ -99,6 +100,7 @@ pub enum ErrorKind {
     OverLimit,
     PurgeQueueInProgress,
     QueueDoesNotExist,
+    QueueNameExists,
     ReceiptHandleIsInvalid,
     RequestThrottled,
     TooManyEntriesInBatchRequest,

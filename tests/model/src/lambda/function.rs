@@ -69,6 +69,11 @@ impl Functions {
         self.functions.get(name)
     }
 
+    /// Returns a function that is to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Function> {
+        self.functions.get_mut(name)
+    }
+
     /// Takes an environment for an invocation; none where the function's or the account's concurrency is used up.
     pub fn take_environment(&mut self, name: &str) -> Option<Environment> {
         let in_use: usize = self.functions.values().map(|function| function.running).sum();

@@ -26,6 +26,10 @@ pub struct Message {
     pub sent_ms: Millis,
     /// When it was received for the first time.
     pub first_received_ms: Option<Millis>,
+    /// The queue that gave it up.
+    pub(super) came_from: Option<String>,
+    /// When it was received last.
+    pub(super) received_ms: Millis,
     /// How often it was received, in all queues.
     pub receive_count: u32,
     /// How often this queue delivered it.

@@ -33,13 +33,13 @@ impl Queue {
         if self.is_fifo() {
             self.receive_by_group(now_ms, max, visibility_ms, &mut received);
         } else {
+            // What is received for no time is still ready afterwards; it does not come twice in one receive.
+            let mut from = Bound::Unbounded;
             while received.delivered.len() < max
-                && let Some(sequence) = self.ready.first().copied()
+                && let Some(sequence) = self.ready.range((from, Bound::Unbounded)).next().copied()
             {
                 self.deliver(now_ms, sequence, visibility_ms, &mut received);
-                if visibility_ms == 0 {
-                    break;
-                }
+                from = Bound::Excluded(sequence);
             }
         }
         received
@@ -92,6 +92,7 @@ impl Queue {
         message.delivery = delivery;
         message.receive_count += 1;
         message.received_here += 1;
+        message.received_ms = now_ms;
         message.first_received_ms.get_or_insert(now_ms);
         let message = message.clone();
         if visibility_ms > 0 {

@@ -26,8 +26,18 @@ pub enum QueueRequest {
     ChangeVisibility(String, u64),
     /// The same for up to ten messages, each by itself.
     ChangeVisibilityBatch(Vec<(String, String, u64)>),
-    /// Asks for the queue's attributes and counts.
-    GetAttributes,
+    /// Makes the queue.
+    Create(BTreeMap<String, String>),
+    /// Removes the queue with its messages.
+    Remove,
+    /// Asks for the URLs of all queues whose names begin so.
+    List(String),
+    /// Asks for the queues whose dead letters this queue gets.
+    DeadLetterSources,
+    /// Moves the messages of a dead-letter queue to where they came from, or to the named queue.
+    MoveMessages(Option<String>),
+    /// Asks for the named attributes of the queue, counts among them.
+    GetAttributes(Vec<String>),
     /// Changes some of the queue's attributes.
     SetAttributes(BTreeMap<String, String>),
     /// Asks for the queue's URL.
@@ -93,6 +103,10 @@ pub enum QueueResponse {
     Attributes(BTreeMap<String, String>),
     /// To a question about the URL.
     Url(String),
+    /// To a question about several URLs: the name of the answer's member, which differs from call to call.
+    Urls(&'static str, Vec<String>),
+    /// To the beginning of a task that moves messages.
+    Task(String),
 }
 
 /// What a send answers.

@@ -109,6 +109,8 @@ impl Queue {
             attributes: entry.attributes,
             sent_ms: now_ms,
             first_received_ms: None,
+            came_from: None,
+            received_ms: 0,
             receive_count: 0,
             received_here: 0,
             delivery: 0,

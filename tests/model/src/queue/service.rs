@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ThroughputScope;
 use super::attributes::QueueAttributes;
 use super::message::{Message, Receipt};
 use super::receive::Delivered;
@@ -11,6 +10,7 @@ use super::request::{
 };
 use super::store::Queue;
 use super::throughput::Action;
+use super::{ThroughputScope, is_fifo};
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
 
@@ -19,6 +19,30 @@ const MAX_BATCH_BYTES: usize = 1_024 * 1_024;
 const MAX_VISIBILITY_SECONDS: u64 = 43_200;
 const MAX_WAIT_SECONDS: u64 = 20;
 const PURGE_PAUSE_MS: Millis = 60_000;
+const MAX_NAME_BYTES: usize = 80;
+const KNOWN_ATTRIBUTES: [&str; 21] = [
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ContentBasedDeduplication",
+    "CreatedTimestamp",
+    "DeduplicationScope",
+    "DelaySeconds",
+    "FifoQueue",
+    "FifoThroughputLimit",
+    "KmsDataKeyReusePeriodSeconds",
+    "KmsMasterKeyId",
+    "LastModifiedTimestamp",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "Policy",
+    "QueueArn",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedriveAllowPolicy",
+    "RedrivePolicy",
+    "SqsManagedSseEnabled",
+    "VisibilityTimeout",
+];
 const ATTEMPT_MEMORY_MS: Millis = 5 * 60 * 1_000;
 
 /// The queues, and what happened in them that the triggers must know.
@@ -76,12 +100,42 @@ impl Queues {
 
     /// Evaluates a request now.
     pub fn execute(&mut self, now_ms: Millis, name: &str, request: QueueRequest) -> QueueReply {
-        let Some(queue) = self.get_mut(name) else {
+        if !matches!(request, QueueRequest::Create(_) | QueueRequest::List(_))
+            && !self.queues.contains_key(name)
+        {
             let error = ErrorKind::QueueDoesNotExist.because("The specified queue does not exist.");
             return QueueReply::Now(Err(error));
+        }
+        let request = match request {
+            QueueRequest::Create(attributes) => {
+                return QueueReply::Now(self.create_call(name, attributes).map(QueueResponse::Url));
+            }
+            QueueRequest::Remove => {
+                self.queues.remove(name);
+                return QueueReply::Now(Ok(QueueResponse::Done));
+            }
+            QueueRequest::List(prefix) => {
+                let listed = self.queues.keys().filter(|name| name.starts_with(&prefix));
+                let listed = listed.map(|name| url(name)).collect();
+                return QueueReply::Now(Ok(QueueResponse::Urls("QueueUrls", listed)));
+            }
+            QueueRequest::DeadLetterSources => {
+                let sources = self.dead_letter_sources(name).iter().map(|name| url(name)).collect();
+                return QueueReply::Now(Ok(QueueResponse::Urls("queueUrls", sources)));
+            }
+            QueueRequest::MoveMessages(destination) => {
+                return QueueReply::Now(self.move_messages(now_ms, name, destination.as_deref()));
+            }
+            other => other,
         };
+        let queue = self.get_mut(name).expect("it was found before");
         queue.advance(now_ms);
         QueueReply::Now(match request {
+            QueueRequest::Create(_)
+            | QueueRequest::Remove
+            | QueueRequest::List(_)
+            | QueueRequest::DeadLetterSources
+            | QueueRequest::MoveMessages(_) => unreachable!("answered above"),
             QueueRequest::Receive(options) => return self.receive_call(now_ms, name, &options),
             QueueRequest::Send(entry) => send(queue, now_ms, entry).map(QueueResponse::Sent),
             QueueRequest::SendBatch(entries) => {
@@ -105,7 +159,9 @@ impl Queues {
                 batch(entries, |(handle, seconds)| change_visibility(queue, now_ms, &handle, seconds))
                     .map(QueueResponse::Batch)
             }
-            QueueRequest::GetAttributes => Ok(QueueResponse::Attributes(described(queue))),
+            QueueRequest::GetAttributes(names) => {
+                asked_for(described(queue), &names).map(QueueResponse::Attributes)
+            }
             QueueRequest::SetAttributes(changes) => {
                 let mut given = queue.attributes.given.clone();
                 given.extend(changes);
@@ -134,7 +190,7 @@ impl Queues {
         let dead_letter_queue =
             queue.attributes.redrive.as_ref().map(|redrive| redrive.dead_letter_queue.clone());
         if let Some(target) = dead_letter_queue {
-            self.bury(now_ms, &target, received.dead);
+            self.bury(now_ms, name, &target, received.dead);
         }
         received.delivered
     }
@@ -187,8 +243,75 @@ impl Queues {
         delivered
     }
 
-    fn bury(&mut self, now_ms: Millis, target: &str, dead: Vec<Message>) {
-        for message in dead {
+    /// Makes a queue that a call asks for, unless it is there with other attributes.
+    fn create_call(
+        &mut self,
+        name: &str,
+        attributes: BTreeMap<String, String>,
+    ) -> Result<String, ServiceError> {
+        let invalid = |message: &str| Err(ErrorKind::InvalidParameterValue.because(message));
+        let base = name.strip_suffix(".fifo").unwrap_or(name);
+        let valid = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+        if base.is_empty() || name.len() > MAX_NAME_BYTES || !base.chars().all(valid) {
+            return invalid(
+                "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+            );
+        }
+        let wants_fifo = attributes.get("FifoQueue").is_some_and(|value| value == "true");
+        if wants_fifo != is_fifo(name) {
+            return invalid(
+                "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix.",
+            );
+        }
+        if let Some(queue) = self.queues.get(name) {
+            let present = described(queue);
+            if attributes
+                .iter()
+                .any(|(name, value)| present.get(name).is_some_and(|present| present != value))
+            {
+                return Err(ErrorKind::QueueNameExists.because(
+                    "A queue already exists with the same name and a different value for an attribute",
+                ));
+            }
+            return Ok(url(name));
+        }
+        self.create(name, attributes).map(|_| url(name))
+    }
+
+    fn dead_letter_sources(&self, name: &str) -> Vec<String> {
+        let leads_here = |queue: &&Queue| {
+            queue.attributes.redrive.as_ref().is_some_and(|redrive| redrive.dead_letter_queue == name)
+        };
+        self.queues.values().filter(leads_here).map(|queue| queue.name.clone()).collect()
+    }
+
+    /// Moves the visible messages of a dead-letter queue at once; the service takes its time and promises none.
+    fn move_messages(
+        &mut self,
+        now_ms: Millis,
+        name: &str,
+        destination: Option<&str>,
+    ) -> Result<QueueResponse, ServiceError> {
+        if self.dead_letter_sources(name).is_empty() {
+            return Err(ErrorKind::InvalidParameterValue
+                .because("Source queue must be configured as a Dead Letter Queue."));
+        }
+        if destination.is_some_and(|destination| !self.queues.contains_key(destination)) {
+            return Err(ErrorKind::ResourceNotFoundException
+                .because("The resource that you specified for the DestinationArn parameter doesn't exist."));
+        }
+        let queue = self.get_mut(name).expect("it was found before");
+        queue.advance(now_ms);
+        for message in queue.take_visible(destination.is_none()) {
+            let target = destination.map(str::to_owned).or_else(|| message.came_from.clone());
+            self.bury(now_ms, name, &target.expect("only those with a target are taken"), vec![message]);
+        }
+        Ok(QueueResponse::Task(format!("task-{name}-{now_ms}")))
+    }
+
+    fn bury(&mut self, now_ms: Millis, source: &str, target: &str, dead: Vec<Message>) {
+        for mut message in dead {
+            message.came_from = Some(source.to_owned());
             if let Some(queue) = self.get_mut(target) {
                 queue.take_in(now_ms, message);
             }
@@ -297,6 +420,13 @@ fn change_visibility(
         return Err(ErrorKind::InvalidParameterValue.because("VisibilityTimeout must be from 0 to 43200."));
     }
     let receipt = receipt(handle)?;
+    let received_ms = queue.delivered(receipt).map(|message| message.received_ms);
+    if received_ms
+        .is_some_and(|received_ms| now_ms + seconds * 1_000 > received_ms + MAX_VISIBILITY_SECONDS * 1_000)
+    {
+        return Err(ErrorKind::InvalidParameterValue
+            .because("Total VisibilityTimeout for the message is beyond the limit [43200 seconds]"));
+    }
     if queue.change_visibility(now_ms, receipt, seconds * 1_000) {
         return Ok(());
     }
@@ -345,6 +475,21 @@ fn described(queue: &Queue) -> BTreeMap<String, String> {
         described.insert("FifoQueue".to_owned(), "true".to_owned());
     }
     described
+}
+
+/// Returns the attributes that were asked for by name; `All` stands for every one.
+fn asked_for(
+    mut described: BTreeMap<String, String>,
+    names: &[String],
+) -> Result<BTreeMap<String, String>, ServiceError> {
+    let known = |name: &String| name == "All" || KNOWN_ATTRIBUTES.contains(&name.as_str());
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        return Err(ErrorKind::InvalidAttributeName.because(format!("Unknown Attribute {unknown}.")));
+    }
+    if !names.iter().any(|name| name == "All") {
+        described.retain(|name, _| names.contains(name));
+    }
+    Ok(described)
 }
 
 fn url(name: &str) -> String {

@@ -167,6 +167,8 @@ impl Queue {
             attributes,
             sent_ms: original.as_ref().map_or(now_ms, |message| message.sent_ms),
             first_received_ms: None,
+            came_from: None,
+            received_ms: 0,
             receive_count: 0,
             received_here: 0,
             delivery: 0,
@@ -181,6 +183,16 @@ impl Queue {
         for sequence in all {
             self.remove(sequence);
         }
+    }
+
+    /// Takes out all visible messages, or only those that another queue gave up.
+    pub(super) fn take_visible(&mut self, only_given_up: bool) -> Vec<Message> {
+        let visible = self.messages.values().filter(|message| message.state == State::Visible);
+        let taken: Vec<u64> = visible
+            .filter(|message| !only_given_up || message.came_from.is_some())
+            .map(|message| message.sequence)
+            .collect();
+        taken.into_iter().filter_map(|sequence| self.remove(sequence)).collect()
     }
 
     /// Puts a message at the end and returns its position.

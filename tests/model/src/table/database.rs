@@ -73,6 +73,7 @@ impl Database {
             Request::BatchGet(requests) => self.batch_get(now_ms, requests),
             Request::BatchWrite(writes) => self.batch_write(now_ms, writes),
             Request::BatchStatements(statements) => self.batch_statements(now_ms, statements),
+            Request::Statement(statement) => self.single_statement(now_ms, statement),
         }
     }
 

@@ -7,6 +7,7 @@ mod key;
 mod read;
 mod request;
 mod running;
+mod single_statement;
 mod statement;
 mod store;
 mod stored;
@@ -20,8 +21,10 @@ pub use database::{Database, Reply};
 pub use key::{Key, Schema};
 pub use request::{
     BatchGet, BatchPart, BatchStatement, BatchWrite, Effect, Get, Page, PageOptions, Query, Request,
-    Response, ReturnValues, Scan, StatementError, StatementOutcome, TransactWrite, Write,
+    Response, ReturnValues, Scan, SingleStatement, StatementError, StatementOutcome, TransactStatements,
+    TransactWrite, Write,
 };
+pub use single_statement::PreparedStatements;
 pub use store::{Change, Table, TableOptions};
 pub use stored::Stored;
 pub use stream::{ChangeKind, RETENTION_MS, Stream, StreamRecord, ViewType};

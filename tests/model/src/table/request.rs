@@ -25,6 +25,8 @@ pub enum Request {
     BatchWrite(Vec<BatchWrite>),
     /// Executes up to twenty-five statements, each by itself.
     BatchStatements(Vec<BatchStatement>),
+    /// Executes one statement, which may read many items.
+    Statement(SingleStatement),
 }
 
 /// A read of one item.
@@ -171,6 +173,26 @@ pub struct BatchStatement {
     pub item_on_failure: bool,
 }
 
+/// A statement by itself.
+#[derive(Clone, Debug)]
+pub struct SingleStatement {
+    /// The statement and its options.
+    pub statement: BatchStatement,
+    /// How many items a read looks at at most.
+    pub limit: Option<usize>,
+}
+
+/// Statements that all read or all write, together or not at all.
+#[derive(Clone, Debug)]
+pub struct TransactStatements {
+    /// The statements.
+    pub statements: Vec<BatchStatement>,
+    /// What makes a repetition of the request harmless.
+    pub token: Option<String>,
+    /// The contents as text, by which a repetition is told from another request.
+    pub fingerprint: String,
+}
+
 /// Writes that happen together or not at all.
 #[derive(Clone, Debug)]
 pub struct TransactWrite {
@@ -197,6 +219,8 @@ pub enum Response {
     BatchWritten(Vec<BatchWrite>),
     /// To a batch of statements: each one's outcome.
     Statements(Vec<StatementOutcome>),
+    /// To a single statement: the items that it read or returns, and where a read may go on.
+    Items(Vec<Item>, Option<Item>),
     /// To a transaction of writes.
     Transacted,
     /// To a transaction of reads: the items in the order of the request.

@@ -100,7 +100,11 @@ fn execute(
 }
 
 /// Returns the write that a statement means.
-fn write_of(table: &Table, request: &BatchStatement, statement: &Statement) -> Result<Write, ServiceError> {
+pub(super) fn write_of(
+    table: &Table,
+    request: &BatchStatement,
+    statement: &Statement,
+) -> Result<Write, ServiceError> {
     let partition = Path::attribute(table.schema.partition.clone());
     let (effect, condition, returning) = match &statement.kind {
         StatementKind::Insert { item } => {
@@ -138,7 +142,7 @@ fn write_of(table: &Table, request: &BatchStatement, statement: &Statement) -> R
 }
 
 /// Splits a `WHERE` into the key that it names by equality and the rest.
-fn split_key(
+pub(super) fn split_key(
     table: &Table,
     condition: Option<&Condition>,
 ) -> Result<(Item, Option<Condition>), ServiceError> {

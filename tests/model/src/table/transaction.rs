@@ -118,6 +118,10 @@ impl Database {
                 code,
             });
         }
+        let bytes: usize = set.parts.iter().filter_map(|part| part.item.as_ref()).map(item_bytes).sum();
+        if bytes > MAX_BYTES {
+            return Err(too_many_bytes());
+        }
         if set.parts.iter().all(|part| part.code == CancellationCode::None) {
             self.charge_reads(now_ms, &mut set);
         }
@@ -180,7 +184,7 @@ impl Database {
             }
         }
         if bytes > MAX_BYTES {
-            return Err(ServiceError::validation("The aggregate size of the items exceeds 4 MB"));
+            return Err(too_many_bytes());
         }
         Ok(keys)
     }
@@ -344,6 +348,10 @@ fn too_many_actions() -> ServiceError {
     ServiceError::validation(
         "Member must have length less than or equal to 100, and greater than or equal to 1",
     )
+}
+
+fn too_many_bytes() -> ServiceError {
+    ServiceError::validation("The aggregate size of the items exceeds 4 MB")
 }
 
 fn item_twice() -> ServiceError {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::input::Input;
 use crate::error::ServiceError;
 use crate::lambda::{Schedule, Target, parse_rate};
-use crate::world::{LambdaRequest, Request};
+use crate::world::{Administration, LambdaRequest, Request};
 
 /// Reads a call; nothing where the service has none of this name.
 pub(super) fn decode(call: &str, json: &Value) -> Option<Request> {
@@ -13,8 +13,8 @@ pub(super) fn decode(call: &str, json: &Value) -> Option<Request> {
     Some(Request::Lambda(match call {
         "CreateEventSourceMapping" => LambdaRequest::CreateMapping(json.clone()),
         "UpdateEventSourceMapping" => LambdaRequest::UpdateMapping(json.clone()),
-        "Invoke" => {
-            let name = input.text("FunctionName")?;
+        "Invoke" | "InvokeAsync" => {
+            let name = input.text("FunctionName").unwrap_or_default();
             let function = name.rsplit(':').next().unwrap_or(name).to_owned();
             let payload = match input.member("Payload") {
                 None => String::new(),
@@ -22,13 +22,31 @@ pub(super) fn decode(call: &str, json: &Value) -> Option<Request> {
                 Some(other) => other.to_string(),
             };
             match input.text("InvocationType") {
+                _ if call == "InvokeAsync" => LambdaRequest::InvokeAsynchronously { function, payload },
                 Some("Event") => LambdaRequest::InvokeAsynchronously { function, payload },
                 Some("DryRun") => LambdaRequest::DryRun { function },
                 _ => LambdaRequest::Invoke { function, payload },
             }
         }
-        _ => return None,
+        _ => LambdaRequest::Administer { call: administration(call)?, input: json.clone() },
     }))
+}
+
+fn administration(call: &str) -> Option<Administration> {
+    Some(match call {
+        "GetEventSourceMapping" => Administration::GetEventSourceMapping,
+        "ListEventSourceMappings" => Administration::ListEventSourceMappings,
+        "DeleteEventSourceMapping" => Administration::DeleteEventSourceMapping,
+        "GetFunctionConcurrency" => Administration::GetFunctionConcurrency,
+        "PutFunctionConcurrency" => Administration::PutFunctionConcurrency,
+        "DeleteFunctionConcurrency" => Administration::DeleteFunctionConcurrency,
+        "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
+            Administration::PutFunctionEventInvokeConfig
+        }
+        "GetFunctionConfiguration" => Administration::GetFunctionConfiguration,
+        "UpdateFunctionConfiguration" => Administration::UpdateFunctionConfiguration,
+        _ => return None,
+    })
 }
 
 /// Reads a call that makes a schedule.

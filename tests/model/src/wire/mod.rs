@@ -36,7 +36,7 @@ pub fn encode(output: &Output, report: Option<ConsumedReport<'_>>) -> Value {
         Output::Table(response) => table_output(response, report),
         Output::Queue(response) => queue_output(response),
         Output::Function { payload, failed } => lambda::function_output(payload.as_deref(), *failed),
-        Output::Mapping(mapping) => mapping.clone(),
+        Output::Described(described) => described.clone(),
         Output::Done => Value::Object(serde_json::Map::new()),
     }
 }

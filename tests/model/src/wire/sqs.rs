@@ -25,7 +25,23 @@ pub(super) fn decode(call: &str, json: &Value) -> Option<Request> {
             let entries = entries.into_iter().map(|(id, (handle, seconds))| (id, handle, seconds)).collect();
             QueueRequest::ChangeVisibilityBatch(entries)
         }),
-        "GetQueueAttributes" => Ok(QueueRequest::GetAttributes),
+        "CreateQueue" => Ok(QueueRequest::Create(input.texts_by_name("Attributes"))),
+        "DeleteQueue" => Ok(QueueRequest::Remove),
+        "ListQueues" => {
+            let prefix = input.text("QueueNamePrefix").unwrap_or_default().to_owned();
+            let request = Ok(QueueRequest::List(prefix));
+            return Some(Request::Queue { queue: String::new(), request });
+        }
+        "ListDeadLetterSourceQueues" => Ok(QueueRequest::DeadLetterSources),
+        "StartMessageMoveTask" => {
+            let queue = last_part(input.text("SourceArn").unwrap_or_default());
+            let request = Ok(QueueRequest::MoveMessages(input.text("DestinationArn").map(last_part)));
+            return Some(Request::Queue { queue, request });
+        }
+        "GetQueueAttributes" => {
+            let names = input.list("AttributeNames").iter().filter_map(Value::as_str);
+            Ok(QueueRequest::GetAttributes(names.map(str::to_owned).collect()))
+        }
         "SetQueueAttributes" => Ok(QueueRequest::SetAttributes(input.texts_by_name("Attributes"))),
         "GetQueueUrl" => Ok(QueueRequest::GetUrl),
         "PurgeQueue" => Ok(QueueRequest::Purge),
@@ -52,7 +68,15 @@ pub fn queue_output(response: &QueueResponse) -> Value {
         QueueResponse::Batch(result) => batch_output(result, |()| Map::new()),
         QueueResponse::Attributes(attributes) => json!({ "Attributes": attributes }),
         QueueResponse::Url(url) => json!({ "QueueUrl": url }),
+        QueueResponse::Urls(member, urls) => {
+            Value::Object(Map::from_iter([((*member).to_owned(), json!(urls))]))
+        }
+        QueueResponse::Task(handle) => json!({ "TaskHandle": handle }),
     }
+}
+
+fn last_part(arn: &str) -> String {
+    arn.rsplit(':').next().unwrap_or(arn).to_owned()
 }
 
 fn entry(input: Input<'_>) -> Result<Entry, ServiceError> {

@@ -8,7 +8,7 @@ use crate::expression::{Condition, Path, Placeholders, parse_condition, parse_pr
 use crate::partiql::Statement;
 use crate::table::{
     BatchGet, BatchPart, BatchStatement, BatchWrite, Effect, Get, PageOptions, Query, Request as Plain,
-    ReturnValues, Scan, TransactWrite, Write,
+    ReturnValues, Scan, SingleStatement, TransactStatements, TransactWrite, Write,
 };
 use crate::value::{item_from_json, value_from_json};
 use crate::world::{Request, TableRequest};
@@ -40,13 +40,18 @@ pub(super) fn decode(call: &str, json: &Value) -> Option<Request> {
         "Scan" => TableRequest::Plain(scan(input).map(Plain::Scan)),
         "BatchGetItem" => TableRequest::Plain(batch_get(input).map(Plain::BatchGet)),
         "BatchWriteItem" => TableRequest::Plain(batch_write(input).map(Plain::BatchWrite)),
-        "BatchExecuteStatement" => TableRequest::Plain(statements(input).map(Plain::BatchStatements)),
+        "BatchExecuteStatement" => {
+            TableRequest::Plain(statements(input, "Statements").map(Plain::BatchStatements))
+        }
+        "ExecuteStatement" => TableRequest::Plain(single_statement(input).map(Plain::Statement)),
+        "ExecuteTransaction" => TableRequest::TransactStatements(transact_statements(input)),
         "TransactWriteItems" => TableRequest::TransactWrite(transact_write(input)),
         "TransactGetItems" => TableRequest::TransactGet(transact_get(input)),
         _ => return None,
     };
     let actions = match call {
         "TransactWriteItems" | "TransactGetItems" => input.list("TransactItems").len(),
+        "ExecuteTransaction" => input.list("TransactStatements").len(),
         "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" => 1,
         _ => 2,
     };
@@ -157,13 +162,7 @@ fn scan(input: Input<'_>) -> Result<Scan, ServiceError> {
 }
 
 fn page(input: Input<'_>, placeholders: &mut Placeholders) -> Result<PageOptions, ServiceError> {
-    let limit =
-        match input.member("Limit").map(|limit| limit.as_u64().and_then(|limit| usize::try_from(limit).ok()))
-        {
-            None => None,
-            Some(Some(limit)) if limit > 0 => Some(limit),
-            Some(_) => return Err(ServiceError::validation("Limit must be at least 1")),
-        };
+    let limit = limit(input)?;
     let projection = projection(input, placeholders)?;
     let count_only = match input.text("Select") {
         None | Some("ALL_ATTRIBUTES") if projection.is_none() => false,
@@ -217,18 +216,37 @@ fn batch_write(input: Input<'_>) -> Result<Vec<BatchWrite>, ServiceError> {
     Ok(writes)
 }
 
-fn statements(input: Input<'_>) -> Result<Vec<BatchStatement>, ServiceError> {
-    let statement = |json: &Value| {
-        let input = Input::new(json);
-        let text = input.required_text("Statement")?;
-        let parameters = input.list("Parameters").iter().map(value_from_json).collect::<Result<_, _>>()?;
-        Ok(BatchStatement {
-            statement: Statement::parse(text, parameters),
-            consistent: input.flag("ConsistentRead"),
-            item_on_failure: item_on_failure(input)?,
-        })
-    };
-    input.list("Statements").iter().map(statement).collect()
+fn statements(input: Input<'_>, member: &str) -> Result<Vec<BatchStatement>, ServiceError> {
+    input.list(member).iter().map(|json| statement(Input::new(json))).collect()
+}
+
+fn statement(input: Input<'_>) -> Result<BatchStatement, ServiceError> {
+    let text = input.required_text("Statement")?;
+    let parameters = input.list("Parameters").iter().map(value_from_json).collect::<Result<_, _>>()?;
+    Ok(BatchStatement {
+        statement: Statement::parse(text, parameters),
+        consistent: input.flag("ConsistentRead"),
+        item_on_failure: item_on_failure(input)?,
+    })
+}
+
+fn single_statement(input: Input<'_>) -> Result<SingleStatement, ServiceError> {
+    Ok(SingleStatement { statement: statement(input)?, limit: limit(input)? })
+}
+
+fn transact_statements(input: Input<'_>) -> Result<TransactStatements, ServiceError> {
+    let statements = statements(input, "TransactStatements")?;
+    let contents = input.member("TransactStatements").ok_or_else(|| missing("TransactStatements"))?;
+    let token = input.text("ClientRequestToken").map(str::to_owned);
+    Ok(TransactStatements { statements, token, fingerprint: contents.to_string() })
+}
+
+fn limit(input: Input<'_>) -> Result<Option<usize>, ServiceError> {
+    match input.member("Limit").map(|limit| limit.as_u64().and_then(|limit| usize::try_from(limit).ok())) {
+        None => Ok(None),
+        Some(Some(limit)) if limit > 0 => Ok(Some(limit)),
+        Some(_) => Err(ServiceError::validation("Limit must be at least 1")),
+    }
 }
 
 fn transact_write(input: Input<'_>) -> Result<TransactWrite, ServiceError> {

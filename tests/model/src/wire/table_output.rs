@@ -36,6 +36,11 @@ pub fn table_output(response: &Response, report: Option<ConsumedReport<'_>>) -> 
         Response::Statements(outcomes) => {
             object([("Responses", outcomes.iter().map(statement_output).collect())])
         }
+        Response::Items(items, last) => {
+            let mut output = object([("Items", items.iter().map(item_to_json).collect())]);
+            output.extend(optional("LastEvaluatedKey", last.as_ref().map(item_to_json)));
+            output
+        }
         Response::Transacted => Map::new(),
         Response::TransactionRead(items) => {
             let response =

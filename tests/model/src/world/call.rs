@@ -2,11 +2,15 @@
 
 use serde_json::Value;
 
+use super::administration::Administration;
 use super::{Event, Notice, World};
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
 use crate::queue::{QueueReply, QueueRequest, QueueResponse};
-use crate::table::{Consumed, Get, Prepared, ReadSet, Reply, Request as Plain, Response, TransactWrite};
+use crate::table::{
+    Consumed, Get, Prepared, PreparedStatements, ReadSet, Reply, Request as Plain, Response,
+    TransactStatements, TransactWrite,
+};
 
 /// How long a caller waits for an answer that was lost.
 const LOST_ANSWER_MS: Millis = 1_000;
@@ -63,6 +67,7 @@ impl Request {
                 Plain::BatchGet(_) => "BatchGetItem",
                 Plain::BatchWrite(_) => "BatchWriteItem",
                 Plain::BatchStatements(_) => "BatchExecuteStatement",
+                Plain::Statement(_) => "ExecuteStatement",
             },
             Self::Table { .. } => "a transaction",
             Self::Queue { request: Ok(QueueRequest::SendBatch(_)), .. } => "SendMessageBatch",
@@ -76,9 +81,15 @@ impl Request {
     pub fn writes(&self) -> bool {
         match self {
             Self::Table { request: TableRequest::Plain(Ok(request)), .. } => {
-                matches!(request, Plain::Write(_) | Plain::BatchWrite(_) | Plain::BatchStatements(_))
+                matches!(
+                    request,
+                    Plain::Write(_) | Plain::BatchWrite(_) | Plain::BatchStatements(_) | Plain::Statement(_)
+                )
             }
-            Self::Table { request: TableRequest::TransactWrite(_), .. } => true,
+            Self::Table {
+                request: TableRequest::TransactWrite(_) | TableRequest::TransactStatements(_),
+                ..
+            } => true,
             _ => false,
         }
     }
@@ -94,6 +105,8 @@ pub enum TableRequest {
     TransactWrite(Result<TransactWrite, ServiceError>),
     /// A transaction of reads.
     TransactGet(Result<Vec<Get>, ServiceError>),
+    /// A transaction of statements.
+    TransactStatements(Result<TransactStatements, ServiceError>),
 }
 
 /// A call of the service that runs functions.
@@ -122,6 +135,13 @@ pub enum LambdaRequest {
     CreateMapping(Value),
     /// Changes a trigger.
     UpdateMapping(Value),
+    /// Looks at triggers or functions, or changes them otherwise.
+    Administer {
+        /// What is asked.
+        call: Administration,
+        /// The input.
+        input: Value,
+    },
 }
 
 /// What goes wrong with a call besides what the service decides.
@@ -165,8 +185,8 @@ pub enum Output {
         /// Whether it failed.
         failed: bool,
     },
-    /// A trigger as it is now.
-    Mapping(Value),
+    /// Something as it is now, in the form that it has on the wire.
+    Described(Value),
     /// Of what answers nothing.
     Done,
 }
@@ -182,10 +202,11 @@ pub enum CallError {
 
 pub(super) struct PendingCall {
     request: Option<Request>,
-    sent_ms: Millis,
     answered_ms: Millis,
     committed_ms: Millis,
     fault: Fault,
+    /// Whether the caller has given up waiting.
+    given_up: bool,
     result: Option<Result<Output, CallError>>,
     consumed: Vec<(String, Consumed)>,
     read_set: Option<ReadSet>,
@@ -200,10 +221,10 @@ impl World {
         let sent_ms = self.now_ms;
         let mut pending = PendingCall {
             request: Some(request),
-            sent_ms,
             answered_ms: sent_ms + timing.answered_ms,
             committed_ms: sent_ms + timing.committed_ms,
             fault,
+            given_up: false,
             result: None,
             consumed: Vec::new(),
             read_set: None,
@@ -222,6 +243,9 @@ impl World {
             return call;
         }
         self.calls.insert(call, pending);
+        if fault == Fault::LoseAnswer {
+            self.after(LOST_ANSWER_MS, Event::Answer { call });
+        }
         if timing.evaluated_ms == 0 {
             self.evaluate(call);
         } else {
@@ -247,7 +271,10 @@ impl World {
             }
             Request::Produce { topic, partition, key, value } => {
                 let result = self.produce(&topic, partition, key, value);
-                self.finish(call, result.map(|_| Output::Done));
+                let described = |offset| {
+                    Output::Described(serde_json::json!({ "partition": partition, "offset": offset }))
+                };
+                self.finish(call, result.map(described));
             }
         }
     }
@@ -264,7 +291,21 @@ impl World {
     }
 
     pub(super) fn answer(&mut self, call: u64) {
-        let pending = self.calls.remove(&call).expect("a call is answered once");
+        let pending = self.calls.get_mut(&call).expect("a call is answered once");
+        if pending.fault == Fault::LoseAnswer {
+            pending.given_up = true;
+            let consumed = pending.consumed.clone();
+            if pending.result.is_some() {
+                self.calls.remove(&call);
+            }
+            self.notices.push_back(Notice::Answered(Answer {
+                call,
+                result: Err(CallError::TimedOut),
+                consumed,
+            }));
+            return;
+        }
+        let pending = self.calls.remove(&call).expect("it was found before");
         let result = pending.result.expect("a call is answered after it was evaluated");
         self.notices.push_back(Notice::Answered(Answer { call, result, consumed: pending.consumed }));
     }
@@ -275,15 +316,15 @@ impl World {
         self.finish_at(call, result, answered_ms);
     }
 
-    /// Keeps the result of a call whose answer arrives at a time of its own.
+    /// Keeps the result of a call whose answer arrives at a time of its own, unless it is lost.
     pub(super) fn finish_at(&mut self, call: u64, result: Result<Output, ServiceError>, answered_ms: Millis) {
         let pending = self.calls.get_mut(&call).expect("a call is evaluated before it is answered");
-        let (result, answered_ms) = match pending.fault {
-            Fault::LoseAnswer => (Err(CallError::TimedOut), pending.sent_ms + LOST_ANSWER_MS),
-            _ => (result.map_err(CallError::Service), answered_ms),
-        };
-        pending.result = Some(result);
-        self.at(answered_ms, Event::Answer { call });
+        pending.result = Some(result.map_err(CallError::Service));
+        if pending.fault != Fault::LoseAnswer {
+            self.at(answered_ms, Event::Answer { call });
+        } else if pending.given_up {
+            self.calls.remove(&call);
+        }
     }
 
     fn evaluate_table(&mut self, call: u64, request: TableRequest) {
@@ -301,18 +342,35 @@ impl World {
                     Prepared::Held(transaction) => self.at(committed_ms, Event::Commit { call, transaction }),
                 }
             }
-            TableRequest::TransactGet(Ok(gets)) => match self.database.begin_read(now_ms, &gets) {
-                Err(error) => self.finish(call, Err(error)),
-                Ok(set) => {
-                    let pending = self.calls.get_mut(&call).expect("it is being evaluated");
-                    pending.read_set = Some(set);
-                    let committed_ms = pending.committed_ms;
-                    self.at(committed_ms, Event::FinishRead { call });
+            TableRequest::TransactGet(Ok(gets)) => self.begin_read(call, &gets),
+            TableRequest::TransactStatements(Ok(request)) => {
+                let (answered_ms, committed_ms) =
+                    (self.calls[&call].answered_ms, self.calls[&call].committed_ms);
+                match self.database.prepare_statements(now_ms, answered_ms, &request) {
+                    Ok(PreparedStatements::Reads(gets)) => self.begin_read(call, &gets),
+                    Ok(PreparedStatements::Writes(Prepared::Over(reply))) => self.finish_table(call, reply),
+                    Ok(PreparedStatements::Writes(Prepared::Held(transaction))) => {
+                        self.at(committed_ms, Event::Commit { call, transaction });
+                    }
+                    Err(error) => self.finish(call, Err(error)),
                 }
-            },
+            }
             TableRequest::Plain(Err(error))
             | TableRequest::TransactWrite(Err(error))
-            | TableRequest::TransactGet(Err(error)) => self.finish(call, Err(error)),
+            | TableRequest::TransactGet(Err(error))
+            | TableRequest::TransactStatements(Err(error)) => self.finish(call, Err(error)),
+        }
+    }
+
+    fn begin_read(&mut self, call: u64, gets: &[Get]) {
+        match self.database.begin_read(self.now_ms, gets) {
+            Err(error) => self.finish(call, Err(error)),
+            Ok(set) => {
+                let pending = self.calls.get_mut(&call).expect("it is being evaluated");
+                pending.read_set = Some(set);
+                let committed_ms = pending.committed_ms;
+                self.at(committed_ms, Event::FinishRead { call });
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::{Event, LambdaRequest, Notice, Output, World};
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
@@ -71,11 +73,15 @@ impl World {
     pub(super) fn evaluate_lambda(&mut self, call: u64, request: LambdaRequest) {
         match request {
             LambdaRequest::CreateMapping(input) => {
-                let result = self.create_mapping(&input).map(Output::Mapping);
+                let result = self.create_mapping(&input).map(Output::Described);
                 self.finish(call, result);
             }
             LambdaRequest::UpdateMapping(input) => {
-                let result = self.update_mapping(&input).map(Output::Mapping);
+                let result = self.update_mapping(&input).map(Output::Described);
+                self.finish(call, result);
+            }
+            LambdaRequest::Administer { call: administration, input } => {
+                let result = self.administer(administration, &input).map(Output::Described);
                 self.finish(call, result);
             }
             LambdaRequest::Invoke { function, .. }
@@ -93,9 +99,11 @@ impl World {
             }
             LambdaRequest::InvokeAsynchronously { function, payload } => {
                 self.invoke_asynchronously(&function, Payload::Direct(payload));
-                self.finish(call, Ok(Output::Done));
+                self.finish(call, Ok(Output::Described(json!({ "StatusCode": 202 }))));
             }
-            LambdaRequest::DryRun { .. } => self.finish(call, Ok(Output::Done)),
+            LambdaRequest::DryRun { .. } => {
+                self.finish(call, Ok(Output::Described(json!({ "StatusCode": 204 }))));
+            }
         }
     }
 }

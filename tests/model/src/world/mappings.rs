@@ -17,6 +17,7 @@ pub struct Mapping {
     pub(super) options: MappingOptions,
     pub(super) work: Work,
     input: Value,
+    removed: bool,
 }
 
 /// What a trigger has in work.
@@ -65,7 +66,9 @@ impl World {
             return Err(ErrorKind::InvalidParameterValueException.because("StartingPosition is missing"));
         }
         let same = |mapping: &&Mapping| {
-            mapping.options.source == options.source && mapping.options.function == options.function
+            !mapping.removed
+                && mapping.options.source == options.source
+                && mapping.options.function == options.function
         };
         if let Some(other) = self.mappings.iter().find(same) {
             return Err(ErrorKind::ResourceConflictException.because(format!(
@@ -73,17 +76,13 @@ impl World {
                 other.options.uuid
             )));
         }
-        let described = described(&options, "Creating");
+        let described = described(&options, input, "Creating");
         self.add_mapping(options, input)?;
         Ok(described)
     }
 
     pub(super) fn update_mapping(&mut self, input: &Value) -> Result<Value, ServiceError> {
-        let uuid = input["UUID"].as_str().unwrap_or_default();
-        let position =
-            self.mappings.iter().position(|mapping| mapping.options.uuid == uuid).ok_or_else(|| {
-                ErrorKind::ResourceNotFoundException.because("The resource you requested does not exist.")
-            })?;
+        let position = self.mapping_of(input)?;
         let mapping = &self.mappings[position];
         let (options, merged) = mapping.options.updated(&mapping.input, input)?;
         self.check_mapping(&options)?;
@@ -93,7 +92,7 @@ impl World {
             (true, false) => "Disabling",
             _ => "Updating",
         };
-        let described = described(&options, state);
+        let described = described(&options, &merged, state);
         let is_enabled = options.enabled;
         self.mappings[position].options = options;
         self.mappings[position].input = merged;
@@ -101,6 +100,46 @@ impl World {
             self.start_mapping(position);
         }
         Ok(described)
+    }
+
+    /// Returns a trigger as it is now.
+    pub(super) fn describe_mapping(&self, input: &Value) -> Result<Value, ServiceError> {
+        let mapping = &self.mappings[self.mapping_of(input)?];
+        Ok(described(&mapping.options, &mapping.input, mapping.state()))
+    }
+
+    /// Returns the triggers of a function or a source, or all.
+    pub(super) fn list_mappings(&self, input: &Value) -> Value {
+        let wanted = |name: &str, mapping: &Mapping| match input[name].as_str() {
+            None => true,
+            Some(text) if name == "FunctionName" => {
+                text.rsplit(':').next() == Some(mapping.options.function.as_str())
+            }
+            Some(text) => mapping.input[name] == text,
+        };
+        let listed = self.mappings.iter().filter(|mapping| {
+            !mapping.removed && wanted("FunctionName", mapping) && wanted("EventSourceArn", mapping)
+        });
+        let listed: Vec<Value> =
+            listed.map(|mapping| described(&mapping.options, &mapping.input, mapping.state())).collect();
+        json!({ "EventSourceMappings": listed })
+    }
+
+    /// Removes a trigger; what it has in work goes on to its end.
+    pub(super) fn remove_mapping(&mut self, input: &Value) -> Result<Value, ServiceError> {
+        let position = self.mapping_of(input)?;
+        let mapping = &mut self.mappings[position];
+        mapping.removed = true;
+        mapping.options.enabled = false;
+        Ok(described(&mapping.options, &mapping.input, "Deleting"))
+    }
+
+    fn mapping_of(&self, input: &Value) -> Result<usize, ServiceError> {
+        let uuid = input["UUID"].as_str().unwrap_or_default();
+        let same = |mapping: &Mapping| !mapping.removed && mapping.options.uuid == uuid;
+        self.mappings.iter().position(same).ok_or_else(|| {
+            ErrorKind::ResourceNotFoundException.because("The resource you requested does not exist.")
+        })
     }
 
     fn new_uuid(&self) -> String {
@@ -140,7 +179,7 @@ impl World {
             }
         };
         let enabled = options.enabled;
-        self.mappings.push(Mapping { options, work, input: input.clone() });
+        self.mappings.push(Mapping { options, work, input: input.clone(), removed: false });
         if enabled {
             self.start_mapping(self.mappings.len() - 1);
         }
@@ -180,12 +219,24 @@ impl World {
     }
 }
 
-fn described(options: &MappingOptions, state: &str) -> Value {
-    json!({
-        "UUID": options.uuid,
-        "BatchSize": options.batch_size,
-        "MaximumBatchingWindowInSeconds": options.window_ms / 1_000,
-        "FunctionArn": format!("arn:aws:lambda:us-east-1:000000000000:function:{}", options.function),
-        "State": state,
-    })
+impl Mapping {
+    fn state(&self) -> &'static str {
+        if self.options.enabled { "Enabled" } else { "Disabled" }
+    }
+}
+
+/// Returns what the service says of a trigger: what was asked for, with its defaults.
+fn described(options: &MappingOptions, input: &Value, state: &str) -> Value {
+    let mut described = input.clone();
+    if let Some(members) = described.as_object_mut() {
+        members.remove("FunctionName");
+        members.remove("Enabled");
+    }
+    described["UUID"] = options.uuid.clone().into();
+    described["BatchSize"] = options.batch_size.into();
+    described["MaximumBatchingWindowInSeconds"] = (options.window_ms / 1_000).into();
+    described["FunctionArn"] =
+        format!("arn:aws:lambda:us-east-1:000000000000:function:{}", options.function).into();
+    described["State"] = state.into();
+    described
 }

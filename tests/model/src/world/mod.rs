@@ -1,5 +1,6 @@
 //! The world: every service together, driven by one queue of events in virtual time.
 
+mod administration;
 mod agenda;
 mod asynchronous;
 mod call;
@@ -15,6 +16,7 @@ mod trace;
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub use administration::Administration;
 pub use call::{Answer, CallError, Fault, LambdaRequest, Output, Request, TableRequest};
 pub use event::Event;
 pub use mappings::Mapping;

@@ -145,7 +145,9 @@ impl Latencies {
         let random = &mut self.random;
         let answered_ms = match request {
             Request::Table { request, actions } => match request {
-                TableRequest::TransactWrite(_) | TableRequest::TransactGet(_) => {
+                TableRequest::TransactWrite(_)
+                | TableRequest::TransactGet(_)
+                | TableRequest::TransactStatements(_) => {
                     draw_by_parts(&TRANSACTION_OF_5, &TRANSACTION_OF_25, *actions as u64, random)
                 }
                 TableRequest::Plain(Ok(plain)) => match parts(plain) {
@@ -165,7 +167,12 @@ impl Latencies {
         let committed_ms = self.random.between(1, answered_ms - 1);
         let is_transaction = matches!(
             request,
-            Request::Table { request: TableRequest::TransactWrite(_) | TableRequest::TransactGet(_), .. }
+            Request::Table {
+                request: TableRequest::TransactWrite(_)
+                    | TableRequest::TransactGet(_)
+                    | TableRequest::TransactStatements(_),
+                ..
+            }
         );
         let evaluated_ms = if is_transaction { self.random.between(1, committed_ms) } else { committed_ms };
         Timing { evaluated_ms, committed_ms, answered_ms }
@@ -175,7 +182,9 @@ impl Latencies {
 /// Returns the number of parts of a batch; nothing for a request that is none.
 fn parts(request: &Plain) -> Option<u64> {
     let parts = match request {
-        Plain::Get(_) | Plain::Write(_) | Plain::Query(_) | Plain::Scan(_) => return None,
+        Plain::Get(_) | Plain::Write(_) | Plain::Query(_) | Plain::Scan(_) | Plain::Statement(_) => {
+            return None;
+        }
         // A batch of reads has up to a hundred keys; a quarter of them counts as a write each.
         Plain::BatchGet(requests) => {
             requests.iter().map(|request| request.keys.len()).sum::<usize>().div_ceil(4)
@@ -195,7 +204,9 @@ fn fixed(request: &Request) -> Timing {
     };
     match request {
         Request::Table { request, actions } => match request {
-            TableRequest::TransactWrite(_) | TableRequest::TransactGet(_) => transaction(*actions, 20),
+            TableRequest::TransactWrite(_)
+            | TableRequest::TransactGet(_)
+            | TableRequest::TransactStatements(_) => transaction(*actions, 20),
             TableRequest::Plain(Ok(Plain::Get(_) | Plain::Write(_))) => at_once(4, 8),
             // A request that cannot be read is known by its number of actions: one for a single item.
             TableRequest::Plain(Err(_)) if *actions == 1 => at_once(4, 8),

@@ -1,0 +1,95 @@
+//! Calls that look at triggers and functions, or change them otherwise than by invoking.
+
+use serde_json::{Value, json};
+
+use super::World;
+use super::functions::function_not_found;
+use crate::error::{ErrorKind, ServiceError};
+use crate::lambda::FunctionOptions;
+
+/// What such a call asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is a call of the service, documented there")]
+pub enum Administration {
+    GetEventSourceMapping,
+    ListEventSourceMappings,
+    DeleteEventSourceMapping,
+    GetFunctionConcurrency,
+    PutFunctionConcurrency,
+    DeleteFunctionConcurrency,
+    PutFunctionEventInvokeConfig,
+    GetFunctionConfiguration,
+    UpdateFunctionConfiguration,
+}
+
+impl World {
+    pub(super) fn administer(&mut self, call: Administration, input: &Value) -> Result<Value, ServiceError> {
+        match call {
+            Administration::GetEventSourceMapping => self.describe_mapping(input),
+            Administration::ListEventSourceMappings => Ok(self.list_mappings(input)),
+            Administration::DeleteEventSourceMapping => self.remove_mapping(input),
+            Administration::GetFunctionConcurrency => {
+                let reserved = self.function_options(input)?.reserved_concurrency;
+                Ok(reserved.map_or_else(
+                    || json!({}),
+                    |reserved| json!({ "ReservedConcurrentExecutions": reserved }),
+                ))
+            }
+            Administration::PutFunctionConcurrency => {
+                let reserved = number(input, "ReservedConcurrentExecutions")?;
+                let reserved =
+                    usize::try_from(reserved).map_err(|_| invalid("ReservedConcurrentExecutions"))?;
+                self.function_options(input)?.reserved_concurrency = Some(reserved);
+                Ok(json!({ "ReservedConcurrentExecutions": reserved }))
+            }
+            Administration::DeleteFunctionConcurrency => {
+                self.function_options(input)?.reserved_concurrency = None;
+                Ok(json!({}))
+            }
+            Administration::PutFunctionEventInvokeConfig => {
+                let retries = input["MaximumRetryAttempts"].as_u64().unwrap_or(2);
+                if retries > 2 {
+                    return Err(invalid("MaximumRetryAttempts"));
+                }
+                let options = self.function_options(input)?;
+                options.async_retries = u32::try_from(retries).expect("at most two");
+                Ok(json!({ "MaximumRetryAttempts": retries }))
+            }
+            Administration::GetFunctionConfiguration => Ok(described(self.function_options(input)?)),
+            Administration::UpdateFunctionConfiguration => {
+                let options = self.function_options(input)?;
+                if !input["Timeout"].is_null() {
+                    let seconds = number(input, "Timeout")?;
+                    if !(1..=900).contains(&seconds) {
+                        return Err(invalid("Timeout"));
+                    }
+                    options.timeout_ms = seconds * 1_000;
+                }
+                Ok(described(options))
+            }
+        }
+    }
+
+    fn function_options(&mut self, input: &Value) -> Result<&mut FunctionOptions, ServiceError> {
+        let name = input["FunctionName"].as_str().unwrap_or_default();
+        let name = name.rsplit(':').next().unwrap_or(name);
+        let function = self.functions.get_mut(name).ok_or_else(|| function_not_found(name))?;
+        Ok(&mut function.options)
+    }
+}
+
+fn described(options: &FunctionOptions) -> Value {
+    json!({
+        "FunctionName": options.name,
+        "FunctionArn": format!("arn:aws:lambda:us-east-1:000000000000:function:{}", options.name),
+        "Timeout": options.timeout_ms / 1_000,
+    })
+}
+
+fn number(input: &Value, name: &str) -> Result<u64, ServiceError> {
+    input[name].as_u64().ok_or_else(|| invalid(name))
+}
+
+fn invalid(name: &str) -> ServiceError {
+    ErrorKind::InvalidParameterValueException.because(format!("The value of {name} is not valid"))
+}
