@@ -9,6 +9,7 @@ use cdc::{InvalidProfile, Profile};
 use chrono::NaiveDate;
 use domain::Policy;
 use domain::proof::Secret;
+use domain::webhooks::Reach;
 
 pub use names::{QueueUrls, TableNames};
 pub use variables::Variables;
@@ -43,6 +44,11 @@ pub struct Settings {
     /// What the salts of proofs are made with (`PROOF_SECRET`, any text). It stays what it is: proofs of closed dates
     /// need it. Where it is not set, shares can be guessed from proofs, and a warning says so.
     pub proof_secret: Option<Secret>,
+    /// What the secrets of subscriptions to events follow from (`WEBHOOK_SECRET`, any text). With another one, every
+    /// subscriber needs another secret.
+    pub webhook_secret: Option<Secret>,
+    /// Where events may be sent (`WEBHOOK_REACH`: `public` or `this-machine`, default `public`).
+    pub webhook_reach: Reach,
 }
 
 /// What a member sees of other members.
@@ -115,6 +121,8 @@ impl Default for Settings {
             members_see: MembersSee::Masked,
             stage: None,
             proof_secret: None,
+            webhook_secret: None,
+            webhook_reach: Reach::Public,
         }
     }
 }
@@ -140,6 +148,8 @@ impl Settings {
             members_see: variables.parsed("MEMBERS_SEE", "masked or accounts")?.unwrap_or_default(),
             stage: variables.get("STAGE"),
             proof_secret: variables.get("PROOF_SECRET").map(Secret::new),
+            webhook_secret: variables.get("WEBHOOK_SECRET").map(Secret::new),
+            webhook_reach: variables.parsed("WEBHOOK_REACH", "public or this-machine")?.unwrap_or_default(),
         })
     }
 }
