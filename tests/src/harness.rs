@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cdc::CapturedRecord;
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::proof::Secret;
 use runtime::{
     Clock, Context, DecisionSettings, Function, FunctionError, Message, Queue, QueueError, Queues, Settings,
 };
@@ -44,7 +45,11 @@ impl Default for Options {
             records_per_event: 100,
             invocations_take_ms: 60_000,
             calls: None,
-            settings: Settings { decisions, ..Settings::default() },
+            settings: Settings {
+                decisions,
+                webhook_secret: Some(Secret::new("the secret of tests")),
+                ..Settings::default()
+            },
         }
     }
 }
@@ -181,6 +186,12 @@ impl Harness {
     /// What the function says.
     pub async fn project(&self, event: Value) -> Result<Value, FunctionError> {
         self.invoke(&self.functions.stream, event).await
+    }
+
+    /// Returns the settings of the functions.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.options.settings
     }
 
     /// Returns the tables.

@@ -1,6 +1,9 @@
 //! Commands as the API takes and shows them.
 
-use domain::log::{AdjustmentTerms, Command, PauseScope, Paused};
+use domain::log::{
+    AdjustmentTerms, Command, DeliveryId, EventPlace, EventType, PauseScope, Paused, WebhookChange,
+    WebhookName,
+};
 use domain::{Amount, BusinessDate, OrderId, Owner, VersionTerms};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -93,6 +96,42 @@ pub(crate) enum CommandBody {
     },
     /// Delete the bytes of a record that was refused. Its listing stays, and the log says who deleted them.
     PurgeQuarantined(RefusedRecord),
+    /// Send events to an address.
+    SetWebhook {
+        /// The subscription.
+        webhook: WebhookName,
+        /// The address.
+        url: String,
+        /// The kinds of events; all where none is named.
+        #[serde(default)]
+        types: Vec<EventType>,
+        /// Where a new subscription begins.
+        #[serde(default)]
+        after: Option<EventPlace>,
+    },
+    /// Send nothing any more.
+    RemoveWebhook {
+        /// The subscription.
+        webhook: WebhookName,
+    },
+    /// Sign with another secret.
+    RotateWebhookSecret {
+        /// The subscription.
+        webhook: WebhookName,
+    },
+    /// Go on sending, or send a period again.
+    ResumeWebhook {
+        /// The subscription.
+        webhook: WebhookName,
+        /// After which place; where it stopped if that is left out.
+        #[serde(default)]
+        after: Option<EventPlace>,
+    },
+    /// Send a delivery once more.
+    RedeliverWebhook {
+        /// The id of the delivery.
+        delivery: DeliveryId,
+    },
 }
 
 /// Where a refused record is, as `/v1/quarantine` names it.
@@ -129,9 +168,26 @@ pub(crate) struct PlaceBody {
 }
 
 impl CommandBody {
-    /// Returns whether the command changes rules or amounts, so that it takes an approver.
+    /// Returns whether the command changes rules or amounts, or who is told of them, so that it takes an approver.
     pub(crate) fn needs_approval(&self) -> bool {
-        matches!(self, Self::Adjust { .. } | Self::Introduce { .. } | Self::TakeOverPlaces { .. })
+        matches!(
+            self,
+            Self::Adjust { .. }
+                | Self::Introduce { .. }
+                | Self::TakeOverPlaces { .. }
+                | Self::SetWebhook { .. }
+        )
+    }
+
+    /// Returns the subscription that the command is about and that has to be there already.
+    pub(crate) fn known_webhook(&self) -> Option<&WebhookName> {
+        match self {
+            Self::RemoveWebhook { webhook }
+            | Self::RotateWebhookSecret { webhook }
+            | Self::ResumeWebhook { webhook, .. } => Some(webhook),
+            Self::RedeliverWebhook { delivery } => Some(&delivery.webhook),
+            _ => None,
+        }
     }
 
     /// Returns the command, or what is wrong with it.
@@ -170,8 +226,21 @@ impl CommandBody {
             Self::PurgeQuarantined(record) => {
                 Command::Note { text: format!("purged the refused bytes at {record}") }
             }
+            Self::SetWebhook { webhook, url, types, after } => {
+                of_webhook(webhook, WebhookChange::Set { url, types, after })
+            }
+            Self::RemoveWebhook { webhook } => of_webhook(webhook, WebhookChange::Remove),
+            Self::RotateWebhookSecret { webhook } => of_webhook(webhook, WebhookChange::RotateSecret),
+            Self::ResumeWebhook { webhook, after } => of_webhook(webhook, WebhookChange::Resume { after }),
+            Self::RedeliverWebhook { delivery } => {
+                of_webhook(delivery.webhook.clone(), WebhookChange::Redeliver { delivery })
+            }
         })
     }
+}
+
+fn of_webhook(name: WebhookName, change: WebhookChange) -> Command {
+    Command::Webhook { name, change }
 }
 
 fn order(text: &str) -> Result<OrderId, String> {
@@ -230,6 +299,37 @@ pub(crate) enum CommandView {
     Rejected {
         what: String,
     },
+    SetWebhook {
+        webhook: WebhookName,
+        url: String,
+        types: Vec<EventType>,
+        after: Option<EventPlace>,
+    },
+    RemoveWebhook {
+        webhook: WebhookName,
+    },
+    RotateWebhookSecret {
+        webhook: WebhookName,
+    },
+    ResumeWebhook {
+        webhook: WebhookName,
+        after: Option<EventPlace>,
+    },
+    RedeliverWebhook {
+        delivery: DeliveryId,
+    },
+}
+
+impl CommandView {
+    fn of_webhook(webhook: WebhookName, change: WebhookChange) -> Self {
+        match change {
+            WebhookChange::Set { url, types, after } => Self::SetWebhook { webhook, url, types, after },
+            WebhookChange::Remove => Self::RemoveWebhook { webhook },
+            WebhookChange::RotateSecret => Self::RotateWebhookSecret { webhook },
+            WebhookChange::Resume { after } => Self::ResumeWebhook { webhook, after },
+            WebhookChange::Redeliver { delivery } => Self::RedeliverWebhook { delivery },
+        }
+    }
 }
 
 impl From<&Command> for CommandView {
@@ -260,6 +360,7 @@ impl From<&Command> for CommandView {
             Command::TakeOverPlaces { places } => Self::TakeOverPlaces { count: places.len() },
             Command::Note { text } => Self::Note { text },
             Command::Rejected { what, .. } => Self::Rejected { what },
+            Command::Webhook { name, change } => Self::of_webhook(name, change),
         }
     }
 }

@@ -80,6 +80,8 @@ pub(crate) enum Subject {
     Command,
     /// A page of the log.
     Page,
+    /// A subscription to events.
+    Webhook,
 }
 
 /// The name of a problem, and the next step.
@@ -271,6 +273,7 @@ fn unknown(subject: Subject, name: &str, language: Language) -> Texts {
         Subject::SnapshotRow => ("row of the snapshot", "快照行"),
         Subject::Command => ("command", "命令"),
         Subject::Page => ("page of the log", "日志页"),
+        Subject::Webhook => ("subscription", "事件订阅"),
     };
     let next = match subject {
         Subject::Account | Subject::Adoption => (
@@ -285,6 +288,10 @@ fn unknown(subject: Subject, name: &str, language: Language) -> Texts {
             ("Check the key; it is the one the command was sent under.", "请核对幂等键；应与发送命令时一致。")
         }
         Subject::Page => ("/v1/log lists the pages that there are.", "现有的页见 /v1/log。"),
+        Subject::Webhook => (
+            "/v1/webhooks lists the subscriptions; one that was just made shows within seconds.",
+            "现有的订阅见 /v1/webhooks；刚建立的订阅几秒内可见。",
+        ),
     };
     Texts {
         kind: "not-found",
@@ -342,8 +349,14 @@ mod tests {
 
     fn every_problem() -> Vec<Problem> {
         let date = BusinessDate::new(2026, 2, 1);
-        let subjects =
-            [Subject::Account, Subject::Adoption, Subject::SnapshotRow, Subject::Command, Subject::Page];
+        let subjects = [
+            Subject::Account,
+            Subject::Adoption,
+            Subject::SnapshotRow,
+            Subject::Command,
+            Subject::Page,
+            Subject::Webhook,
+        ];
         let unknown = subjects.map(|subject| Problem::Unknown(subject, "D1".to_owned()));
         let message = String::new();
         let mut problems = vec![

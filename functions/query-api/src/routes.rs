@@ -10,6 +10,7 @@ mod adoption;
 mod balance;
 pub(crate) mod commands;
 mod console;
+mod events;
 mod explain;
 mod health;
 mod held;
@@ -32,6 +33,7 @@ mod talent;
 mod team;
 mod unallocated;
 mod waiting;
+mod webhooks;
 
 use crate::route::Route;
 
@@ -74,6 +76,10 @@ pub(crate) const ALL: &[Route] = &[
     operations::ROUTE,
     log::PAGES,
     log::PAGE,
+    events::ROUTE,
+    webhooks::LIST,
+    webhooks::SECRETS,
+    webhooks::DELIVERIES,
     simulate::ROUTE,
     commands::SEND,
     commands::READ,

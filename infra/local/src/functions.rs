@@ -12,6 +12,7 @@ pub const BUILDERS: &[(&str, Builder)] = &[
     ("ledger-stream", ledger_stream::build),
     ("query-api", query_api::build),
     ("talent-propagation", talent_propagation::build),
+    ("webhook-delivery", webhook_delivery::build),
 ];
 
 /// Returns what builds the function of this crate, if it is here.

@@ -54,7 +54,12 @@ pub struct Stack {
 impl Stack {
     /// Starts everything that the template declares.
     pub fn start(options: &Options) -> Result<Self> {
-        let parameters = [("TokenIssuer", ISSUER), ("TokenAudience", AUDIENCE), ("Stage", "local")];
+        let parameters = [
+            ("TokenIssuer", ISSUER),
+            ("TokenAudience", AUDIENCE),
+            ("Stage", "local"),
+            ("WebhookReach", "this-machine"),
+        ];
         let mut all: BTreeMap<String, String> =
             parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         all.extend(options.parameters.clone());
@@ -101,8 +106,8 @@ impl Stack {
                     self.triggers.spawn(triggers::deliver_queue(queue, batch_size, function, shared));
                 }
                 Trigger::Stream { table, batch_size } => {
-                    let table = template::table_named(&table)?;
-                    self.triggers.spawn(triggers::deliver_stream(table, batch_size, function, shared));
+                    let reader = shared.engine.reader(template::table_named(&table)?);
+                    self.triggers.spawn(triggers::deliver_stream(reader, batch_size, function, shared));
                 }
                 Trigger::Http(route) => self.routes.push((route, function)),
                 Trigger::Schedule { .. } | Trigger::TimeOfDay => {}

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{BoxFuture, Change, Engine, Item, Key, Page, Query, Segment, StoreError, Table, Write, Written};
 use tokio::sync::Notify;
 
-/// An engine that notes the keys of what is put into streamed tables, for the reader of the stream, and counts
+/// An engine that notes the keys of what is put into streamed tables, for each reader of the stream, and counts
 /// writes.
 pub struct StreamedEngine {
     engine: Arc<dyn Engine>,
-    streams: Mutex<BTreeMap<Table, Stream>>,
+    /// What waits for each reader of a table's stream.
+    streams: Mutex<BTreeMap<Table, Vec<Stream>>>,
     writes: AtomicU64,
     changed: Arc<Notify>,
 }
@@ -22,21 +23,46 @@ struct Stream {
     taken: usize,
 }
 
+/// A reader of a table's stream, which gets everything that is put after it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamReader {
+    table: Table,
+    number: usize,
+}
+
+impl StreamReader {
+    /// Returns the table.
+    #[must_use]
+    pub fn table(self) -> Table {
+        self.table
+    }
+}
+
 impl StreamedEngine {
     /// Returns `engine` with streams of these tables. `changed` is notified when a stream has something new.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, tables: &[Table], changed: Arc<Notify>) -> Self {
-        let streams = tables.iter().map(|table| (*table, Stream::default())).collect();
+        let streams = tables.iter().map(|table| (*table, Vec::new())).collect();
         Self { engine, streams: Mutex::new(streams), writes: AtomicU64::new(0), changed }
     }
 
-    /// Waits until the stream of `table` has records, and takes at most `count` of them.
-    pub async fn take(&self, table: Table, count: usize) -> Vec<Key> {
+    /// Returns a new reader of the stream of `table`.
+    #[must_use]
+    pub fn reader(&self, table: Table) -> StreamReader {
+        let mut streams = self.lock();
+        let readers = streams.entry(table).or_default();
+        readers.push(Stream::default());
+        StreamReader { table, number: readers.len() - 1 }
+    }
+
+    /// Waits until the stream has records for this reader, and takes at most `count` of them.
+    pub async fn take(&self, reader: StreamReader, count: usize) -> Vec<Key> {
         loop {
             let changed = self.changed.notified();
             let mut changed = std::pin::pin!(changed);
             changed.as_mut().enable();
-            if let Some(stream) = self.lock().get_mut(&table)
+            if let Some(stream) =
+                self.lock().get_mut(&reader.table).and_then(|all| all.get_mut(reader.number))
                 && !stream.waiting.is_empty()
             {
                 let count = count.min(stream.waiting.len());
@@ -48,8 +74,8 @@ impl StreamedEngine {
     }
 
     /// Says that so many records that were taken are worked through.
-    pub fn finish(&self, table: Table, count: usize) {
-        if let Some(stream) = self.lock().get_mut(&table) {
+    pub fn finish(&self, reader: StreamReader, count: usize) {
+        if let Some(stream) = self.lock().get_mut(&reader.table).and_then(|all| all.get_mut(reader.number)) {
             stream.taken -= count;
         }
         self.changed.notify_waiters();
@@ -58,14 +84,16 @@ impl StreamedEngine {
     /// Returns whether no stream has records that are not worked through.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.lock().values().all(|stream| stream.waiting.is_empty() && stream.taken == 0)
+        self.lock().values().flatten().all(|stream| stream.waiting.is_empty() && stream.taken == 0)
     }
 
     /// Returns what [`StreamedEngine::is_idle`] waits for, a text for each table.
     #[must_use]
     pub fn waits_for(&self) -> Vec<String> {
         let streams = self.lock();
-        let waiting = streams.iter().map(|(table, stream)| (table, stream.waiting.len() + stream.taken));
+        let of_reader = |stream: &Stream| stream.waiting.len() + stream.taken;
+        let waiting =
+            streams.iter().map(|(table, all)| (table, all.iter().map(of_reader).max().unwrap_or(0)));
         let texts = waiting.filter(|(_, count)| *count > 0);
         texts.map(|(table, count)| format!("{count} changes of {}", table.logical_name())).collect()
     }
@@ -76,7 +104,7 @@ impl StreamedEngine {
         self.writes.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Table, Stream>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Table, Vec<Stream>>> {
         // Nothing panics between the changes that belong together.
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,8 +115,8 @@ impl StreamedEngine {
         }
         self.writes.fetch_add(1, Ordering::Relaxed);
         let Some(key) = key else { return };
-        if let Some(stream) = self.lock().get_mut(&key.table) {
-            stream.waiting.push(key);
+        for stream in self.lock().get_mut(&key.table).into_iter().flatten() {
+            stream.waiting.push(key.clone());
         }
         self.changed.notify_waiters();
     }
@@ -153,6 +181,7 @@ mod tests {
     async fn what_is_put_into_a_streamed_table_is_streamed_and_what_fails_is_not() {
         let engine =
             StreamedEngine::new(Arc::new(MemoryEngine::default()), &[Table::Log], Arc::new(Notify::new()));
+        let (reader, other) = (engine.reader(Table::Log), engine.reader(Table::Log));
         let item = |table, sort: &str| Item::new(Key::new(table, "LOG", sort), 1, Vec::new());
         let put = |table, sort| Write::put(item(table, sort), Condition::Absent);
         let writes = vec![put(Table::Log, "1"), put(Table::Ledger, "1"), put(Table::Log, "2")];
@@ -160,10 +189,13 @@ mod tests {
         let again = engine.write(put(Table::Log, "1")).await.unwrap();
         assert!(matches!(again, Written::ConditionFailed(_)));
         assert_eq!(engine.writes(), 3);
-        let records = engine.take(Table::Log, 10).await;
+        let records = engine.take(reader, 10).await;
         assert_eq!(records.iter().map(|key| key.sort.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+        engine.finish(reader, 2);
+        assert!(!engine.is_idle(), "each reader gets everything");
+        assert_eq!(engine.take(other, 10).await, records);
         assert!(!engine.is_idle(), "they are being worked on");
-        engine.finish(Table::Log, 2);
+        engine.finish(other, 2);
         assert!(engine.is_idle());
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 use runtime::Message;
 use serde_json::Value;
-use store::Table;
 
 use crate::events;
 use crate::invocation::{RunningFunction, Shared};
+use crate::streamed::StreamReader;
 use crate::template::{FunctionSpec, Template, Trigger};
 
 /// How often the scheduler calls.
@@ -100,21 +100,21 @@ pub async fn deliver_queue(
 
 /// Delivers what is put into a table to a function, as soon as there is anything, for as long as the task lives.
 pub async fn deliver_stream(
-    table: Table,
+    reader: StreamReader,
     batch_size: usize,
     function: Arc<RunningFunction>,
     shared: Arc<Shared>,
 ) {
     loop {
-        let keys = shared.engine.take(table, batch_size).await;
+        let keys = shared.engine.take(reader, batch_size).await;
         for _ in 0..STREAM_ATTEMPTS_MAX {
-            let event = events::stream(table, &keys, shared.clock.now());
+            let event = events::stream(reader.table(), &keys, shared.clock.now());
             let answer = function.invoke(event, &shared).await;
             if answer.is_ok_and(|answer| events::failed_messages(&answer).is_empty()) {
                 break;
             }
             shared.clock.sleep(RETRY_PAUSE).await;
         }
-        shared.engine.finish(table, keys.len());
+        shared.engine.finish(reader, keys.len());
     }
 }

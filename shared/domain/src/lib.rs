@@ -9,7 +9,9 @@ mod date;
 pub mod decide;
 pub mod digest;
 mod distribution;
+pub mod events;
 pub mod heads;
+mod hmac;
 mod ladder;
 pub mod log;
 mod order;
@@ -24,6 +26,7 @@ mod talent;
 mod team;
 mod unlock;
 mod versions;
+pub mod webhooks;
 
 #[cfg(test)]
 mod properties;

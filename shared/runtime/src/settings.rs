@@ -9,6 +9,7 @@ use cdc::{InvalidProfile, Profile};
 use chrono::NaiveDate;
 use domain::Policy;
 use domain::proof::Secret;
+use domain::webhooks::Reach;
 
 pub use names::{QueueUrls, TableNames};
 pub use variables::Variables;
@@ -46,6 +47,11 @@ pub struct Settings {
     /// Where the source's tables can be read, where the deployment is given that (`SOURCE_POSTGRES`: addresses such as
     /// `postgres://reader:password@host/planting`, one for each database, with blanks between them).
     pub source_postgres: Option<SourceConnection>,
+    /// What the secrets of subscriptions to events follow from (`WEBHOOK_SECRET`, any text). With another one, every
+    /// subscriber needs another secret.
+    pub webhook_secret: Option<Secret>,
+    /// Where events may be sent (`WEBHOOK_REACH`: `public` or `this-machine`, default `public`).
+    pub webhook_reach: Reach,
 }
 
 /// Where the source's tables can be read. The addresses have passwords in them and are never shown.
@@ -142,6 +148,8 @@ impl Default for Settings {
             stage: None,
             proof_secret: None,
             source_postgres: None,
+            webhook_secret: None,
+            webhook_reach: Reach::Public,
         }
     }
 }
@@ -168,6 +176,8 @@ impl Settings {
             stage: variables.get("STAGE"),
             proof_secret: variables.get("PROOF_SECRET").map(Secret::new),
             source_postgres: variables.get("SOURCE_POSTGRES").map(SourceConnection::new),
+            webhook_secret: variables.get("WEBHOOK_SECRET").map(Secret::new),
+            webhook_reach: variables.parsed("WEBHOOK_REACH", "public or this-machine")?.unwrap_or_default(),
         })
     }
 }

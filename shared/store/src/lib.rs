@@ -14,6 +14,7 @@ mod engine;
 #[cfg(any(test, feature = "engine-tests"))]
 pub mod engine_tests;
 mod error;
+pub mod events;
 pub mod fold;
 pub mod heads;
 pub mod inbox;
@@ -33,6 +34,7 @@ pub mod snapshots;
 pub mod talent;
 pub mod truncates;
 pub mod users;
+pub mod webhooks;
 
 pub use engine::{Answer, BoxFuture, Engine};
 pub use error::StoreError;

@@ -1,12 +1,15 @@
 //! Closed dates: snapshots, statements, balances and proofs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::log::PageHash;
 use domain::proof::RowProof;
 use end_to_end::{Client, Harness};
 use serde_json::{Value, json};
+use store::BoxFuture;
 use tokio::sync::OnceCell;
+use webhook_delivery::{Post, Transport};
 
 use crate::ledger::{all, of, operator, units};
 
@@ -24,9 +27,32 @@ pub(crate) async fn closed() -> &'static Harness {
             assert_eq!(sent.status, 202, "{}", sent.text);
             harness.settle().await;
             harness.publish().await;
+            subscribe(&harness).await;
             harness
         })
         .await
+}
+
+/// Has a subscriber, who cannot be reached, be sent the closed dates.
+async fn subscribe(harness: &Harness) {
+    let set = json!({
+        "type": "set_webhook", "webhook": "mining", "url": "https://hooks.example.com/in",
+        "types": ["DailySnapshotCreated"], "after": "0"
+    });
+    let body = json!({ "reason": "a test", "command": set });
+    let sent = operator(harness).post("/v1/commands", "subscribe-mining", &body).await;
+    assert_eq!(sent.status, 202, "{}", sent.text);
+    harness.settle().await;
+    let delivery = webhook_delivery::build_with(harness.settings(), Arc::new(Unreachable));
+    harness.invoke(&delivery.expect("good settings"), json!({})).await.expect("what fails is listed");
+}
+
+struct Unreachable;
+
+impl Transport for Unreachable {
+    fn post(&self, _post: Post) -> BoxFuture<'_, Result<u16, String>> {
+        Box::pin(async { Err("no connection".to_owned()) })
+    }
 }
 
 #[tokio::test]

@@ -45,6 +45,12 @@ fn example(kind: &str) -> Value {
         "take_over_places" => json!({ "places": [{ "order_id": "77", "trees_before": 5 }] }),
         "note" => json!({ "text": "a word" }),
         "purge_quarantined" => json!({ "source": "kafka", "topic": "t", "partition": 0, "offset": 1 }),
+        "set_webhook" => {
+            json!({ "webhook": "mining", "url": "https://hooks.example.com/in", "types": [], "after": "0" })
+        }
+        "remove_webhook" | "rotate_webhook_secret" => json!({ "webhook": "not-there" }),
+        "resume_webhook" => json!({ "webhook": "not-there", "after": null }),
+        "redeliver_webhook" => json!({ "delivery": "not-there_1_2-0" }),
         other => panic!("this walk does not know the command {other}: add an example of it"),
     };
     command["type"] = json!(kind);

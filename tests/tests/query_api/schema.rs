@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::pattern;
+
 /// Returns what is wrong with `value` by `schema`; `root` is the document that references are into.
 pub(crate) fn faults(root: &Value, schema: &Value, value: &Value) -> Vec<String> {
     check(root, schema, value, "$")
@@ -27,7 +29,8 @@ fn check_word(
         |is_good: bool, message: String| if is_good { Vec::new() } else { vec![format!("{at}: {message}")] };
     let all = || rule.as_array().expect("a list of schemas").iter().map(|one| check(root, one, value, at));
     match word {
-        "description" | "default" | "example" | "format" | "minLength" | "maxLength" => Vec::new(),
+        "$schema" | "title" | "description" | "default" | "example" | "format" | "minLength"
+        | "maxLength" => Vec::new(),
         "$ref" => check(root, target(root, rule), value, at),
         "type" => fault(has_type(rule, value), format!("{value} is not of type {rule}")),
         "const" => fault(value == rule, format!("{value} is not {rule}")),
@@ -134,6 +137,6 @@ fn matches(pattern: &str, text: &str) -> bool {
             text.len() == 64
                 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
         }
-        other => panic!("the pattern {other} is not checked"),
+        other => pattern::matches(other, text),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contribution::template::Template;
-use domain::log::{Command, Paused};
+use domain::log::{Command, EventPlace, Paused, WebhookChange};
 use end_to_end::source::{Change, Source, USERS, paid};
 use end_to_end::{Calls, Harness, Options, Shuffle, kafka_event};
 use runtime::{Function, Queue};
@@ -118,7 +118,12 @@ async fn everything_that_happens(calls: &Arc<Calls>) {
     // A process that starts later has to learn what the log says so far.
     harness.restart();
     let close = Command::Close { until: "2026-11-30".parse().expect("a date"), source_is_complete: true };
-    for (key, command) in [("note", Command::Note { text: "a word".to_owned() }), ("close", close)] {
+    // Nothing is sent there; that it was tried is listed.
+    let url = "https://10.0.0.1/".to_owned();
+    let change = WebhookChange::Set { url, types: Vec::new(), after: Some(EventPlace::START) };
+    let webhook = Command::Webhook { name: "inside".parse().expect("a name"), change };
+    let note = Command::Note { text: "a word".to_owned() };
+    for (key, command) in [("note", note), ("webhook", webhook), ("close", close)] {
         let command = StoredCommand { by: "o".to_owned(), reason: "r".to_owned(), command, answer: None };
         store::inbox::ask(harness.engine(), key, &command).await.expect("memory answers");
     }
@@ -163,7 +168,14 @@ async fn others(harness: &Harness, options: &Options) {
     let functions: Vec<Arc<dyn Function>> = contribution::functions::BUILDERS
         .iter()
         .filter(|(name, _)| {
-            ["contribution-expiry", "daily-snapshot", "ledger-audit", "talent-propagation"].contains(name)
+            [
+                "contribution-expiry",
+                "daily-snapshot",
+                "ledger-audit",
+                "talent-propagation",
+                "webhook-delivery",
+            ]
+            .contains(name)
         })
         .map(|(_, build)| build(&options.settings).expect("valid settings"))
         .collect();

@@ -19,6 +19,7 @@ use crate::command::{CommandBody, CommandView, RefusedRecord};
 use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
+use crate::routes::webhooks;
 
 pub(crate) const SEND: Route = Route {
     method: Method::Post,
@@ -81,7 +82,10 @@ async fn send(request: &Request<'_>) -> Result<Answer, Problem> {
             check_source(request, source).await?;
             None
         }
-        _ => None,
+        command => {
+            webhooks::check(request, command).await?;
+            None
+        }
     };
     let command = body.command.into_command(&operator.name, &body.reason).map_err(invalid)?;
     let stored = StoredCommand { by: operator.name.clone(), reason: body.reason, command, answer: None };

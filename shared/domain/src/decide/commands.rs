@@ -46,7 +46,8 @@ impl Decider {
             | Command::Pause { .. }
             | Command::Resume { .. }
             | Command::RetireSource { .. }
-            | Command::Note { .. } => None,
+            | Command::Note { .. }
+            | Command::Webhook { .. } => None,
         })
     }
 
@@ -113,7 +114,8 @@ impl Decider {
             | Command::Pause { .. }
             | Command::RetireSource { .. }
             | Command::Note { .. }
-            | Command::Rejected { .. } => {}
+            | Command::Rejected { .. }
+            | Command::Webhook { .. } => {}
             Command::Resume { scope } => match scope {
                 PauseScope::Posting => self.resume_posting(),
                 // Waits that are over by now go as well.

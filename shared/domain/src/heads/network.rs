@@ -417,7 +417,8 @@ impl Network {
             | Command::Repair { .. }
             | Command::TakeOverPlaces { .. }
             | Command::Note { .. }
-            | Command::Rejected { .. } => {}
+            | Command::Rejected { .. }
+            | Command::Webhook { .. } => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::outbound::{WebhookChange, WebhookName};
 use crate::{Amount, BusinessDate, OrderId, Owner, VersionTerms};
 
 /// What an operator can ask for.
@@ -59,6 +60,13 @@ pub enum Command {
         what: String,
         /// Why it was refused.
         why: String,
+    },
+    /// Change what is sent to a subscriber of events.
+    Webhook {
+        /// The subscriber.
+        name: WebhookName,
+        /// What changes.
+        change: WebhookChange,
     },
 }
 

@@ -5,11 +5,16 @@
 
 mod command;
 mod entry;
+mod outbound;
 mod page;
 
 pub use command::{AdjustmentTerms, Command, CommandOutcome, PauseScope, Paused, Truncate};
 pub use entry::{
     Cause, ChangedBecause, CloseTerms, Correction, Entry, FirstOrderChange, Held, HoldReason, OrderWait,
     PartitionProgress, UplineChange, UplineWait, Walk, WalkId, WalkPlace, WalkScope,
+};
+pub use outbound::{
+    DeliveryId, EventPlace, EventType, InvalidDeliveryId, InvalidEventPlace, InvalidEventType,
+    InvalidWebhookName, WebhookChange, WebhookName,
 };
 pub use page::{InvalidPage, Page, PageHash, Position};

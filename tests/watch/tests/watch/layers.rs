@@ -11,7 +11,7 @@ struct Layer {
 }
 
 /// From the lowest on: a crate names crates above it in this list only.
-const LAYERS: [Layer; 23] = [
+const LAYERS: [Layer; 24] = [
     Layer { name: "domain", may_name: &[] },
     // The judge shares nothing with what it judges.
     Layer { name: "oracle", may_name: &[] },
@@ -28,6 +28,7 @@ const LAYERS: [Layer; 23] = [
     Layer { name: "contribution-expiry", may_name: FUNCTION },
     Layer { name: "daily-snapshot", may_name: FUNCTION },
     Layer { name: "talent-propagation", may_name: FUNCTION },
+    Layer { name: "webhook-delivery", may_name: FUNCTION },
     // It shows rows and truncates as the decoder keeps them.
     Layer { name: "query-api", may_name: &["cdc", "domain", "runtime", "store"] },
     // The next two compare the ledger with the source's rows.

@@ -1,0 +1,311 @@
+//! Sends one subscriber what is new to it, in the order of the log.
+//!
+//! Touches: `Log` (reads), `Ledger` (reads, writes), `Snapshots` (reads).
+
+use std::collections::BTreeSet;
+
+use domain::Versions;
+use domain::events::Event;
+use domain::log::{DeliveryId, EventPlace, Position, WebhookName};
+use domain::proof::Secret;
+use domain::webhooks::{Reach, SigningSecret, Target, Webhook};
+use runtime::Context;
+use store::events::{self, EventPage, Wanted};
+use store::webhooks::{self, Attempt, AttemptOutcome, Failing, WebhookState};
+use store::{Engine, StoreError};
+
+use crate::message::message;
+use crate::transport::Transport;
+
+/// How many events a delivery has at most, some 200 KB.
+const EVENTS_PER_DELIVERY: usize = 50;
+/// A delivery is begun only while more than this is left of the invocation, in milliseconds.
+const DELIVERY_TAKES_MS: i64 = 12_000;
+/// How long a delivery that failed waits first, and at most, in milliseconds. Each failure doubles it.
+const RETRY_FIRST_MS: i64 = 30_000;
+const RETRY_MAX_MS: i64 = 3_600_000;
+/// A subscription that fails for so long is stopped: three days, in milliseconds.
+const STOPPED_AFTER_MS: i64 = 3 * 24 * 3_600 * 1_000;
+/// The status by which a subscriber says that it wants nothing any more.
+const GONE: u16 = 410;
+/// A place that moved on by so many pages, because nothing in them is wanted, is put down without a delivery.
+const PAGES_UNSAVED_MAX: Position = 512;
+
+/// What was sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// How many events subscribers have taken.
+    pub(crate) events: u64,
+    /// How many deliveries failed.
+    pub(crate) failed: u64,
+    /// How many subscriptions are stopped.
+    pub(crate) stopped: u64,
+}
+
+impl Delivered {
+    /// Adds what was sent to another subscriber.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.failed += other.failed;
+        self.stopped += other.stopped;
+    }
+}
+
+/// Sends events to subscribers.
+pub(crate) struct Courier<'a> {
+    /// What the invocation may use.
+    pub(crate) context: &'a Context,
+    /// How messages get there.
+    pub(crate) transport: &'a dyn Transport,
+    /// What secrets follow from.
+    pub(crate) secret: &'a Secret,
+    /// What may be reached.
+    pub(crate) reach: Reach,
+    /// The versions of the rules.
+    pub(crate) versions: &'a Versions,
+    /// The last page that all heads include.
+    pub(crate) last: Position,
+}
+
+/// A subscription that is being served.
+struct Round<'a> {
+    name: &'a WebhookName,
+    webhook: &'a Webhook,
+    state: WebhookState,
+    delivered: Delivered,
+}
+
+impl Courier<'_> {
+    /// Sends a subscriber what is new to it, until there is nothing more, something fails, or time is up.
+    pub(crate) async fn deliver(
+        &self,
+        name: &WebhookName,
+        webhook: &Webhook,
+        stored: Option<WebhookState>,
+    ) -> Result<Delivered, StoreError> {
+        let state = as_operators_say(stored, webhook);
+        let mut round = Round { name, webhook, state, delivered: Delivered::default() };
+        if round.state.claimed_until_ms <= self.now_ms() && self.has_work(&mut round).await? {
+            round.state.claimed_until_ms = self.context.deadline.timestamp_millis();
+            if round.save(self.engine()).await? {
+                self.work(&mut round).await?;
+            }
+        }
+        round.delivered.stopped = round.state.stopped_ms.is_some().into();
+        Ok(round.delivered)
+    }
+
+    fn engine(&self) -> &dyn Engine {
+        &*self.context.engine
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.context.clock.now().timestamp_millis()
+    }
+
+    fn has_time(&self) -> bool {
+        (self.context.deadline - self.context.clock.now()).num_milliseconds() > DELIVERY_TAKES_MS
+    }
+
+    fn is_due(&self, state: &WebhookState) -> bool {
+        let waits = state.failing.as_ref().is_some_and(|failing| self.now_ms() < failing.next_ms);
+        state.stopped_ms.is_none() && !waits
+    }
+
+    /// Returns whether there is anything to send. Nothing is written to find that out.
+    async fn has_work(&self, round: &mut Round<'_>) -> Result<bool, StoreError> {
+        if !round.redeliveries().is_empty() {
+            return Ok(true);
+        }
+        if !self.is_due(&round.state) {
+            return Ok(false);
+        }
+        let page = self.next_events(round).await?;
+        let passed = page.next.position().saturating_sub(round.state.delivered.position());
+        Ok(!page.events.is_empty() || passed >= PAGES_UNSAVED_MAX)
+    }
+
+    async fn work(&self, round: &mut Round<'_>) -> Result<(), StoreError> {
+        for (at, id) in round.redeliveries() {
+            if !self.has_time() {
+                break;
+            }
+            self.redeliver(round, &id).await?;
+            round.state.redelivered_at = Some(at);
+        }
+        while self.has_time() && self.is_due(&round.state) {
+            let page = self.next_events(round).await?;
+            let Some(last) = page.events.last() else {
+                let was_failing = round.state.failing.take().is_some();
+                round.state.delivered = page.next;
+                if page.is_last && !was_failing {
+                    break;
+                }
+                continue;
+            };
+            let after = round.state.delivered;
+            let id = DeliveryId { webhook: round.name.clone(), after, to: last.id };
+            let number = round.state.failing.as_ref().map_or(0, |failing| failing.attempts) + 1;
+            let outcome = self.attempt(round, &id, &page.events, number).await?;
+            self.take_down(&mut round.state, &id, &outcome);
+            if !round.save(self.engine()).await? {
+                // The claim ran out, and another invocation goes on.
+                return Ok(());
+            }
+        }
+        round.state.claimed_until_ms = 0;
+        round.save(self.engine()).await.map(drop)
+    }
+
+    /// Returns the events that come next; those of the delivery that fails, if one does.
+    async fn next_events(&self, round: &Round<'_>) -> Result<EventPage, StoreError> {
+        let until = round.state.failing.as_ref().map(|failing| failing.to);
+        self.events(round.webhook, round.state.delivered, until).await
+    }
+
+    async fn events(
+        &self,
+        webhook: &Webhook,
+        after: EventPlace,
+        until: Option<EventPlace>,
+    ) -> Result<EventPage, StoreError> {
+        let types: BTreeSet<_> = webhook.types.clone();
+        let wanted = Wanted { after, until, types, limit: EVENTS_PER_DELIVERY };
+        events::read(self.engine(), self.versions, wanted, self.last).await
+    }
+
+    /// Sends once more what an operator asked for. It is tried once; the list of deliveries says what came of it.
+    async fn redeliver(&self, round: &mut Round<'_>, id: &DeliveryId) -> Result<(), StoreError> {
+        let page = self.events(round.webhook, id.after, Some(id.to)).await?;
+        if let Some(last) = page.events.last() {
+            let id = DeliveryId { to: last.id, ..id.clone() };
+            self.attempt(round, &id, &page.events, 1).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a delivery, and lists what came of it.
+    async fn attempt(
+        &self,
+        round: &mut Round<'_>,
+        id: &DeliveryId,
+        events: &[Event],
+        number: u32,
+    ) -> Result<AttemptOutcome, StoreError> {
+        let at_ms = self.now_ms();
+        let outcome = self.send(round, id, events, at_ms).await;
+        let count = u32::try_from(events.len()).expect("a delivery has few events");
+        if outcome.is_delivered() {
+            round.delivered.events += u64::from(count);
+        } else {
+            round.delivered.failed += 1;
+            tracing::warn!(webhook = round.name.as_str(), delivery = %id, ?outcome, "a delivery failed");
+        }
+        let attempt = Attempt {
+            delivery: id.clone(),
+            at_ms,
+            number,
+            events: count,
+            took_ms: self.now_ms() - at_ms,
+            outcome: outcome.clone(),
+        };
+        webhooks::put_attempt(self.engine(), &attempt).await?;
+        Ok(outcome)
+    }
+
+    async fn send(
+        &self,
+        round: &Round<'_>,
+        id: &DeliveryId,
+        events: &[Event],
+        now_ms: i64,
+    ) -> AttemptOutcome {
+        let target = match Target::parse(&round.webhook.url, self.reach) {
+            Ok(target) => target,
+            Err(error) => return AttemptOutcome::Failed(error.to_string()),
+        };
+        let secrets: Vec<SigningSecret> = round
+            .webhook
+            .secrets(now_ms)
+            .into_iter()
+            .map(|number| SigningSecret::of(self.secret, round.name, round.webhook.since, number))
+            .collect();
+        match self.transport.post(message(target, id, events, &secrets, now_ms / 1_000)).await {
+            Ok(status) => AttemptOutcome::Answered(status),
+            Err(why) => AttemptOutcome::Failed(why),
+        }
+    }
+
+    /// Takes down what came of a delivery.
+    fn take_down(&self, state: &mut WebhookState, id: &DeliveryId, outcome: &AttemptOutcome) {
+        if outcome.is_delivered() {
+            state.delivered = id.to;
+            state.failing = None;
+            return;
+        }
+        let now_ms = self.now_ms();
+        let (attempts, since_ms) = match &state.failing {
+            Some(failing) => (failing.attempts + 1, failing.since_ms),
+            None => (1, now_ms),
+        };
+        let next_ms = now_ms + retry_after_ms(attempts);
+        state.failing = Some(Failing { to: id.to, attempts, since_ms, next_ms });
+        if *outcome == AttemptOutcome::Answered(GONE) || now_ms - since_ms >= STOPPED_AFTER_MS {
+            state.stopped_ms = Some(now_ms);
+        }
+    }
+}
+
+/// Returns how long a delivery waits after so many failures, in milliseconds.
+fn retry_after_ms(attempts: u32) -> i64 {
+    let doublings = attempts.saturating_sub(1).min(16);
+    (RETRY_FIRST_MS << doublings).min(RETRY_MAX_MS)
+}
+
+impl Round<'_> {
+    /// Returns what operators asked to be delivered once more, and was not yet.
+    fn redeliveries(&self) -> Vec<(EventPlace, DeliveryId)> {
+        let asked = self.webhook.redeliveries.iter();
+        asked.filter(|(at, _)| Some(*at) > self.state.redelivered_at).cloned().collect()
+    }
+
+    /// Puts how far the subscription is. Returns whether no other invocation came first.
+    async fn save(&mut self, engine: &dyn Engine) -> Result<bool, StoreError> {
+        let is_saved = webhooks::put_state(engine, self.name, &self.state).await?;
+        self.state.revision += 1;
+        Ok(is_saved)
+    }
+}
+
+/// Returns how far a subscription is, once the last word of operators is followed.
+fn as_operators_say(stored: Option<WebhookState>, webhook: &Webhook) -> WebhookState {
+    let revision = stored.as_ref().map_or(0, |state| state.revision);
+    let mut state = stored.filter(|state| state.since == webhook.since).unwrap_or(WebhookState {
+        since: webhook.since,
+        delivered: webhook.after,
+        resumed_at: None,
+        redelivered_at: None,
+        failing: None,
+        stopped_ms: None,
+        claimed_until_ms: 0,
+        revision,
+    });
+    if let Some(resumed) = webhook.resumed.filter(|resumed| Some(resumed.at) != state.resumed_at) {
+        state.resumed_at = Some(resumed.at);
+        state.delivered = resumed.after.unwrap_or(state.delivered);
+        state.failing = None;
+        state.stopped_ms = None;
+    }
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_that_fails_again_waits_twice_as_long_up_to_an_hour() {
+        let minutes = [1, 2, 3, 4, 7, 8, 9, 100].map(|attempts| retry_after_ms(attempts) / 30_000);
+        assert_eq!(minutes, [1, 2, 4, 8, 64, 120, 120, 120]);
+    }
+}

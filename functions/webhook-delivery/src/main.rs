@@ -1,0 +1,5 @@
+//! The binary of the function `webhook-delivery`.
+
+fn main() -> std::process::ExitCode {
+    webhook_delivery::run()
+}
