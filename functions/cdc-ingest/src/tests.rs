@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
-use runtime::{Clock, Context, FixedClock, MemoryQueues, Settings};
+use runtime::{Context, FixedClock, MemoryQueues, Settings};
 use serde_json::{Value, json};
 use store::MemoryEngine;
 use store::inbox::Announcement;

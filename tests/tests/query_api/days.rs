@@ -35,11 +35,11 @@ pub(crate) async fn closed() -> &'static Harness {
 
 /// Has a subscriber, who cannot be reached, be sent the closed dates.
 async fn subscribe(harness: &Harness) {
-    let set = json!({
+    let command = json!({
         "type": "set_webhook", "webhook": "mining", "url": "https://hooks.example.com/in",
         "types": ["DailySnapshotCreated"], "after": "0"
     });
-    let body = json!({ "reason": "a test", "command": set });
+    let body = json!({ "reason": "a test", "command": command });
     let sent = operator(harness).post("/v1/commands", "subscribe-mining", &body).await;
     assert_eq!(sent.status, 202, "{}", sent.text);
     harness.settle().await;

@@ -53,7 +53,9 @@ impl Decider {
                 )
             }
             // It says by itself what was done, elsewhere.
-            Command::Note { .. } | Command::Rejected { .. } => return Ok(CommandOutcome::Done),
+            Command::Note { .. } | Command::Rejected { .. } | Command::Webhook { .. } => {
+                return Ok(CommandOutcome::Done);
+            }
         };
         Ok(CommandOutcome::Changed { before, after })
     }

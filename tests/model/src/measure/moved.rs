@@ -17,8 +17,8 @@ use store::progress::PartitionName;
 
 use self::judged::Judged;
 use self::network::{Network, WalkOrder};
-use super::figures::rounded;
-use super::run::{Kinds, as_f64, consumption, kinds, rest};
+use super::numbers::{as_f64, rounded};
+use super::run::{Kinds, consumption, kinds, rest};
 use super::source::{CAPTURE, Source, produce};
 use crate::bench::{Executor, ExecutorOptions, Fate, FaultPlan, Once};
 use crate::clock::Millis;
