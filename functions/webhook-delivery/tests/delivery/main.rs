@@ -246,10 +246,10 @@ async fn two_invocations_at_once_do_not_send_the_same() {
     stage.ask(set("mining", &[])).await;
     stage.page(vec![held(1)]).await;
     stage.run().await;
-    let mut state = stage.state("mining").await.expect("served");
+    let mut served = stage.state("mining").await.expect("served");
     // Another invocation has taken the subscription for half a minute, and dies.
-    state.claimed_until_ms = stage.now_ms() + 30_000;
-    stage.put_state("mining", &state).await;
+    served.claimed_until_ms = stage.now_ms() + 30_000;
+    stage.put_state("mining", &served).await;
     stage.page(vec![held(2)]).await;
     stage.take_sent();
     stage.run().await;

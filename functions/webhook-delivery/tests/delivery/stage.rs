@@ -134,7 +134,8 @@ impl Stage {
         self.position += 1;
         let page =
             Page { position: self.position, previous: PageHash::default(), time_ms: self.now_ms(), entries };
-        store::log::put(&*self.engine, &page).await.expect("memory answers");
+        let written = store::log::put(&*self.engine, &page).await;
+        assert_eq!(written, Ok(store::Written::Done));
     }
 
     /// Has the heads include every page.
@@ -193,9 +194,11 @@ impl Stage {
         std::mem::take(&mut lock(&self.subscribers.sent))
     }
 
+    /// Returns what the deployment signs with.
     pub(crate) fn secret(&self, name: &str, since: &str, number: u32) -> SigningSecret {
         let name = name.parse().expect("a name");
-        SigningSecret::of(&Secret::new(SECRET), &name, since.parse().expect("a place"), number)
+        let deployment = self.settings.webhook_secret.as_ref().expect("it is set");
+        SigningSecret::of(deployment, &name, since.parse().expect("a place"), number)
     }
 
     pub(crate) async fn state(&self, name: &str) -> Option<WebhookState> {
@@ -242,7 +245,7 @@ impl Stage {
         };
         let item = store::snapshots::manifest_item(&manifest);
         let written = self.engine.write(Write::put(item, store::Condition::None)).await;
-        written.expect("memory answers");
+        assert_eq!(written, Ok(store::Written::Done));
     }
 }
 

@@ -43,8 +43,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     })
 }
 
-/// Returns whether an address is in 2000::/3, which alone is given out to hosts, and not in what leads elsewhere
-/// (2001::/23, 2002::/16) or is for documentation (2001:db8::/32, 3fff::/20).
+/// Returns whether an address is in `2000::/3`, which alone is given out to hosts, and not in what leads elsewhere
+/// (`2001::/23`, `2002::/16`) or is for documentation (`2001:db8::/32`, `3fff::/20`).
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     let is_given_out = first & 0xe000 == 0x2000;
