@@ -7,7 +7,7 @@ use domain::log::{DeliveryId, Entry, EventPlace, EventType, WebhookChange};
 use domain::webhooks::SigningSecret;
 use serde_json::{Value, json};
 
-use stage::{Stage, held, released, secret, set};
+use stage::{Stage, held, released, set};
 
 const HOUR_S: i64 = 3_600;
 
@@ -28,7 +28,7 @@ async fn events_come_once_in_the_order_of_the_log_and_signed_by_the_convention()
     assert_eq!(body["data"]["to"], "3-1");
     assert_eq!(sent[0].header("webhook-id"), "mining_1-0_3-1");
     let timestamp: i64 = sent[0].header("webhook-timestamp").parse().expect("seconds");
-    let signature = secret("mining", "1-0", 1).sign("mining_1-0_3-1", timestamp, &sent[0].0.body);
+    let signature = stage.secret("mining", "1-0", 1).sign("mining_1-0_3-1", timestamp, &sent[0].0.body);
     assert_eq!(sent[0].header("webhook-signature"), signature);
     stage.page(vec![held(3)]).await;
     stage.run().await;
@@ -99,7 +99,7 @@ async fn both_secrets_sign_for_a_day_after_a_rotation() {
     let timestamp: i64 = sent[0].header("webhook-timestamp").parse().expect("seconds");
     let id = sent[0].header("webhook-id");
     let sign = |secret: SigningSecret| secret.sign(&id, timestamp, &sent[0].0.body);
-    let (first, second) = (secret("mining", "1-0", 1), secret("mining", "1-0", 2));
+    let (first, second) = (stage.secret("mining", "1-0", 1), stage.secret("mining", "1-0", 2));
     assert_eq!(sent[0].header("webhook-signature"), format!("{} {}", sign(second), sign(first)));
     stage.pass_s(25 * HOUR_S);
     stage.page(vec![held(2)]).await;
@@ -246,10 +246,10 @@ async fn two_invocations_at_once_do_not_send_the_same() {
     stage.ask(set("mining", &[])).await;
     stage.page(vec![held(1)]).await;
     stage.run().await;
-    let mut claimed = stage.state("mining").await.expect("served");
+    let mut served = stage.state("mining").await.expect("served");
     // Another invocation has taken the subscription for half a minute, and dies.
-    claimed.claimed_until_ms = stage.now_ms() + 30_000;
-    stage.put_state("mining", &claimed).await;
+    served.claimed_until_ms = stage.now_ms() + 30_000;
+    stage.put_state("mining", &served).await;
     stage.page(vec![held(2)]).await;
     stage.take_sent();
     stage.run().await;

@@ -194,6 +194,13 @@ impl Stage {
         std::mem::take(&mut lock(&self.subscribers.sent))
     }
 
+    /// Returns what the deployment signs with.
+    pub(crate) fn secret(&self, name: &str, since: &str, number: u32) -> SigningSecret {
+        let name = name.parse().expect("a name");
+        let deployment = self.settings.webhook_secret.as_ref().expect("it is set");
+        SigningSecret::of(deployment, &name, since.parse().expect("a place"), number)
+    }
+
     pub(crate) async fn state(&self, name: &str) -> Option<WebhookState> {
         let mut states = webhooks::states(&*self.engine).await.expect("memory answers");
         states.remove(&name.parse::<WebhookName>().expect("a name"))
@@ -270,9 +277,4 @@ pub(crate) fn close(date: &str) -> Entry {
         previous_cut: 0,
         progress: Vec::new(),
     })
-}
-
-pub(crate) fn secret(name: &str, since: &str, number: u32) -> SigningSecret {
-    let name = name.parse().expect("a name");
-    SigningSecret::of(&Secret::new(SECRET), &name, since.parse().expect("a place"), number)
 }
