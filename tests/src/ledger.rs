@@ -62,9 +62,11 @@ async fn ledger_by(engine: &dyn Engine, policy_of: impl Fn(&Versions) -> Policy 
                     system.insert(account.to_string(), json!(total));
                 }
             }
-            Owner::User(account) => {
+            // As the export has it: an account of which no row is left is none.
+            Owner::User(account) if !head.node.rows.is_empty() => {
                 users.insert(account.to_string(), user(head, &policy));
             }
+            Owner::User(_) => {}
         }
     }
     json!({

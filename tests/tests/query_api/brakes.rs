@@ -23,6 +23,8 @@ struct Scene {
     source: Source,
     /// The tables as inserts: what a sorted pass over them gives is what must stand in the end.
     rows: Vec<Change>,
+    /// What was read last: its partitions are proved to be read whenever time passes, as marks do.
+    read: Vec<cdc::CapturedRecord>,
     commands: u32,
 }
 
@@ -45,7 +47,7 @@ impl Scene {
         for row in &rows {
             drop(source.write(row));
         }
-        let mut scene = Self { harness: Harness::new(options), source, rows, commands: 0 };
+        let mut scene = Self { harness: Harness::new(options), source, rows, read: Vec::new(), commands: 0 };
         scene.read().await;
         scene.close(FIRST_DATE).await;
         scene
@@ -53,13 +55,14 @@ impl Scene {
 
     /// Reads what the source wrote.
     async fn read(&mut self) {
-        let records = std::mem::take(&mut self.source.records);
-        self.harness.feed(&records, Shuffle::AsCaptured).await;
+        self.read = std::mem::take(&mut self.source.records);
+        self.harness.feed(&self.read, Shuffle::AsCaptured).await;
     }
 
     async fn pass_minutes(&self, minutes: i64) {
         for _ in 0..minutes {
             self.harness.pass(TimeDelta::minutes(1));
+            self.harness.reach_ends(&self.read).await;
             self.harness.settle().await;
         }
     }
@@ -135,7 +138,7 @@ impl Scene {
         self.ask(json!({ "type": "let_go_brake" })).await;
         self.pass_minutes(3).await;
         let list = self.client().get("/v1/waiting").await.good();
-        assert_eq!((&list["is_braking"], &list["waiting"]), (&json!(false), &json!([])), "{list:#}");
+        assert_eq!(list["waiting"], json!([]), "{list:#}");
         assert_eq!(ledger(self.harness.engine()).await, self.sorted_pass().await);
         // The guard asks once more: so much was taken back since the last close.
         self.ask(json!({ "type": "let_go_close", "date": AFTER_THAT })).await;

@@ -75,6 +75,8 @@ async fn each_event_does_what_its_trigger_is_for() {
         let answer = answer.unwrap_or_else(|error| panic!("{file}: {error}"));
         if function.name() == "query-api" {
             assert!(answer["statusCode"].is_number(), "{file}: {answer}");
+        } else if file == "schedule-source.json" {
+            assert_eq!(answer["compared"], false, "no source is known here: {answer}");
         } else if function.name() == "ledger-audit" {
             assert_eq!((&answer["complete"], &answer["differences"]), (&json!(true), &json!(0)), "{file}");
         } else {
