@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::heads::{AdoptionHead, AdoptionState};
+use domain::heads::{AdoptionHead, AdoptionState, Totals};
 use domain::{Amount, BusinessDate, Leg, Owner, Policy, Posting, Versions};
 use serde_json::{Map, Value, json};
 use store::heads::AccountHead;
@@ -62,8 +62,8 @@ async fn ledger_by(engine: &dyn Engine, policy_of: impl Fn(&Versions) -> Policy 
                     system.insert(account.to_string(), json!(total));
                 }
             }
-            // As the export has it: an account of which no row is left is none.
-            Owner::User(account) if !head.node.rows.is_empty() => {
+            // As the export has it: an account of which neither a row nor an amount is left is none.
+            Owner::User(account) if !head.node.rows.is_empty() || head.money.totals != Totals::default() => {
                 users.insert(account.to_string(), user(head, &policy));
             }
             Owner::User(_) => {}

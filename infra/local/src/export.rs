@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use domain::heads::{AdoptionHead, AdoptionState, Network};
+use domain::heads::{AdoptionHead, AdoptionState, Network, Totals};
 use domain::snapshot::{CarriedAccount, CarriedState, Manifest, TEAM_LEVELS};
 use domain::{
     AccountSequence, Amount, BusinessDate, OrderId, Owner, Posting, Ratio, SystemAccount, TalentLevel,
@@ -197,7 +197,7 @@ pub async fn export(stack: &Stack) -> Result<Export> {
     }
     for (owner, head) in heads.accounts {
         match owner {
-            Owner::User(account) if !head.node.rows.is_empty() => {
+            Owner::User(account) if !head.node.rows.is_empty() || head.money.totals != Totals::default() => {
                 let exported = exported_account(&head, policy, carried(&account))?;
                 export.accounts.insert(account, exported);
             }
