@@ -2,6 +2,8 @@
 //!
 //! It only reads, on both sides. What differs is named in the log and counted; whether the ledger then takes in what the
 //! source has is a person's decision.
+//!
+//! Touches: `Source` (reads).
 
 use reconcile::{Ledger, Options, Report, Source};
 use runtime::telemetry::Metrics;

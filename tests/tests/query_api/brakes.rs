@@ -29,7 +29,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A root, an account below it with four orders, another root with one order; the first date is closed.
+    /// Returns a root, an account below it with four orders, another root with one order; the first date is closed.
     async fn new() -> Self {
         let mut options = Options::default();
         let decisions = &mut options.settings.decisions;

@@ -84,7 +84,7 @@ async fn what_people_write_gives_the_ledger_of_the_rows_as_they_finally_are() {
     assert_as_plain("ledger").await;
 }
 
-/// The cases whose numbers were worked out by hand, with what must stand after each phase.
+/// Returns the cases whose numbers were worked out by hand, with what must stand after each phase.
 fn worked() -> Vec<(PathBuf, Value)> {
     let entries = fs::read_dir(directory("ledger")).expect("cases");
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();

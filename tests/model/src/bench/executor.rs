@@ -1,4 +1,6 @@
 //! Runs the invocations of a world: polls their futures when what they wait for has come, in virtual time.
+//!
+//! Longer than 500 lines: what an invocation is, and how it is polled, ended and replaced, share private state.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;

@@ -1,4 +1,6 @@
 //! One history: a source's life, fed to the functions on a world with faults, and judged while it goes on and at its end.
+//!
+//! Longer than 500 lines: a history from its script to its judgement is one story.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -65,7 +65,7 @@ impl Watcher {
         })
     }
 
-    /// From now on the heads that the last page changes lack it.
+    /// Notes that the heads which the last page changes lack it from now on.
     fn expect_heads(&mut self, position: Position) {
         let (owners, orders) = self.shadow.touched_by_last();
         let owners = owners.iter().map(|owner| ("ACCOUNT", owner.to_string()));
@@ -118,7 +118,7 @@ impl Watcher {
         }
     }
 
-    /// The head of this key includes the pages up to a position.
+    /// Notes that the head of this key includes the pages up to a position.
     fn has_head(&mut self, key: &str, position: Position) {
         for heads in self.lacking.values_mut() {
             let Some(lacks) = heads.get_mut(key) else { continue };
@@ -177,7 +177,7 @@ fn key_of(effect: &Effect) -> String {
     format!("{} {}/{}", effect.table.logical_name(), effect.key.partition, effect.key.sort)
 }
 
-/// What changes gets a higher revision: whatever writes it has read it as it was.
+/// Returns what is wrong with a revision: what changes gets a higher one, because it is read before it is written.
 fn went_back(effect: &Effect) -> Option<String> {
     let (before, after) = (effect.revision_before()?, effect.revision_after()?);
     let is_right = after > before || effect.changes_nothing() || WITHOUT_ORDER.contains(&effect.kind());

@@ -376,7 +376,7 @@ fn today() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 12, 1).expect("a date")
 }
 
-/// The midnight after which the date of tomorrow can be closed.
+/// Returns the midnight after which the date of tomorrow can be closed.
 fn midnight() -> DateTime<Utc> {
     today().and_hms_opt(MIDNIGHT_HOUR, 0, 0).expect("a time of day").and_utc()
 }

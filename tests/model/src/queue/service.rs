@@ -1,4 +1,6 @@
 //! All queues together: the one entry for requests.
+//!
+//! Longer than 500 lines: every call of the service is answered here, by one `match`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,28 +108,45 @@ impl Queues {
             let error = ErrorKind::QueueDoesNotExist.because("The specified queue does not exist.");
             return QueueReply::Now(Err(error));
         }
-        let request = match request {
-            QueueRequest::Create(attributes) => {
-                return QueueReply::Now(self.create_call(name, attributes).map(QueueResponse::Url));
-            }
+        match self.administer(now_ms, name, request) {
+            Ok(answer) => QueueReply::Now(answer),
+            Err(request) => self.use_queue(now_ms, name, request),
+        }
+    }
+
+    /// Answers a request that is about queues as a whole; gives back any other.
+    fn administer(
+        &mut self,
+        now_ms: Millis,
+        name: &str,
+        request: QueueRequest,
+    ) -> Result<Result<QueueResponse, ServiceError>, QueueRequest> {
+        let urls = |what, names: Vec<String>| {
+            QueueResponse::Urls(what, names.iter().map(|name| url(name)).collect())
+        };
+        Ok(match request {
+            QueueRequest::Create(attributes) => self.create_call(name, attributes).map(QueueResponse::Url),
             QueueRequest::Remove => {
                 self.queues.remove(name);
-                return QueueReply::Now(Ok(QueueResponse::Done));
+                Ok(QueueResponse::Done)
             }
             QueueRequest::List(prefix) => {
-                let listed = self.queues.keys().filter(|name| name.starts_with(&prefix));
-                let listed = listed.map(|name| url(name)).collect();
-                return QueueReply::Now(Ok(QueueResponse::Urls("QueueUrls", listed)));
+                let listed = self.queues.keys().filter(|name| name.starts_with(&prefix)).cloned();
+                Ok(urls("QueueUrls", listed.collect()))
             }
             QueueRequest::DeadLetterSources => {
-                let sources = self.dead_letter_sources(name).iter().map(|name| url(name)).collect();
-                return QueueReply::Now(Ok(QueueResponse::Urls("queueUrls", sources)));
+                let sources = self.dead_letter_sources(name).iter().map(ToString::to_string).collect();
+                Ok(urls("queueUrls", sources))
             }
             QueueRequest::MoveMessages(destination) => {
-                return QueueReply::Now(self.move_messages(now_ms, name, destination.as_deref()));
+                self.move_messages(now_ms, name, destination.as_deref())
             }
-            other => other,
-        };
+            other => return Err(other),
+        })
+    }
+
+    /// Answers a request that is about one queue's messages or attributes.
+    fn use_queue(&mut self, now_ms: Millis, name: &str, request: QueueRequest) -> QueueReply {
         let queue = self.get_mut(name).expect("it was found before");
         queue.advance(now_ms);
         QueueReply::Now(match request {

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::World;
-use super::functions::function_not_found;
 use crate::error::{ErrorKind, ServiceError};
 use crate::lambda::FunctionOptions;
 
@@ -92,4 +91,9 @@ fn number(input: &Value, name: &str) -> Result<u64, ServiceError> {
 
 fn invalid(name: &str) -> ServiceError {
     ErrorKind::InvalidParameterValueException.because(format!("The value of {name} is not valid"))
+}
+
+pub(super) fn function_not_found(function: &str) -> ServiceError {
+    ErrorKind::ResourceNotFoundException
+        .because(format!("Function not found: arn:aws:lambda:us-east-1:000000000000:function:{function}"))
 }

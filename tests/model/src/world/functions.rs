@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::administration::function_not_found;
 use super::{Event, LambdaRequest, Notice, Output, World};
 use crate::clock::Millis;
-use crate::error::{ErrorKind, ServiceError};
+use crate::error::ErrorKind;
 use crate::lambda::{Invocation, Origin, Outcome, Payload};
 
 impl World {
@@ -106,9 +107,4 @@ impl World {
             }
         }
     }
-}
-
-pub(super) fn function_not_found(function: &str) -> ServiceError {
-    ErrorKind::ResourceNotFoundException
-        .because(format!("Function not found: arn:aws:lambda:us-east-1:000000000000:function:{function}"))
 }

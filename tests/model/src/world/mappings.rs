@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::World;
-use super::functions::function_not_found;
+use super::administration::function_not_found;
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
 use crate::lambda::{Feeder, KafkaRecord, MappingOptions, Source, SqsTrigger, StartingPosition};

@@ -87,7 +87,7 @@ impl Network {
         record(REFERRALS, "id", &row, &mut self.lsn)
     }
 
-    /// Adopts in one of the sixty days up to today; first the roots and the direct referrals, then anybody. Returns the
+    /// Adopts in one of the sixty days up to today; first the roots and the direct referrals, then any account. Returns the
     /// order and its record.
     pub(super) fn adopt(&mut self) -> (u64, Record) {
         let number = self.adoptions.len();
