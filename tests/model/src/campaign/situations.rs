@@ -172,7 +172,11 @@ impl Situations {
             Entry::OrderSeen { .. } if self.closes > 0 => {
                 self.count("an order was new after a date was closed");
             }
-            Entry::Commanded { command: Command::Repair { .. }, outcome: CommandOutcome::Done, .. } => {
+            Entry::Commanded {
+                command: Command::Repair { .. },
+                outcome: CommandOutcome::Done | CommandOutcome::Changed { .. },
+                ..
+            } => {
                 self.count("an order was compared again by hand");
             }
             Entry::OrderWaits(_) => self.count("a withdrawal waited"),
