@@ -1,13 +1,11 @@
 //! The close of a date: from its midnight to what is published, and what it takes.
 
 use chrono::Days;
-use runtime::Clock;
 use serde_json::{Value, json};
-use store::progress::PartitionName;
 
 use super::numbers::{as_f64, rounded};
 use super::run::{Kinds, MeasureOptions, consumption, executor_from, kinds, load, rest, sum_of, today};
-use super::source::{Dates, Plan, Source, produce};
+use super::source::{Dates, Plan, Source, produce, reach_ends};
 use crate::bench::{Executor, FaultPlan};
 use crate::clock::Millis;
 use crate::table::Direction;
@@ -78,18 +76,6 @@ pub fn close(options: &MeasureOptions) -> Closed {
         read_units: consumed.read_units,
         dollars: consumed.dollars_per_million(options.accounts).total(),
     }
-}
-
-fn reach_ends(executor: &mut Executor) {
-    let engine = executor.engine();
-    let now_ms = executor.clock().now().timestamp_millis();
-    executor.run_client(async move {
-        for topic in Source::topics().into_keys() {
-            let name = PartitionName { source: "model".to_owned(), topic, partition: 0 };
-            let reached = store::progress::reached_end(&engine, name, None, now_ms, true);
-            reached.await.expect("no fault for the bench");
-        }
-    });
 }
 
 /// Runs until a date is published, and returns when it was closed and when it was published.

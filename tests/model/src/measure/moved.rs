@@ -9,17 +9,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::BusinessDate;
 use domain::log::{Cause, Command, Entry, Page, Paused, Position, WalkId, WalkPlace};
-use runtime::Clock;
 use runtime::{DecisionSettings, Settings};
 use serde_json::{Value, json};
 use store::inbox::StoredCommand;
-use store::progress::PartitionName;
 
 use self::judged::Judged;
 use self::network::{Network, WalkOrder};
 use super::numbers::{as_f64, rounded};
 use super::run::{Kinds, consumption, kinds, rest};
-use super::source::{CAPTURE, Source, produce};
+use super::source::{CAPTURE, Source, produce, reach_ends};
 use crate::bench::{Executor, ExecutorOptions, Fate, FaultPlan, Once};
 use crate::clock::Millis;
 use crate::deployed::{LedgerOptions, ledger_deployment};
@@ -404,18 +402,6 @@ fn executor(options: &MoveOptions, epoch: DateTime<Utc>) -> Executor {
         trace_lines: false,
     };
     Executor::new(&deployment, options).expect("a valid deployment")
-}
-
-fn reach_ends(executor: &mut Executor) {
-    let engine = executor.engine();
-    let now_ms = executor.clock().now().timestamp_millis();
-    executor.run_client(async move {
-        for topic in Source::topics().into_keys() {
-            let name = PartitionName { source: "model".to_owned(), topic, partition: 0 };
-            let reached = store::progress::reached_end(&engine, name, None, now_ms, true);
-            reached.await.expect("no fault for the bench");
-        }
-    });
 }
 
 fn write_units(kinds: &Kinds) -> f64 {

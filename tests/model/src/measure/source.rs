@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate};
+use runtime::Clock;
 use serde_json::{Value, json};
+use store::progress::PartitionName;
 
 use crate::bench::Executor;
 use crate::random::Random;
@@ -167,6 +169,19 @@ pub(super) fn produce(executor: &Executor, record: &Record) {
             world.produce(record.topic, 0, Some(record.key.clone()), Some(record.value.clone()))
         })
         .expect("every topic of the source is there");
+}
+
+/// Records that everything there is in the topics has been read, as the source's marks prove it.
+pub(super) fn reach_ends(executor: &mut Executor) {
+    let engine = executor.engine();
+    let now_ms = executor.clock().now().timestamp_millis();
+    executor.run_client(async move {
+        for topic in Source::topics().into_keys() {
+            let name = PartitionName { source: "model".to_owned(), topic, partition: 0 };
+            let reached = store::progress::reached_end(&engine, name, None, now_ms, true);
+            reached.await.expect("no fault for the bench");
+        }
+    });
 }
 
 #[cfg(test)]
