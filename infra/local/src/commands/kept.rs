@@ -9,7 +9,7 @@ use domain::{BusinessDate, Versions};
 
 use super::unless_stopped;
 use crate::arguments::KeptLedger;
-use crate::asked;
+use crate::operators_log;
 use crate::export::ExportFile;
 use crate::stack::{Options, Stack};
 
@@ -32,7 +32,7 @@ impl Kept {
              from a backup if it had any, or name another directory",
             directory.display()
         );
-        asked::take_in(&stack, directory).await?;
+        operators_log::take_in(&stack, directory).await?;
         stack.settle().await?;
         let network = store::network::read(stack.engine()).await?;
         let version = network.as_ref().and_then(|network| network.versions.numbered(1));
