@@ -11,13 +11,14 @@ Each function is started some times as the Lambda service does it: with variable
 hands it one event of `events/` and takes the answer. Then the process is killed. The functions take turns, so that a
 machine that becomes slower meanwhile does so for all.
 
-The tables and queues are an endpoint of this script. It answers at once and is empty, so what is measured is the
-process alone: loading, settings, certificates, the encrypted connection with its handshake, the loop. Not measured is
+The tables and queues are an endpoint of this script. It answers at once, is empty at each start, and gives back single
+items that the function put; its lists stay empty. So what is measured is the process alone: loading, settings, certificates, the encrypted connection with its handshake, the loop. Not measured is
 what AWS adds: the download of the zip, the start of the sandbox, the way to the service. A function of 1,024 MB has
 about half a processor there; `--processors 1` starts the functions on one processor of this machine.
 
 The output is in Markdown, in milliseconds: the median, and what nine of ten starts stay below. `started` is when the function asked for
-its first event, `answered` when its answer had arrived. Needs openssl, for a certificate that lives as long as the run.
+its first event, `answered` when its answer had arrived, `processors` what the process had used of them by then, which a
+machine with other work changes least. Needs openssl, for a certificate that lives as long as the run.
 
 Another revision of this repository may need other variables: `--variable NAME=VALUE`, as often as needed.
 """
@@ -52,17 +53,26 @@ ANSWER_LIMIT_S = 30
 
 
 class Service(BaseHTTPRequestHandler):
-    """Tables and queues that are empty, and stay empty."""
+    """Tables that keep single items, and queues that take everything."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         action = self.headers["X-Amz-Target"].split(".")[1]
-        if action in ("Query", "Scan"):
+        items = self.server.items
+        if action == "PutItem":
+            items[place(request["TableName"], request["Item"])] = request["Item"]
+            answer = {}
+        elif action == "GetItem":
+            found = items.get(place(request["TableName"], request["Key"]))
+            answer = {} if found is None else {"Item": found}
+        elif action in ("Query", "Scan"):
             answer = {"Items": [], "Count": 0, "ScannedCount": 0}
         elif action == "BatchGetItem":
-            answer = {"Responses": {}, "UnprocessedKeys": {}}
+            found = {table: [items[place(table, key)] for key in asked["Keys"] if place(table, key) in items]
+                     for table, asked in request["RequestItems"].items()}
+            answer = {"Responses": found, "UnprocessedKeys": {}}
         elif action == "BatchExecuteStatement":
             answer = {"Responses": [{} for _ in request["Statements"]]}
         elif action == "SendMessageBatch":
@@ -105,6 +115,11 @@ class Lambda(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def place(table, attributes):
+    """Returns where an item is, from all its attributes or from those of its key."""
+    return table, *(attributes[name]["S"] for name in ("pk", "sk"))
 
 
 def reply(handler, body, headers=None, status=200):
@@ -151,10 +166,13 @@ def made_certificate(folder):
     return key, certificate, trusted
 
 
-def measure(binary, event, runtime_api, variables, processors):
-    """Starts a function once. Returns the milliseconds until it asked for an event and until it had answered."""
+def measure(binary, event, servers, variables, processors):
+    """Starts a function once. Returns the milliseconds until it asked for an event and until it had answered, and those
+    that it used of the processors."""
+    runtime_api, service = servers
     run = Run(event)
     runtime_api.run = run
+    service.items = {}
     environment = {**variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{runtime_api.server_address[1]}",
                    "AWS_LAMBDA_FUNCTION_NAME": binary.name}
     limit = (lambda: os.sched_setaffinity(0, range(processors))) if processors else None
@@ -163,12 +181,12 @@ def measure(binary, event, runtime_api, variables, processors):
         process = subprocess.Popen([binary], env=environment, stdout=said, stderr=said, preexec_fn=limit)
         has_answered = run.has_answered.wait(ANSWER_LIMIT_S)
         process.kill()
-        process.wait()
+        _, process.returncode, usage = os.wait4(process.pid, 0)
         run.is_over.set()
         if not has_answered or run.failure or run.started is None:
             said.seek(0)
             sys.exit(f"{binary.name} did not answer: {run.failure}\n{said.read().decode()[-4000:]}")
-    return (run.started - began) * 1000, (run.answered - began) * 1000
+    return tuple(seconds * 1000 for seconds in (run.started - began, run.answered - began, usage.ru_utime + usage.ru_stime))
 
 
 def shown(values):
@@ -210,17 +228,18 @@ def main():
             for function in functions:
                 binary = (arguments.directory / function).resolve()
                 event = (ROOT / "events" / EVENTS[function]).read_bytes()
-                times = measure(binary, event, runtime_api, variables, arguments.processors)
+                times = measure(binary, event, (runtime_api, service), variables, arguments.processors)
                 # The first start reads the binary from the disk.
                 if start > 0:
                     measured[function].append(times)
 
     print(f"{arguments.starts} starts of each function, {arguments.processors or os.cpu_count()} processors, ms.\n")
-    print("| function | event | binary, MB | started, median | 9 of 10 | answered, median | 9 of 10 |\n|---|---|--:|--:|--:|--:|--:|")
+    print("| function | event | binary, MB | started, median | 9 of 10 | answered, median | 9 of 10 | processors, median | 9 of 10 |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
     for function, times in measured.items():
         size = (arguments.directory / function).stat().st_size / 1e6
-        started, answered = zip(*times)
-        print(f"| `{function}` | `{EVENTS[function]}` | {size:.1f} | {shown(started)} | {shown(answered)} |")
+        columns = " | ".join(shown(values) for values in zip(*times))
+        print(f"| `{function}` | `{EVENTS[function]}` | {size:.1f} | {columns} |")
 
 
 if __name__ == "__main__":

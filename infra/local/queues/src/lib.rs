@@ -1,18 +1,7 @@
 //! SQS queues in memory, as an endpoint for the unmodified AWS SDKs. It may touch memory, and the port that it is
 //! given.
 //!
-//! ```no_run
-//! # async fn start() -> std::io::Result<()> {
-//! use local_queues::{QueueService, serve};
-//!
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! let service = QueueService::new(listener.local_addr()?).with_region("eu-west-1");
-//! service.create_queue("orders.fifo", [("FifoQueue", "true")]).expect("the name is free");
-//! tokio::spawn(serve(listener, service.clone()));
-//! // ... point an SQS client's endpoint URL at the listener ...
-//! # Ok(())
-//! # }
-//! ```
+//! `examples/serve.rs` serves them: point the endpoint URL of an SQS client at the address that it prints.
 //!
 //! # What it emulates
 //!

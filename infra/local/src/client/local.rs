@@ -9,9 +9,9 @@ use serde_json::Value;
 use store::BoxFuture;
 
 use super::{Api, COMMANDS_PATH, Reply, accept_language};
-use crate::operators_log;
 use crate::gateway::{self, Request};
 use crate::invocation::RunningFunction;
+use crate::operators_log;
 use crate::stack::Stack;
 use crate::template::Route;
 

@@ -9,8 +9,8 @@ use domain::{BusinessDate, Versions};
 
 use super::unless_stopped;
 use crate::arguments::KeptLedger;
-use crate::operators_log;
 use crate::export::ExportFile;
+use crate::operators_log;
 use crate::stack::{Options, Stack};
 
 /// A ledger that has finished what it had begun.

@@ -10,8 +10,8 @@ use store::inbox;
 use super::kept::Kept;
 use super::unless_stopped;
 use crate::arguments::{PriceBook, PriceBookExport, PriceBookImport};
-use crate::operators_log;
 use crate::export::ExportFile;
+use crate::operators_log;
 use crate::stack::Stack;
 
 /// Writes a price book, or takes one over.

@@ -25,7 +25,8 @@ pub(super) async fn replay(arguments: Replay) -> Result<()> {
             operators_log::take_in(&stack, directory).await?;
             // With a date, the close is the entry of this command.
             if arguments.as_of.is_none() {
-                operators_log::note(&stack, "asked for on the command line", replay::in_words(&captures)).await?;
+                operators_log::note(&stack, "asked for on the command line", replay::in_words(&captures))
+                    .await?;
             }
         }
         let before = posted(&stack).await?;
