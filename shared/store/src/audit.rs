@@ -115,7 +115,8 @@ pub fn put_progress<'a>(
     Box::pin(async move { Ok(engine.write(write).await? == Written::Done) })
 }
 
-/// Puts a report, and then ends the audit that it is of.
+/// Puts a report, and then ends the audit that it is of. A report that is there already stays: an invocation
+/// whose answer was lost put it.
 pub fn finish<'a>(
     engine: &'a dyn Engine,
     progress: &AuditProgress,
@@ -125,7 +126,7 @@ pub fn finish<'a>(
     let item = Item::new(Key::new(Table::Ledger, "AUDIT_REPORTS", sort), 1, encode(report));
     let end = Write::delete(current_key(), Condition::Revision(progress.revision));
     Box::pin(async move {
-        let _ = engine.write(Write::put(item, Condition::None)).await?;
+        let _ = engine.write(Write::put(item, Condition::Absent)).await?;
         let _ = engine.write(end).await?;
         Ok(())
     })
