@@ -10,7 +10,7 @@ use domain::log::{Command, CommandOutcome};
 use domain::snapshot::Totals;
 use store::inbox::{self, StoredCommand};
 
-use crate::asked;
+use crate::operators_log;
 use crate::progress_line::ProgressLine;
 use crate::stack::Stack;
 
@@ -57,7 +57,7 @@ pub async fn close_until(stack: &Stack, until: BusinessDate, reason: &str) -> Re
     check(stack, until).await?;
     let before = closed(network(stack).await?.as_ref());
     let command = StoredCommand {
-        by: asked::operator(),
+        by: operators_log::operator(),
         reason: reason.to_owned(),
         command: Command::Close { until, source_is_complete: true },
         answer: None,

@@ -27,7 +27,7 @@ use crate::arguments::{Arguments, Close, Command, Export, Run, Token};
 use crate::export::ExportFile;
 use crate::stack::Stack;
 use crate::token::{DevelopmentKey, Grant};
-use crate::{asked, close};
+use crate::{close, operators_log};
 
 /// Carries out a command, until it is done or Ctrl-C is pressed. Returns what the process exits with.
 pub async fn carry_out(arguments: Arguments) -> Result<ExitCode> {
@@ -60,7 +60,7 @@ async fn write_export(arguments: Export) -> Result<()> {
     }
     let stack = Stack::start(&arguments.kept.options()?)?;
     unless_stopped(Some(&arguments.kept.data), async {
-        asked::take_in(&stack, &arguments.kept.data).await?;
+        operators_log::take_in(&stack, &arguments.kept.data).await?;
         stack.settle().await?;
         file.write(&stack).await
     })
@@ -75,7 +75,7 @@ async fn close_dates(arguments: Close) -> Result<()> {
     let until = arguments.date.unwrap_or(today);
     unless_stopped(Some(&arguments.kept.data), async {
         close::check(&stack, until).await?;
-        asked::take_in(&stack, &arguments.kept.data).await?;
+        operators_log::take_in(&stack, &arguments.kept.data).await?;
         stack.settle().await?;
         show(&close::close_until(&stack, until, &arguments.reason).await?)
     })
@@ -90,7 +90,7 @@ fn print_token(arguments: &Token) -> Result<()> {
             None => "issued an operator's token".to_owned(),
             Some(account) => format!("issued a token of the member {account}"),
         };
-        asked::leave(directory, &arguments.reason, text)?;
+        operators_log::leave(directory, &arguments.reason, text)?;
     }
     show(&token)
 }

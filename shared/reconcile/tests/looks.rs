@@ -303,7 +303,7 @@ async fn a_row_that_changes_between_all_looks_is_hot_and_no_difference() {
 }
 
 #[tokio::test]
-async fn what_is_taken_in_of_a_difference_makes_both_the_same() {
+async fn taking_in_each_difference_makes_source_and_ledger_the_same() {
     let source = Table::of([(1, 2), (2, 2), (3, 3)]);
     let engine = ledger([(1, 2), (3, 1), (4, 4)]).await;
     read_through(&engine, 5_000).await;

@@ -10,8 +10,8 @@ use store::inbox;
 use super::kept::Kept;
 use super::unless_stopped;
 use crate::arguments::{PriceBook, PriceBookExport, PriceBookImport};
-use crate::asked;
 use crate::export::ExportFile;
+use crate::operators_log;
 use crate::stack::Stack;
 
 /// Writes a price book, or takes one over.
@@ -49,7 +49,7 @@ async fn take_over(arguments: PriceBookImport) -> Result<()> {
         data.context("a price book is taken over by a ledger that is kept: name its directory with --data")?;
     let stack = Stack::start(&arguments.ledger.options(1)?)?;
     unless_stopped(Some(data), async {
-        let by = asked::operator();
+        let by = operators_log::operator();
         let keys = ledger_audit::take_over_places(stack.engine(), &places, &by, &arguments.reason).await?;
         stack.settle().await?;
         for key in keys {

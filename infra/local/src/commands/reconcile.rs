@@ -139,7 +139,7 @@ mod network {
         let named: Vec<String> = differences.iter().map(ToString::to_string).collect();
         let text = format!("reconcile takes in {} rows from the source:\n{}", named.len(), named.join("\n"));
         let command = StoredCommand {
-            by: crate::asked::operator(),
+            by: crate::operators_log::operator(),
             reason: reason.to_owned(),
             command: Command::Note { text },
             answer: None,

@@ -8,7 +8,7 @@ use crate::export::ExportFile;
 use crate::incident::Incident;
 use crate::stack::Stack;
 use crate::summary::{Summary, posted};
-use crate::{asked, close, replay};
+use crate::{close, operators_log, replay};
 
 /// Replays captures, shows a summary, and writes what was asked for.
 pub(super) async fn replay(arguments: Replay) -> Result<()> {
@@ -22,10 +22,11 @@ pub(super) async fn replay(arguments: Replay) -> Result<()> {
     }
     unless_stopped(arguments.ledger.data.as_deref(), async {
         if let Some(directory) = &arguments.ledger.data {
-            asked::take_in(&stack, directory).await?;
+            operators_log::take_in(&stack, directory).await?;
             // With a date, the close is the entry of this command.
             if arguments.as_of.is_none() {
-                asked::note(&stack, "asked for on the command line", replay::in_words(&captures)).await?;
+                operators_log::note(&stack, "asked for on the command line", replay::in_words(&captures))
+                    .await?;
             }
         }
         let before = posted(&stack).await?;

@@ -13,7 +13,7 @@ use crate::stack::Stack;
 use crate::summary::{Summary, posted};
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
 use crate::triggers::Closing;
-use crate::{asked, close, http, replay};
+use crate::{close, http, operators_log, replay};
 
 const REASON_OF_CLOSE: &str = "run --as-of, with an operator's token for the console";
 
@@ -58,7 +58,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
         loop {
             stack.idle().await?;
             if let Some(directory) = &options.ledger.data
-                && asked::take_in(&stack, directory).await?
+                && operators_log::take_in(&stack, directory).await?
             {
                 stack.call_schedules().await;
             }
@@ -82,11 +82,11 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
 /// Has the operators' log of a kept ledger say what this command does. With a date, the close says it.
 async fn note(stack: &Stack, options: &RunOptions, replayed: Option<&[Capture]>) -> Result<()> {
     let Some(directory) = &options.ledger.data else { return Ok(()) };
-    asked::take_in(stack, directory).await?;
+    operators_log::take_in(stack, directory).await?;
     if options.as_of.is_some() {
         return Ok(());
     }
     let replayed = replayed.map_or_else(|| "went on".to_owned(), replay::in_words);
     let text = format!("{replayed}, and issued an operator's token for the console");
-    asked::note(stack, "asked for on the command line", text).await
+    operators_log::note(stack, "asked for on the command line", text).await
 }

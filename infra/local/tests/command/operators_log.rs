@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::program::{capture, contribution, failure_of, success_of};
 use clap::CommandFactory as _;
 use contribution::arguments::Arguments;
-use contribution::asked;
+use contribution::operators_log;
 use local_tables::SqliteEngine;
 use store::lists::{self, Operation};
 
@@ -19,7 +19,7 @@ fn log(directory: &Path) -> Vec<Operation> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let engine = SqliteEngine::open(directory).expect("no other process uses it");
     let operations = runtime.block_on(lists::operations(&engine, None, 100)).expect("readable");
-    operations.into_iter().filter(|operation| operation.by == asked::operator()).collect()
+    operations.into_iter().filter(|operation| operation.by == operators_log::operator()).collect()
 }
 
 fn run(arguments: &[&str], directory: &Path) -> String {
