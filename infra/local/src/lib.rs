@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod http;
 pub mod incident;
 pub mod invocation;
+pub mod kept_parameters;
 pub mod progress_line;
 pub mod queues;
 pub mod replay;
