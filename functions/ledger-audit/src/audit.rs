@@ -84,7 +84,8 @@ impl Audit<'_> {
             return Ok(Audited::GoesOn { segment: progress.segment });
         }
         comparison.look_for_missing(engine, self.shards, &mut progress.found).await?;
-        let talents = talent::compare(self, position, &mut expected.forest, &mut progress.found).await?;
+        let (context, forest) = (self.context, &mut expected.forest);
+        let talents = talent::compare(context, self.versions, position, forest, &mut progress.found).await?;
         let report = AuditReport { talents, ..self.report(&progress, &expected, &compared) };
         audit::finish(engine, &progress, &report).await?;
         Ok(Audited::Complete(Box::new(report)))
@@ -128,11 +129,6 @@ impl Audit<'_> {
         }
     }
 
-    /// Returns whether there is time to read a page.
-    pub(crate) fn has_time(&self) -> bool {
-        (self.context.deadline - self.context.clock.now()).num_milliseconds() >= PAGE_TAKES_MS
-    }
-
     /// Reads the heads page by page, and saves after each how far it came. Returns whether it came to the end.
     async fn compare_heads(
         &self,
@@ -141,7 +137,7 @@ impl Audit<'_> {
     ) -> Result<bool, AuditError> {
         let engine = &*self.context.engine;
         while progress.segment < SEGMENTS {
-            if !self.has_time() {
+            if (self.context.deadline - self.context.clock.now()).num_milliseconds() < PAGE_TAKES_MS {
                 return Ok(false);
             }
             let segment = Segment { index: progress.segment, count: SEGMENTS };

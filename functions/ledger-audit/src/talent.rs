@@ -11,18 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::log::Position;
 use domain::recalculate::{Difference, ReferralForest, ShouldBe, TalentFault, Talents};
 use domain::{AccountSequence, Report, TALENT_DEPTH, TalentTable, Team, TeamChange, Versions};
+use runtime::Context;
 use store::audit::AuditFindings;
 use store::marks::{self, Projection};
 use store::talent::{self, StoredTalent, TablePass, TakenIn, Talent, TalentState};
 use store::{Engine, StoreError, Written};
 
-use crate::audit::Audit;
 use crate::error::AuditError;
 
 /// How many pages of the log are read at once.
 const PAGES_READ: u32 = 128;
 /// How many accounts are compared at once, each with its direct referrals.
 const ACCOUNTS_COMPARED: usize = 200;
+/// They are begun only while more than this is left of the invocation, in milliseconds.
+const ACCOUNTS_TAKE_MS: i64 = 5_000;
 
 /// Talent as it stands still.
 #[derive(PartialEq, Eq)]
@@ -42,22 +44,23 @@ async fn still(engine: &dyn Engine) -> Result<Option<Still>, StoreError> {
 
 /// Compares every account's talent. Returns how many; `None` where talent did not stand still.
 pub(crate) async fn compare(
-    audit: &Audit<'_>,
+    context: &Context,
+    versions: &Versions,
     position: Position,
     forest: &mut ReferralForest,
     found: &mut AuditFindings,
 ) -> Result<Option<u64>, AuditError> {
-    let engine = &*audit.context.engine;
+    let engine = &*context.engine;
     let Some(begun) = still(engine).await?.filter(|still| still.position >= position) else {
         return Ok(None);
     };
     read_on(engine, forest, position, begun.position).await?;
-    let Some(table) = table(audit.versions, &begun.state)? else { return Ok(None) };
+    let Some(table) = table(versions, &begun.state)? else { return Ok(None) };
     let talents = forest.talents(&table);
     let judge = Judge { talents: &talents, levels: !table.asks_for_activity() };
     let mut differences = Vec::new();
     for accounts in forest.accounts().chunks(ACCOUNTS_COMPARED) {
-        if !audit.has_time() {
+        if (context.deadline - context.clock.now()).num_milliseconds() < ACCOUNTS_TAKE_MS {
             return Ok(None);
         }
         let records = read_with_children(engine, &talents, accounts).await?;
