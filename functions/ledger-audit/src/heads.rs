@@ -2,14 +2,14 @@
 //!
 //! Touches: `Ledger` (reads).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use domain::heads::{SumKey, Totals};
 use domain::log::Position;
 use domain::recalculate::{Compared, Difference, Recalculation, TotalsDifference};
 use domain::{AccountSequence, Owner};
 use store::audit::AuditFindings;
-use store::heads::{self, AccountHead, LinePage};
+use store::heads::{self, AccountHead, LINE_PAGES_TOGETHER, LinePage};
 use store::lists;
 use store::{Engine, Item, Key, StoreError};
 
@@ -38,6 +38,8 @@ impl Comparison<'_> {
     ) -> Result<(), StoreError> {
         let mut accounts: Vec<(Owner, AccountHead, Position)> = Vec::new();
         let mut line_page: Option<(Owner, u32, LinePage)> = None;
+        // What the page before must end with, where it is in another partition.
+        let mut openings: Vec<((Owner, u32), Totals)> = Vec::new();
         for (place, item) in items.iter().enumerate() {
             if let Some(owner) = heads::owner_of(item) {
                 if let Ok(Some((_, head))) = heads::account_of(item) {
@@ -52,6 +54,10 @@ impl Comparison<'_> {
                         at + 1 == number && closing(last) == Some(page.opening)
                     }
                     _ if number == 0 => page.opening == Totals::default(),
+                    _ if number.is_multiple_of(LINE_PAGES_TOGETHER) => {
+                        openings.push(((owner.clone(), number - 1), page.opening));
+                        true
+                    }
                     // The page before it may have been the last item that was read before these.
                     _ => place == 0,
                 };
@@ -64,12 +70,22 @@ impl Comparison<'_> {
                 self.compare_other(item, found)?;
             }
         }
-        let last_pages = last_line_pages(engine, &accounts).await?;
+        let last = |(owner, head, _): &(Owner, AccountHead, Position)| {
+            Some((owner.clone(), head.money.lines.pages.checked_sub(1)?))
+        };
+        let before = openings.iter().map(|(before, _)| before.clone());
+        let wanted = accounts.iter().filter_map(last).chain(before).collect();
+        let ends = heads::line_pages_of(engine, wanted).await?;
+        for (before, opening) in openings {
+            if ends.get(&before).and_then(closing) != Some(opening) {
+                found.add(Difference::Lines { owner: before.0 });
+            }
+        }
         for (owner, head, position) in accounts {
             found.compared += 1;
-            let before_recent = match head.money.lines.pages {
-                0 => Some(Totals::default()),
-                _ => last_pages.get(&owner).and_then(closing),
+            let before_recent = match head.money.lines.pages.checked_sub(1) {
+                None => Some(Totals::default()),
+                Some(last) => ends.get(&(owner.clone(), last)).and_then(closing),
             };
             let recent = head.money.totals.without(&head.money.lines.recent).ok();
             if recent.is_none() || recent != before_recent {
@@ -220,16 +236,6 @@ async fn incomplete_lists(
         }
     }
     Ok(incomplete)
-}
-
-async fn last_line_pages(
-    engine: &dyn Engine,
-    accounts: &[(Owner, AccountHead, Position)],
-) -> Result<BTreeMap<Owner, LinePage>, StoreError> {
-    let last = |(owner, head, _): &(Owner, AccountHead, Position)| {
-        Some((owner.clone(), head.money.lines.pages.checked_sub(1)?))
-    };
-    heads::line_pages_of(engine, accounts.iter().filter_map(last).collect()).await
 }
 
 /// Returns what an account has after the lines of a page; `None` if the sum is too large for an amount.

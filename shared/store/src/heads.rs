@@ -6,7 +6,7 @@
 //! | an adoption | `ADOPTION#<order>` / `HEAD` |
 //! | every account that ever had a referrer | `CHILDREN#<referrer>` / `<account>` |
 //! | a sum of trees | `SUM#<level>` / `<prefix>` |
-//! | a page of an account's lines; [`books`](crate::books) sum them | `LINES#<account>#<number>` / `PAGE` |
+//! | a page of an account's lines; [`books`](crate::books) sum them | `LINES#<account>#<number / 16>` / `<number>` |
 //! | adoptions held, by order | `HELD#<shard>` / `<order>` |
 //!
 //! The revision of a head is the position of the last page that changed it.
@@ -83,9 +83,13 @@ pub fn sum_key((level, prefix): SumKey) -> Key {
     Key::new(Table::Ledger, format!("SUM#{level}"), format!("{prefix:016x}"))
 }
 
-/// Returns the key of a page of lines. Each page is a partition, because a system account gets a line of every adoption.
+/// So many pages of lines are in one partition: a system account gets a line of every adoption, and a partition takes
+/// only so much.
+pub const LINE_PAGES_TOGETHER: u32 = 16;
+
 pub(crate) fn line_page_key(owner: &Owner, number: u32) -> Key {
-    Key::new(Table::Ledger, format!("LINES#{owner}#{number:08}"), "PAGE")
+    let part = number / LINE_PAGES_TOGETHER;
+    Key::new(Table::Ledger, format!("LINES#{owner}#{part:07}"), format!("{number:08}"))
 }
 
 fn children_partition(account: &AccountSequence) -> String {
@@ -215,20 +219,23 @@ pub fn adoption_of(item: &Item) -> Result<Option<(OrderId, AdoptionHead)>, Store
 pub fn line_page_of(item: &Item) -> Result<Option<(Owner, u32, LinePage)>, StoreError> {
     let Some(name) = item.key.partition.strip_prefix("LINES#") else { return Ok(None) };
     let wrong = || crate::codec::unreadable(item, "its key names no page of lines".to_owned());
-    let (owner, number) = name.split_once('#').ok_or_else(wrong)?;
+    let (owner, _) = name.split_once('#').ok_or_else(wrong)?;
     let owner = owner.parse().map_err(|_| wrong())?;
-    let number = number.parse().map_err(|_| wrong())?;
+    let number = item.key.sort.parse().map_err(|_| wrong())?;
     Ok(Some((owner, number, decode(item)?)))
 }
 
-/// Returns one page of lines of each of these owners, by its number; those without one are left out.
-pub fn line_pages_of(engine: &dyn Engine, pages: Vec<(Owner, u32)>) -> Answer<'_, BTreeMap<Owner, LinePage>> {
+/// Returns pages of lines by their owners and numbers; those that are not there are left out.
+pub fn line_pages_of(
+    engine: &dyn Engine,
+    pages: Vec<(Owner, u32)>,
+) -> Answer<'_, BTreeMap<(Owner, u32), LinePage>> {
     Box::pin(async move {
         let keys = pages.iter().map(|(owner, number)| line_page_key(owner, *number)).collect();
         let mut found = BTreeMap::new();
         for item in engine.get_many(keys).await? {
-            if let Some((owner, _, page)) = line_page_of(&item)? {
-                found.insert(owner, page);
+            if let Some((owner, number, page)) = line_page_of(&item)? {
+                found.insert((owner, number), page);
             }
         }
         Ok(found)
