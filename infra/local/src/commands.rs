@@ -25,6 +25,7 @@ use domain::BusinessDate;
 
 use crate::arguments::{Arguments, Close, Command, Export, Run, Token};
 use crate::export::ExportFile;
+use crate::operators_log::Deed;
 use crate::stack::Stack;
 use crate::token::{DevelopmentKey, Grant};
 use crate::{close, operators_log};
@@ -84,13 +85,14 @@ async fn close_dates(arguments: Close) -> Result<()> {
 
 fn print_token(arguments: &Token) -> Result<()> {
     let grant = arguments.account.clone().map_or(Grant::Operate, Grant::Account);
-    let token = DevelopmentKey::kept_in(arguments.data.as_deref())?.issue(&grant, Utc::now());
+    let now = Utc::now();
+    let token = DevelopmentKey::kept_in(arguments.data.as_deref())?.issue(&grant, now);
     if let Some(directory) = &arguments.data {
-        let text = match &arguments.account {
-            None => "issued an operator's token".to_owned(),
-            Some(account) => format!("issued a token of the member {account}"),
+        let whose = match &arguments.account {
+            None => "an operator's token".to_owned(),
+            Some(account) => format!("a token of the member {account}"),
         };
-        operators_log::leave(directory, &arguments.reason, text)?;
+        operators_log::leave(directory, &arguments.reason, Deed::of_token(&whose, now))?;
     }
     show(&token)
 }

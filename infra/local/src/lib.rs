@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod http;
 pub mod incident;
 pub mod invocation;
+pub mod kept_parameters;
 pub mod operators_log;
 pub mod progress_line;
 pub mod queues;

@@ -10,7 +10,7 @@ use domain::log::Position;
 use domain::recalculate::Difference;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{decode, encode};
+use crate::codec::{decode, decode_with_last_member, encode};
 use crate::engine::{BoxFuture, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Query, Table, Write, Written};
 
@@ -89,6 +89,8 @@ pub struct AuditReport {
     pub places: Vec<(domain::OrderId, u64, u64)>,
     /// How many such places there are.
     pub places_that_differ: u64,
+    /// How many accounts' talent was compared; `None` where it was being propagated, so that it was not judged.
+    pub talents: Option<u64>,
 }
 
 fn current_key() -> Key {
@@ -136,6 +138,6 @@ pub fn finish<'a>(
 pub fn reports(engine: &dyn Engine, limit: usize) -> BoxFuture<'_, Result<Vec<AuditReport>, StoreError>> {
     Box::pin(async move {
         let query = Query { descending: true, limit, ..Query::partition(Table::Ledger, "AUDIT_REPORTS") };
-        engine.query(query).await?.items.iter().map(decode).collect()
+        engine.query(query).await?.items.iter().map(decode_with_last_member).collect()
     })
 }

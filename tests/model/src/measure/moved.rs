@@ -265,12 +265,8 @@ impl<'a> Run<'a> {
     /// Lets go what waits at the brake, as an operator does who knows of the move.
     fn let_go(&mut self) {
         let engine = self.executor.engine();
-        let command = StoredCommand {
-            by: "an operator".to_owned(),
-            reason: "the subtree moves".to_owned(),
-            command: Command::LetGo { what: Paused::Brake },
-            answer: None,
-        };
+        let command =
+            StoredCommand::new("an operator", "the subtree moves", Command::LetGo { what: Paused::Brake });
         self.executor.run_client(async move {
             store::inbox::ask(&engine, "the-subtree-moves", &command).await.expect("no fault for the bench");
         });
