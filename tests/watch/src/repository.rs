@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Folders that hold what tools made.
 const MADE_BY_TOOLS: [&str; 5] = [".git", "target", "node_modules", "data", "logs"];
 
-/// The repository that this crate was compiled in.
+/// The repository that the tests of this crate run in.
 #[derive(Debug)]
 pub struct Repository {
     root: PathBuf,
@@ -17,12 +17,15 @@ impl Repository {
     /// Reads which files there are.
     #[must_use]
     pub fn read() -> Self {
-        let root =
-            Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("this crate is two folders down");
+        // Cargo says where the crate is that it runs. That may be a copy of the repository, as in the walks, for which
+        // Cargo takes what it compiled for another copy.
+        let compiled_in = env!("CARGO_MANIFEST_DIR");
+        let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| compiled_in.to_owned());
+        let root = Path::new(&folder).ancestors().nth(2).expect("this crate is two folders down").to_owned();
         let mut files = Vec::new();
-        collect(root, root, &mut files);
+        collect(&root, &root, &mut files);
         files.sort();
-        Self { root: root.to_owned(), files }
+        Self { root, files }
     }
 
     /// Returns the paths of all files from the root on, sorted.
