@@ -1,7 +1,9 @@
 //! The command line.
 
 mod ask;
+mod chinese;
 mod operate;
+mod outbound;
 mod proof;
 mod source;
 
@@ -10,9 +12,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use cdc::Profile;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use domain::{AccountSequence, BusinessDate, Policy};
 
+use crate::screen::Language;
 use crate::stack::Options;
 
 pub use ask::{
@@ -20,6 +23,9 @@ pub use ask::{
     Status,
 };
 pub use operate::{LetGo, LetGoClose, LetGoTruncate, Operate, Pause, Resume, Sent, Work};
+pub use outbound::{
+    Events, OneWebhook, Redeliver, ResumeWebhook, Secrets, SetWebhook, WebhookCommand, Webhooks,
+};
 pub use proof::{Audit, Digest, Explain, PriceBook, PriceBookExport, PriceBookImport, Verify};
 pub use source::{Compare, Reconcile};
 
@@ -37,6 +43,22 @@ pub struct Arguments {
     #[command(flatten)]
     pub run: RunOptions,
 }
+
+impl Arguments {
+    /// Returns what the process was started with. Where that cannot be read, or asks for help, the process ends here.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let command = match Language::of_environment() {
+            Language::English => Self::command(),
+            Language::Chinese => chinese::in_chinese(Self::command()),
+        };
+        let matches = command.get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// How many partitions the orders' topic may have: what infra/template.yaml allows.
+const PARTITIONS_MAX: u32 = 1_000;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -169,9 +191,12 @@ pub struct Replay {
     /// Closes the business dates up to this one at the end.
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<BusinessDate>,
-    /// Writes the ledger's state to this file at the end, as JSON.
+    /// Writes the ledger's state to this file at the end, as JSON; - is standard output.
     #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
+    /// Shows the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
     /// Where and how the ledger runs.
     #[command(flatten)]
     pub ledger: LedgerOptions,
@@ -180,7 +205,7 @@ pub struct Replay {
 /// `export`.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// The file to write.
+    /// The file to write; - is standard output.
     pub file: PathBuf,
     /// Writes every page of the log with the state digest they lead to, for `verify`.
     #[arg(long)]
@@ -198,6 +223,9 @@ pub struct Close {
     /// Why, for the operators' log.
     #[arg(long, default_value = "asked for on the command line")]
     pub reason: String,
+    /// Shows what was closed as JSON.
+    #[arg(long)]
+    pub json: bool,
     /// Which ledger.
     #[command(flatten)]
     pub kept: KeptLedger,
@@ -245,7 +273,7 @@ pub struct LedgerOptions {
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// How many partitions the topic of the orders has; as many as the captures show if it is not said.
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(PARTITIONS_MAX)))]
     pub partitions: Option<u32>,
     /// How long a withdrawal waits for a later version of its rows, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
@@ -276,6 +304,12 @@ impl LedgerOptions {
     /// Returns how to run the stack, where the captures show so many partitions of the orders' topic.
     pub fn options(&self, partitions_seen: u32) -> Result<Options> {
         let mut parameters = without_brakes(self.settle, &self.brake, &self.guard);
+        anyhow::ensure!(
+            partitions_seen <= PARTITIONS_MAX,
+            "a capture names partition {} of the orders' topic, which may have {PARTITIONS_MAX} partitions: look for the \
+             line in the capture",
+            partitions_seen - 1
+        );
         let mut set = |name: &str, value: String| parameters.insert(name.to_owned(), value);
         set("OrdersPartitions", self.partitions.unwrap_or(partitions_seen).max(partitions_seen).to_string());
         if let Some(profile) = &self.profile {

@@ -27,6 +27,7 @@ pub mod summary;
 pub mod template;
 pub mod token;
 pub mod triggers;
+pub mod truncated;
 
 /// Returns `; did you mean X?` where one of the known names is close to `name`, and nothing otherwise.
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {

@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 
 use serde_json::Value;
 
+pub(crate) use table::width;
 pub use table::{Side, TextTable};
 
 /// Columns of a pair's name.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use domain::BusinessDate;
 
-use super::parameter;
+use super::{Events, Webhooks, parameter};
 
 /// What asks a ledger and changes nothing.
 #[derive(Debug, Subcommand)]
@@ -42,6 +42,14 @@ pub enum Ask {
     ///
     /// Example: contribution operations --csv operations.csv --data ledger
     Operations(Operations),
+    /// Lists what the ledger tells other services, in the order of its log.
+    ///
+    /// Example: contribution events --after 57 --type DailySnapshotCreated --data ledger
+    Events(Events),
+    /// Lists the services that are sent events, or shows one and what was sent to it.
+    ///
+    /// Example: `contribution webhooks mining --url https://api.example.com`
+    Webhooks(Webhooks),
     /// Lists the pages of the log, the last ones first, or shows what one page holds.
     ///
     /// Example: contribution log 3 --data ledger

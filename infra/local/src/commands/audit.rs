@@ -14,6 +14,8 @@ use super::kept::Kept;
 use super::{show, unless_stopped};
 use crate::arguments;
 use crate::progress_line::ProgressLine;
+use crate::screen::Language;
+use crate::summary::line;
 
 /// An audit on one machine takes the time it needs.
 const AUDIT_TAKES_AT_MOST: TimeDelta = TimeDelta::hours(24);
@@ -35,7 +37,12 @@ pub(super) async fn audit(arguments: arguments::Audit) -> Result<()> {
             let shards = kept.stack.settings.account_shards;
             let repaired =
                 ledger_audit::repair(&context, &kept.first_version()?, shards, &report).await?;
-            eprintln!("{} heads were rebuilt, and {} commands given", repaired.rebuilt, repaired.asked);
+            let (rebuilt, asked) = (repaired.rebuilt, repaired.asked);
+            let told = Language::of_environment().say(
+                format!("{rebuilt} heads were rebuilt, and {asked} commands given"),
+                format!("已重建 {rebuilt} 项，发出 {asked} 条命令"),
+            );
+            eprintln!("{told}");
             kept.stack.settle().await?;
             report = run(&kept).await?;
         }
@@ -107,46 +114,65 @@ struct Shown<'a>(&'a AuditReport);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AuditReport { position, date, posted, found, .. } = self.0;
-        writeln!(formatter, "audit of page {position}, by the rules of {date}")?;
-        writeln!(formatter, "  posted        {posted:>12}")?;
-        writeln!(formatter, "  heads         {:>12}   compared", found.compared)?;
-        writeln!(formatter, "  differences   {:>12}", found.count)?;
+        let language = Language::of_environment();
+        let say = |english, chinese| language.say(english, chinese);
+        let title = language.say(
+            format!("audit of page {position}, by the rules of {date}"),
+            format!("第 {position} 页的审计，按 {date} 的规则"),
+        );
+        writeln!(formatter, "{title}")?;
+        line(formatter, say("posted", "已分配"), 13, posted, "")?;
+        line(formatter, say("heads", "账户与认种"), 13, found.compared, say("compared", "项已核对"))?;
+        line(formatter, say("differences", "差异"), 13, found.count, "")?;
         for difference in &found.differences {
             writeln!(formatter, "    {:<16} {}", difference.name(), difference.subject())?;
-            match difference {
-                Difference::Totals(totals) => {
-                    writeln!(
-                        formatter,
-                        "      stands {:?}\n      should {:?}",
-                        totals.stands, totals.should
-                    )?;
-                }
-                Difference::Adoption { stands, should, .. } => {
-                    writeln!(formatter, "      stands {stands:?}\n      should {should:?}")?;
-                }
-                Difference::EligibleTrees { stands, should, .. } => {
-                    writeln!(formatter, "      stands {stands}, should {should}")?;
-                }
-                _ => {}
-            }
+            write_difference(formatter, difference, say("stands", "现为"), say("should", "应为"))?;
         }
         if found.count > found.differences.len() as u64 {
-            writeln!(formatter, "    and {} more", found.count - found.differences.len() as u64)?;
-        }
-        if self.0.was_correcting {
+            let more = found.count - found.differences.len() as u64;
             writeln!(
                 formatter,
-                "  adoptions were being compared again, so that they were not judged; audit once more"
+                "    {}",
+                language.say(format!("and {more} more"), format!("另有 {more} 处"))
             )?;
         }
-        writeln!(
-            formatter,
-            "  price book    {:>12}   places would be different today",
-            self.0.places_that_differ
-        )?;
+        if self.0.was_correcting {
+            let told = say(
+                "adoptions were being compared again, so that they were not judged; audit once more",
+                "有认种正在重新核对，未予判断；请再审计一次",
+            );
+            writeln!(formatter, "  {told}")?;
+        }
+        let more = say("places would be different today", "个位次按今日会不同");
+        line(formatter, say("price book", "价格位次"), 13, self.0.places_that_differ, more)?;
         for (order, decided, today) in &self.0.places {
-            writeln!(formatter, "    order {order}: {decided} trees before it as decided, {today} today")?;
+            let told = language.say(
+                format!("order {order}: {decided} trees before it as decided, {today} today"),
+                format!("订单 {order}：决定时此前 {decided} 棵，今日 {today} 棵"),
+            );
+            writeln!(formatter, "    {told}")?;
         }
         Ok(())
+    }
+}
+
+/// Writes what stands where the audit found a difference, and what should.
+fn write_difference(
+    formatter: &mut fmt::Formatter<'_>,
+    difference: &Difference,
+    stands: &str,
+    should: &str,
+) -> fmt::Result {
+    match difference {
+        Difference::Totals(totals) => {
+            writeln!(formatter, "      {stands} {:?}\n      {should} {:?}", totals.stands, totals.should)
+        }
+        Difference::Adoption { stands: is, should: due, .. } => {
+            writeln!(formatter, "      {stands} {is:?}\n      {should} {due:?}")
+        }
+        Difference::EligibleTrees { stands: is, should: due, .. } => {
+            writeln!(formatter, "      {stands} {is}, {should} {due}")
+        }
+        _ => Ok(()),
     }
 }
