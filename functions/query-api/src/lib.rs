@@ -33,6 +33,7 @@ mod route;
 mod routes;
 mod simulate;
 mod statement;
+mod suspicious;
 mod system_totals;
 mod thresholds;
 mod verdict;

@@ -231,14 +231,6 @@ pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// Returns the language that answers are to be in, by the environment: an `Accept-Language`.
-#[must_use]
-pub fn accept_language() -> &'static str {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).unwrap_or_default();
-    if locale.starts_with("zh") { "zh-CN" } else { "en" }
-}
-
 /// Returns the token that the command or the environment gives.
 fn token_for(token: Option<&str>) -> Result<String> {
     let token = match token {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use store::heads::AccountHead;
 use store::{Engine, Key, Segment, StoreError, Table, heads, snapshots, users};
 
-use crate::screen::Language;
+use crate::language::Language;
 use crate::stack::Stack;
 
 /// The ledger's state.

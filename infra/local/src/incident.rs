@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use store::{heads, network};
 
 use crate::capture::Capture;
-use crate::screen::{Language, width};
+use crate::language::Language;
+use crate::screen::width;
 use crate::stack::Stack;
 
 /// Captures with more orders than this are not looked at: the comparison is a story, not part of the work.

@@ -12,8 +12,8 @@ use store::{inbox, marks};
 
 use crate::capture::Capture;
 use crate::events;
+use crate::language::Language;
 use crate::progress_line::ProgressLine;
-use crate::screen::Language;
 use crate::stack::Stack;
 use crate::truncated;
 

@@ -12,7 +12,8 @@ use store::network;
 use store::progress::{self, Counts};
 use store::quarantine::{self, Quarantined};
 
-use crate::screen::{Language, width};
+use crate::language::Language;
+use crate::screen::width;
 use crate::stack::Stack;
 
 /// Quarantined records listed one by one; more are only counted.

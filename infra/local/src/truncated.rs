@@ -10,7 +10,7 @@ use store::inbox::{self, StoredCommand};
 use store::network;
 use store::truncates::{self, Sweep};
 
-use crate::asked;
+use crate::operators_log;
 use crate::stack::Stack;
 
 const REASON: &str = "a replay runs without brakes; --brake makes truncates wait";
@@ -27,8 +27,7 @@ pub async fn let_go(stack: &Stack) -> Result<()> {
     for key in network.truncates.into_keys() {
         let id = format!("let-go-{}", stack.shared.next_id());
         let command = Command::LetGo { what: Paused::Truncate { key } };
-        let command =
-            StoredCommand { by: asked::operator(), reason: REASON.to_owned(), command, answer: None };
+        let command = StoredCommand::new(operators_log::operator(), REASON, command);
         inbox::ask(stack.engine(), &id, &command).await?;
     }
     stack.settle().await?;

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use domain::BusinessDate;
 
-use super::{Asked, WebhookCommand};
+use super::{Sent, WebhookCommand};
 
 /// What operates a ledger.
 #[derive(Debug, Subcommand)]
@@ -107,18 +107,4 @@ impl Work {
             Self::Corrections => "corrections",
         }
     }
-}
-
-/// How a command is sent.
-#[derive(Debug, Clone, Args)]
-pub struct Sent {
-    /// Why, for the operators' log.
-    #[arg(long)]
-    pub reason: String,
-    /// The command's key: sent again under the same key, it is carried out once. Without it, a new one is made.
-    #[arg(long, value_name = "KEY")]
-    pub key: Option<String>,
-    /// To which ledger.
-    #[command(flatten)]
-    pub asked: Asked,
 }

@@ -13,7 +13,8 @@ use serde_json::Value;
 use store::BoxFuture;
 use tokio::net::TcpStream;
 
-use super::{Api, COMMANDS_PATH, Reply, accept_language};
+use super::{Api, COMMANDS_PATH, Reply};
+use crate::language::accept_language;
 
 /// How long an answer may take: API Gateway gives up after thirty seconds.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(40);

@@ -21,7 +21,8 @@ use serde_json::Value;
 use super::show;
 use crate::arguments::{Ask, Asked};
 use crate::client::{Client, encoded};
-use crate::screen::{Language, Screen};
+use crate::language::Language;
+use crate::screen::Screen;
 
 pub(super) use outbound::show_secrets;
 

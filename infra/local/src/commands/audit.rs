@@ -12,10 +12,10 @@ use store::audit::AuditReport;
 
 use super::kept::Kept;
 use super::{show, unless_stopped};
-use crate::arguments;
+use crate::language::Language;
 use crate::progress_line::ProgressLine;
-use crate::screen::Language;
 use crate::summary::line;
+use crate::{arguments, operators_log};
 
 /// An audit on one machine takes the time it needs.
 const AUDIT_TAKES_AT_MOST: TimeDelta = TimeDelta::hours(24);
@@ -35,8 +35,8 @@ pub(super) async fn audit(arguments: arguments::Audit) -> Result<()> {
             show_report(&report, arguments.json)?;
             let context = kept.stack.shared.context(AUDIT_TAKES_AT_MOST);
             let shards = kept.stack.settings.account_shards;
-            let repaired =
-                ledger_audit::repair(&context, &kept.first_version()?, shards, &report).await?;
+            let (versions, by) = (kept.first_version()?, operators_log::operator());
+            let repaired = ledger_audit::repair(&context, &versions, shards, &report, &by).await?;
             let (rebuilt, asked) = (repaired.rebuilt, repaired.asked);
             let told = Language::of_environment().say(
                 format!("{rebuilt} heads were rebuilt, and {asked} commands given"),
@@ -102,6 +102,7 @@ fn show_report(report: &AuditReport, as_json: bool) -> Result<()> {
         "compared": report.found.compared,
         "changed_meanwhile": report.found.changed_meanwhile,
         "was_correcting": report.was_correcting,
+        "talents": report.talents,
         "differences": report.found.count,
         "named": report.found.differences.iter().map(difference).collect::<Vec<_>>(),
         "places_that_differ": report.places_that_differ,
@@ -123,6 +124,18 @@ impl fmt::Display for Shown<'_> {
         writeln!(formatter, "{title}")?;
         line(formatter, say("posted", "已分配"), 13, posted, "")?;
         line(formatter, say("heads", "账户与认种"), 13, found.compared, say("compared", "项已核对"))?;
+        match self.0.talents {
+            Some(count) => {
+                line(formatter, say("talent", "人才"), 13, count, say("accounts compared", "个账户已核对"))?;
+            }
+            None => {
+                let told = say(
+                    "talent was being propagated, so that it was not judged; audit once more",
+                    "人才等级正在更新，未予判断；请再审计一次",
+                );
+                writeln!(formatter, "  {told}")?;
+            }
+        }
         line(formatter, say("differences", "差异"), 13, found.count, "")?;
         for difference in &found.differences {
             writeln!(formatter, "    {:<16} {}", difference.name(), difference.subject())?;
@@ -173,6 +186,7 @@ fn write_difference(
         Difference::EligibleTrees { stands: is, should: due, .. } => {
             writeln!(formatter, "      {stands} {is}, {should} {due}")
         }
+        Difference::Talent { fault, .. } => writeln!(formatter, "      {fault:?}"),
         _ => Ok(()),
     }
 }

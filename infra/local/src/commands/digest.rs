@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::kept::Kept;
 use super::{readable, show, unless_stopped};
 use crate::arguments::{Digest, KeptLedger};
-use crate::screen::Language;
+use crate::language::Language;
 
 /// How many keys that differ are named.
 const DIFFERENCES_MAX: usize = 100;

@@ -16,10 +16,10 @@ use store::heads;
 use super::kept::Kept;
 use super::{show, unless_stopped};
 use crate::arguments::Explain;
-use crate::client::accept_language;
 use crate::gateway::{Gateway, Request};
+use crate::language::Language;
+use crate::language::accept_language;
 use crate::progress_line::ProgressLine;
-use crate::screen::Language;
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
 
 /// How many pages of the log are read at once.

@@ -7,7 +7,7 @@ use verify::{Head, Verified};
 
 use super::{readable, show};
 use crate::arguments::Verify;
-use crate::screen::Language;
+use crate::language::Language;
 
 /// Checks an export, and shows what it is worth.
 pub(super) fn verify(arguments: &Verify) -> Result<()> {

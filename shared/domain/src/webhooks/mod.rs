@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::{
-    Command, CommandOutcome, DeliveryId, Entry, EventPlace, EventType, WebhookChange, WebhookName,
-};
+use crate::log::{Command, DeliveryId, Entry, EventPlace, EventType, WebhookChange, WebhookName};
 
 pub use address::is_public;
 pub use signing::{InvalidSigningSecret, SigningSecret};
@@ -93,14 +91,12 @@ impl Webhooks {
 
     /// Folds the entry at a place of the log in, which was decided at `time_ms`.
     pub fn apply(&mut self, entry: &Entry, at: EventPlace, time_ms: i64) {
-        let Entry::Commanded {
-            command: Command::Webhook { name, change },
-            outcome: CommandOutcome::Done,
-            ..
-        } = entry
-        else {
+        let Entry::Commanded { command: Command::Webhook { name, change }, outcome, .. } = entry else {
             return;
         };
+        if !outcome.is_done() {
+            return;
+        }
         match change {
             WebhookChange::Set { url, types, after } => self.set(name, url, types, *after, at),
             WebhookChange::Remove => {
@@ -169,6 +165,7 @@ impl Webhook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::CommandOutcome;
 
     fn name() -> WebhookName {
         "mining".parse().expect("a name")
