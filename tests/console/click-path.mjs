@@ -9,16 +9,17 @@
 
 import { open, Look, Visitor } from "./browser.mjs";
 import { memberClicks, operatorClicks, troubleClicks } from "./clicks.mjs";
+import { outboundClicks } from "./outbound.mjs";
 import { startAll, tokenOf } from "./stacks.mjs";
 
 const OWN = "D25122700018";
-const VIEWS = ["", "network", "snapshots", "snapshots/2026-02-10", "snapshots/2031-01-01", "held", "quarantine", "waiting", "systems", "source", "operations",
-  "order/57", "order/26", "order/999999", `account/${OWN}`, `account/${OWN}/statement`, `account/${OWN}/tree`, `account/${OWN}/proof`,
+const VIEWS = ["", "network", "snapshots", "snapshots/2026-02-10", "snapshots/2031-01-01", "held", "quarantine", "waiting", "systems", "source", "events", "webhooks", "webhooks/none", "operations",
+  "order/57", "order/26", "order/999999", `account/${OWN}`, `account/${OWN}/statement`, `account/${OWN}/tree`, `account/${OWN}/proof`, `account/${OWN}/proof/2026-02-01`, "account/OPERATION/statement",
   "account/D25122700014", "account/HEADQUARTERS", "account/HEADQUARTERS/statement", "account/NOBODY-KNOWN", "no-such-view"];
-const TROUBLED = ["", "held", "held/NO_REFERRAL", "quarantine", "quarantine/MALFORMED_JSON", "waiting", "operations", "systems", "source", "order/17", "order/907",
+const TROUBLED = ["", "held", "held/NO_REFERRAL", "quarantine", "quarantine/MALFORMED_JSON", "waiting", "operations", "systems", "source", "events", "webhooks", "order/17", "order/907",
   "account/PROVINCE:440000", "account/D25122800901", "account/D25122800901/tree", "account/D25122800901/proof"];
-const EMPTY = ["", "network", "snapshots", "held", "systems", "source", "operations"];
-const OF_MEMBER = ["", `account/${OWN}/statement`, `account/${OWN}/tree`, `account/${OWN}/proof`, "account/D25122700019", "held"];
+const EMPTY = ["", "network", "snapshots", "held", "quarantine", "waiting", "systems", "source", "events", "webhooks", "operations", "account/D25122700018", "order/57"];
+const OF_MEMBER = ["", `account/${OWN}/statement`, `account/${OWN}/tree`, `account/${OWN}/proof`, `account/${OWN}/proof/2026-02-01`, "account/D25122700019", "held", "order/57", "webhooks", "operations"];
 
 const looks = ["light", "dark"].flatMap((theme) => ["desktop", "phone"].flatMap((size) => ["en", "zh"].map((language) => new Look(theme, size, language))))
   .filter((look) => !process.env.LOOKS || process.env.LOOKS.split(",").includes(look.name));
@@ -62,6 +63,7 @@ try {
     await attempt(`${look.name}: what an operator clicks`, () => operatorClicks(browser, stacks.demo, look, { operator, member }));
     await attempt(`${look.name}: what a member clicks`, () => memberClicks(browser, stacks.demo, look, { member }));
   }
+  for (const look of [desk, phone]) await attempt(`${look.name}: what is done about other services`, () => outboundClicks(browser, stacks.demo, look, { operator }));
   await attempt("what is done about trouble", () => troubleClicks(browser, stacks.trouble, desk, { operator }));
 } finally {
   await browser.close();

@@ -15,14 +15,14 @@ async function search(visitor, text) {
   await visitor.page.locator("header input[type=search]").fill(text);
   await visitor.page.keyboard.press("Enter");
 }
-const panel = (visitor, title) => visitor.page.locator("section.panel").filter({ has: visitor.page.getByRole("heading", { name: title, exact: true }) });
+export const panel = (visitor, title) => visitor.page.locator("section.panel").filter({ has: visitor.page.getByRole("heading", { name: title, exact: true }) });
 const tab = (visitor, name) => visitor.page.getByRole("navigation", { name: "About the account" }).getByRole("link", { name, exact: true }).click();
 const saved = async (visitor, button) => {
   const [download] = await Promise.all([visitor.page.waitForEvent("download"), visitor.page.getByRole("button", { name: button }).click()]);
   return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };
 };
 /// Sends the form with this button after its reason was given; returns what was answered.
-async function act(visitor, within, button, reason) {
+export async function act(visitor, within, button, reason) {
   const form = within.locator("form.act").filter({ has: visitor.page.getByRole("button", { name: button, exact: true }) });
   await form.getByLabel("Why").fill(reason);
   await form.getByRole("button", { name: button, exact: true }).click();

@@ -15,7 +15,7 @@ export const tokenOf = (...grant) => execFileSync(BINARY, ["token", ...grant], {
 
 /// Starts a stack and waits until it is up. Returns its address, and how to stop it.
 async function start(...parameters) {
-  const child = spawn(BINARY, ["run", "--port", "0", ...parameters], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(BINARY, ["run", "--port", "0", ...parameters], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, LC_ALL: "C" } });
   let said = "";
   const up = new Promise((resolve, reject) => {
     const hear = (bytes) => {

@@ -24,6 +24,8 @@ use store::BoxFuture;
 
 use crate::session::{Ended, Session};
 
+pub use crate::truncates::STORING_TAKES_MS;
+
 /// A failed wake-up comes again after so long, in seconds.
 const COMES_AGAIN_AFTER_S: u32 = 0;
 

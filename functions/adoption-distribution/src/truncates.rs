@@ -12,7 +12,7 @@ use store::{Key, Segment, StoreError, Table};
 
 /// An invocation that stores rows may have begun before the truncate was in force, and lasts no longer than this, in
 /// milliseconds.
-const STORING_TAKES_MS: i64 = 120_000;
+pub const STORING_TAKES_MS: i64 = 120_000;
 /// How many rows one announcement names, at most: an item may have 400 KB.
 const ROWS_MAX: usize = 1_000;
 

@@ -280,10 +280,9 @@ fn unknown(subject: Subject, name: &str, language: Language) -> Texts {
             "Check the spelling; a row that only just arrived shows within seconds.",
             "请核对写法；刚到的数据几秒内可见。",
         ),
-        Subject::SnapshotRow => (
-            "Accounts with nothing effective on the date have no row.",
-            "当日没有生效贡献值的账户没有快照行。",
-        ),
+        Subject::SnapshotRow => {
+            ("Accounts with nothing effective on the date have no row.", "当日没有生效算力的账户没有快照行。")
+        }
         Subject::Command => {
             ("Check the key; it is the one the command was sent under.", "请核对幂等键；应与发送命令时一致。")
         }

@@ -1,7 +1,10 @@
 //! The command line.
 
 mod ask;
+mod asked;
+mod chinese;
 mod operate;
+mod outbound;
 mod proof;
 mod source;
 
@@ -10,17 +13,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use cdc::Profile;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use domain::{AccountSequence, BusinessDate, Policy};
 
 use crate::kept_parameters;
+use crate::language::Language;
 use crate::stack::Options;
 
 pub use ask::{
-    Account, Ask, Asked, Completions, Held, Log, Operations, Order, Quarantine, Shell, Snapshot, Statement,
-    Status,
+    Account, Ask, Completions, Held, Log, Operations, Order, Quarantine, Shell, Snapshot, Statement, Status,
 };
-pub use operate::{LetGo, LetGoClose, LetGoTruncate, Operate, Pause, Resume, Sent, Work};
+pub use asked::{Asked, Sent};
+pub use operate::{LetGo, LetGoClose, LetGoTruncate, Operate, Pause, Resume, Work};
+pub use outbound::{
+    Events, OneWebhook, Redeliver, ResumeWebhook, Secrets, SetWebhook, WebhookCommand, Webhooks,
+};
 pub use proof::{Audit, Digest, Explain, PriceBook, PriceBookExport, PriceBookImport, Verify};
 pub use source::{Compare, Reconcile};
 
@@ -45,6 +52,22 @@ pub struct Arguments {
     #[command(flatten)]
     pub run: RunOptions,
 }
+
+impl Arguments {
+    /// Returns what the process was started with. Where that cannot be read, or asks for help, the process ends here.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let command = match Language::of_environment() {
+            Language::English => Self::command(),
+            Language::Chinese => chinese::in_chinese(Self::command()),
+        };
+        let matches = command.get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// How many partitions the orders' topic may have: what infra/template.yaml allows.
+const PARTITIONS_MAX: u32 = 1_000;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -177,9 +200,12 @@ pub struct Replay {
     /// Closes the business dates up to this one at the end.
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<BusinessDate>,
-    /// Writes the ledger's state to this file at the end, as JSON.
+    /// Writes the ledger's state to this file at the end, as JSON; - is standard output.
     #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
+    /// Shows the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
     /// Where and how the ledger runs.
     #[command(flatten)]
     pub ledger: LedgerOptions,
@@ -188,7 +214,7 @@ pub struct Replay {
 /// `export`.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// The file to write.
+    /// The file to write; - is standard output.
     pub file: PathBuf,
     /// Writes every page of the log with the state digest they lead to, for `verify`.
     #[arg(long)]
@@ -206,6 +232,9 @@ pub struct Close {
     /// Why, for the operators' log.
     #[arg(long, default_value = "asked for on the command line")]
     pub reason: String,
+    /// Shows what was closed as JSON.
+    #[arg(long)]
+    pub json: bool,
     /// Which ledger.
     #[command(flatten)]
     pub kept: KeptLedger,
@@ -254,7 +283,7 @@ pub struct LedgerOptions {
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// How many partitions the topic of the orders has; as many as the captures show if it is not said.
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(PARTITIONS_MAX)))]
     pub partitions: Option<u32>,
     /// How long a withdrawal waits for a later version of its rows, in seconds; 0 at first.
     #[arg(long, value_name = "SECONDS")]
@@ -285,6 +314,12 @@ impl KeptLedger {
 impl LedgerOptions {
     /// Returns how to run the stack, where the captures show so many partitions of the orders' topic.
     pub fn options(&self, partitions_seen: u32) -> Result<Options> {
+        anyhow::ensure!(
+            partitions_seen <= PARTITIONS_MAX,
+            "a capture names partition {} of the orders' topic, which may have {PARTITIONS_MAX} partitions: look for the \
+             line in the capture",
+            partitions_seen - 1
+        );
         let mut parameters = self.kept()?;
         let kept_partitions = parameters.get(PARTITIONS).and_then(|count| count.parse().ok());
         let partitions = self.partitions.or(kept_partitions).unwrap_or(partitions_seen).max(partitions_seen);

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cdc::CapturedRecord;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
@@ -55,16 +57,58 @@ impl Capture {
             if read? == 0 {
                 break;
             }
-            let record = CapturedRecord::from_line(&line).with_context(|| format!("line {number}"))?;
+            let record = CapturedRecord::from_line(&line)
+                .map_err(|error| with_the_way_to_unfold(error.into(), &line))
+                .with_context(|| format!("line {number}"))?;
             if let Some(record) = record {
                 digest.update(line.trim().as_bytes());
                 records.push(record);
             }
         }
+        ensure!(
+            !is_encoded(&records),
+            "the values are base64, as a dump of events of MSK has them. {}",
+            unfolding(".")
+        );
         let digest = digest.finalize();
         let fingerprint = digest.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
         Ok(Self { source: format!("{name}-{fingerprint:08x}"), records })
     }
+}
+
+/// How many values are looked at to tell that they are encoded.
+const VALUES_LOOKED_AT: usize = 20;
+
+/// Returns whether the values are JSON that was written as base64.
+fn is_encoded(records: &[CapturedRecord]) -> bool {
+    let is_json = |value: &String| {
+        let bytes = STANDARD.decode(value);
+        bytes.is_ok_and(|bytes| bytes.first() == Some(&b'{'))
+    };
+    let mut values =
+        records.iter().filter_map(|record| record.value.as_ref()).take(VALUES_LOOKED_AT).peekable();
+    values.peek().is_some() && values.all(is_json)
+}
+
+/// Returns the error; where the line is an event of MSK as a function gets it, with how to make records of it.
+fn with_the_way_to_unfold(error: anyhow::Error, line: &str) -> anyhow::Error {
+    if line.contains("\"aws:kafka\"") || line.contains("\"SelfManagedKafka\"") {
+        return anyhow!(
+            "the line is an event that Kafka's trigger hands to a function, not a record. {}",
+            unfolding(".records[][]")
+        );
+    }
+    error
+}
+
+/// Returns how to make records of what has them at this path of `jq`.
+fn unfolding(path: &str) -> String {
+    let decoded = |name: &str| format!(".{name} |= (if . then @base64d else . end)");
+    format!(
+        "Decode keys and values first: jq -c '{path} | {} | {}' DUMP > CAPTURE",
+        decoded("key"),
+        decoded("value")
+    )
 }
 
 /// What a file that `gzip` wrote begins with.
@@ -122,6 +166,24 @@ mod tests {
         assert_eq!(capture.records.len(), 2);
         assert_eq!(capture.source, parse(&[line(1), line(2)]).source);
         assert_ne!(capture.source, parse(&[line(1), line(3)]).source);
+    }
+
+    #[test]
+    fn a_dump_of_events_of_msk_is_answered_with_how_to_decode_it() {
+        let refused = |text: String| format!("{:#}", Capture::parse("c", text.as_bytes()).unwrap_err());
+        let encoded = STANDARD.encode(r#"{"order_id":1}"#);
+        let record = format!(
+            r#"{{"topic":"t","partition":0,"offset":1,"timestamp":5,"key":null,"value":"{encoded}"}}"#
+        );
+        let message = refused(format!("{record}\n{record}\n"));
+        assert!(message.contains("base64") && message.contains("jq -c '. |"), "{message}");
+        let message = refused(format!(r#"{{"eventSource":"aws:kafka","records":{{"t-0":[{record}]}}}}"#));
+        assert!(message.contains("line 1") && message.contains("jq -c '.records[][] |"), "{message}");
+        let plain = record.replace(&encoded, "{}");
+        assert!(
+            Capture::parse("c", format!("{record}\n{plain}\n").as_bytes()).is_ok(),
+            "only where all of them are"
+        );
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! both.
 
 mod local;
-#[cfg(feature = "network")]
 mod remote;
 
 use std::collections::BTreeMap;
@@ -21,7 +20,6 @@ use crate::arguments::Asked;
 use crate::stack::Stack;
 
 pub use local::LocalApi;
-#[cfg(feature = "network")]
 pub use remote::RemoteApi;
 
 /// The environment variable with a token for `--url`.
@@ -72,7 +70,7 @@ impl Client {
     /// It says what is wrong with the directory or the address that the command names.
     pub fn of(asked: &Asked) -> Result<Self> {
         if let Some(url) = &asked.url {
-            return Self::of_url(url, asked.token.as_deref());
+            return Ok(Self::new(RemoteApi::new(url, &token_for(asked.token.as_deref())?)?));
         }
         let directory = asked
             .data
@@ -86,19 +84,6 @@ impl Client {
     /// Returns a client of this API.
     pub fn new(api: impl Api + 'static) -> Self {
         Self { api: Box::new(api) }
-    }
-
-    #[cfg(feature = "network")]
-    fn of_url(url: &str, token: Option<&str>) -> Result<Self> {
-        Ok(Self::new(RemoteApi::new(url, &token_for(token)?)?))
-    }
-
-    #[cfg(not(feature = "network"))]
-    fn of_url(url: &str, _token: Option<&str>) -> Result<Self> {
-        bail!(
-            "this build of the command cannot ask {url}: it was made without the network. \
-             Build it with `cargo build --release -p contribution --features network`, or name a directory with --data"
-        )
     }
 
     /// Returns the answer to a path, as JSON.
@@ -246,16 +231,7 @@ pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// Returns the language that answers are to be in, by the environment: an `Accept-Language`.
-#[must_use]
-pub fn accept_language() -> &'static str {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).unwrap_or_default();
-    if locale.starts_with("zh") { "zh-CN" } else { "en" }
-}
-
 /// Returns the token that the command or the environment gives.
-#[cfg(feature = "network")]
 fn token_for(token: Option<&str>) -> Result<String> {
     let token = match token {
         Some("-") => std::io::read_to_string(std::io::stdin())

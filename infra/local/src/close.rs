@@ -8,11 +8,14 @@ use domain::BusinessDate;
 use domain::heads::Network;
 use domain::log::{Command, CommandOutcome};
 use domain::snapshot::Totals;
+use serde_json::{Value, json};
 use store::inbox::{self, StoredCommand};
 
+use crate::language::Language;
 use crate::operators_log;
 use crate::progress_line::ProgressLine;
 use crate::stack::Stack;
+use crate::summary::line;
 
 /// How often progress is looked at while dates close.
 const LOOK: Duration = Duration::from_millis(100);
@@ -124,25 +127,46 @@ fn closed(network: Option<&Network>) -> Option<BusinessDate> {
     Some(network?.closed.as_ref()?.terms.date)
 }
 
+impl Closed {
+    /// Returns it for programs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let totals = self.totals.as_ref().map(|totals| {
+            json!({ "network": totals.network, "users": totals.users, "system": totals.system, "rows": totals.rows })
+        });
+        json!({ "closed": self.dates, "last": self.last, "first_effective": self.first, "totals": totals })
+    }
+}
+
 impl fmt::Display for Closed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "business dates")?;
+        let language = Language::of_environment();
+        let say = |english, chinese| language.say(english, chinese);
+        writeln!(formatter, "{}", say("business dates", "业务日期"))?;
         match (self.last, self.first) {
             (Some(last), _) => {
-                writeln!(formatter, "  closed       {:>12}   up to {last}", self.dates)?;
+                let more = language.say(format!("up to {last}"), format!("至 {last}"));
+                line(formatter, say("closed", "已关账"), 12, self.dates, &more)?;
                 let Some(totals) = &self.totals else { return Ok(()) };
-                writeln!(formatter, "  network      {:>23}", totals.network.to_string())?;
-                writeln!(formatter, "    users      {:>23}", totals.users.to_string())?;
-                writeln!(formatter, "    system     {:>23}", totals.system.to_string())?;
-                writeln!(formatter, "  rows         {:>12}", totals.rows)
+                line(formatter, say("network", "全网"), 23, totals.network, "")?;
+                line(formatter, say("  users", "  用户"), 23, totals.users, "")?;
+                line(formatter, say("  system", "  系统账户"), 23, totals.system, "")?;
+                line(formatter, say("rows", "行数"), 12, totals.rows, "")
             }
             (None, Some(first)) => {
+                let told = language.say(
+                    format!("none closed: what is posted becomes effective on {first} at the earliest"),
+                    format!("尚无日期关账：已分配的算力最早于 {first} 生效"),
+                );
+                writeln!(formatter, "  {told}")
+            }
+            (None, None) => {
                 writeln!(
                     formatter,
-                    "  none closed: what is posted becomes effective on {first} at the earliest"
+                    "  {}",
+                    say("none closed: no adoption is posted", "尚无日期关账：没有已分配的认种")
                 )
             }
-            (None, None) => writeln!(formatter, "  none closed: no adoption is posted"),
         }
     }
 }

@@ -15,7 +15,8 @@ mod run;
 mod verify;
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ use domain::BusinessDate;
 
 use crate::arguments::{Arguments, Close, Command, Export, Run, Token};
 use crate::export::ExportFile;
+use crate::language::Language;
 use crate::operators_log::Deed;
 use crate::stack::Stack;
 use crate::token::{DevelopmentKey, Grant};
@@ -78,7 +80,8 @@ async fn close_dates(arguments: Close) -> Result<()> {
         close::check(&stack, until).await?;
         operators_log::take_in(&stack, &arguments.kept.data).await?;
         stack.settle().await?;
-        show(&close::close_until(&stack, until, &arguments.reason).await?)
+        let closed = close::close_until(&stack, until, &arguments.reason).await?;
+        if arguments.json { show(&serde_json::to_string_pretty(&closed.to_json())?) } else { show(&closed) }
     })
     .await
 }
@@ -112,15 +115,32 @@ async fn unless_stopped(data: Option<&Path>, work: impl Future<Output = Result<(
         done = work => done,
         stopped = tokio::signal::ctrl_c() => {
             stopped?;
-            match data {
-                Some(directory) => anyhow::bail!(
-                    "stopped; what was done so far is kept in {}, and the same command goes on from there",
-                    directory.display()
-                ),
-                None => anyhow::bail!("stopped; nothing is kept, because the ledger was in memory (see --data)"),
-            }
+            Err(anyhow::anyhow!(stopped_words(data)))
         }
     }
+}
+
+/// Returns what is kept of work that Ctrl-C stopped.
+fn stopped_words(data: Option<&Path>) -> String {
+    let language = Language::of_environment();
+    let Some(directory) = data.map(Path::display) else {
+        let english = "stopped; nothing is kept, because the ledger was in memory (see --data)";
+        return language.say(english, "已停止；账本只在内存中，未保存（参见 --data）").to_owned();
+    };
+    language.say(
+        format!(
+            "stopped; what was done so far is kept in {directory}, and the same command goes on from there"
+        ),
+        format!("已停止；目前的进度保存在 {directory}，再次运行同一命令即可继续"),
+    )
+}
+
+/// Returns a reader of a file, or of standard input where the path is `-`.
+fn readable(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(std::io::stdin())));
+    }
+    Ok(Box::new(BufReader::new(File::open(path)?)))
 }
 
 /// Prints text that a reader such as `head` may stop reading, which is not a failure.

@@ -17,6 +17,7 @@ use serde::Serialize;
 use store::heads::AccountHead;
 use store::{Engine, Key, Segment, StoreError, Table, heads, snapshots, users};
 
+use crate::language::Language;
 use crate::stack::Stack;
 
 /// The ledger's state.
@@ -98,23 +99,30 @@ struct ExportedLeg {
     would_be: Option<AccountSequence>,
 }
 
-/// A file that an export goes to. It is opened before the work whose outcome it is to hold.
+/// A file that an export goes to, or standard output. It is opened before the work whose outcome it is to hold.
 #[derive(Debug)]
 pub struct ExportFile {
     path: PathBuf,
-    file: File,
+    /// `None` for standard output.
+    file: Option<File>,
+    /// Whether the file is only there because of this export, and has nothing of it yet.
+    is_new: bool,
 }
 
 impl ExportFile {
-    /// Opens the file without changing what is in it.
+    /// Opens the file without changing what is in it; `-` is standard output.
     ///
     /// # Errors
     ///
     /// It names the file where it cannot be written.
     pub fn open(path: &Path) -> Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self { path: path.to_owned(), file: None, is_new: false });
+        }
+        let is_new = !path.exists();
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = opened.with_context(|| format!("cannot write the export to {}", path.display()))?;
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self { path: path.to_owned(), file: Some(file), is_new })
     }
 
     /// Returns a writer to the file, of which nothing is left.
@@ -122,32 +130,54 @@ impl ExportFile {
     /// # Errors
     ///
     /// What the operating system says.
-    pub fn emptied(&self) -> std::io::Result<BufWriter<&File>> {
+    pub fn emptied(&mut self) -> std::io::Result<Box<dyn Write + Send + '_>> {
+        self.is_new = false;
+        let Some(file) = &self.file else { return Ok(Box::new(BufWriter::new(std::io::stdout()))) };
         // A device or a pipe has no length.
-        if self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
+        if file.metadata()?.is_file() {
+            file.set_len(0)?;
         }
-        Ok(BufWriter::new(&self.file))
+        Ok(Box::new(BufWriter::new(file)))
     }
 
-    /// Returns the file's name.
+    /// Returns the file's name, as a sentence has it.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn name(&self) -> String {
+        if self.is_standard_output() { "standard output".to_owned() } else { self.path.display().to_string() }
+    }
+
+    /// Returns whether it is standard output.
+    #[must_use]
+    pub fn is_standard_output(&self) -> bool {
+        self.file.is_none()
     }
 
     /// Puts the ledger's state in the place of what is in the file.
-    pub async fn write(self, stack: &Stack) -> Result<()> {
+    pub async fn write(mut self, stack: &Stack) -> Result<()> {
         let export = export(stack).await?;
-        let written = || {
+        let name = self.name();
+        let mut written = || {
             let mut writer = self.emptied()?;
             serde_json::to_writer_pretty(&mut writer, &export)?;
             writer.write_all(b"\n")?;
             anyhow::Ok(writer.flush()?)
         };
-        written().with_context(|| format!("cannot write the export to {}", self.path.display()))?;
-        eprintln!("the ledger's state is in {}", self.path.display());
+        written().with_context(|| format!("cannot write the export to {name}"))?;
+        eprintln!(
+            "{}",
+            Language::of_environment()
+                .say(format!("the ledger's state is in {name}"), format!("账本状态已写入 {name}"))
+        );
         Ok(())
+    }
+}
+
+impl Drop for ExportFile {
+    /// Leaves no empty file behind where nothing was exported.
+    fn drop(&mut self) {
+        if self.is_new {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

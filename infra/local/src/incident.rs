@@ -12,15 +12,20 @@ use cdc::{Decoded, RowImage};
 use domain::{
     AccountSequence, Amount, AmountOverflow, OrderId, Policy, Posting, UnlockState, UnlockedLegs, Versions,
 };
+use serde_json::{Value, json};
 use store::{heads, network};
 
 use crate::capture::Capture;
+use crate::language::Language;
+use crate::screen::width;
 use crate::stack::Stack;
 
 /// Captures with more orders than this are not looked at: the comparison is a story, not part of the work.
 const ORDERS_MAX: usize = 20_000;
 /// Orders that are named one by one.
 const NAMED_MAX: usize = 5;
+/// Columns of the name of a link.
+const LINK_WIDTH: usize = 17;
 
 /// The account that would have lost most.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,31 +176,69 @@ fn read_late(
     later.map(|(order, _)| *order).min()
 }
 
-impl fmt::Display for Incident {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { account, received, would_have, .. } = self;
+impl Incident {
+    /// Returns it for programs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let order = ToString::to_string;
+        json!({
+            "account": self.account,
+            "orders": self.orders.iter().map(order).collect::<Vec<_>>(),
+            "read_late": self.read_late.as_ref().map(order),
+            "would_have_received": self.would_have,
+            "received": self.received,
+        })
+    }
+
+    /// Returns which orders were read too early, and before which.
+    fn read_how(&self, language: Language) -> String {
         let named: Vec<String> = self.orders.iter().take(NAMED_MAX).map(ToString::to_string).collect();
         let more = match self.orders.len() - named.len() {
             0 => String::new(),
-            more => format!(" and {more} more"),
+            more => language.say(format!(" and {more} more"), format!(" 等另外 {more} 笔")),
         };
+        let named = format!("{}{more}", named.join(", "));
         let orders = if self.orders.len() == 1 { "order" } else { "orders" };
-        let read = match self.read_late {
-            Some(late) => format!("read before {late}"),
-            None => "read in another order than their numbers".to_owned(),
-        };
-        let would_have = if would_have.is_zero() { "nothing".to_owned() } else { short(*would_have) };
-        writeln!(formatter, "the ordering incident")?;
-        writeln!(formatter, "  {orders} {}{more} {read}:", named.join(", "))?;
-        writeln!(
-            formatter,
-            "  {account} would have received {would_have} instead of {}, had they been shared out as they arrived",
-            short(*received)
-        )?;
+        match self.read_late {
+            Some(late) => language.say(
+                format!("{orders} {named} read before {late}:"),
+                format!("订单 {named} 先于订单 {late} 被读到："),
+            ),
+            None => language.say(
+                format!("{orders} {named} read in another order than their numbers:"),
+                format!("订单 {named} 未按订单号顺序被读到："),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Incident {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let language = Language::of_environment();
+        let Self { account, received, would_have, .. } = self;
+        let would_have =
+            if would_have.is_zero() { language.say("nothing", "0").to_owned() } else { short(*would_have) };
+        let received = short(*received);
+        writeln!(formatter, "{}", language.say("the ordering incident", "乱序事件"))?;
+        writeln!(formatter, "  {}", self.read_how(language))?;
+        let told = language.say(
+            format!("{account} would have received {would_have} instead of {received}, had they been shared out as they arrived"),
+            format!("若按到达顺序分配，{account} 只会得到 {would_have}，而不是应得的 {received}"),
+        );
+        writeln!(formatter, "  {told}")?;
         if let Some(console) = &self.console {
-            writeln!(formatter, "  the account      {console}/#/account/{account}")?;
+            let place = |name: &str, path: String| {
+                let space = LINK_WIDTH.saturating_sub(width(name)).max(1);
+                format!("  {name}{:space$}{console}/#/{path}", "")
+            };
+            writeln!(
+                formatter,
+                "{}",
+                place(language.say("the account", "账户"), format!("account/{account}"))
+            )?;
             for order in self.read_late.iter().chain(self.orders.iter().take(NAMED_MAX)) {
-                writeln!(formatter, "  order {order:<10} {console}/#/order/{order}")?;
+                let name = language.say(format!("order {order}"), format!("订单 {order}"));
+                writeln!(formatter, "{}", place(&name, format!("order/{order}")))?;
             }
         }
         Ok(())

@@ -17,6 +17,7 @@ pub mod http;
 pub mod incident;
 pub mod invocation;
 pub mod kept_parameters;
+pub mod language;
 pub mod operators_log;
 pub mod progress_line;
 pub mod queues;
@@ -28,6 +29,7 @@ pub mod summary;
 pub mod template;
 pub mod token;
 pub mod triggers;
+pub mod truncated;
 
 /// Returns `; did you mean X?` where one of the known names is close to `name`, and nothing otherwise.
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {

@@ -1,10 +1,10 @@
 //! Feeds captures to the stack, each to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use cdc::{CapturedRecord, Profile, SourceTable};
 use store::progress::{self, PartitionName};
 use store::rows::RowTable;
@@ -12,8 +12,10 @@ use store::{inbox, marks};
 
 use crate::capture::Capture;
 use crate::events;
+use crate::language::Language;
 use crate::progress_line::ProgressLine;
 use crate::stack::Stack;
+use crate::truncated;
 
 /// The capture that is built in: the ordering incident, snapshot and stream.
 const BUNDLED: &[u8] = include_bytes!("../../../events/captures/ordering-incident.jsonl");
@@ -32,7 +34,36 @@ pub fn captures(files: &[PathBuf]) -> Result<Vec<Capture>> {
     if files.is_empty() {
         return Ok(vec![Capture::parse("ordering-incident", BUNDLED)?]);
     }
-    files.iter().map(|file| Capture::read(file)).collect()
+    let captures: Vec<Capture> = files.iter().map(|file| Capture::read(file)).collect::<Result<_>>()?;
+    for (file, _) in files.iter().zip(&captures).filter(|(_, capture)| capture.records.is_empty()) {
+        let file = name(file);
+        let language = Language::of_environment();
+        eprintln!(
+            "{}",
+            language.say(format!("nothing is in {file}: it has no record"), format!("{file} 中没有任何记录"))
+        );
+    }
+    Ok(captures)
+}
+
+/// Returns the captures in these files, of which one has a record.
+///
+/// # Errors
+///
+/// It names the files, of which none has one.
+pub fn filled_captures(files: &[PathBuf]) -> Result<Vec<Capture>> {
+    let captures = captures(files)?;
+    ensure!(
+        captures.iter().any(|capture| !capture.records.is_empty()),
+        "nothing was read: {} {} no record; a capture has one Kafka record per line",
+        files.iter().map(|file| name(file)).collect::<Vec<_>>().join(", "),
+        if files.len() == 1 { "has" } else { "have" },
+    );
+    Ok(captures)
+}
+
+fn name(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
 /// Returns what a replay of these captures does, for the operators' log.
@@ -50,7 +81,7 @@ pub fn in_words(captures: &[Capture]) -> String {
 pub fn orders_partitions(captures: &[Capture], profile: &Profile) -> i32 {
     let records = captures.iter().flat_map(|capture| &capture.records);
     let of_orders = records.filter(|record| table_of(profile, &record.topic) == Some(RowTable::Adoptions));
-    of_orders.map(|record| record.partition + 1).max().unwrap_or(1)
+    of_orders.map(|record| record.partition.saturating_add(1)).max().unwrap_or(1)
 }
 
 /// Feeds captures one after another, each to its end, and works until nothing is left to do. Returns how long it
@@ -64,6 +95,7 @@ pub async fn replay(stack: &Stack, captures: &[Capture]) -> Result<Duration> {
             settled = stack.settle() => settled?,
             watched = watch(stack, &mut progress) => watched?,
         }
+        truncated::let_go(stack).await?;
     }
     Ok(started.elapsed())
 }

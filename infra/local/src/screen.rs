@@ -7,19 +7,13 @@ use std::io::IsTerminal;
 
 use serde_json::Value;
 
+use crate::language::Language;
+
+pub(crate) use table::width;
 pub use table::{Side, TextTable};
 
 /// Columns of a pair's name.
 const NAME_WIDTH: usize = 26;
-
-/// The language of a screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    English,
-    /// Chinese.
-    Chinese,
-}
 
 /// How a text is coloured: whether it is good, bad or neutral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,23 +24,6 @@ pub enum Tone {
     Attention,
     /// Something is wrong.
     Bad,
-}
-
-impl Language {
-    /// Returns the language that the environment asks for.
-    #[must_use]
-    pub fn of_environment() -> Self {
-        if crate::client::accept_language().starts_with("zh") { Self::Chinese } else { Self::English }
-    }
-
-    /// Returns the text in this language.
-    #[must_use]
-    pub fn say<T>(self, english: T, chinese: T) -> T {
-        match self {
-            Self::English => english,
-            Self::Chinese => chinese,
-        }
-    }
 }
 
 /// Text that is put together.

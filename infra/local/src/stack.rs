@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use chrono::TimeDelta;
-use runtime::{Settings, Variables};
+use runtime::{Settings, SettingsError, Variables};
 use store::Engine;
 use tokio::task::JoinSet;
 
@@ -189,5 +189,45 @@ fn settings(spec: &FunctionSpec, secret: &str) -> Result<Settings> {
     for value in variables.values_mut().filter(|value| value.starts_with("{{resolve:secretsmanager:")) {
         secret.clone_into(value);
     }
-    Ok(Settings::read(&Variables::new(move |name| variables.get(name).cloned()))?)
+    Settings::read(&Variables::new(move |name| variables.get(name).cloned())).map_err(as_it_was_set)
+}
+
+/// Returns the error with the name of what the command was given, in the place of the variable that comes of it.
+fn as_it_was_set(error: SettingsError) -> anyhow::Error {
+    match error {
+        SettingsError::Invalid { variable, value, expected } => {
+            anyhow::anyhow!("{} is {value:?}: it must be {expected}", name_of(variable))
+        }
+        SettingsError::Policy { message } => {
+            anyhow::anyhow!("{} is refused: {message}", name_of("CONTRIBUTION_POLICY"))
+        }
+        SettingsError::Profile(error) => anyhow::anyhow!("{} is refused: {error}", name_of("CDC_PROFILE")),
+        SettingsError::Missing { .. } => error.into(),
+    }
+}
+
+/// Returns the option or the parameter of the template that a variable comes of.
+fn name_of(variable: &str) -> String {
+    let option = match variable {
+        "SETTLE_SECONDS" => "--settle",
+        "BRAKE_ADOPTIONS" => "--brake",
+        "GUARD_FACTOR" => "--guard",
+        "ORDERS_PARTITIONS" => "--partitions",
+        "CDC_PROFILE" => "--profile",
+        "CONTRIBUTION_POLICY" => "--policy",
+        _ => "--parameter",
+    };
+    let words = variable.split('_').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        format!("{first}{}", rest.to_lowercase())
+    });
+    let parameter = words.collect::<String>();
+    if variable == "BUSINESS_TZ" {
+        return "--parameter BusinessTimeZone".to_owned();
+    }
+    if option == "--parameter" {
+        format!("--parameter {parameter}")
+    } else {
+        format!("{option} (the parameter {parameter})")
+    }
 }

@@ -21,9 +21,11 @@ pub mod record;
 pub mod report;
 pub mod source;
 pub mod sql;
+mod watch;
 
 pub use captured::reconcile_with_capture;
 pub use judge::{Difference, DifferenceKind};
 pub use looks::{Ledger, Options, ReconcileError, reconcile};
 pub use report::Report;
 pub use source::{Bucket, Moment, Source, SourceError, SourceRow};
+pub use watch::Watch;

@@ -15,6 +15,7 @@ use crate::ledger::{self, LedgerRows, ScannedLedger, row_key, row_table};
 use crate::record;
 use crate::report::{HotRow, Report, TableReport};
 use crate::source::{Load, Moment, Source, SourceError};
+use crate::watch::{Progress, Watch};
 
 /// Rows asked for by their keys at once.
 const KEYS_AT_ONCE: usize = 500;
@@ -34,6 +35,8 @@ pub struct Options {
     pub patience: Duration,
     /// How often a row is looked at that the source keeps changing.
     pub looks_max: u32,
+    /// Who is told how far the comparison is.
+    pub watch: Watch,
 }
 
 impl Default for Options {
@@ -44,6 +47,7 @@ impl Default for Options {
             pause: Duration::from_secs(2),
             patience: Duration::from_secs(30),
             looks_max: 5,
+            watch: Watch::default(),
         }
     }
 }
@@ -91,10 +95,12 @@ pub fn reconcile<'a>(
         let mut report = Report::default();
         let mut tables = find_tables(sources, ledger, options, &mut report).await?;
         let mut scanned = scan(ledger, &mut tables, &mut report).await?;
+        let rows = tables.iter().map(|table| scanned.tables[&table.layout.rows_of].count()).sum();
+        let mut progress = Progress::new(&options.watch, rows);
         let mut suspects: Vec<(usize, Seen)> = Vec::new();
         for (index, table) in tables.iter().enumerate() {
             let rows = scanned.tables.get_mut(&table.layout.rows_of).expect("each table's rows were scanned");
-            let (found, table_report) = first_look(table, ledger, rows).await?;
+            let (found, table_report) = first_look(table, ledger, rows, &mut progress).await?;
             suspects.extend(found.into_iter().map(|seen| (index, seen)));
             report.tables.push(table_report);
         }
@@ -209,6 +215,7 @@ async fn first_look(
     table: &FoundTable<'_>,
     ledger: Ledger<'_>,
     rows: &mut LedgerRows,
+    progress: &mut Progress<'_>,
 ) -> Result<(Vec<Seen>, TableReport), ReconcileError> {
     let layout = &table.layout;
     let mut report = TableReport {
@@ -218,9 +225,9 @@ async fn first_look(
         ..TableReport::default()
     };
     let suspects = if layout.key_kind.has_known_order() {
-        compare_ranges(table, rows, &mut report).await?
+        compare_ranges(table, rows, &mut report, progress).await?
     } else {
-        compare_rows(table, rows, &mut report).await?
+        compare_rows(table, rows, &mut report, progress).await?
     };
     let mut differing = Vec::new();
     for keys in suspects.chunks(KEYS_AT_ONCE) {
@@ -242,6 +249,7 @@ async fn compare_ranges(
     table: &FoundTable<'_>,
     rows: &LedgerRows,
     report: &mut TableReport,
+    progress: &mut Progress<'_>,
 ) -> Result<Vec<String>, ReconcileError> {
     let layout = &table.layout;
     let ordinal = |key: &String| layout.key_kind.ordinal(key);
@@ -257,6 +265,7 @@ async fn compare_ranges(
             let through = ordinal(&bucket.last).expect("the database's keys are of its type");
             report.ranges += 1;
             report.source_rows += bucket.rows;
+            progress.add(bucket.rows);
             if !rows.agrees(after.as_ref().and_then(ordinal), through, bucket.rows, bucket.sum) {
                 report.ranges_looked_into += 1;
                 // Ranges that follow each other are asked for at once.
@@ -282,6 +291,7 @@ async fn compare_rows(
     table: &FoundTable<'_>,
     rows: &mut LedgerRows,
     report: &mut TableReport,
+    progress: &mut Progress<'_>,
 ) -> Result<Vec<String>, ReconcileError> {
     let mut suspects = Vec::new();
     let mut after: Option<String> = None;
@@ -291,6 +301,7 @@ async fn compare_rows(
         after = Some(last.clone());
         report.ranges += 1;
         report.source_rows += page.len() as u64;
+        progress.add(page.len() as u64);
         let differing = page.into_iter().filter(|(key, theirs)| rows.take_differs(key.trim_end(), *theirs));
         suspects.extend(differing.map(|(key, _)| key.trim_end().to_owned()));
     }

@@ -1,7 +1,7 @@
 //! The whole comparison over a source in memory that changes between looks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cdc::Profile;
@@ -13,7 +13,7 @@ use reconcile::ledger::{row_key, row_table};
 use reconcile::record::{SourceRecord, image};
 use reconcile::source::Load;
 use reconcile::{
-    Bucket, DifferenceKind, Ledger, Moment, Options, Report, Source, SourceError, SourceRow, reconcile,
+    Bucket, DifferenceKind, Ledger, Moment, Options, Report, Source, SourceError, SourceRow, Watch, reconcile,
 };
 use runtime::Clock;
 use store::progress::{self, PartitionName};
@@ -251,6 +251,24 @@ async fn a_lost_an_extra_and_a_stale_row_among_many_are_named_and_nothing_else()
     let stale = report.differences.iter().find(|difference| difference.kind == DifferenceKind::Stale);
     let columns: Vec<&str> = stale.expect("named").columns.iter().map(|(column, ..)| column.name()).collect();
     assert_eq!(columns, ["tree_count"]);
+}
+
+#[tokio::test]
+async fn it_is_told_how_many_rows_were_compared_and_of_how_many() {
+    let source = Table::of((1..=100).map(|order| (order, 2)));
+    let engine = ledger((1..=100).map(|order| (order, 2))).await;
+    read_through(&engine, 5_000).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&told);
+    let watch = Watch::new(move |done, of| kept.lock().expect("no test panicked").push((done, of)));
+    let profile = Profile::built_in();
+    let clock = Sleeper(|| {});
+    let ledger = Ledger { engine: &engine, profile: &profile, clock: &clock };
+    let options = Options { watch, ..Options::default() };
+    reconcile(&[&source], ledger, &options).await.expect("a report");
+    let told = told.lock().expect("no test panicked");
+    assert!(told.is_sorted() && told.iter().all(|(_, of)| *of == 100), "{told:?}");
+    assert_eq!(told.last(), Some(&(100, 100)));
 }
 
 #[tokio::test]

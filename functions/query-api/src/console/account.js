@@ -5,7 +5,7 @@ import { account as path, all, get, isOperator, orNull, post } from "./api.js";
 import { COLOURS, legend, overTime, splitBar } from "./charts.js";
 import { h } from "./dom.js";
 import { amount, date, decimal, ratio, units, whole } from "./numbers.js";
-import { accountLink, badge, counted, empty, figures, growing, link, note, orderLink, panel, table } from "./parts.js";
+import { accountLink, badge, counted, empty, failure, figures, growing, link, note, orderLink, panel, table } from "./parts.js";
 import { t } from "./texts.js";
 
 export const legName = (leg) => {
@@ -133,7 +133,7 @@ function whatIf(id) {
     try {
       const answer = await post("/v1/simulate", { adoptions: [{ account: id, tree_count: Number(trees.value) }] });
       result.replaceChildren(...supposed(answer, id).flat(Infinity).filter(Boolean));
-    } catch (error) { result.replaceChildren(note("bad", error.message, error.detail ? ": " + error.detail : "")); }
+    } catch (error) { result.replaceChildren(failure(error)); }
   };
   return panel(t("what_if"), t("what_if_aside"), h("form", { class: "row", onsubmit: submit },
     h("label", { for: "what-if-trees" }, t("what_if_label", id), trees), h("button", { class: "main" }, t("what_if_ask"))), result);

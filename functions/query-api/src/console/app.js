@@ -3,6 +3,7 @@
 import { account as accountView } from "./account.js";
 import { askOtherTabs, claims, isOperator, ownAccount, setToken, token } from "./api.js";
 import { $, h } from "./dom.js";
+import { events } from "./events.js";
 import { setZone } from "./numbers.js";
 import { operations } from "./operations.js";
 import { order } from "./order.js";
@@ -14,11 +15,12 @@ import { systems } from "./systems.js";
 import { language, setLanguage, t } from "./texts.js";
 import { tree } from "./tree.js";
 import { held, quarantine, waiting } from "./triage.js";
+import { webhooks } from "./webhooks.js";
 import { isSystem, link } from "./parts.js";
 import { regionAccount } from "./regions.js";
 
-const OPERATOR_VIEWS = { "": overview, network, snapshots, held, quarantine, waiting, systems, source, operations };
-const NAVIGATION = ["", "network", "snapshots", "held", "quarantine", "waiting", "systems", "source", "operations"];
+const OPERATOR_VIEWS = { "": overview, network, snapshots, held, quarantine, waiting, systems, source, events, webhooks, operations };
+const NAVIGATION = ["", "network", "snapshots", "held", "quarantine", "waiting", "systems", "source", "events", "operations"];
 
 function signIn(message) {
   const input = h("input", { type: "password", id: "token", name: "token", autocomplete: "off", required: true });
@@ -120,7 +122,7 @@ function frame(view) {
   const navigation = $("header.bar nav");
   navigation.hidden = !operator; $(".search").hidden = !operator; $("#sign-out").hidden = !inside; $(".verdict").hidden = !operator;
   navigation.setAttribute("aria-label", t("views"));
-  navigation.replaceChildren(...NAVIGATION.map((name) => h("a", { href: "#/" + name, "aria-current": name === view && "page" }, t("nav_" + (name || "overview")))));
+  navigation.replaceChildren(...NAVIGATION.map((name) => h("a", { href: "#/" + name, "aria-current": (name === view || (name === "events" && view === "webhooks")) && "page" }, t("nav_" + (name || "overview")))));
   navigation.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   const box = $(".search input");
   box.setAttribute("aria-label", t("search_label")); box.setAttribute("placeholder", t("search_placeholder"));

@@ -3,7 +3,7 @@
 import { get, mayApprove, mayOperate, post } from "./api.js";
 import { h } from "./dom.js";
 import { amount, date, instant, whole } from "./numbers.js";
-import { accountLink, badge, figures, growing, heading, note, orderLink, panel } from "./parts.js";
+import { accountLink, badge, figures, growing, failure, heading, link, note, orderLink, panel } from "./parts.js";
 import { t } from "./texts.js";
 
 const SCOPES = ["posting", "closing", "corrections"];
@@ -21,8 +21,9 @@ export function act(title, command, ...fields) {
     try {
       const answer = await post("/v1/commands", { reason: reason.value, command: command() }, key);
       if (answer.outcome !== "PENDING") key = newKey();
-      said.replaceChildren(note(answer.outcome === "REFUSED" ? "bad" : "", t("outcome_" + answer.outcome.toLowerCase()), answer.refusal ? ": " + answer.refusal : ""));
-    } catch (error) { said.replaceChildren(note("bad", error.message, error.detail ? ": " + error.detail : "", " ", error.next ?? "")); }
+      said.replaceChildren(note(answer.outcome === "REFUSED" ? "bad" : "", t("outcome_" + answer.outcome.toLowerCase()), answer.refusal ? ": " + answer.refusal : ""),
+        answer.outcome === "DONE" ? h("button", { type: "button", class: "link", onclick: () => dispatchEvent(new Event("hashchange")) }, t("show_again")) : "");
+    } catch (error) { said.replaceChildren(failure(error)); }
     button.disabled = false;
   };
   return h("form", { class: "act", onsubmit: submit }, fields, h("label", { for: id }, t("why"), reason), button, read, said);
@@ -35,7 +36,8 @@ export const letGoOrWait = (title, command, what) => h("div", { class: "two" }, 
 /// A form that is opened when it is needed.
 export const folded = (title, ...content) => h("details", { class: "decide" }, h("summary", null, title), content);
 
-const field = (label, type, attributes) => {
+/// A field of a form, and its label around it.
+export const field = (label, type, attributes) => {
   const input = h("input", { type, id: "field-" + ++forms, required: true, ...attributes });
   return [input, h("label", { for: input.id }, label, input)];
 };
@@ -90,5 +92,8 @@ function what(command) {
   const more = { repair: () => (command.order_id ? orderLink(command.order_id) : t("all_orders")), close: () => date(command.until), pause: () => t("scope_" + command.what), resume: () => t("scope_" + command.what),
     adjust: () => [accountLink(command.giver), " → ", accountLink(command.receiver), " ", amount(command.amount)], introduce: () => String(command.number), let_go_close: () => date(command.date),
     retire_source: () => command.source, take_over_places: () => whole(command.count), note: () => command.text, rejected: () => command.what, let_go_truncate: () => command.key };
-  return [t("command_" + command.type), " ", more[command.type]?.() ?? ""];
+  const webhook = () => link("#/webhooks/" + encodeURIComponent(command.webhook), command.webhook);
+  const ofWebhook = { set_webhook: () => [webhook(), " → ", command.url], remove_webhook: () => command.webhook, rotate_webhook_secret: webhook,
+    resume_webhook: () => [webhook(), command.after && [" ", t("after_place"), " ", command.after]], redeliver_webhook: () => command.delivery };
+  return [t("command_" + command.type), " ", (more[command.type] ?? ofWebhook[command.type])?.() ?? ""];
 }

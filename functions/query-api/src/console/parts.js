@@ -11,7 +11,7 @@ export const isSystem = (account) => SYSTEM.test(account);
 export const accountLink = (account) => {
   if (account == null) return "";
   if (account.includes("*")) return h("span", { class: "mono" }, account);
-  const name = isSystem(account) && regionName(account);
+  const name = isSystem(account) && (regionName(account) || (/^(PROVINCE|CITY)$/.test(account) && t("without_region")));
   return h("a", { href: "#/account/" + encodeURIComponent(account) }, h("span", { class: "mono" }, account), name && " " + name);
 };
 export const orderLink = (order) => h("a", { href: "#/order/" + order, class: "number" }, String(order));
@@ -23,6 +23,8 @@ export const figures = (...pairs) => h("dl", { class: "figures" }, pairs.filter(
 export const badge = (text, kind) => h("span", { class: "badge " + (kind ?? "") }, text);
 export const empty = (text) => h("p", { class: "empty" }, text);
 export const note = (kind, ...content) => h("p", { class: "note " + kind }, content);
+/// What was refused, why, and what to do: one sentence each.
+export const failure = ({ message, detail, next }) => note("bad", message, detail ? ": " + detail.replace(/[.。]$/, "") : "", next ? [t("sentence_end"), next] : "");
 export const heading = (eyebrow, title, ...beside) => h("div", null, eyebrow && h("p", { class: "eyebrow" }, eyebrow),
   h("div", { class: "title" }, h("h1", null, title), beside));
 export const link = (href, text) => h("a", { href }, text);
@@ -51,7 +53,7 @@ export async function growing({ title, path, name, parameters, columns, row, not
       shown = Math.min(rows.length, shown + limit);
       box.replaceChildren(...(shown ? [table(title, columns, rows.slice(0, shown))] : [empty(cursor ? t("none_so_far") : nothing)]),
         ...(cursor || shown < rows.length ? [more] : []));
-    } catch (error) { box.append(note("bad", error.message)); }
+    } catch (error) { box.append(failure(error)); }
     more.disabled = false;
   }
   await next(begun);
@@ -70,7 +72,7 @@ export function download(text, name, load) {
       const address = URL.createObjectURL(await load());
       h("a", { href: address, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(address), 10e3);
-    } catch (error) { event.target.after(note("bad", error.message)); }
+    } catch (error) { event.target.after(failure(error)); }
     event.target.disabled = false;
   } }, text);
 }

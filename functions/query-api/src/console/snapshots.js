@@ -1,7 +1,7 @@
 // Closed dates: their manifests, their rows, what later corrections would have changed, and proofs.
 
 import { accountHead } from "./account-head.js";
-import { account as path, get, getFile, isOperator } from "./api.js";
+import { account as path, get, getFile, isOperator, orNull } from "./api.js";
 import { h } from "./dom.js";
 import { amount, date, instant, ratio, whole } from "./numbers.js";
 import { accountLink, download, empty, figures, growing, heading, link, note, panel, table } from "./parts.js";
@@ -16,7 +16,9 @@ export async function snapshots() {
 
 export async function snapshot(day) {
   const own = "/v1/snapshots/" + encodeURIComponent(day);
-  const manifest = await get(own);
+  let manifest;
+  try { manifest = await get(own); }
+  catch (error) { if (error.status !== 404) throw error; return notClosed(error); }
   return [t("snapshot") + " " + day, [
     heading(t("snapshot"), manifest.snapshot_date, download(t("save_csv"), `snapshot-${manifest.snapshot_date}.csv`, () => getFile(own + "/export"))),
     h("section", { class: "panel" }, figures([t("network"), amount(manifest.network_total_contribution), true], [t("users"), amount(manifest.user_total_contribution), true],
@@ -30,6 +32,13 @@ export async function snapshot(day) {
     panel(t("restated"), t("restated_aside"), await growing({ title: t("restated"), path: own + "/restated", name: "restated", nothing: t("nothing_restated"),
       columns: [[t("account")], [t("first_date")], [t("last_date")], [t("difference"), "r"]],
       row: (one) => [accountLink(one.account), date(one.first_date), date(one.last_date), amount(one.difference)] }))]];
+}
+
+/// A date that is not closed says which was last, and leads there.
+async function notClosed(error) {
+  const last = await orNull(get("/v1/snapshots/latest"));
+  return [error.message, [h("h1", null, error.message), h("section", { class: "panel" }, h("p", null, error.detail ?? ""),
+    h("p", { class: "row" }, last && link("#/snapshots/" + last.snapshot_date, t("last_closed") + " " + last.snapshot_date), link("#/snapshots", t("closed_dates")), link("#/", t("verdict"))))]];
 }
 
 /// The proof of an account's row, for its member: what it is, and how it is checked elsewhere.

@@ -4,7 +4,7 @@ import { accountHead } from "./account-head.js";
 import { account as path, get, getFile, isOperator } from "./api.js";
 import { h } from "./dom.js";
 import { amount, date, whole } from "./numbers.js";
-import { accountLink, badge, download, figures, growing, note, orderLink, panel } from "./parts.js";
+import { accountLink, badge, download, failure, figures, growing, note, orderLink, panel } from "./parts.js";
 import { t } from "./texts.js";
 
 export async function statement(id) {
@@ -17,8 +17,9 @@ export async function statement(id) {
   };
   const submit = async (event) => {
     event.preventDefault();
+    if (from.value && to.value && from.value > to.value) { box.replaceChildren(note("bad", t("from_after_to"))); return; }
     try { await show({ from: from.value, to: to.value }); }
-    catch (error) { box.replaceChildren(note("bad", error.message, " ", error.detail ?? "", " ", error.next ?? "")); }
+    catch (error) { box.replaceChildren(failure(error)); }
   };
   let closed = true;
   try { await show({}); }
@@ -37,7 +38,7 @@ function balancePanel(id) {
     try {
       const found = await get(path(id) + "/balance", { date: day.value, known_at: known.value && new Date(known.value).toISOString() });
       result.replaceChildren(figures([t("effective_as_of", found.date), amount(found.effective), true], [t("total_all_time"), amount(found.total)], [t("records"), whole(found.record_count)]));
-    } catch (error) { result.replaceChildren(note("bad", error.message, error.detail ? ": " + error.detail : "")); }
+    } catch (error) { result.replaceChildren(failure(error)); }
   };
   return panel(t("balance"), t("balance_aside"), h("form", { class: "row", onsubmit: submit }, h("label", { for: "balance-date" }, t("date"), day),
     h("label", { for: "known-at" }, t("known_at", Intl.DateTimeFormat().resolvedOptions().timeZone), known), h("button", null, t("show"))), result);

@@ -17,6 +17,31 @@ function groups(name, counts, chosen, words) {
     table(t("by_reason"), [[t("reason"), "name"], [t("count"), "r narrow"], [t("meaning"), "minor"], [t("what_to_do")]], rows));
 }
 
+/// A form that narrows a list down, and the list.
+async function narrowed(fields, list, first) {
+  const box = h("div", null, await list({}, first));
+  const inputs = fields.map(([name, title]) => [name, title, h("input", { type: "search", id: "narrow-" + name, autocomplete: "off" })]);
+  const submit = async (event) => {
+    event.preventDefault();
+    const wanted = Object.fromEntries(inputs.map(([name, , input]) => [name, name === "order_id" ? input.value.trim().replace(/^#/, "") : input.value.trim().replace(/^[a-z]+\d+$/i, (one) => one.toUpperCase())]));
+    box.replaceChildren(await list(wanted));
+  };
+  return [h("form", { class: "row", onsubmit: submit }, inputs.map(([name, title, input]) => h("label", { for: "narrow-" + name }, title, input)), h("button", null, t("filter"))), box];
+}
+
+/// The form that deletes the bytes of a refused record; a row of the list fills it in.
+function purging() {
+  let record;
+  const named = h("p", { class: "mono small" });
+  const form = h("div", { hidden: true }, panel(t("purge"), t("purge_aside"), named, act(t("purge"), () => ({ type: "purge_quarantined", ...record }))));
+  const choose = ({ source, topic, partition, offset }) => {
+    record = { source, topic, partition, offset };
+    named.textContent = `${topic}-${partition} @${offset} (${source})`;
+    form.hidden = false; form.scrollIntoView({ block: "center" }); form.querySelector("input").focus();
+  };
+  return { form, choose };
+}
+
 export async function held(reason) {
   const first = await get("/v1/held", { reason, limit: 50 });
   const words = (name) => ({ title: t("hold_" + name.toLowerCase()), means: t("holdmeans_" + name.toLowerCase()), help: t("holdhelp_" + name.toLowerCase()) });
@@ -24,24 +49,25 @@ export async function held(reason) {
     : one.account ? accountLink(one.account) : one.column && [t("column"), " ", h("span", { class: "mono" }, one.column)]);
   return [t("nav_held"), [heading(null, t("nav_held")), h("p", { class: "quiet" }, t("held_aside")),
     groups("held", first.counts, reason, words),
-    panel(reason ? t("hold_" + reason.toLowerCase()) : t("nav_held"), t("by_order"), await growing({ title: t("nav_held"), path: "/v1/held", name: "held", limit: 50, begun: first, nothing: t("nothing_held"),
+    panel(reason ? t("hold_" + reason.toLowerCase()) : t("nav_held"), t("by_order"), await narrowed([["account", t("account")]], (wanted, begun) => growing({ title: t("nav_held"), path: "/v1/held", name: "held", parameters: { reason, ...wanted }, limit: 50, begun, nothing: t("nothing_held"),
       columns: [[t("order")], [t("account")], [t("reason")], [t("date"), "minor"], [t("trees"), "r minor"], [t("amount"), "r"], [t("row_key"), "minor"], [t("held_since"), "minor"]],
       row: (one) => [orderLink(one.order_id), one.source?.account ? accountLink(one.source.account) : "–",
         [h("span", null, t("hold_" + one.reason.toLowerCase())), detail(one) && h("div", { class: "small" }, detail(one))],
-        date(one.source?.adoption_date ?? "–"), one.source?.tree_count ?? "–", one.amount ? amount(one.amount) : "–", h("span", { class: "mono small" }, one.row_key ?? "–"), instant(one.since)] }))]];
+        date(one.source?.adoption_date ?? "–"), one.source?.tree_count ?? "–", one.amount ? amount(one.amount) : "–", h("span", { class: "mono small" }, one.row_key ?? "–"), instant(one.since)] }), first))]];
 }
 
 export async function quarantine(reason) {
   const first = await get("/v1/quarantine", { reason, limit: 50 });
+  const purge = purging();
   const known = (name) => ["unknown_topic", "malformed_json", "invalid_message", "missing_field", "invalid_field", "other_table", "other_key", "no_key", "avro_json"].includes(name) ? name : "other";
   const words = (name) => ({ title: h("span", { class: "mono" }, name), means: t("refused_" + known(name.toLowerCase())), help: t("refusedhelp_" + known(name.toLowerCase())) });
   return [t("nav_quarantine"), [heading(null, t("nav_quarantine")), h("p", { class: "quiet" }, t("quarantine_aside")),
     groups("quarantine", first.counts, reason, words),
     !first.counts_are_complete && note("", t("counts_of_first")),
-    panel(reason ?? t("nav_quarantine"), null, await growing({ title: t("nav_quarantine"), path: "/v1/quarantine", name: "quarantined", limit: 50, begun: first, nothing: t("nothing_quarantined"),
+    panel(reason ?? t("nav_quarantine"), null, await narrowed([["order_id", t("order")], ["account", t("account")]], (wanted, begun) => growing({ title: t("nav_quarantine"), path: "/v1/quarantine", name: "quarantined", parameters: { reason, ...wanted }, limit: 50, begun, nothing: t("nothing_quarantined"),
       columns: [[t("record")], [t("order")], [t("account")], [t("reason")], [t("refused_at"), "minor"]],
       row: (one) => [h("span", { class: "mono" }, `${one.topic}-${one.partition} @${one.offset}`), one.order_id ? orderLink(one.order_id) : "–", one.account ? accountLink(one.account) : "–",
-        [h("span", { class: "mono" }, one.reason), h("div", { class: "small quiet" }, one.message)], instant(one.refused_at)] }))]];
+        [h("span", { class: "mono" }, one.reason), h("div", { class: "small quiet" }, one.message), mayOperate() && h("button", { type: "button", class: "link small", onclick: () => purge.choose(one) }, t("purge"))], instant(one.refused_at)] }), first)), purge.form]];
 }
 
 export async function waiting() {

@@ -141,7 +141,7 @@ fn because_text(leg: &LegExplanation, language: Language) -> String {
         }
         Because::NoAncestor { ancestors } => language.choose(
             format!("NO_ANCESTOR: the adopter has {ancestors} ancestors"),
-            format!("NO_ANCESTOR:认种人只有 {ancestors} 级上线"),
+            format!("NO_ANCESTOR：认种人只有 {ancestors} 级上线"),
         ),
         Because::Locked { unlocked, missing } => {
             let account = leg.leg.would_be_account.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -153,7 +153,7 @@ fn because_text(leg: &LegExplanation, language: Language) -> String {
             );
             if !needs.is_empty() {
                 let needs = needs.join(language.choose(" and ", ","));
-                text += &language.choose(format!("; it needed {needs}"), format!(";还需 {needs}"));
+                text += &language.choose(format!("; it needed {needs}"), format!("；还需 {needs}"));
             }
             text
         }
@@ -170,7 +170,10 @@ fn missing_text(missing: MissingView, language: Language) -> String {
     match missing {
         MissingView::OwnAdoption => language.choose("an adoption of its own", "本人认种").to_owned(),
         MissingView::DirectAdopters { needed, found } => language.choose(
-            format!("{needed} direct adopters where it had {found}"),
+            format!(
+                "{needed} direct {} where it had {found}",
+                if needed == 1 { "adopter" } else { "adopters" }
+            ),
             format!("{needed} 名直推认种（当时 {found} 名）"),
         ),
     }
@@ -209,7 +212,7 @@ fn ancestor_text(ancestor: &AncestorExplanation, language: Language) -> String {
         ),
         format!(
             "第 {level} 级上线 {account}：解锁 {depth} 级、{tiers} 档；{first}；直推认种 {direct} 名{}",
-            if named.is_empty() { String::new() } else { format!(":{}", named.join("、")) }
+            if named.is_empty() { String::new() } else { format!("：{}", named.join("、")) }
         ),
     )
 }

@@ -44,6 +44,7 @@ const FILES: &[(&str, &str)] = &[
     ("charts.js", include_str!("../console/charts.js")),
     ("cities.js", include_str!("../console/cities.js")),
     ("dom.js", include_str!("../console/dom.js")),
+    ("events.js", include_str!("../console/events.js")),
     ("numbers.js", include_str!("../console/numbers.js")),
     ("operations.js", include_str!("../console/operations.js")),
     ("order.js", include_str!("../console/order.js")),
@@ -58,6 +59,7 @@ const FILES: &[(&str, &str)] = &[
     ("texts.js", include_str!("../console/texts.js")),
     ("tree.js", include_str!("../console/tree.js")),
     ("triage.js", include_str!("../console/triage.js")),
+    ("webhooks.js", include_str!("../console/webhooks.js")),
 ];
 
 fn file(request: &Request<'_>) -> Result<Answer, Problem> {
@@ -182,18 +184,23 @@ mod tests {
             ("link_", "root under missing"),
             (
                 "command_",
-                "close repair adjust introduce pause resume let_go_brake let_go_close let_go_truncate retire_source take_over_places note",
+                "close repair adjust introduce pause resume let_go_brake let_go_close let_go_truncate retire_source take_over_places note rejected set_webhook remove_webhook rotate_webhook_secret resume_webhook redeliver_webhook",
             ),
             (
                 "condition_",
                 "direct_count promotion_count direct_at_level active_direct_count active_promotion_count",
             ),
+            ("webhook_", "active failing stopped"),
             ("records_", "applied duplicated older ambiguous control quarantined"),
         ];
         for (beginning, names) in names {
             for name in names.split(' ') {
                 assert!(texts.contains_key(&format!("{beginning}{name}")), "{beginning}{name}");
             }
+        }
+        for kind in domain::log::EventType::ALL {
+            assert!(texts.contains_key(&format!("event_{kind}")), "{kind}");
+            assert!(content("events.js").contains(&format!("\"{kind}\"")), "{kind}");
         }
     }
 

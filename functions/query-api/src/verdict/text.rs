@@ -131,7 +131,7 @@ impl Trouble {
             }
             Self::AuditDifferences { .. } => language.choose(
                 "Read the audit's report, which names each; repair what it names.",
-                "请阅读审计报告（逐一列出差异）,并修复所列内容。",
+                "请阅读审计报告（逐一列出差异），并修复所列内容。",
             ),
             Self::Held { .. } => language.choose(
                 "Open the list; each entry says what would help.",

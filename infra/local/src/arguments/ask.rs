@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use domain::BusinessDate;
 
-use super::parameter;
+use super::{Asked, Events, Webhooks};
 
 /// What asks a ledger and changes nothing.
 #[derive(Debug, Subcommand)]
@@ -42,30 +42,18 @@ pub enum Ask {
     ///
     /// Example: contribution operations --csv operations.csv --data ledger
     Operations(Operations),
+    /// Lists what the ledger tells other services, in the order of its log.
+    ///
+    /// Example: contribution events --after 57 --type DailySnapshotCreated --data ledger
+    Events(Events),
+    /// Lists the services that are sent events, or shows one and what was sent to it.
+    ///
+    /// Example: `contribution webhooks mining --url https://api.example.com`
+    Webhooks(Webhooks),
     /// Lists the pages of the log, the last ones first, or shows what one page holds.
     ///
     /// Example: contribution log 3 --data ledger
     Log(Log),
-}
-
-/// Which ledger is asked, and how the answer is shown.
-#[derive(Debug, Clone, Args)]
-pub struct Asked {
-    /// Asks the ledger that is kept in this directory.
-    #[arg(long, value_name = "DIR", conflicts_with = "url")]
-    pub data: Option<PathBuf>,
-    /// Asks the API of a deployment or of a stack that runs, such as <http://127.0.0.1:8787>.
-    #[arg(long, value_name = "URL")]
-    pub url: Option<String>,
-    /// The token for --url; - reads it from standard input, and without it `CONTRIBUTION_TOKEN` counts.
-    #[arg(long, value_name = "TOKEN", requires = "url")]
-    pub token: Option<String>,
-    /// Sets a parameter of infra/template.yaml, as when deploying.
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter, conflicts_with = "url")]
-    pub parameters: Vec<(String, String)>,
-    /// Shows the answer as JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `status`.

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use domain::BusinessDate;
 
-use super::Asked;
+use super::{Sent, WebhookCommand};
 
 /// What operates a ledger.
 #[derive(Debug, Subcommand)]
@@ -25,6 +25,12 @@ pub enum Operate {
     /// Example: contribution let-go close 2026-02-10 --reason "a campaign" --data ledger
     #[command(subcommand)]
     LetGo(LetGo),
+    /// Changes who is sent events: subscribes, rotates a secret, sends a period or one delivery again.
+    ///
+    /// Example: `contribution webhook set mining https://mining.example.com/in --type DailySnapshotCreated --reason "ticket 4711" --data ledger`
+    /// Example: `contribution webhook resume mining --after 57 --reason "restored from a backup" --url https://api.example.com`
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
 }
 
 /// `pause`.
@@ -101,18 +107,4 @@ impl Work {
             Self::Corrections => "corrections",
         }
     }
-}
-
-/// How a command is sent.
-#[derive(Debug, Clone, Args)]
-pub struct Sent {
-    /// Why, for the operators' log.
-    #[arg(long)]
-    pub reason: String,
-    /// The command's key: sent again under the same key, it is carried out once. Without it, a new one is made.
-    #[arg(long, value_name = "KEY")]
-    pub key: Option<String>,
-    /// To which ledger.
-    #[command(flatten)]
-    pub asked: Asked,
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use domain::{BusinessDate, OrderId};
+use domain::{BusinessDate, InvalidOrderId, OrderId};
 
 use super::{KeptLedger, LedgerOptions, parameter};
 
@@ -44,7 +44,7 @@ pub struct Digest {
 /// `verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The export, as `export --log` writes it.
+    /// The export, as `export --log` writes it; - is standard input.
     pub export: PathBuf,
     /// A head that an earlier `verify` printed: the log must still have that page.
     #[arg(long, value_name = "POSITION:HASH")]
@@ -57,7 +57,8 @@ pub struct Verify {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The order.
+    /// The order number, with or without a # before it.
+    #[arg(value_parser = order)]
     pub order: OrderId,
     /// Shows the explanation as JSON.
     #[arg(long)]
@@ -65,6 +66,11 @@ pub struct Explain {
     /// Which ledger.
     #[command(flatten)]
     pub kept: KeptLedger,
+}
+
+/// Returns the order that the text numbers, with or without a # before it.
+fn order(text: &str) -> Result<OrderId, InvalidOrderId> {
+    text.trim_start_matches('#').parse()
 }
 
 /// `price-book`.
@@ -79,7 +85,7 @@ pub enum PriceBook {
 /// `price-book export`.
 #[derive(Debug, Args)]
 pub struct PriceBookExport {
-    /// The file to write.
+    /// The file to write; - is standard output.
     pub file: PathBuf,
     /// Which ledger.
     #[command(flatten)]
@@ -89,7 +95,7 @@ pub struct PriceBookExport {
 /// `price-book import`.
 #[derive(Debug, Args)]
 pub struct PriceBookImport {
-    /// The file to read.
+    /// The file to read; - is standard input.
     pub file: PathBuf,
     /// Why, for the operators' log.
     #[arg(long, default_value = "taken over from another ledger")]

@@ -8,12 +8,14 @@ use query_api::{APPROVE_SCOPE, OPERATE_SCOPE, READ_SCOPE};
 use serde_json::Value;
 use store::BoxFuture;
 
-use super::{Api, COMMANDS_PATH, Reply, accept_language};
+use super::{Api, COMMANDS_PATH, Reply};
 use crate::gateway::{self, Request};
 use crate::invocation::RunningFunction;
+use crate::language::accept_language;
 use crate::operators_log;
 use crate::stack::Stack;
 use crate::template::Route;
+use crate::truncated;
 
 /// The route of the template that every question goes through.
 const ROUTE_PATH: &str = "/v1/{proxy+}";
@@ -59,7 +61,8 @@ impl Api for LocalApi {
     fn get<'a>(&'a self, path_and_query: &'a str) -> BoxFuture<'a, Result<Reply>> {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let request = request("GET", path, query, Vec::new(), None);
-        Box::pin(self.ask(request, READ_SCOPE.to_owned()))
+        // The ledger's directory has the deployment's secrets, so that its owner may be shown those that follow from them.
+        Box::pin(self.ask(request, [READ_SCOPE, OPERATE_SCOPE].join(" ")))
     }
 
     fn send<'a>(&'a self, key: &'a str, body: &'a Value) -> BoxFuture<'a, Result<Reply>> {
@@ -69,6 +72,7 @@ impl Api for LocalApi {
             let reply = self.ask(request, scopes).await?;
             // The process ends with the command, so that what follows from it is done before.
             self.stack.settle().await?;
+            truncated::remove_rows(&self.stack).await?;
             Ok(reply)
         })
     }

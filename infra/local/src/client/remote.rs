@@ -1,31 +1,42 @@
-//! The API of a deployment, over HTTP.
+//! The API of a deployment, or of a stack that runs on this machine, over HTTP.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
 use hyper::http::request;
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use store::BoxFuture;
+use tokio::net::TcpStream;
 
-use super::{Api, COMMANDS_PATH, Reply, accept_language};
+use super::{Api, COMMANDS_PATH, Reply};
+use crate::language::accept_language;
 
 /// How long an answer may take: API Gateway gives up after thirty seconds.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
 /// The largest answer that Lambda gives is 6 MB.
 const BODY_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+/// The port of an address that names none and is not encrypted.
+const PLAIN_PORT: u16 = 80;
 
 /// Asks an API over HTTP.
 pub struct RemoteApi {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    way: Way,
     /// Without a slash at its end.
     url: String,
     token: String,
+}
+
+/// How requests get there.
+enum Way {
+    /// Without encryption, to this machine: its host and port.
+    Plain(String, u16),
+    #[cfg(feature = "network")]
+    Encrypted(encrypted::Encrypted),
 }
 
 impl RemoteApi {
@@ -33,37 +44,58 @@ impl RemoteApi {
     ///
     /// # Errors
     ///
-    /// It says what is wrong with the address, or that this machine trusts no certificates.
+    /// It says what is wrong with the address, that this build encrypts nothing, or that this machine trusts no
+    /// certificates.
     pub fn new(url: &str, token: &str) -> Result<Self> {
         let url = url.trim_end_matches('/');
         let uri: Uri = url.parse().with_context(|| format!("--url {url} is not an address"))?;
-        match (uri.scheme_str(), uri.host()) {
-            (Some("https"), Some(_)) => {}
-            (Some("http"), Some("127.0.0.1" | "localhost" | "[::1]")) => {}
+        let way = match (uri.scheme_str(), uri.host()) {
+            (Some("https"), Some(_)) => Self::encrypted(url)?,
+            (Some("http"), Some(host @ ("127.0.0.1" | "localhost" | "[::1]"))) => {
+                Way::Plain(host.to_owned(), uri.port_u16().unwrap_or(PLAIN_PORT))
+            }
             (Some("http"), Some(host)) => {
                 bail!("--url {url}: a token is sent to {host} over https only; write https:// before it")
             }
             _ => bail!("--url {url} is not an address such as https://api.example.com"),
-        }
-        let provider = rustls::crypto::ring::default_provider();
-        let tls = rustls::ClientConfig::builder_with_provider(provider.into())
-            .with_safe_default_protocol_versions()?
-            .with_native_roots()
-            .context("this machine has no certificates of authorities that it trusts")?
-            .with_no_client_auth();
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { client, url: url.to_owned(), token: token.to_owned() })
+        };
+        Ok(Self { way, url: url.to_owned(), token: token.to_owned() })
+    }
+
+    #[cfg(feature = "network")]
+    fn encrypted(_url: &str) -> Result<Way> {
+        Ok(Way::Encrypted(encrypted::Encrypted::new()?))
+    }
+
+    #[cfg(not(feature = "network"))]
+    fn encrypted(url: &str) -> Result<Way> {
+        bail!(
+            "this build of the command cannot ask {url}: it was made without the network, and asks stacks of this \
+             machine only. Build it with `cargo build --release -p contribution --features network`, or name a \
+             directory with --data"
+        )
     }
 
     fn request(&self, method: Method, path_and_query: &str) -> request::Builder {
+        let uri = match &self.way {
+            Way::Plain(..) => path_and_query.to_owned(),
+            #[cfg(feature = "network")]
+            Way::Encrypted(_) => format!("{}{path_and_query}", self.url),
+        };
         Request::builder()
             .method(method)
-            .uri(format!("{}{path_and_query}", self.url))
+            .uri(uri)
             .header("authorization", format!("Bearer {}", self.token))
             .header("accept-language", accept_language())
             .header("user-agent", concat!("contribution/", env!("CARGO_PKG_VERSION")))
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>> {
+        match &self.way {
+            Way::Plain(host, port) => send_plain(host, *port, request).await,
+            #[cfg(feature = "network")]
+            Way::Encrypted(encrypted) => encrypted.send(request).await,
+        }
     }
 
     async fn ask(&self, request: request::Builder, body: Full<Bytes>) -> Result<Reply> {
@@ -71,8 +103,7 @@ impl RemoteApi {
         let request =
             request.body(body).context("the token, the key or the path cannot be sent over HTTP")?;
         let response = self
-            .client
-            .request(request)
+            .send(request)
             .await
             .with_context(|| format!("{url} cannot be reached: check --url, and that the stack is up"))?;
         let (parts, body) = response.into_parts();
@@ -97,6 +128,16 @@ impl RemoteApi {
     }
 }
 
+/// Sends a request to this machine, over a connection of its own.
+async fn send_plain(host: &str, port: u16, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>> {
+    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+    request.headers_mut().insert("host", format!("{host}:{port}").parse()?);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the answer, or with the process.
+    tokio::spawn(connection);
+    Ok(sender.send_request(request).await?)
+}
+
 impl Api for RemoteApi {
     fn get<'a>(&'a self, path_and_query: &'a str) -> BoxFuture<'a, Result<Reply>> {
         let request = self.request(Method::GET, path_and_query);
@@ -112,15 +153,49 @@ impl Api for RemoteApi {
     }
 }
 
+#[cfg(feature = "network")]
+mod encrypted {
+    use anyhow::{Context as _, Result};
+    use http_body_util::Full;
+    use hyper::body::{Bytes, Incoming};
+    use hyper::{Request, Response};
+    use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+    use hyper_util::client::legacy::{Client, connect::HttpConnector};
+    use hyper_util::rt::TokioExecutor;
+
+    /// A client that sends encrypted, and keeps connections.
+    pub(super) struct Encrypted(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+    impl Encrypted {
+        pub(super) fn new() -> Result<Self> {
+            let provider = rustls::crypto::ring::default_provider();
+            let tls = rustls::ClientConfig::builder_with_provider(provider.into())
+                .with_safe_default_protocol_versions()?
+                .with_native_roots()
+                .context("this machine has no certificates of authorities that it trusts")?
+                .with_no_client_auth();
+            let connector =
+                HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
+            Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
+        }
+
+        pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>> {
+            Ok(self.0.request(request).await?)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_token_is_sent_over_https_or_to_this_machine_only() {
-        for url in ["https://api.example.com/", "http://127.0.0.1:8787", "http://localhost:8787"] {
+        for url in ["http://127.0.0.1:8787", "http://localhost:8787", "http://[::1]:8787"] {
             assert!(RemoteApi::new(url, "t").is_ok(), "{url}");
         }
+        let encrypted = RemoteApi::new("https://api.example.com/", "t");
+        assert_eq!(encrypted.is_ok(), cfg!(feature = "network"));
         for url in ["http://api.example.com", "ftp://api.example.com", "api.example.com", "not an address"] {
             assert!(RemoteApi::new(url, "t").is_err(), "{url}");
         }

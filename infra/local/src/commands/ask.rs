@@ -5,13 +5,14 @@ mod lists;
 mod log;
 mod operations;
 mod order;
+mod outbound;
 mod snapshot;
 mod statement;
 mod status;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -20,7 +21,10 @@ use serde_json::Value;
 use super::show;
 use crate::arguments::{Ask, Asked};
 use crate::client::{Client, encoded};
+use crate::language::Language;
 use crate::screen::Screen;
+
+pub(super) use outbound::show_secrets;
 
 /// Asks the ledger the command's question, and prints the answer. Returns the exit status of the process.
 pub(super) async fn carry_out(question: &Ask) -> Result<ExitCode> {
@@ -33,6 +37,8 @@ pub(super) async fn carry_out(question: &Ask) -> Result<ExitCode> {
         Ask::Snapshot(snapshot) => snapshot::show_snapshot(snapshot).await,
         Ask::Statement(statement) => statement::show_statement(statement).await,
         Ask::Operations(operations) => operations::show_operations(operations).await,
+        Ask::Events(events) => outbound::show_events(events).await,
+        Ask::Webhooks(webhooks) => outbound::show_webhooks(webhooks).await,
         Ask::Log(log) => log::show_log(log).await,
     }?;
     Ok(ExitCode::SUCCESS)
@@ -46,22 +52,26 @@ fn answer(asked: &Asked, document: &Value, screen: impl FnOnce(&Value) -> Screen
     show(&screen(document))
 }
 
-/// Returns an account's path as the ledger spells the account, and what is known of it.
+/// Returns an account's path as the ledger spells the account, and what is known of it. Where only the case of letters is
+/// wrong, the account that was meant is taken, and it is said so.
 ///
 /// # Errors
 ///
-/// What the API says; where only the case of letters is wrong, how the account is spelled.
+/// What the API says.
 async fn known_account(client: &Client, account: &str) -> Result<(String, Value)> {
-    let path = format!("/v1/accounts/{}", encoded(account.trim()));
-    let unknown = match client.json(&path).await {
-        Ok(found) => return Ok((path, found)),
+    let account = account.trim();
+    let path = |account: &str| format!("/v1/accounts/{}", encoded(account));
+    let unknown = match client.json(&path(account)).await {
+        Ok(found) => return Ok((path(account), found)),
         Err(error) => error,
     };
-    let spelled = account.trim().to_uppercase();
-    if spelled != account.trim()
-        && matches!(client.find(&format!("/v1/accounts/{}", encoded(&spelled))).await, Ok(Some(_)))
+    let spelled = account.to_uppercase();
+    if spelled != account
+        && let Ok(Some(found)) = client.find(&path(&spelled)).await
     {
-        return Err(unknown.context(format!("did you mean {spelled}?")));
+        let english = format!("{account} is not known; this is {spelled}");
+        eprintln!("{}", Language::of_environment().say(english, format!("没有 {account}；以下为 {spelled}")));
+        return Ok((path(&spelled), found));
     }
     Err(unknown)
 }
@@ -75,29 +85,50 @@ fn query(parameters: &[(&str, Option<String>)]) -> String {
 }
 
 /// A file for comma-separated values, or standard output. It is opened before anything is asked.
-struct CsvFile(Option<(std::path::PathBuf, std::fs::File)>);
+struct CsvFile {
+    /// `None` for standard output.
+    file: Option<(PathBuf, File)>,
+    /// Whether the file is only there because of this, and has nothing in it yet.
+    is_new: bool,
+}
 
 impl CsvFile {
     /// Opens it without changing what is in it.
     fn open(path: &Path) -> Result<Self> {
         if path == Path::new("-") {
-            return Ok(Self(None));
+            return Ok(Self { file: None, is_new: false });
         }
+        let is_new = !path.exists();
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = opened.with_context(|| format!("cannot write to {} (see --csv)", path.display()))?;
-        Ok(Self(Some((path.to_owned(), file))))
+        Ok(Self { file: Some((path.to_owned(), file)), is_new })
     }
 
     /// Puts the text in the place of what is in it.
-    fn write(self, text: &str) -> Result<()> {
-        let Some((path, mut file)) = self.0 else { return show(&text) };
+    fn write(mut self, text: &str) -> Result<()> {
+        self.is_new = false;
+        let Some((path, file)) = &mut self.file else { return show(&text) };
         let mut write = || -> std::io::Result<()> {
             file.set_len(0)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()
         };
         write().with_context(|| format!("cannot write to {} (see --csv)", path.display()))?;
-        eprintln!("{} lines are in {}", text.lines().count(), path.display());
+        let (lines, path) = (text.lines().count(), path.display());
+        let language = Language::of_environment();
+        eprintln!(
+            "{}",
+            language.say(format!("{lines} lines are in {path}"), format!("{path} 共 {lines} 行"))
+        );
         Ok(())
+    }
+}
+
+impl Drop for CsvFile {
+    /// Leaves no empty file behind where there was no answer.
+    fn drop(&mut self) {
+        if let Some((path, _)) = self.file.as_ref().filter(|_| self.is_new) {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }

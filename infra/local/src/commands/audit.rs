@@ -12,7 +12,9 @@ use store::audit::AuditReport;
 
 use super::kept::Kept;
 use super::{show, unless_stopped};
+use crate::language::Language;
 use crate::progress_line::ProgressLine;
+use crate::summary::line;
 use crate::{arguments, operators_log};
 
 /// An audit on one machine takes the time it needs.
@@ -35,7 +37,12 @@ pub(super) async fn audit(arguments: arguments::Audit) -> Result<()> {
             let shards = kept.stack.settings.account_shards;
             let (versions, by) = (kept.first_version()?, operators_log::operator());
             let repaired = ledger_audit::repair(&context, &versions, shards, &report, &by).await?;
-            eprintln!("{} heads were rebuilt, and {} commands given", repaired.rebuilt, repaired.asked);
+            let (rebuilt, asked) = (repaired.rebuilt, repaired.asked);
+            let told = Language::of_environment().say(
+                format!("{rebuilt} heads were rebuilt, and {asked} commands given"),
+                format!("已重建 {rebuilt} 项，发出 {asked} 条命令"),
+            );
+            eprintln!("{told}");
             kept.stack.settle().await?;
             report = run(&kept).await?;
         }
@@ -108,54 +115,78 @@ struct Shown<'a>(&'a AuditReport);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AuditReport { position, date, posted, found, .. } = self.0;
-        writeln!(formatter, "audit of page {position}, by the rules of {date}")?;
-        writeln!(formatter, "  posted        {posted:>12}")?;
-        writeln!(formatter, "  heads         {:>12}   compared", found.compared)?;
+        let language = Language::of_environment();
+        let say = |english, chinese| language.say(english, chinese);
+        let title = language.say(
+            format!("audit of page {position}, by the rules of {date}"),
+            format!("第 {position} 页的审计，按 {date} 的规则"),
+        );
+        writeln!(formatter, "{title}")?;
+        line(formatter, say("posted", "已分配"), 13, posted, "")?;
+        line(formatter, say("heads", "账户与认种"), 13, found.compared, say("compared", "项已核对"))?;
         match self.0.talents {
-            Some(count) => writeln!(formatter, "  talent        {count:>12}   accounts compared")?,
-            None => writeln!(
-                formatter,
-                "  talent was being propagated, so that it was not judged; audit once more"
-            )?,
-        }
-        writeln!(formatter, "  differences   {:>12}", found.count)?;
-        for difference in &found.differences {
-            writeln!(formatter, "    {:<16} {}", difference.name(), difference.subject())?;
-            match difference {
-                Difference::Totals(totals) => {
-                    writeln!(
-                        formatter,
-                        "      stands {:?}\n      should {:?}",
-                        totals.stands, totals.should
-                    )?;
-                }
-                Difference::Adoption { stands, should, .. } => {
-                    writeln!(formatter, "      stands {stands:?}\n      should {should:?}")?;
-                }
-                Difference::EligibleTrees { stands, should, .. } => {
-                    writeln!(formatter, "      stands {stands}, should {should}")?;
-                }
-                Difference::Talent { fault, .. } => writeln!(formatter, "      {fault:?}")?,
-                _ => {}
+            Some(count) => {
+                line(formatter, say("talent", "人才"), 13, count, say("accounts compared", "个账户已核对"))?;
+            }
+            None => {
+                let told = say(
+                    "talent was being propagated, so that it was not judged; audit once more",
+                    "人才等级正在更新，未予判断；请再审计一次",
+                );
+                writeln!(formatter, "  {told}")?;
             }
         }
-        if found.count > found.differences.len() as u64 {
-            writeln!(formatter, "    and {} more", found.count - found.differences.len() as u64)?;
+        line(formatter, say("differences", "差异"), 13, found.count, "")?;
+        for difference in &found.differences {
+            writeln!(formatter, "    {:<16} {}", difference.name(), difference.subject())?;
+            write_difference(formatter, difference, say("stands", "现为"), say("should", "应为"))?;
         }
-        if self.0.was_correcting {
+        if found.count > found.differences.len() as u64 {
+            let more = found.count - found.differences.len() as u64;
             writeln!(
                 formatter,
-                "  adoptions were being compared again, so that they were not judged; audit once more"
+                "    {}",
+                language.say(format!("and {more} more"), format!("另有 {more} 处"))
             )?;
         }
-        writeln!(
-            formatter,
-            "  price book    {:>12}   places would be different today",
-            self.0.places_that_differ
-        )?;
+        if self.0.was_correcting {
+            let told = say(
+                "adoptions were being compared again, so that they were not judged; audit once more",
+                "有认种正在重新核对，未予判断；请再审计一次",
+            );
+            writeln!(formatter, "  {told}")?;
+        }
+        let more = say("places would be different today", "个位次按今日会不同");
+        line(formatter, say("price book", "价格位次"), 13, self.0.places_that_differ, more)?;
         for (order, decided, today) in &self.0.places {
-            writeln!(formatter, "    order {order}: {decided} trees before it as decided, {today} today")?;
+            let told = language.say(
+                format!("order {order}: {decided} trees before it as decided, {today} today"),
+                format!("订单 {order}：决定时此前 {decided} 棵，今日 {today} 棵"),
+            );
+            writeln!(formatter, "    {told}")?;
         }
         Ok(())
+    }
+}
+
+/// Writes what stands where the audit found a difference, and what should.
+fn write_difference(
+    formatter: &mut fmt::Formatter<'_>,
+    difference: &Difference,
+    stands: &str,
+    should: &str,
+) -> fmt::Result {
+    match difference {
+        Difference::Totals(totals) => {
+            writeln!(formatter, "      {stands} {:?}\n      {should} {:?}", totals.stands, totals.should)
+        }
+        Difference::Adoption { stands: is, should: due, .. } => {
+            writeln!(formatter, "      {stands} {is:?}\n      {should} {due:?}")
+        }
+        Difference::EligibleTrees { stands: is, should: due, .. } => {
+            writeln!(formatter, "      {stands} {is}, {should} {due}")
+        }
+        Difference::Talent { fault, .. } => writeln!(formatter, "      {fault:?}"),
+        _ => Ok(()),
     }
 }

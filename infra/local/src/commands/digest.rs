@@ -1,7 +1,6 @@
 //! `contribution digest`: reads one or two kept ledgers or exports, and writes nothing.
 
-use std::fs::File;
-use std::io::{BufReader, Cursor};
+use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,8 +9,9 @@ use domain::digest::{KeyDifference, StateDigest, diff, write_dump};
 use serde_json::{Value, json};
 
 use super::kept::Kept;
-use super::{show, unless_stopped};
+use super::{readable, show, unless_stopped};
 use crate::arguments::{Digest, KeptLedger};
+use crate::language::Language;
 
 /// How many keys that differ are named.
 const DIFFERENCES_MAX: usize = 100;
@@ -49,7 +49,12 @@ async fn differences(arguments: &Digest, first: &Path, second: &Path) -> Result<
     }
     match found.len() {
         0 => {
-            eprintln!("{} and {} have the same state", first.display(), second.display());
+            let (first, second) = (first.display(), second.display());
+            let told = Language::of_environment().say(
+                format!("{first} and {second} have the same state"),
+                format!("{first} 与 {second} 的状态相同"),
+            );
+            eprintln!("{told}");
             Ok(())
         }
         DIFFERENCES_MAX => bail!("the states differ in {DIFFERENCES_MAX} keys or more; these are the first"),
@@ -65,13 +70,13 @@ async fn dump(path: &Path, arguments: &Digest) -> Result<Vec<u8>> {
         let date: BusinessDate = arguments.date.map_or_else(|| kept.today(), Ok)?;
         write_dump(&kept.state(date).await?, &mut lines)?;
     } else {
-        let file = File::open(path).with_context(|| {
+        let file = readable(path).with_context(|| {
             format!(
                 "cannot read {}: name a data directory, or a file made with `export --log`",
                 path.display()
             )
         })?;
-        verify::write_state(BufReader::new(file), arguments.date, &mut lines)
+        verify::write_state(file, arguments.date, &mut lines)
             .with_context(|| format!("{} is refused", path.display()))?;
     }
     Ok(lines)
@@ -84,6 +89,7 @@ fn json_of(difference: &KeyDifference) -> Value {
 
 fn text_of(difference: &KeyDifference) -> String {
     let KeyDifference { section, key, first, second } = difference;
-    let [first, second] = [first, second].map(|value| value.as_deref().unwrap_or("nothing"));
+    let nothing = Language::of_environment().say("nothing", "无");
+    let [first, second] = [first, second].map(|value| value.as_deref().unwrap_or(nothing));
     format!("{} {key}: {first} | {second}", section.name())
 }

@@ -17,6 +17,8 @@ use super::kept::Kept;
 use super::{show, unless_stopped};
 use crate::arguments::Explain;
 use crate::gateway::{Gateway, Request};
+use crate::language::Language;
+use crate::language::accept_language;
 use crate::progress_line::ProgressLine;
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
 
@@ -74,6 +76,8 @@ pub(super) async fn explain(arguments: Explain) -> Result<()> {
     unless_stopped(Some(data), async {
         let kept = Kept::open(&arguments.kept.options()?, data).await?;
         let order = arguments.order;
+        // What programs read is the same everywhere.
+        let language = if arguments.json { Language::English } else { Language::of_environment() };
         let mut heads = heads::adoptions(kept.stack.engine(), vec![order]).await?;
         let at = heads.remove(&order).unwrap_or_default();
         ensure!(
@@ -89,12 +93,12 @@ pub(super) async fn explain(arguments: Explain) -> Result<()> {
             terms: terms(&at.head, &versions)?,
             trees_before: at.head.trees_before,
             distribution,
-            history: history(&kept, order).await?,
+            history: history(&kept, order, language).await?,
         };
         if arguments.json {
             return show(&serde_json::to_string_pretty(&explanation)?);
         }
-        show(&explanation.text(&text))
+        show(&explanation.text(&text, language))
     })
     .await
 }
@@ -111,7 +115,11 @@ async fn of_api(kept: &Kept, data: &Path, order: OrderId) -> Result<(Value, Stri
     let request = Request {
         method: "GET".to_owned(),
         path: format!("/v1/adoptions/{order}/explain"),
-        headers: [("authorization".to_owned(), format!("Bearer {token}"))].into(),
+        headers: [
+            ("authorization".to_owned(), format!("Bearer {token}")),
+            ("accept-language".to_owned(), accept_language().to_owned()),
+        ]
+        .into(),
         ..Request::default()
     };
     let response = gateway.answer(request).await;
@@ -156,7 +164,7 @@ fn terms(head: &AdoptionHead, versions: &Versions) -> Result<Option<Terms>> {
 }
 
 /// Returns everything that the log decided about an order.
-async fn history(kept: &Kept, order: OrderId) -> Result<Vec<Decision>> {
+async fn history(kept: &Kept, order: OrderId, language: Language) -> Result<Vec<Decision>> {
     let engine = kept.stack.engine();
     let end = store::network::read(engine).await?.map_or(0, |network| network.position);
     let mut progress = ProgressLine::new("explain", "pages read", end);
@@ -168,7 +176,7 @@ async fn history(kept: &Kept, order: OrderId) -> Result<Vec<Decision>> {
         progress.set(after, end.max(after));
         for page in &pages {
             let about = page.entries.iter().filter(|entry| AdoptionHead::order_of(entry) == Some(order));
-            history.extend(about.filter_map(|entry| Decision::of(entry, page)));
+            history.extend(about.filter_map(|entry| Decision::of(entry, page, language)));
         }
     }
     progress.finish();
@@ -176,92 +184,131 @@ async fn history(kept: &Kept, order: OrderId) -> Result<Vec<Decision>> {
 }
 
 impl Decision {
-    fn of(entry: &Entry, page: &Page) -> Option<Self> {
-        let (what, cause) = match entry {
-            Entry::AdoptionRow { row: Some(row), .. } => {
-                (format!("row taken in, status {}", row.status), None)
-            }
-            Entry::AdoptionRow { row: None, .. } => ("row went".to_owned(), None),
-            Entry::Placed { trees_before, .. } => (format!("placed: {trees_before} trees before it"), None),
-            Entry::Unpriced { .. } => ("waits for its place in the price book".to_owned(), None),
-            Entry::Held(held) => (format!("held: {}", held.reason), None),
-            Entry::HoldEnded(_) => ("hold ended".to_owned(), None),
-            Entry::OrderWaits(_) => ("a change of its row waits".to_owned(), None),
-            Entry::OrderWaitEnded { .. } => ("the change no longer waits".to_owned(), None),
-            Entry::Gone { .. } => ("no row names it any more".to_owned(), None),
-            Entry::Posted { posting, cause, .. } => (format!("posted: {}", posting.total), Some(cause)),
-            Entry::Withdrawn { posting, cause, .. } => (format!("withdrawn: {}", posting.total), Some(cause)),
-            Entry::Corrected(correction) => {
-                let (was, is) = (correction.was.total, correction.is.total);
-                let what = if was == is {
-                    format!("legs corrected: {is}")
-                } else {
-                    format!("corrected: {was} to {is}")
-                };
-                (what, Some(&correction.cause))
-            }
-            _ => return None,
-        };
+    fn of(entry: &Entry, page: &Page, language: Language) -> Option<Self> {
+        let (what, cause) = what(entry, language)?;
         let decided_at = DateTime::from_timestamp_millis(page.time_ms).map(|at| at.to_rfc3339());
         Some(Self {
             page: page.position,
             decided_at: decided_at.unwrap_or_default(),
             what,
-            cause: cause.map(cause_text),
+            cause: cause.map(|cause| cause_text(cause, language)),
         })
     }
 }
 
-fn cause_text(cause: &Cause) -> String {
+/// Returns what an entry says of an adoption, and why.
+fn what(entry: &Entry, language: Language) -> Option<(String, Option<&Cause>)> {
+    let say = |english: &str, chinese: &str| language.say(english, chinese).to_owned();
+    Some(match entry {
+        Entry::AdoptionRow { row: Some(row), .. } => {
+            let status = &row.status;
+            (language.say(format!("row taken in, status {status}"), format!("读入记录，状态 {status}")), None)
+        }
+        Entry::AdoptionRow { row: None, .. } => (say("row went", "记录消失"), None),
+        Entry::Placed { trees_before, .. } => (
+            language.say(
+                format!("placed: {trees_before} trees before it"),
+                format!("定价：此前 {trees_before} 棵"),
+            ),
+            None,
+        ),
+        Entry::Unpriced { .. } => (say("waits for its place in the price book", "等待价格位次"), None),
+        Entry::Held(held) => {
+            let reason = &held.reason;
+            (language.say(format!("held: {reason}"), format!("暂挂：{reason}")), None)
+        }
+        Entry::HoldEnded(_) => (say("hold ended", "暂挂解除"), None),
+        Entry::OrderWaits(_) => (say("a change of its row waits", "记录变更等待中"), None),
+        Entry::OrderWaitEnded { .. } => (say("the change no longer waits", "变更不再等待"), None),
+        Entry::Gone { .. } => (say("no row names it any more", "已无记录"), None),
+        Entry::Posted { posting, cause, .. } => {
+            let total = posting.total;
+            (language.say(format!("posted: {total}"), format!("分配：{total}")), Some(cause))
+        }
+        Entry::Withdrawn { posting, cause, .. } => {
+            let total = posting.total;
+            (language.say(format!("withdrawn: {total}"), format!("撤销：{total}")), Some(cause))
+        }
+        Entry::Corrected(correction) => {
+            let (was, is) = (correction.was.total, correction.is.total);
+            let what = if was == is {
+                language.say(format!("legs corrected: {is}"), format!("更正份额：{is}"))
+            } else {
+                language.say(format!("corrected: {was} to {is}"), format!("更正：{was} 改为 {is}"))
+            };
+            (what, Some(&correction.cause))
+        }
+        _ => return None,
+    })
+}
+
+fn cause_text(cause: &Cause, language: Language) -> String {
+    let say = |english: &str, chinese: &str| language.say(english, chinese).to_owned();
     match cause {
-        Cause::Row => "its own row".to_owned(),
-        Cause::Price => "its place in the price book was decided".to_owned(),
-        Cause::Date => "its date came".to_owned(),
-        Cause::Unlock { order } => format!("order {order} changed what its upline had unlocked"),
-        Cause::Upline { account } => format!("{account} has another referrer"),
-        Cause::Version { number } => format!("version {number} of the rules was introduced"),
-        Cause::Repair => "an operator asked for a repair".to_owned(),
+        Cause::Row => say("its own row", "本订单记录"),
+        Cause::Price => say("its place in the price book was decided", "价格位次已定"),
+        Cause::Date => say("its date came", "日期已到"),
+        Cause::Unlock { order } => language.say(
+            format!("order {order} changed what its upline had unlocked"),
+            format!("订单 {order} 改变了上线的解锁"),
+        ),
+        Cause::Upline { account } => {
+            language.say(format!("{account} has another referrer"), format!("{account} 更换了推荐人"))
+        }
+        Cause::Version { number } => language.say(
+            format!("version {number} of the rules was introduced"),
+            format!("启用了第 {number} 版规则"),
+        ),
+        Cause::Repair => say("an operator asked for a repair", "运维人员要求修复"),
     }
 }
 
 impl Explanation {
     /// Returns the explanation as lines of text, with what the API says of legs and chain.
-    fn text(&self, of_api: &str) -> String {
+    fn text(&self, of_api: &str, language: Language) -> String {
         let mut text = of_api.to_owned();
-        if let Some(terms) = &self.terms {
-            let from = match terms.price_from {
-                PriceSource::Source => "the price is the source's".to_owned(),
-                PriceSource::PriceBook => {
-                    format!(
-                        "the price follows from {} trees before it",
-                        self.trees_before.unwrap_or_default()
-                    )
-                }
-            };
-            let _ = writeln!(
-                text,
-                "terms\n  {} trees of {} are {}; {from}\n  adopted on {}, active from {} to before {}, by version {} of \
-                 the rules",
-                terms.trees,
-                terms.contribution_per_tree,
-                terms.total,
-                terms.adoption_date,
-                terms.effective_date,
-                terms.expire_date,
-                terms.version
-            );
-        }
-        let place = self.trees_before.map_or_else(
-            || "it has none, because the source has its price".to_owned(),
-            |before| format!("{before} trees before it"),
-        );
-        let place =
-            if self.terms.is_none() && self.trees_before.is_none() { "none yet".to_owned() } else { place };
-        let _ = writeln!(text, "place in the price book\n  {place}\nhistory");
+        text.extend(self.terms.as_ref().map(|terms| self.terms_text(terms, language)));
+        let place = match (self.trees_before, &self.terms) {
+            (Some(before), _) => {
+                language.say(format!("{before} trees before it"), format!("此前 {before} 棵"))
+            }
+            (None, None) => language.say("none yet", "暂无").to_owned(),
+            (None, Some(_)) => {
+                language.say("it has none, because the source has its price", "无，来源已有价格").to_owned()
+            }
+        };
+        let (title, history) =
+            (language.say("place in the price book", "价格位次"), language.say("history", "经过"));
+        let _ = writeln!(text, "{title}\n  {place}\n{history}");
         for Decision { page, decided_at, what, cause } in &self.history {
-            let cause = cause.as_ref().map(|cause| format!(", because {cause}")).unwrap_or_default();
-            let _ = writeln!(text, "  page {page}, {decided_at}: {what}{cause}");
+            let because = language.say(", because ", "，缘由：");
+            let cause = cause.as_ref().map(|cause| format!("{because}{cause}")).unwrap_or_default();
+            let page = language.say(format!("page {page}"), format!("第 {page} 页"));
+            let _ = writeln!(text, "  {page}, {decided_at}: {what}{cause}");
         }
         text
+    }
+
+    fn terms_text(&self, terms: &Terms, language: Language) -> String {
+        let before = self.trees_before.unwrap_or_default();
+        let from = match terms.price_from {
+            PriceSource::Source => language.say("the price is the source's", "价格来自来源").to_owned(),
+            PriceSource::PriceBook => language.say(
+                format!("the price follows from {before} trees before it"),
+                format!("价格由此前 {before} 棵得出"),
+            ),
+        };
+        let Terms { trees, contribution_per_tree: price, total, version, .. } = terms;
+        let (adopted, active, until) = (terms.adoption_date, terms.effective_date, terms.expire_date);
+        language.say(
+            format!(
+                "terms\n  {trees} trees of {price} are {total}; {from}\n  adopted on {adopted}, active from {active} to \
+                 before {until}, by version {version} of the rules\n"
+            ),
+            format!(
+                "条款\n  {trees} 棵，每棵 {price}，合计 {total}；{from}\n  认种日 {adopted}，自 {active} 生效至 {until} \
+                 之前，按第 {version} 版规则\n"
+            ),
+        )
     }
 }

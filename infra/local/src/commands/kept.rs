@@ -60,18 +60,19 @@ impl Kept {
 }
 
 /// Writes every page of the log with the digest of the state that they lead to.
-pub(super) async fn export_log(file: ExportFile, ledger: &KeptLedger) -> Result<()> {
+pub(super) async fn export_log(mut file: ExportFile, ledger: &KeptLedger) -> Result<()> {
     unless_stopped(Some(&ledger.data), async {
         let kept = Kept::open(&ledger.options()?, &ledger.data).await?;
         let digest = StateDigest::of(&kept.state(kept.today()?).await?);
-        let cannot = || format!("cannot write the export to {}", file.path().display());
+        let name = file.name();
+        let cannot = || format!("cannot write the export to {name}");
         let mut writer = file.emptied().with_context(cannot)?;
         let engine = kept.stack.engine();
         let position = ledger_audit::export_log(engine, &kept.first_policy, &digest, &mut writer)
             .await
             .with_context(cannot)?;
         writer.flush().with_context(cannot)?;
-        eprintln!("{position} pages and the state digest {} are in {}", digest.hash, file.path().display());
+        eprintln!("{position} pages and the state digest {} are in {name}", digest.hash);
         Ok(())
     })
     .await

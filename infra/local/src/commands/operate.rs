@@ -5,8 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
+use super::ask::show_secrets;
 use super::show;
-use crate::arguments::{LetGo, Operate, Sent};
+use crate::arguments::{LetGo, Operate, Sent, WebhookCommand};
 use crate::client::Client;
 use crate::screen::{Screen, text};
 
@@ -26,6 +27,33 @@ pub(super) async fn operate(command: &Operate) -> Result<()> {
         Operate::LetGo(LetGo::Truncate(truncate)) => {
             send(&truncate.sent, json!({ "type": "let_go_truncate", "key": truncate.truncate })).await
         }
+        Operate::Webhook(command) => of_webhook(command).await,
+    }
+}
+
+async fn of_webhook(command: &WebhookCommand) -> Result<()> {
+    match command {
+        WebhookCommand::Set(set) => {
+            let command = json!({
+                "type": "set_webhook", "webhook": set.webhook, "url": set.address, "types": set.types, "after": set.after,
+            });
+            send(&set.sent, command).await
+        }
+        WebhookCommand::Rotate(one) => {
+            send(&one.sent, json!({ "type": "rotate_webhook_secret", "webhook": one.webhook })).await
+        }
+        WebhookCommand::Resume(resume) => {
+            let command =
+                json!({ "type": "resume_webhook", "webhook": resume.webhook, "after": resume.after });
+            send(&resume.sent, command).await
+        }
+        WebhookCommand::Redeliver(one) => {
+            send(&one.sent, json!({ "type": "redeliver_webhook", "delivery": one.delivery })).await
+        }
+        WebhookCommand::Remove(one) => {
+            send(&one.sent, json!({ "type": "remove_webhook", "webhook": one.webhook })).await
+        }
+        WebhookCommand::Secrets(secrets) => show_secrets(secrets).await,
     }
 }
 
@@ -49,8 +77,12 @@ async fn send(sent: &Sent, command: Value) -> Result<()> {
 
 fn screen(answer: &Value) -> Screen {
     let mut screen = Screen::new();
-    screen.pair(screen.say("before", "之前"), text(&answer["before"]));
-    screen.pair(screen.say("after", "之后"), text(&answer["after"]));
+    for (name, state) in [(screen.say("before", "之前"), "before"), (screen.say("after", "之后"), "after")]
+    {
+        if let Some(state) = answer[state].as_str() {
+            screen.pair(name, state);
+        }
+    }
     screen.pair(screen.say("page of the log", "日志页"), text(&answer["page"]));
     screen.pair(screen.say("key", "幂等键"), text(&answer["idempotency_key"]));
     screen

@@ -1,14 +1,13 @@
 //! `contribution price-book`: writes a kept ledger's price book to a file, or asks the decider to take one over.
 
-use std::fs::File;
-use std::io::{BufReader, Write as _};
+use std::io::Write as _;
 
 use anyhow::{Context as _, Result, bail};
 use domain::log::CommandOutcome;
 use store::inbox;
 
 use super::kept::Kept;
-use super::unless_stopped;
+use super::{readable, unless_stopped};
 use crate::arguments::{PriceBook, PriceBookExport, PriceBookImport};
 use crate::export::ExportFile;
 use crate::stack::Stack;
@@ -23,17 +22,18 @@ pub(super) async fn price_book(arguments: PriceBook) -> Result<()> {
 }
 
 async fn write(arguments: PriceBookExport) -> Result<()> {
-    let file = ExportFile::open(&arguments.file)?;
+    let mut file = ExportFile::open(&arguments.file)?;
     unless_stopped(Some(&arguments.kept.data), async {
         let kept = Kept::open(&arguments.kept.options()?, &arguments.kept.data).await?;
         let places = ledger_audit::read_price_book(kept.stack.engine()).await?;
-        let written = || {
+        let name = file.name();
+        let mut written = || {
             let mut writer = file.emptied()?;
             ledger_audit::write_price_book(&places, &mut writer)?;
             writer.flush()
         };
-        written().with_context(|| format!("cannot write the price book to {}", file.path().display()))?;
-        eprintln!("{} places are in {}", places.len(), file.path().display());
+        written().with_context(|| format!("cannot write the price book to {name}"))?;
+        eprintln!("{} places are in {name}", places.len());
         Ok(())
     })
     .await
@@ -41,9 +41,9 @@ async fn write(arguments: PriceBookExport) -> Result<()> {
 
 async fn take_over(arguments: PriceBookImport) -> Result<()> {
     let path = &arguments.file;
-    let file = File::open(path).with_context(|| format!("cannot read the price book {}", path.display()))?;
-    let places = ledger_audit::parse_price_book(BufReader::new(file))
-        .with_context(|| format!("{} is refused", path.display()))?;
+    let file = readable(path).with_context(|| format!("cannot read the price book {}", path.display()))?;
+    let places =
+        ledger_audit::parse_price_book(file).with_context(|| format!("{} is refused", path.display()))?;
     let data = arguments.ledger.data.as_deref();
     let data =
         data.context("a price book is taken over by a ledger that is kept: name its directory with --data")?;

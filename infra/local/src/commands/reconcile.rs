@@ -17,7 +17,7 @@ pub(super) async fn reconcile(arguments: Reconcile) -> Result<()> {
         let report = if arguments.capture.is_empty() {
             with_server(&arguments, &stack).await?
         } else {
-            let captures = replay::captures(&arguments.capture)?;
+            let captures = replay::filled_captures(&arguments.capture)?;
             let records: Vec<_> = captures.into_iter().flat_map(|capture| capture.records).collect();
             reconcile_with_capture(&records, ledger(&stack)).await?
         };
@@ -57,10 +57,11 @@ use self::network::with_server;
 
 #[cfg(feature = "network")]
 mod network {
+    use std::sync::Mutex;
     use std::time::Duration;
 
     use ::reconcile::record::SourceRecord;
-    use ::reconcile::{Difference, Options, Report, Source};
+    use ::reconcile::{Difference, Options, Report, Source, Watch};
     use anyhow::{Context as _, Result, bail};
     use chrono::TimeDelta;
     use domain::log::{Command, CommandOutcome};
@@ -69,6 +70,7 @@ mod network {
 
     use super::ledger;
     use crate::arguments::Reconcile;
+    use crate::progress_line::ProgressLine;
     use crate::stack::Stack;
 
     /// Rows taken in at once; each such step has an entry in the operators' log.
@@ -97,6 +99,7 @@ mod network {
             topics: arguments.topic.iter().cloned().collect(),
             pause: Duration::from_secs(arguments.pause.into()),
             patience: Duration::from_secs(arguments.patience.into()),
+            watch: watch(),
             ..Options::default()
         };
         for (topic, table) in &arguments.table {
@@ -107,6 +110,16 @@ mod network {
             options.tables.insert(topic.clone(), name);
         }
         Ok(options)
+    }
+
+    /// Returns a line that shows how far the comparison is.
+    fn watch() -> Watch {
+        let line = Mutex::new(ProgressLine::new("reconcile", "rows compared", 0));
+        Watch::new(move |done, of| {
+            if let Ok(mut line) = line.lock() {
+                line.set(done, of);
+            }
+        })
     }
 
     /// Takes in what the source has, for every row that differs, and waits until the ledger follows from it.

@@ -1,6 +1,9 @@
 //! `contribution replay`: feeds captures to a stack of this process, and prints what became of them.
 
+use std::fmt::Display;
+
 use anyhow::Result;
+use serde_json::{Map, Value};
 
 use super::{show, unless_stopped};
 use crate::arguments::Replay;
@@ -15,7 +18,7 @@ use crate::{close, kept_parameters, operators_log, replay};
 pub(super) async fn replay(arguments: Replay) -> Result<()> {
     // What cannot be read or written is said before any work.
     let export = arguments.export.as_deref().map(ExportFile::open).transpose()?;
-    let captures = replay::captures(&arguments.captures)?;
+    let captures = replay::filled_captures(&arguments.captures)?;
     let partitions = replay::orders_partitions(&captures, &arguments.ledger.profile()?);
     let options = arguments.ledger.options(partitions.unsigned_abs())?;
     let stack = Stack::start(&options)?;
@@ -34,17 +37,57 @@ pub(super) async fn replay(arguments: Replay) -> Result<()> {
         }
         let before = posted(&stack).await?;
         let elapsed = replay::replay(&stack, &captures).await?;
-        show(&Summary::read(&stack, before, elapsed).await?)?;
+        let summary = Summary::read(&stack, before, elapsed).await?;
+        let mut told = Told::new(arguments.json, export.as_ref().is_some_and(ExportFile::is_standard_output));
+        told.tell("summary", &summary, summary.to_json())?;
         if let Some(date) = arguments.as_of {
-            show(&close::close_until(&stack, date, "replay --as-of").await?)?;
+            let closed = close::close_until(&stack, date, "replay --as-of").await?;
+            told.tell("business_dates", &closed, closed.to_json())?;
         }
         if let Some(incident) = Incident::read(&stack, &captures).await? {
-            show(&incident)?;
+            told.tell("incident", &incident, incident.to_json())?;
         }
+        told.end()?;
         match export {
             Some(file) => file.write(&stack).await,
             None => Ok(()),
         }
     })
     .await
+}
+
+/// What is said of a replay: as text while it goes on, or as one JSON document at its end.
+struct Told {
+    document: Option<Map<String, Value>>,
+    /// Whether standard output has the export, so that all else is said on standard error.
+    is_aside: bool,
+}
+
+impl Told {
+    fn new(as_json: bool, is_aside: bool) -> Self {
+        Self { document: as_json.then(Map::new), is_aside }
+    }
+
+    fn tell(&mut self, name: &str, text: &impl Display, value: Value) -> Result<()> {
+        if let Some(document) = &mut self.document {
+            document.insert(name.to_owned(), value);
+            return Ok(());
+        }
+        self.print(text)
+    }
+
+    fn end(self) -> Result<()> {
+        match &self.document {
+            Some(document) => self.print(&serde_json::to_string_pretty(document)?),
+            None => Ok(()),
+        }
+    }
+
+    fn print(&self, text: &impl Display) -> Result<()> {
+        if self.is_aside {
+            eprintln!("{}", text.to_string().trim_end());
+            return Ok(());
+        }
+        show(text)
+    }
 }

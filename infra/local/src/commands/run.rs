@@ -9,6 +9,7 @@ use crate::arguments::{Run, RunOptions};
 use crate::capture::Capture;
 use crate::gateway::Gateway;
 use crate::incident::Incident;
+use crate::language::Language;
 use crate::operators_log::Deed;
 use crate::stack::Stack;
 use crate::summary::{Summary, posted};
@@ -23,6 +24,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
     // Unreadable input and a port in use are errors before anything starts.
     let captures = replay::captures(&arguments.captures)?;
     let options = &arguments.options;
+    let language = Language::of_environment();
     let (listener, address) = http::listen(options.port).await?;
     let partitions = replay::orders_partitions(&captures, &options.ledger.profile()?);
     let stack_options = options.ledger.options(partitions.unsigned_abs())?;
@@ -43,7 +45,8 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
             let elapsed = replay::replay(&stack, &captures).await?;
             show(&Summary::read(&stack, before, elapsed).await?)?;
         } else {
-            eprintln!("the ledger is not empty: nothing is replayed, and the work goes on");
+            let english = "the ledger is not empty: nothing is replayed, and the work goes on";
+            eprintln!("{}", language.say(english, "账本非空：不再重放，继续运行"));
             stack.settle().await?;
         }
         if let Some(date) = options.as_of {
@@ -55,9 +58,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
         // A date that was asked for stays the last one, so that it can be looked at.
         stack.start_schedules(options.as_of.map_or(Closing::WhenDatesBegin, |_| Closing::WhenAskedFor));
         let token = key.issue(&Grant::Operate, stack.shared.clock.now());
-        eprintln!("the operators' console, for the next twelve hours:\n  http://{address}/#token={token}");
-        eprintln!("the API is at http://{address}, its contract at http://{address}/openapi.json");
-        eprintln!("up; press Ctrl-C to stop");
+        say_where(&address.to_string(), &token, language);
         loop {
             stack.idle().await?;
             if let Some(directory) = &options.ledger.data
@@ -73,13 +74,31 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
         worked = work => worked,
         stopped = tokio::signal::ctrl_c() => {
             stopped?;
-            match &options.ledger.data {
-                Some(directory) => eprintln!("stopped; the ledger is kept in {}", directory.display()),
-                None => eprintln!("stopped; nothing is kept, because the ledger was in memory (see --data)"),
-            }
+            let english = "stopped; nothing is kept, because the ledger was in memory (see --data)";
+            let told = match options.ledger.data.as_deref().map(std::path::Path::display) {
+                Some(directory) => language.say(
+                    format!("stopped; the ledger is kept in {directory}"),
+                    format!("已停止；账本保存在 {directory}"),
+                ),
+                None => language.say(english, "已停止；账本只在内存中，未保存（参见 --data）").to_owned(),
+            };
+            eprintln!("{told}");
             Ok(())
         }
     }
+}
+
+/// Says where the console and the API are.
+fn say_where(address: &str, token: &str, language: Language) {
+    let english = "the operators' console, for the next twelve hours:";
+    let console = language.say(english, "运维控制台（十二小时内有效）：");
+    eprintln!("{console}\n  http://{address}/#token={token}");
+    let api = language.say(
+        format!("the API is at http://{address}, its contract at http://{address}/openapi.json"),
+        format!("接口地址 http://{address}，接口约定 http://{address}/openapi.json"),
+    );
+    eprintln!("{api}");
+    eprintln!("{}", language.say("up; press Ctrl-C to stop", "已启动；按 Ctrl-C 停止"));
 }
 
 /// Has the operators' log of a kept ledger say what this command does. With a date, the close says it.

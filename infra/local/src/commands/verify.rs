@@ -1,23 +1,20 @@
 //! `contribution verify`: reads an export of the log, and nothing else.
 
-use std::fs::File;
-use std::io::BufReader;
-
 use anyhow::{Context as _, Result};
 use domain::log::PageHash;
 use serde_json::json;
-use verify::Head;
+use verify::{Head, Verified};
 
-use super::show;
+use super::{readable, show};
 use crate::arguments::Verify;
+use crate::language::Language;
 
 /// Checks an export, and shows what it is worth.
 pub(super) fn verify(arguments: &Verify) -> Result<()> {
     let kept = arguments.head.as_deref().map(head).transpose()?;
     let path = &arguments.export;
-    let file = File::open(path).with_context(|| format!("cannot read the export {}", path.display()))?;
-    let verified = ::verify::verify(BufReader::new(file), kept)
-        .with_context(|| format!("{} is refused", path.display()))?;
+    let file = readable(path).with_context(|| format!("cannot read the export {}", path.display()))?;
+    let verified = ::verify::verify(file, kept).with_context(|| format!("{} is refused", path.display()))?;
     let head = format!("{}:{}", verified.head.position, verified.head.hash);
     if arguments.json {
         return show(&json!({
@@ -28,10 +25,18 @@ pub(super) fn verify(arguments: &Verify) -> Result<()> {
             "digest": verified.digest,
         }));
     }
-    show(&format!(
-        "verified: {} pages, {} entries, {} adoptions posted\nstate digest  {}\nhead          {head}\n\
-         Keep the head: a later export that is checked with --head {head} is refused if anything up to there changed.",
-        verified.head.position, verified.entries, verified.posted, verified.digest
+    let Verified { entries, posted, digest, .. } = &verified;
+    let pages = verified.head.position;
+    show(&Language::of_environment().say(
+        format!(
+            "verified: {pages} pages, {entries} entries, {posted} adoptions posted\nstate digest  {digest}\n\
+             head          {head}\nKeep the head: a later export that is checked with --head {head} is refused if \
+             anything up to there changed."
+        ),
+        format!(
+            "校验通过：{pages} 页，{entries} 条，已分配认种 {posted} 笔\n状态摘要  {digest}\nhead      {head}\n\
+             请保存 head：以后以 --head {head} 校验导出时，此前内容若有改动会被拒绝。"
+        ),
     ))
 }
 

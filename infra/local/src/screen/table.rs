@@ -100,7 +100,7 @@ pub(super) fn plain_amount(amount: &str) -> String {
 
 /// Returns how many columns of a terminal a text takes: Chinese letters take two.
 #[must_use]
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     let is_wide = |letter: &char| matches!(letter, '\u{1100}'..='\u{115F}' | '\u{2E80}'..='\u{A4CF}' | '\u{AC00}'..='\u{D7A3}' | '\u{F900}'..='\u{FAFF}' | '\u{FE30}'..='\u{FE4F}' | '\u{FF00}'..='\u{FF60}');
     text.chars().count() + text.chars().filter(is_wide).count()
 }

@@ -23,6 +23,8 @@ const QUESTIONS: &[(&[&str], &str)] = &[
     (&["quarantine"], "nothing was refused"),
     (&["snapshot", LAST, "--limit", "5"], "OPERATION"),
     (&["statement", ACCOUNT, "--to", LAST], "60079.57263"),
+    (&["events", "--type", "DailySnapshotCreated"], LAST),
+    (&["webhooks"], "no service is sent events"),
     (&["log"], "CLOSE"),
     (&["log", "1", "--limit", "3"], "ORDER_SEEN"),
 ];
@@ -139,8 +141,13 @@ fn the_exit_code_says_whether_all_is_well_and_whether_that_can_be_told() {
 #[test]
 fn mistakes_are_answered_with_what_was_meant_and_the_next_step() {
     let ledger = ledger();
-    let lower = failure_of(&mut ledger.ask(&["account", "d25122700018"]));
-    assert!(lower.contains("did you mean D25122700018?"), "{lower}");
+    let lower = ledger.ask(&["account", "d25122700018"]).output().expect("it starts");
+    assert!(
+        lower.status.success() && String::from_utf8_lossy(&lower.stderr).contains("this is D25122700018")
+    );
+    let backwards = ["statement", ACCOUNT, "--from", "2026-02-01", "--to", "2026-01-05"];
+    let backwards = failure_of(&mut ledger.ask(&backwards));
+    assert!(backwards.contains("--from 2026-02-01 is after --to 2026-01-05"), "{backwards}");
     let unknown = failure_of(&mut ledger.ask(&["order", "999999"]));
     assert!(unknown.contains("999999 is not known"), "{unknown}");
     let open = failure_of(&mut ledger.ask(&["snapshot", "2031-01-01"]));
@@ -210,8 +217,7 @@ fn a_build_without_the_network_says_how_to_make_one_with_it() {
     );
 }
 
-#[cfg(feature = "network")]
-mod network {
+mod served {
     use std::io::{BufRead, BufReader, Read};
     use std::process::{Child, Stdio};
 
@@ -248,6 +254,45 @@ mod network {
         std::thread::spawn(move || errors.read_to_end(&mut Vec::new()));
         let link = seen.lines().find_map(|line| line.trim().split_once("/#token=")).expect("a link");
         Running { child, url: link.0.to_owned(), token: link.1.to_owned() }
+    }
+
+    #[test]
+    fn a_deployment_is_stopped_and_taken_up_again_and_says_what_cannot_be_let_go() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut replay = contribution();
+        replay.arg("replay").arg(capture("ordering-incident")).args(["--as-of", LAST, "--data"]);
+        success_of(replay.arg(directory.path()));
+        let running = run(directory.path());
+        let over_http = |arguments: &[&str]| {
+            let mut command = contribution();
+            command.args(arguments).args(["--url", &running.url]).env("CONTRIBUTION_TOKEN", &running.token);
+            command.env("LC_ALL", "C");
+            command
+        };
+        let pause = ["pause", "--what", "posting", "--reason", "ticket 4711", "--key", "pause-4711"];
+        for _ in 0..2 {
+            let said = success_of(&mut over_http(&pause));
+            assert!(said.contains("posting is stopped since"), "{said}");
+        }
+        let paused = success_of(&mut over_http(&["status"]));
+        assert!(paused.contains("PAUSED"), "{paused}");
+        let other = ["pause", "--what", "closing", "--reason", "ticket 4712", "--key", "pause-4711"];
+        let refused = failure_of(&mut over_http(&other));
+        assert!(refused.contains("pause-4711"), "the key is of another command: {refused}");
+        let resume = ["resume", "--what", "posting", "--reason", "solved"];
+        assert!(success_of(&mut over_http(&resume)).contains("posting goes on"));
+        assert!(!success_of(&mut over_http(&["status"])).contains("PAUSED"));
+        let truncate = ["let-go", "truncate", "no such key", "--reason", "the source is right"];
+        let refused = failure_of(&mut over_http(&truncate));
+        assert!(refused.contains("no table that was truncated waits under no such key"), "{refused}");
+        for let_go in [&["let-go", "brake"][..], &["let-go", "close", LAST]] {
+            let let_go = [let_go, &["--reason", "the source is right"]].concat();
+            let output = over_http(&let_go).output().expect("it starts");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() || said.contains("refused: "), "{let_go:?}: {said}");
+        }
+        let log = success_of(&mut over_http(&["operations"]));
+        assert_eq!(log.matches("ticket 4711").count(), 1, "once for each key: {log}");
     }
 
     #[test]

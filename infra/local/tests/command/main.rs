@@ -2,6 +2,8 @@
 
 mod ask;
 mod operators_log;
+mod outbound;
 mod program;
 mod proof;
 mod replay;
+mod texts;

@@ -43,8 +43,9 @@ fn started(directory: &Path, options: &[&str]) -> Child {
 }
 
 /// Options that change nothing by themselves: which ledger, how it runs, what is named, how it is shown.
-const CHANGE_NOTHING: [&str; 39] = [
+const CHANGE_NOTHING: [&str; 42] = [
     "account",
+    "after",
     "brake",
     "capture",
     "csv",
@@ -81,6 +82,8 @@ const CHANGE_NOTHING: [&str; 39] = [
     "to",
     "token",
     "topic",
+    "type",
+    "until",
     "url",
     "what",
 ];
@@ -121,7 +124,8 @@ enum Leaves {
 fn look(name: &str) -> Option<Vec<&str>> {
     Some(match name {
         "export" => vec![name, "/dev/null"],
-        "status" | "held" | "quarantine" | "log" | "operations" | "audit" | "digest" => vec![name],
+        "status" | "held" | "quarantine" | "log" | "operations" | "events" | "webhooks" | "audit"
+        | "digest" => vec![name],
         "account" => vec![name, "D25122700018"],
         "order" | "explain" => vec![name, "57"],
         "snapshot" => vec![name, "2026-01-10"],
@@ -141,7 +145,24 @@ fn change(name: &str) -> Option<(Vec<String>, &'static str)> {
         "close" => (because(&["close", "2026-01-10"]), "Close"),
         "pause" | "resume" => (because(&[name, "--what", "corrections"]), "Corrections"),
         "let-go brake" => (because(&["let-go", "brake"]), "Brake"),
+        "webhook set" => (because(&["webhook", "set", "mining", "http://127.0.0.1:9/in"]), "Webhook"),
         "let-go close" => (because(&["let-go", "close", "2026-01-20"]), "SuspiciousClose"),
+        _ => return None,
+    })
+}
+
+/// Returns the arguments of a command that is refused because there is no subscription: it comes before the one that makes
+/// it.
+fn without_subscription(name: &str) -> Option<(Vec<&str>, Leaves)> {
+    let (_, what) = name.split_once("webhook ")?;
+    Some(match what {
+        "redeliver" => {
+            (vec!["webhook", what, "mining_1_2", "--reason", "the walk"], Leaves::Refusal("Rejected"))
+        }
+        "remove" | "resume" | "rotate" => {
+            (vec!["webhook", what, "mining", "--reason", "the walk"], Leaves::Refusal("Rejected"))
+        }
+        "secrets" => (vec!["webhook", what, "mining"], Leaves::Nothing),
         _ => return None,
     })
 }
@@ -156,6 +177,10 @@ fn walk(name: &str, directory: &Path) -> Leaves {
     if let Some((arguments, text)) = change(name) {
         run(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), directory);
         return Leaves::Entry(text);
+    }
+    if let Some((arguments, left)) = without_subscription(name) {
+        failure_of(contribution().args(arguments).arg("--data").arg(directory));
+        return left;
     }
     match name {
         "token" => {

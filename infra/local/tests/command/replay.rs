@@ -184,6 +184,122 @@ fn a_capture_that_cannot_be_read_is_named_with_its_line_and_what_was_meant() {
     assert!(refused.contains("did you mean capture.jsonl?"), "{refused}");
 }
 
+#[test]
+fn a_capture_with_nothing_in_it_is_no_success_and_leaves_no_export() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().join("empty.jsonl");
+    let export = directory.path().join("export.json");
+    fs::write(&empty, "\n\n").unwrap();
+    let mut replay = contribution();
+    let refused =
+        failure_of(replay.arg("replay").arg(&empty).arg("--export").arg(&export).env("LC_ALL", "C"));
+    assert!(refused.contains("nothing was read") && refused.contains("empty.jsonl"), "{refused}");
+    assert!(!export.exists(), "no empty file is left behind");
+    let mut replay = contribution();
+    let output =
+        replay.arg("replay").arg(&empty).arg(capture("ordering-incident")).env("LC_ALL", "C").output();
+    let output = output.unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("nothing is in") && said.contains("empty.jsonl"), "{said}");
+}
+
+#[test]
+fn what_was_set_is_named_where_it_cannot_be_and_not_a_variable_that_comes_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let capture = capture("ordering-incident");
+    let refusals: [(&[&str], &str); 3] = [
+        (&["--settle", "999999999"], "--settle (the parameter SettleSeconds)"),
+        (&["--parameter", "AccountShards=0"], "--parameter AccountShards is \"0\""),
+        (&["--parameter", "BusinessTimeZone=Mars"], "BusinessTimeZone"),
+    ];
+    for (options, complaint) in refusals {
+        let refused = failure_of(contribution().arg("replay").arg(&capture).args(options));
+        assert!(refused.contains(complaint) && !refused.contains("environment"), "{options:?}: {refused}");
+    }
+    let far = directory.path().join("far.jsonl");
+    let topic = "dbserver1.rwa_planting.planting_orders";
+    let line =
+        format!(r#"{{"topic":"{topic}","partition":100000,"offset":0,"key":{{"order_id":1}},"value":null}}"#);
+    fs::write(&far, line).unwrap();
+    let export = directory.path().join("export.json");
+    let refused = failure_of(contribution().arg("replay").arg(&far).arg("--export").arg(&export));
+    assert!(refused.contains("partition 100000"), "{refused}");
+    assert!(!export.exists());
+}
+
+#[test]
+fn an_export_may_go_to_standard_output_and_the_summary_be_json() {
+    let mut replay = contribution();
+    replay.arg("replay").arg(capture("ordering-incident")).args(["--as-of", "2026-02-10"]);
+    let export: Value =
+        serde_json::from_str(&success_of(replay.args(["--export", "-"]))).expect("the export alone");
+    assert_eq!(export, expected("ordering-incident"));
+    let mut replay = contribution();
+    replay.arg("replay").arg(capture("ordering-incident")).args(["--as-of", "2026-02-10", "--json"]);
+    let summary: Value = serde_json::from_str(&success_of(&mut replay)).expect("JSON");
+    assert_eq!(summary["summary"]["adoptions"]["posted"], export["orders"]);
+    assert_eq!(summary["business_dates"]["last"], "2026-02-10");
+    assert_eq!(summary["incident"]["received"], "11534.6700000000");
+}
+
+/// Writes the capture with a truncate of the orders' table at its end.
+fn truncated(name: &str, file: &Path) {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/cases/cdc");
+    let text = fs::read_to_string(cases.join(format!("{name}.jsonl"))).expect("the case is there");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let last = lines
+        .iter()
+        .rfind(|line| line["topic"].as_str().is_some_and(|topic| topic.ends_with("planting_orders")));
+    let mut truncate = last.expect("an order").clone();
+    let offsets = lines
+        .iter()
+        .filter(|line| line["topic"] == truncate["topic"])
+        .filter_map(|line| line["offset"].as_i64());
+    truncate["offset"] = (offsets.max().expect("an offset") + 1).into();
+    let mut value: Value = serde_json::from_str(truncate["payload"].as_str().expect("text")).expect("JSON");
+    (value["op"], value["before"], value["after"]) = ("t".into(), Value::Null, Value::Null);
+    for (member, more) in [("ts_ms", 60_000), ("lsn", 1_000_000)] {
+        let number = value["source"][member].as_i64().expect("a number") + more;
+        value["source"][member] = number.into();
+    }
+    (truncate["key"], truncate["payload"]) = (Value::Null, value.to_string().into());
+    fs::write(file, format!("{}\n{truncate}\n", text.trim_end())).expect("it is written");
+}
+
+#[test]
+fn a_replay_without_brakes_lets_a_truncate_go_and_one_with_a_brake_says_what_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("truncated.jsonl");
+    truncated("29-kcat-json-envelope", &file);
+    let posted = |summary: &str| {
+        let line = summary.lines().find(|line| line.starts_with("  posted")).expect("a line");
+        line.split_whitespace().nth(1).expect("a number").to_owned()
+    };
+    let replay = |data: &Path, options: &[&str]| {
+        let mut replay = contribution();
+        replay.arg("replay").arg(&file).args(options).arg("--data").arg(data).env("LC_ALL", "C");
+        success_of(&mut replay)
+    };
+    let free = replay(&directory.path().join("free"), &[]);
+    assert_eq!(posted(&free), "0", "{free}");
+    assert!(!free.contains("waiting"), "{free}");
+
+    let data = directory.path().join("braked");
+    let braked = replay(&data, &["--brake", "1000"]);
+    assert_ne!(posted(&braked), "0", "{braked}");
+    assert!(braked.contains("truncated") && braked.contains("let-go truncate KEY"), "{braked}");
+    let line = braked.lines().find(|line| line.starts_with("  truncated")).expect("a line");
+    let key = line.split_once('(').and_then(|(_, key)| key.strip_suffix(')')).expect("a key");
+    let mut let_go = contribution();
+    let_go.args(["let-go", "truncate", key, "--reason", "it was meant", "--data"]).arg(&data);
+    success_of(&mut let_go);
+    let mut status = contribution();
+    let status = success_of(status.args(["status", "--json", "--data"]).arg(&data));
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["posted"], 0, "{status}");
+}
+
 /// Returns the orders of the capture with another status, as records that come after it.
 fn with_status(orders: &[u64], status: &str) -> String {
     let text = fs::read_to_string(capture("ordering-incident")).expect("a capture");

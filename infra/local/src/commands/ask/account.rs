@@ -29,7 +29,7 @@ pub(super) async fn show_account(arguments: &Account) -> Result<()> {
 fn screen(account: &Value) -> Screen {
     let mut screen = Screen::new();
     screen.title(&text(&account["account"]));
-    let mut table = TextTable::new([("", Side::Left), (screen.say("contribution", "贡献值"), Side::Amount)]);
+    let mut table = TextTable::new([("", Side::Left), (screen.say("contribution", "算力"), Side::Amount)]);
     for (name, label) in [
         ("personal", screen.say("personal", "个人")),
         ("team_level", screen.say("team, by level", "团队层级")),
@@ -82,7 +82,7 @@ fn write_place(screen: &mut Screen, account: &Value) {
             text(&ancestor["unlocked_bonus_tiers"]),
         ]);
     }
-    screen.table(&table, screen.say("none: the account is a root", "无:该账户是根账户"));
+    screen.table(&table, screen.say("none: the account is a root", "无：该账户是根账户"));
 }
 
 fn write_unlocks(screen: &mut Screen, unlock: &Value) {
@@ -115,7 +115,7 @@ fn missing_words(screen: &Screen, missing: &Value) -> String {
     let (needed, found) = (&missing["needed"], &missing["found"]);
     screen.say(
         format!("{needed} direct referrals that adopted, of which there are {found}"),
-        format!("直推认种 {needed} 人,现有 {found} 人"),
+        format!("直推认种 {needed} 人，现有 {found} 人"),
     )
 }
 
@@ -149,6 +149,6 @@ fn write_adoptions(screen: &mut Screen, account: &Value) {
     }
     screen.table(&table, screen.say("none", "无"));
     if account["has_more_adoptions"] == true {
-        screen.line(screen.say("  and more; see --limit", "  还有更多,参见 --limit"));
+        screen.line(screen.say("  and more; see --limit", "  还有更多，参见 --limit"));
     }
 }

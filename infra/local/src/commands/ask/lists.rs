@@ -43,19 +43,19 @@ fn write_counts(screen: &mut Screen, document: &Value, nothing: &str) {
 
 fn write_end(screen: &mut Screen, document: &Value) {
     if !document["next_cursor"].is_null() {
-        screen.line(screen.say("  and more; see --limit", "  还有更多,参见 --limit"));
+        screen.line(screen.say("  and more; see --limit", "  还有更多，参见 --limit"));
     }
 }
 
 fn held_screen(document: &Value) -> Screen {
     let mut screen = Screen::new();
-    let nothing = screen.say("nothing is held", "没有暂缓的认种");
+    let nothing = screen.say("nothing is held", "没有暂挂的认种");
     write_counts(&mut screen, document, nothing);
     let held = entries(&document["held"]);
     if held.is_empty() {
         return screen;
     }
-    screen.title(screen.say("held", "暂缓"));
+    screen.title(screen.say("held", "暂挂"));
     let mut table = TextTable::new([
         (screen.say("order", "订单"), Side::Right),
         (screen.say("account", "账户"), Side::Left),

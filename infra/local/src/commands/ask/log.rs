@@ -72,7 +72,7 @@ fn page_screen(page: &Value) -> Screen {
     }
     screen.table(&table, "");
     if !page["next_cursor"].is_null() {
-        screen.line(screen.say("  and more; see --limit", "  还有更多,参见 --limit"));
+        screen.line(screen.say("  and more; see --limit", "  还有更多，参见 --limit"));
     }
     screen
 }

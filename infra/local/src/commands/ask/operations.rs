@@ -43,7 +43,7 @@ fn screen(document: &Value) -> Screen {
     }
     screen.table(&table, screen.say("no operator did anything", "没有操作记录"));
     if !document["next_cursor"].is_null() {
-        screen.line(screen.say("  and more; see --limit", "  还有更多,参见 --limit"));
+        screen.line(screen.say("  and more; see --limit", "  还有更多，参见 --limit"));
     }
     screen
 }

@@ -70,7 +70,7 @@ fn write_source(screen: &mut Screen, source: &Value) {
         Value::Null => screen.say("by the price book", "按价格簿").to_owned(),
         price => amount(price),
     };
-    screen.pair(screen.say("contribution per tree", "每棵贡献值"), price);
+    screen.pair(screen.say("contribution per tree", "每棵算力"), price);
     let unreadable = entries(&source["unreadable"]);
     if !unreadable.is_empty() {
         screen.pair(screen.say("cannot be read", "无法读取"), text(&source["unreadable"]));

@@ -47,7 +47,7 @@ fn screen(snapshot: &Value) -> Screen {
     let mut table = TextTable::new([
         (screen.say("rank", "名次"), Side::Right),
         (screen.say("account", "账户"), Side::Left),
-        (screen.say("effective contribution", "生效贡献值"), Side::Amount),
+        (screen.say("effective contribution", "生效算力"), Side::Amount),
         (screen.say("ratio", "占比"), Side::Right),
     ]);
     let rows = entries(&snapshot["ranked"]);
@@ -59,12 +59,12 @@ fn screen(snapshot: &Value) -> Screen {
             text(&row["contribution_ratio"]),
         ]);
     }
-    screen.table(&table, screen.say("no account had anything effective", "没有任何账户有生效的贡献值"));
+    screen.table(&table, screen.say("no account had anything effective", "没有任何账户有生效的算力"));
     let more = snapshot["rows"].as_u64().unwrap_or_default().saturating_sub(rows.len() as u64);
     if more > 0 {
         screen.line(&screen.say(
             format!("  and {more} more; see --limit and --csv"),
-            format!("  另有 {more} 行,参见 --limit 和 --csv"),
+            format!("  另有 {more} 行，参见 --limit 和 --csv"),
         ));
     }
     screen

@@ -1,6 +1,6 @@
 //! `contribution statement`: asks the API for an account's statement, and shows it or writes it as CSV.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::{CsvFile, answer, known_account, query};
@@ -10,6 +10,9 @@ use crate::screen::{Screen, Side, TextTable, entries, text};
 
 /// Shows what an account had at first, every line that changed it, and what it has at last.
 pub(super) async fn show_statement(arguments: &Statement) -> Result<()> {
+    if let (Some(from), Some(to)) = (arguments.from, arguments.to) {
+        ensure!(from <= to, "--from {from} is after --to {to}: name the first date of the period first");
+    }
     let file = arguments.csv.as_deref().map(CsvFile::open).transpose()?;
     let client = Client::of(&arguments.asked)?;
     let (path, _) = known_account(&client, &arguments.account).await?;

@@ -48,7 +48,7 @@ fn screen(status: &Value) -> Screen {
     screen.pair(screen.say("balances are behind by", "余额落后页数"), behind);
     screen.title(screen.say("adoptions", "认种"));
     screen.pair(screen.say("posted", "已分配"), &status["posted"]);
-    screen.pair(screen.say("held", "暂缓"), &status["held"]);
+    screen.pair(screen.say("held", "暂挂"), &status["held"]);
     for (reason, count) in sync["adoptions"]["held"].as_object().into_iter().flatten() {
         screen.pair(&format!("  {reason}"), count);
     }
@@ -80,7 +80,7 @@ fn write_verdict(screen: &mut Screen, status: &Value) {
         let tone = if problem["severity"] == "BROKEN" { Tone::Bad } else { Tone::Attention };
         let since = match &problem["since"] {
             Value::Null => String::new(),
-            since => format!("{}{}", screen.say(", since ", ",自 "), instant(since)),
+            since => format!("{}{}", screen.say(", since ", "，自 "), instant(since)),
         };
         let code = screen.toned(tone, &text(&problem["code"]));
         screen.line(&format!("  {code}: {}{since}", text(&problem["what"])));

@@ -1,0 +1,38 @@
+//! The language in which this process speaks: Chinese or English, as its environment asks for it.
+
+/// A language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    English,
+    /// Chinese.
+    Chinese,
+}
+
+impl Language {
+    /// Returns the language that the environment asks for.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).unwrap_or_default();
+        if locale.starts_with("zh") { Self::Chinese } else { Self::English }
+    }
+
+    /// Returns the text in this language.
+    #[must_use]
+    pub fn say<T>(self, english: T, chinese: T) -> T {
+        match self {
+            Self::English => english,
+            Self::Chinese => chinese,
+        }
+    }
+}
+
+/// Returns the language that answers of the API are to be in, by the environment: an `Accept-Language`.
+#[must_use]
+pub fn accept_language() -> &'static str {
+    match Language::of_environment() {
+        Language::English => "en",
+        Language::Chinese => "zh-CN",
+    }
+}
