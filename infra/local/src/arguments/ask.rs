@@ -44,7 +44,7 @@ pub enum Ask {
     Operations(Operations),
     /// Lists what the ledger tells other services, in the order of its log.
     ///
-    /// Example: contribution events --after 57 --type DailySnapshotCreated --data ledger
+    /// Example: contribution events --after 57 --limit 20 --data ledger
     Events(Events),
     /// Lists the services that are sent events, or shows one and what was sent to it.
     ///

@@ -124,17 +124,14 @@ impl fmt::Display for Shown<'_> {
         writeln!(formatter, "{title}")?;
         line(formatter, say("posted", "已分配"), 13, posted, "")?;
         line(formatter, say("heads", "账户与认种"), 13, found.compared, say("compared", "项已核对"))?;
-        match self.0.talents {
-            Some(count) => {
-                line(formatter, say("talent", "人才"), 13, count, say("accounts compared", "个账户已核对"))?;
-            }
-            None => {
-                let told = say(
-                    "talent was being propagated, so that it was not judged; audit once more",
-                    "人才等级正在更新，未予判断；请再审计一次",
-                );
-                writeln!(formatter, "  {told}")?;
-            }
+        if let Some(count) = self.0.talents {
+            line(formatter, say("talent", "人才"), 13, count, say("accounts compared", "个账户已核对"))?;
+        } else {
+            let told = say(
+                "talent was being propagated, so that it was not judged; audit once more",
+                "人才等级正在更新，未予判断；请再审计一次",
+            );
+            writeln!(formatter, "  {told}")?;
         }
         line(formatter, say("differences", "差异"), 13, found.count, "")?;
         for difference in &found.differences {
