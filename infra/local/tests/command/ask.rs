@@ -240,12 +240,12 @@ mod served {
     fn run(data: &Path) -> Running {
         let mut run = contribution();
         run.args(["run", "--port", "0", "--as-of", LAST, "--data"]).arg(data);
-        let mut child = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut child = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut errors = BufReader::new(child.stderr.take().expect("it is piped"));
         let mut seen = String::new();
         loop {
             let mut line = String::new();
-            assert!(errors.read_line(&mut line).unwrap() > 0, "the stack ended: {seen}");
+            assert!(errors.read_line(&mut line).expect("text") > 0, "the stack ended: {seen}");
             seen.push_str(&line);
             if line.starts_with("up;") {
                 break;
