@@ -93,14 +93,20 @@ impl Webhooks {
 
     /// Folds the entry at a place of the log in, which was decided at `time_ms`.
     pub fn apply(&mut self, entry: &Entry, at: EventPlace, time_ms: i64) {
-        let Entry::Commanded {
-            command: Command::Webhook { name, change },
-            outcome: CommandOutcome::Done,
-            ..
-        } = entry
-        else {
-            return;
-        };
+        if let Entry::Commanded { command, outcome, .. } = entry {
+            self.apply_command(command, outcome, at, time_ms);
+        }
+    }
+
+    /// Folds a command in that stands at a place of the log, with what became of it.
+    pub fn apply_command(
+        &mut self,
+        command: &Command,
+        outcome: &CommandOutcome,
+        at: EventPlace,
+        time_ms: i64,
+    ) {
+        let (Command::Webhook { name, change }, CommandOutcome::Done) = (command, outcome) else { return };
         match change {
             WebhookChange::Set { url, types, after } => self.set(name, url, types, *after, at),
             WebhookChange::Remove => {
