@@ -4,7 +4,7 @@
 # target hides anything: each is a command that works by itself, and `make -n TARGET` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk watch incident build-times parquet lint fmt \
+.PHONY: help run replay bulk keep status close test test-domain test-cdc histories conformance walk watch incident build-times cold-starts parquet lint fmt \
 	check template deny package count-snapshot doc clean
 
 CAPTURE ?= events/captures/ordering-incident.jsonl
@@ -62,6 +62,10 @@ incident: ## Recompute the numbers of the ordering incident in docs/rules.md (Py
 
 build-times: ## How long builds take from nothing at the revisions REVISIONS, one or two; nothing else may run
 	docs/checks/build-times.py $(REVISIONS)
+
+cold-starts: ## How long each function takes from the start of its process to its first answer (Python 3, openssl)
+	cargo build --release $(patsubst functions/%/Cargo.toml,-p %,$(wildcard functions/*/Cargo.toml))
+	docs/checks/cold-starts.py $${CARGO_TARGET_DIR:-target}/release
 
 parquet: ## Write a snapshot's rows as Parquet and read them back, to the last digit (Python 3, DuckDB from PyPI)
 	python3 docs/checks/parquet.py

@@ -145,6 +145,7 @@ async fn take_in_command(
             by: stored.by.clone(),
             reason: stored.reason.clone(),
             command: stored.command.clone(),
+            change: stored.change.clone(),
         });
         taken.commands.insert(key, stored);
     }

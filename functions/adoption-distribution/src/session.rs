@@ -22,13 +22,15 @@ const PAGES_PER_READ: u32 = 16;
 const TAIL_PAGES_MAX: usize = 1_024;
 /// More heads than this are not kept from one invocation to the next.
 const HEADS_KEPT_MAX: usize = 4_000_000;
-/// What is due within so long is waited for in the invocation, in milliseconds.
+/// What is due within so long is waited for: in the invocation, and where its time ends before, in the next one.
 const WAITS_AT_MOST_MS: i64 = 4_000;
+/// How long a decider that waits does so at a time, in milliseconds, before it looks for what was announced meanwhile.
+const WAITS_AT_A_TIME_MS: i64 = 200;
 /// How long a decider that ran ahead waits for the projections at a time, in milliseconds.
 const PROJECTIONS_TAKE_MS: u64 = 50;
 /// After so long a decider that walks looks for what was announced meanwhile, in milliseconds: new adoptions do not wait
 /// until its invocation is over.
-const LOOKS_AGAIN_AFTER_MS: i64 = 1_000;
+const LOOKS_AGAIN_AFTER_MS: i64 = 500;
 /// How often a page is lost to another decider before the invocation gives up.
 const LOST_PAGES_MAX: u64 = 16;
 
@@ -145,8 +147,13 @@ impl Session {
                 }
                 continue;
             }
-            if !self.wait_for_due(context, time, due_ms, end_ms).await {
-                break;
+            match self.wait_for_due(context, time, due_ms, end_ms).await {
+                Waited::AWhile => {}
+                Waited::UntilTimeIsOver => {
+                    ended.has_more = true;
+                    break;
+                }
+                Waited::ForNothing => break,
             }
         }
         self.put_checkpoint(engine).await?;
@@ -248,22 +255,26 @@ impl Session {
         }
     }
 
-    /// Waits for what is due soon. Returns whether it has become due.
+    /// Waits a while for what is due soon. No wake-up reaches a decider that waits, so it looks itself meanwhile.
     async fn wait_for_due(
         &self,
         context: &Context,
         time: &TimeSource,
         due_ms: Option<i64>,
         end_ms: i64,
-    ) -> bool {
-        let Some(due_ms) = due_ms else { return false };
+    ) -> Waited {
+        let Some(due_ms) = due_ms else { return Waited::ForNothing };
         let left_ms = due_ms - time.now_ms(context);
-        let ends_in_ms = end_ms - context.clock.now().timestamp_millis();
-        if left_ms <= 0 || left_ms > WAITS_AT_MOST_MS.min(ends_in_ms) {
-            return false;
+        if left_ms <= 0 || left_ms > WAITS_AT_MOST_MS {
+            return Waited::ForNothing;
         }
-        context.clock.sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or_default())).await;
-        true
+        let ends_in_ms = end_ms - context.clock.now().timestamp_millis();
+        let wait_ms = left_ms.min(WAITS_AT_A_TIME_MS);
+        if wait_ms > ends_in_ms {
+            return Waited::UntilTimeIsOver;
+        }
+        context.clock.sleep(Duration::from_millis(wait_ms.unsigned_abs())).await;
+        Waited::AWhile
     }
 
     async fn put_checkpoint(&mut self, engine: &dyn Engine) -> Result<(), StoreError> {
@@ -284,6 +295,16 @@ enum Outcome {
     LooksAgain,
     TimeIsOver,
     Lost,
+}
+
+/// What a decider waited for that has nothing left to do at once.
+enum Waited {
+    /// For what is due soon, as long as it waits at a time.
+    AWhile,
+    /// Something is due soon, and the time of the invocation ends before.
+    UntilTimeIsOver,
+    /// Nothing is due soon.
+    ForNothing,
 }
 
 /// Puts a page. Returns whether its number was free.

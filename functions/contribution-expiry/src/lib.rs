@@ -121,12 +121,11 @@ impl ContributionExpiry {
             // The decider has taken it in, and looks each minute whether it can close.
             return Ok(());
         }
-        let command = StoredCommand {
-            by: self.name().to_owned(),
-            reason: "the date has begun".to_owned(),
-            command: Command::Close { until: today, source_is_complete: false },
-            answer: None,
-        };
+        let command = StoredCommand::new(
+            self.name(),
+            "the date has begun",
+            Command::Close { until: today, source_is_complete: false },
+        );
         store::inbox::ask(engine, &idempotency_key, &command).await.map_err(failed)?;
         let body = json!({ "cause": "close" }).to_string();
         let id = format!("{idempotency_key}-{}", context.request_id);

@@ -15,6 +15,7 @@ use crate::error::{AuditError, PAGES_BEHIND_MAX};
 use crate::expected::{self, Expected};
 use crate::heads::Comparison;
 use crate::later::Later;
+use crate::talent;
 
 /// In how many parts the table is read.
 const SEGMENTS: u32 = 16;
@@ -83,7 +84,8 @@ impl Audit<'_> {
             return Ok(Audited::GoesOn { segment: progress.segment });
         }
         comparison.look_for_missing(engine, self.shards, &mut progress.found).await?;
-        let report = self.report(&progress, &expected, &compared);
+        let talents = talent::compare(self, position, &mut expected.forest, &mut progress.found).await?;
+        let report = AuditReport { talents, ..self.report(&progress, &expected, &compared) };
         audit::finish(engine, &progress, &report).await?;
         Ok(Audited::Complete(Box::new(report)))
     }
@@ -126,6 +128,11 @@ impl Audit<'_> {
         }
     }
 
+    /// Returns whether there is time to read a page.
+    pub(crate) fn has_time(&self) -> bool {
+        (self.context.deadline - self.context.clock.now()).num_milliseconds() >= PAGE_TAKES_MS
+    }
+
     /// Reads the heads page by page, and saves after each how far it came. Returns whether it came to the end.
     async fn compare_heads(
         &self,
@@ -134,7 +141,7 @@ impl Audit<'_> {
     ) -> Result<bool, AuditError> {
         let engine = &*self.context.engine;
         while progress.segment < SEGMENTS {
-            if (self.context.deadline - self.context.clock.now()).num_milliseconds() < PAGE_TAKES_MS {
+            if !self.has_time() {
                 return Ok(false);
             }
             let segment = Segment { index: progress.segment, count: SEGMENTS };
@@ -182,6 +189,7 @@ impl Audit<'_> {
             was_correcting,
             places,
             places_that_differ,
+            talents: None,
         }
     }
 }

@@ -51,6 +51,9 @@ pub enum AuditError {
         /// How many.
         count: usize,
     },
+    /// Talent was being propagated while it was to be rebuilt.
+    #[error("talent is being propagated; audit again when less is going on")]
+    TalentMoves,
     /// Another audit goes on at the same time.
     #[error("another audit goes on at the same time; this one ends")]
     Another,

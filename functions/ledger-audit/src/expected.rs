@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::heads::{SumKey, SumNode, sum_path};
 use domain::log::{Entry, Page, PageHash, Position, WalkId};
-use domain::recalculate::Recalculation;
+use domain::recalculate::{Recalculation, ReferralForest};
 use domain::{AccountSequence, Versions};
 use store::Engine;
 
@@ -20,6 +20,7 @@ pub(crate) struct Expected {
     pub(crate) recalculation: Recalculation,
     pub(crate) versions: Versions,
     pub(crate) lists: ExpectedLists,
+    pub(crate) forest: ReferralForest,
     /// Walks that have begun and not ended.
     pub(crate) walks: BTreeSet<WalkId>,
     /// The time of the last page.
@@ -45,6 +46,7 @@ pub(crate) async fn read(
         recalculation: Recalculation::new(),
         versions,
         lists: ExpectedLists::default(),
+        forest: ReferralForest::new(),
         walks: BTreeSet::new(),
         last_ms: i64::MIN,
         last_hash: PageHash::default(),
@@ -71,6 +73,7 @@ impl Expected {
         self.recalculation.add_page(page);
         self.last_ms = page.time_ms;
         for entry in &page.entries {
+            self.forest.apply(entry, page.position);
             for (key, _) in SumNode::order_of(entry).into_iter().flat_map(sum_path) {
                 self.lists.sums.entry(key).or_default().apply(key, entry);
             }

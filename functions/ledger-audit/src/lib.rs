@@ -14,7 +14,7 @@
 //! export that `verify` checks, [`read_price_book`] and [`take_over_places`] for the price book.
 //!
 //! - Reads: `Source`, `Log`, `Ledger`, `Snapshots`.
-//! - Writes: `Ledger` (reports of audits, heads and lines that it rebuilds), `Source` (commands to compare again).
+//! - Writes: `Ledger` (reports of audits; heads, lines and records of talent that it rebuilds), `Source` (commands to compare again).
 //! - Sends to: `DecisionsQueue`.
 
 mod audit;
@@ -28,6 +28,7 @@ mod rebuild;
 mod repair;
 mod source;
 mod state;
+mod talent;
 
 use std::sync::Arc;
 
@@ -138,7 +139,7 @@ impl LedgerAudit {
             );
         }
         let repaired = if repair && report.found.count > 0 {
-            let repaired = repair::repair(context, &self.versions, self.shards, report).await;
+            let repaired = repair::repair(context, &self.versions, self.shards, report, NAME).await;
             repaired.map_err(|error| FunctionError {
                 message: format!("what the audit found could not be mended: {error}"),
             })?
@@ -161,6 +162,7 @@ impl LedgerAudit {
             "differences": report.found.count,
             "compared": report.found.compared,
             "changed_meanwhile": report.found.changed_meanwhile,
+            "talents": report.talents,
             "rebuilt": repaired.rebuilt,
             "repairs_asked": repaired.asked,
         }))

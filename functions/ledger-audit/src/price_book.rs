@@ -105,12 +105,7 @@ pub async fn take_over_places(
             part.iter().map(|(order, trees_before)| format!("{order},{trees_before}")).collect();
         let text = lines.join("\n");
         let key = format!("price-book-{}", PageHash::of(text.as_bytes()));
-        let command = StoredCommand {
-            by: by.to_owned(),
-            reason: reason.to_owned(),
-            command: Command::TakeOverPlaces { places: part.to_vec() },
-            answer: None,
-        };
+        let command = StoredCommand::new(by, reason, Command::TakeOverPlaces { places: part.to_vec() });
         inbox::ask(engine, &key, &command).await?;
         keys.push(key);
     }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::heads::{AdoptionHead, AdoptionState, Closes, Node, SumKey, SumNode, lines_of, sum_path};
 use domain::log::{Entry, Page, Position};
 use domain::recalculate::Difference;
-use domain::{OrderId, Owner, Versions};
+use domain::{AccountSequence, OrderId, Owner, Versions};
 use store::fold::AccountFold;
 use store::heads::{self, At, LinePage};
 use store::lists::{self, HeldAdoption};
@@ -19,6 +19,7 @@ use store::marks::{self, Marks, Projection};
 use store::{Engine, Key, Shard, StoreError, Write, Written, books};
 
 use crate::error::AuditError;
+use crate::talent;
 
 /// How many pages of the log are read at once.
 const PAGES_READ: u32 = 128;
@@ -34,6 +35,8 @@ pub struct Targets {
     pub adoptions: BTreeSet<OrderId>,
     /// Sums of trees.
     pub sums: BTreeSet<SumKey>,
+    /// Accounts whose talent is worked out again.
+    pub talents: BTreeSet<AccountSequence>,
 }
 
 impl Targets {
@@ -58,6 +61,7 @@ impl Targets {
                     targets.adoptions.insert(*order);
                 }
                 Difference::TreeSum { key } => drop(targets.sums.insert(*key)),
+                Difference::Talent { account, .. } => drop(targets.talents.insert(account.clone())),
             }
         }
         targets
@@ -66,6 +70,10 @@ impl Targets {
     /// Returns how many heads there are to rebuild.
     #[must_use]
     pub fn count(&self) -> usize {
+        self.heads() + self.talents.len()
+    }
+
+    fn heads(&self) -> usize {
         self.accounts.len() + self.adoptions.len() + self.sums.len()
     }
 
@@ -93,19 +101,19 @@ pub async fn rebuild(
     shards: u32,
     targets: Targets,
 ) -> Result<u64, AuditError> {
+    let mut rebuilt = talent::rebuild(engine, versions, &targets.talents).await?;
     let mut left = targets;
-    let mut rebuilt = 0;
     for _ in 0..ATTEMPTS_MAX {
-        if left.count() == 0 {
+        if left.heads() == 0 {
             return Ok(rebuilt);
         }
-        let before = left.count();
+        let before = left.heads();
         let marks = marks::read(engine).await?;
         let present = heads::revisions(engine, left.keys(shards)).await?;
         left = Attempt::new(&left, &marks, &present, shards).run(engine, versions.clone()).await?;
-        rebuilt += (before - left.count()) as u64;
+        rebuilt += (before - left.heads()) as u64;
     }
-    Err(AuditError::HeadsMove { count: left.count() })
+    Err(AuditError::HeadsMove { count: left.heads() })
 }
 
 /// Where a head stands, how far its shard is, and up to which page it is folded.

@@ -46,7 +46,7 @@ pub enum RepairError {
     Queue(#[from] QueueError),
 }
 
-/// Mends what a report names.
+/// Mends what a report names, on behalf of `by`.
 ///
 /// Every repair stands in the operators' log: what was rebuilt as a note, and each adoption that is compared again.
 /// Asking again is safe, because a command has one key for each audit and order.
@@ -59,17 +59,21 @@ pub async fn repair(
     versions: &Versions,
     shards: u32,
     report: &AuditReport,
+    by: &str,
 ) -> Result<Repaired, RepairError> {
     let engine = &*context.engine;
     let differences = &report.found.differences;
     let targets = Targets::of(differences);
     let has_accounts = !targets.accounts.is_empty();
     let mut repaired = Repaired::default();
-    let mut commands: Vec<(String, Command)> = Vec::new();
+    let reason = format!("the audit of position {} found differences", report.position);
+    let asked_for = |command| StoredCommand::new(by, &*reason, command);
+    let mut commands: Vec<(String, StoredCommand)> = Vec::new();
     if targets.count() > 0 {
-        let text = note(report, &targets);
+        let command = asked_for(Command::Note { text: note(report, &targets) });
+        let command = command.changing("they were not what the log says", "they are what the log says");
         repaired.rebuilt = rebuild(engine, versions, shards, targets).await?;
-        commands.push(("rebuilt".to_owned(), Command::Note { text }));
+        commands.push(("rebuilt".to_owned(), command));
     }
     let mut orders: BTreeSet<OrderId> = differences.iter().filter_map(Difference::order).collect();
     if has_accounts {
@@ -79,22 +83,16 @@ pub async fn repair(
     }
     let are_all_named = report.found.count <= differences.len() as u64;
     if orders.len() <= ORDERS_MAX && are_all_named {
-        let one = |order: OrderId| (order.to_string(), Command::Repair { order: Some(order) });
+        let one = |order: OrderId| (order.to_string(), asked_for(Command::Repair { order: Some(order) }));
         commands.extend(orders.into_iter().map(one));
     } else if !orders.is_empty() {
-        commands.push(("all".to_owned(), Command::Repair { order: None }));
+        commands.push(("all".to_owned(), asked_for(Command::Repair { order: None })));
     }
     if commands.is_empty() {
         return Ok(repaired);
     }
     for (what, command) in commands {
         let key = format!("audit-{}-{}-{what}", report.position, report.began_ms);
-        let command = StoredCommand {
-            by: "ledger-audit".to_owned(),
-            reason: format!("the audit of position {} found differences", report.position),
-            command,
-            answer: None,
-        };
         repaired.asked += u64::from(inbox::ask(engine, &key, &command).await?.is_none());
     }
     let wake_up = Message {

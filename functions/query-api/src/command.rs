@@ -12,7 +12,7 @@ use store::progress::PartitionName;
 use crate::view::order_text;
 
 /// A command in a request.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum CommandBody {
     /// Close dates up to this one.
@@ -179,10 +179,11 @@ impl CommandBody {
         )
     }
 
-    /// Returns the subscription that the command is about and that has to be there already.
-    pub(crate) fn known_webhook(&self) -> Option<&WebhookName> {
+    /// Returns the subscription that the command is about.
+    pub(crate) fn webhook(&self) -> Option<&WebhookName> {
         match self {
-            Self::RemoveWebhook { webhook }
+            Self::SetWebhook { webhook, .. }
+            | Self::RemoveWebhook { webhook }
             | Self::RotateWebhookSecret { webhook }
             | Self::ResumeWebhook { webhook, .. } => Some(webhook),
             Self::RedeliverWebhook { delivery } => Some(&delivery.webhook),

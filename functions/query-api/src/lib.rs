@@ -35,6 +35,7 @@ mod routes;
 mod simulate;
 mod statement;
 mod subscriptions;
+mod suspicious;
 mod system_totals;
 mod thresholds;
 mod verdict;

@@ -18,6 +18,11 @@ use crate::view::LegView;
 
 /// How many pages one answer reads at most: a user's page is one read unit, a system account's is four.
 const USER_PAGES_MAX: usize = 20;
+/// How many pages one answer reads at least, however large the account's head is.
+const USER_PAGES_MIN: usize = 4;
+/// In the head, an order of its own takes two bytes at most where few orders of others lie between, and 4,096 bytes are a
+/// read unit.
+const OWN_ORDERS_PER_UNIT: usize = 2_048;
 const SYSTEM_PAGES_MAX: usize = 5;
 
 /// Which records are wanted.
@@ -128,7 +133,10 @@ pub(crate) async fn find(
 /// Returns how many pages to read: as many as probably hold enough lines.
 fn pages_wanted(owner: &Owner, head: &AccountHead, filter: &Filter, limit: usize) -> u32 {
     let pages_max = match owner {
-        Owner::User(_) => USER_PAGES_MAX,
+        Owner::User(_) => {
+            let head_units = head.node.orders.len() / OWN_ORDERS_PER_UNIT;
+            USER_PAGES_MAX.saturating_sub(head_units).max(USER_PAGES_MIN)
+        }
         Owner::System(_) => SYSTEM_PAGES_MAX,
     };
     let lines = &head.money.lines;

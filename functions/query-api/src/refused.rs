@@ -36,15 +36,12 @@ pub(crate) async fn keep(
         return Ok(());
     };
     let body: Value = event.body().and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default();
-    let rejected = StoredCommand {
-        by: operator.name.clone(),
-        reason: shortened(body["reason"].as_str().unwrap_or_default().trim(), TEXT_CHARACTERS_MAX),
-        command: Command::Rejected {
-            what: shortened(body["command"]["type"].as_str().unwrap_or("?"), WHAT_CHARACTERS_MAX),
-            why: shortened(&problem.in_words(), TEXT_CHARACTERS_MAX),
-        },
-        answer: None,
+    let reason = shortened(body["reason"].as_str().unwrap_or_default().trim(), TEXT_CHARACTERS_MAX);
+    let command = Command::Rejected {
+        what: shortened(body["command"]["type"].as_str().unwrap_or("?"), WHAT_CHARACTERS_MAX),
+        why: shortened(&problem.in_words(), TEXT_CHARACTERS_MAX),
     };
+    let rejected = StoredCommand::new(operator.name.clone(), reason, command);
     let key = key(&rejected.by, event, context);
     inbox::ask(context.engine.as_ref(), &key, &rejected).await?;
     commands::wake_decider(context, &key).await

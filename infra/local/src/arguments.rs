@@ -13,6 +13,7 @@ use cdc::Profile;
 use clap::{Args, Parser, Subcommand};
 use domain::{AccountSequence, BusinessDate, Policy};
 
+use crate::kept_parameters;
 use crate::stack::Options;
 
 pub use ask::{
@@ -22,6 +23,13 @@ pub use ask::{
 pub use operate::{LetGo, LetGoClose, LetGoTruncate, Operate, Pause, Resume, Sent, Work};
 pub use proof::{Audit, Digest, Explain, PriceBook, PriceBookExport, PriceBookImport, Verify};
 pub use source::{Compare, Reconcile};
+
+// Parameters of the template.
+const SETTLE: &str = "SettleSeconds";
+const BRAKE: &str = "BrakeAdoptions";
+const GUARD: &str = "GuardFactor";
+const PROFILE: &str = "CdcProfile";
+const PARTITIONS: &str = "OrdersPartitions";
 
 /// The contribution ledger on this machine.
 ///
@@ -235,7 +243,8 @@ pub struct KeptLedger {
 /// Where and how a ledger runs.
 #[derive(Debug, Args)]
 pub struct LedgerOptions {
-    /// Keeps the ledger in this directory, so that a later start goes on with it. Without it, it is in memory.
+    /// Keeps the ledger in this directory, so that a later start goes on with it: with the profile, the policy, the brakes
+    /// and the parameters that were given last. Without it, it is in memory.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// What the topics carry: the name of a profile, or a file with one as JSON.
@@ -247,15 +256,16 @@ pub struct LedgerOptions {
     /// How many partitions the topic of the orders has; as many as the captures show if it is not said.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub partitions: Option<u32>,
-    /// How long a withdrawal waits for a later version of its rows, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    pub settle: u32,
-    /// How many withdrawals an hour go by themselves; more wait for an operator.
-    #[arg(long, value_name = "COUNT|off", default_value = "off", value_parser = count_or_off)]
-    pub brake: String,
-    /// How many times the largest amount of thirty days may become effective on a date before its close waits.
-    #[arg(long, value_name = "FACTOR|off", default_value = "off", value_parser = count_or_off)]
-    pub guard: String,
+    /// How long a withdrawal waits for a later version of its rows, in seconds; 0 at first.
+    #[arg(long, value_name = "SECONDS")]
+    pub settle: Option<u32>,
+    /// How many withdrawals an hour go by themselves; more wait for an operator. It is off at first.
+    #[arg(long, value_name = "COUNT|off", value_parser = count_or_off)]
+    pub brake: Option<String>,
+    /// How many times the largest amount of thirty days may become effective on a date before its close waits. It is off
+    /// at first.
+    #[arg(long, value_name = "FACTOR|off", value_parser = count_or_off)]
+    pub guard: Option<String>,
     /// Sets a parameter of infra/template.yaml, as when deploying.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     pub parameters: Vec<(String, String)>,
@@ -275,11 +285,21 @@ impl KeptLedger {
 impl LedgerOptions {
     /// Returns how to run the stack, where the captures show so many partitions of the orders' topic.
     pub fn options(&self, partitions_seen: u32) -> Result<Options> {
-        let mut parameters = without_brakes(self.settle, &self.brake, &self.guard);
+        let mut parameters = self.kept()?;
+        let kept_partitions = parameters.get(PARTITIONS).and_then(|count| count.parse().ok());
+        let partitions = self.partitions.or(kept_partitions).unwrap_or(partitions_seen).max(partitions_seen);
         let mut set = |name: &str, value: String| parameters.insert(name.to_owned(), value);
-        set("OrdersPartitions", self.partitions.unwrap_or(partitions_seen).max(partitions_seen).to_string());
+        set(PARTITIONS, partitions.to_string());
+        let brakes = [
+            (SETTLE, self.settle.map(|seconds| seconds.to_string())),
+            (BRAKE, self.brake.clone()),
+            (GUARD, self.guard.clone()),
+        ];
+        for (name, value) in brakes {
+            value.map(|value| set(name, value));
+        }
         if let Some(profile) = &self.profile {
-            set("CdcProfile", profile_text(profile)?);
+            set(PROFILE, profile_text(profile)?);
         }
         if let Some(path) = &self.policy {
             let text = std::fs::read_to_string(path)
@@ -294,12 +314,23 @@ impl LedgerOptions {
 
     /// Returns the profile of the topics.
     pub fn profile(&self) -> Result<Profile> {
-        let Some(profile) = &self.profile else { return Ok(Profile::built_in()) };
-        let text = profile_text(profile)?;
+        let text = match &self.profile {
+            Some(profile) => Some(profile_text(profile)?),
+            None => self.kept()?.remove(PROFILE),
+        };
+        let Some(text) = text else { return Ok(Profile::built_in()) };
         match Profile::named(&text) {
             Some(profile) => Ok(profile),
-            None => Profile::from_json(&text).with_context(|| format!("the profile {profile}")),
+            None => Profile::from_json(&text).with_context(|| match &self.profile {
+                Some(profile) => format!("the profile {profile}"),
+                None => "the profile that the ledger's directory keeps".to_owned(),
+            }),
         }
+    }
+
+    /// Returns the parameters that the ledger's directory keeps, if it has one that does.
+    fn kept(&self) -> Result<BTreeMap<String, String>> {
+        self.data.as_deref().map_or_else(|| Ok(without_brakes()), parameters_kept_in)
     }
 }
 
@@ -314,18 +345,23 @@ pub fn kept_options(data: &Path, parameters: &[(String, String)]) -> Result<Opti
         "{} holds no ledger: name a directory that replay or run was given with --data",
         data.display()
     );
-    let mut all = without_brakes(0, "off", "off");
+    let mut all = parameters_kept_in(data)?;
     all.extend(parameters.iter().cloned());
     Ok(Options { data: Some(data.to_owned()), parameters: all })
 }
 
-/// Returns the parameters that say when changes wait for time or an operator.
-fn without_brakes(settle_s: u32, brake: &str, guard: &str) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        ("SettleSeconds".to_owned(), settle_s.to_string()),
-        ("BrakeAdoptions".to_owned(), brake.to_owned()),
-        ("GuardFactor".to_owned(), guard.to_owned()),
-    ])
+/// Returns the parameters that a directory keeps. Where it does not say when changes wait, none does.
+fn parameters_kept_in(data: &Path) -> Result<BTreeMap<String, String>> {
+    let mut parameters = without_brakes();
+    parameters.extend(kept_parameters::read(data)?);
+    Ok(parameters)
+}
+
+/// Returns the parameters by which no change waits for time or an operator: a recording has none.
+fn without_brakes() -> BTreeMap<String, String> {
+    [(SETTLE, "0"), (BRAKE, "off"), (GUARD, "off")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// Returns a profile's name, or the content of the file with one.

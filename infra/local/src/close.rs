@@ -10,7 +10,7 @@ use domain::log::{Command, CommandOutcome};
 use domain::snapshot::Totals;
 use store::inbox::{self, StoredCommand};
 
-use crate::asked;
+use crate::operators_log;
 use crate::progress_line::ProgressLine;
 use crate::stack::Stack;
 
@@ -56,12 +56,11 @@ pub async fn check(stack: &Stack, until: BusinessDate) -> Result<()> {
 pub async fn close_until(stack: &Stack, until: BusinessDate, reason: &str) -> Result<Closed> {
     check(stack, until).await?;
     let before = closed(network(stack).await?.as_ref());
-    let command = StoredCommand {
-        by: asked::operator(),
-        reason: reason.to_owned(),
-        command: Command::Close { until, source_is_complete: true },
-        answer: None,
-    };
+    let command = StoredCommand::new(
+        operators_log::operator(),
+        reason,
+        Command::Close { until, source_is_complete: true },
+    );
     let key = format!("close-{until}-{}", stack.shared.next_id());
     inbox::ask(stack.engine(), &key, &command).await?;
     let since = before.or(network(stack)

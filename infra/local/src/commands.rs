@@ -25,9 +25,10 @@ use domain::BusinessDate;
 
 use crate::arguments::{Arguments, Close, Command, Export, Run, Token};
 use crate::export::ExportFile;
+use crate::operators_log::Deed;
 use crate::stack::Stack;
 use crate::token::{DevelopmentKey, Grant};
-use crate::{asked, close};
+use crate::{close, operators_log};
 
 /// Carries out a command, until it is done or Ctrl-C is pressed. Returns what the process exits with.
 pub async fn carry_out(arguments: Arguments) -> Result<ExitCode> {
@@ -60,7 +61,7 @@ async fn write_export(arguments: Export) -> Result<()> {
     }
     let stack = Stack::start(&arguments.kept.options()?)?;
     unless_stopped(Some(&arguments.kept.data), async {
-        asked::take_in(&stack, &arguments.kept.data).await?;
+        operators_log::take_in(&stack, &arguments.kept.data).await?;
         stack.settle().await?;
         file.write(&stack).await
     })
@@ -75,7 +76,7 @@ async fn close_dates(arguments: Close) -> Result<()> {
     let until = arguments.date.unwrap_or(today);
     unless_stopped(Some(&arguments.kept.data), async {
         close::check(&stack, until).await?;
-        asked::take_in(&stack, &arguments.kept.data).await?;
+        operators_log::take_in(&stack, &arguments.kept.data).await?;
         stack.settle().await?;
         show(&close::close_until(&stack, until, &arguments.reason).await?)
     })
@@ -84,13 +85,14 @@ async fn close_dates(arguments: Close) -> Result<()> {
 
 fn print_token(arguments: &Token) -> Result<()> {
     let grant = arguments.account.clone().map_or(Grant::Operate, Grant::Account);
-    let token = DevelopmentKey::kept_in(arguments.data.as_deref())?.issue(&grant, Utc::now());
+    let now = Utc::now();
+    let token = DevelopmentKey::kept_in(arguments.data.as_deref())?.issue(&grant, now);
     if let Some(directory) = &arguments.data {
-        let text = match &arguments.account {
-            None => "issued an operator's token".to_owned(),
-            Some(account) => format!("issued a token of the member {account}"),
+        let whose = match &arguments.account {
+            None => "an operator's token".to_owned(),
+            Some(account) => format!("a token of the member {account}"),
         };
-        asked::leave(directory, &arguments.reason, text)?;
+        operators_log::leave(directory, &arguments.reason, Deed::of_token(&whose, now))?;
     }
     show(&token)
 }

@@ -5,7 +5,6 @@
 //! API Gateway. What exists (tables, queues, triggers, variables) is read from `infra/template.yaml`.
 
 pub mod arguments;
-pub mod asked;
 pub mod capture;
 pub mod client;
 pub mod close;
@@ -17,6 +16,8 @@ pub mod gateway;
 pub mod http;
 pub mod incident;
 pub mod invocation;
+pub mod kept_parameters;
+pub mod operators_log;
 pub mod progress_line;
 pub mod queues;
 pub mod replay;

@@ -91,6 +91,12 @@ impl DevelopmentKey {
         }
     }
 
+    /// Returns until when a token is good that is issued at `now`.
+    #[must_use]
+    pub fn good_until(now: DateTime<Utc>) -> DateTime<Utc> {
+        now + LIFETIME
+    }
+
     /// Returns a token for this use, good from `now` on.
     #[must_use]
     pub fn issue(&self, grant: &Grant, now: DateTime<Utc>) -> String {
@@ -98,7 +104,7 @@ impl DevelopmentKey {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "iat": now.timestamp(),
-            "exp": (now + LIFETIME).timestamp(),
+            "exp": Self::good_until(now).timestamp(),
         });
         match grant {
             Grant::Account(account) => {

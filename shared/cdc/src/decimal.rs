@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_not_read() {
+    fn text_that_is_not_a_number_is_unreadable() {
         for json in [
             "1e2147483647",
             "1e99999999999999999999",

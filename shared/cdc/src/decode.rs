@@ -8,7 +8,7 @@ use super::document::{Document, Record};
 use super::event::{self, Code, Event, Origin};
 use super::profile::{Encoding, Profile, SourceTable, Subject, Table, Topic};
 use super::refusal::Refusal;
-use super::row_key::{key_value, row_key, values_in_text};
+use super::row_key::{key_value, values_in_text};
 use super::snapshot::SnapshotPhase;
 use super::version::{Place, SourceVersion};
 
@@ -297,13 +297,13 @@ fn message_key(topic: Topic<'_>, key: &Document<'_>) -> Result<Option<RowKey>, R
     } else {
         configured.names().map(|column| key_value(named(column)?)).collect()
     };
-    Ok(parts.and_then(|parts| row_key(topic.rows_of(), &parts)))
+    Ok(parts.and_then(|parts| RowKey::of_values(topic.rows_of(), &parts)))
 }
 
 /// Returns the row's key from a message key that is text, unless the profile says that it is made of certain columns.
 fn text_key(topic: Topic<'_>, values: Vec<(Option<&str>, String)>) -> Option<RowKey> {
     let values: Vec<String> = values.into_iter().map(|(_, value)| value).collect();
-    topic.table.key().is_empty().then(|| row_key(topic.rows_of(), &values))?
+    topic.table.key().is_empty().then(|| RowKey::of_values(topic.rows_of(), &values))?
 }
 
 /// Returns whether this is what a connector fills in for a column that it does not know of a deleted row: of a number
@@ -321,7 +321,7 @@ fn image_key(topic: Topic<'_>, image: &Record<'_>) -> Option<RowKey> {
     } else {
         configured.names().map(|name| key_value(&image.field(name)?)).collect()
     };
-    row_key(topic.rows_of(), &values?)
+    RowKey::of_values(topic.rows_of(), &values?)
 }
 
 /// Returns what the row has in each column that is read.

@@ -1,27 +1,7 @@
-//! The key of a row.
-
-use domain::RowKey;
+//! The values of a row's key.
 
 use super::decimal;
 use super::value::{Field, Scalar};
-
-/// The longest key, in bytes of its table and primary key; a stored item's key has no room for more.
-const BYTES_MAX: usize = 900;
-
-/// Returns the key of the row with these values of its key's columns, unless they are empty or too long.
-///
-/// A key is written by its values alone, so that it is the same whether the message has it bare, as an object or in a
-/// schema, and stays the same when a key column is renamed. A key of several columns is written as a JSON list.
-pub(super) fn row_key(topic: &str, values: &[String]) -> Option<RowKey> {
-    let primary_key = match values {
-        // What begins like a list is written as one, so that it is told from a key of several columns.
-        [value] if !value.starts_with('[') => value.clone(),
-        values => serde_json::to_string(values).expect("a list of texts is JSON"),
-    };
-    let is_usable =
-        values.iter().any(|value| !value.is_empty()) && topic.len() + primary_key.len() < BYTES_MAX;
-    is_usable.then(|| RowKey::in_table(primary_key, topic))
-}
 
 /// Returns a value of a key in its normal form; nothing, where it is null.
 pub(super) fn key_value(field: &Field<'_>) -> Option<String> {
@@ -60,19 +40,6 @@ pub(super) fn values_in_text(key: &[u8]) -> Option<Vec<(Option<&str>, String)>> 
 mod tests {
     use super::*;
 
-    fn written(values: &[&str]) -> Option<String> {
-        let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
-        row_key("s.t", &values).map(|key| key.primary_key().to_owned())
-    }
-
-    #[test]
-    fn a_key_of_several_columns_is_told_from_one_that_looks_like_it() {
-        assert_eq!(written(&["55"]).as_deref(), Some("55"));
-        assert_eq!(written(&["a/b"]).as_deref(), Some("a/b"));
-        assert_eq!(written(&["7", "x"]).as_deref(), Some(r#"["7","x"]"#));
-        assert_eq!(written(&[r#"["7","x"]"#]).as_deref(), Some(r#"["[\"7\",\"x\"]"]"#));
-    }
-
     #[test]
     fn keys_that_are_no_json_are_the_text_that_a_string_converter_wrote() {
         let values = |key: &[u8]| -> Option<Vec<String>> {
@@ -91,12 +58,5 @@ mod tests {
         {
             assert_eq!(values(key), None, "{key:?}");
         }
-    }
-
-    #[test]
-    fn a_key_without_a_value_or_with_too_long_a_one_is_none() {
-        assert_eq!(written(&[]), None);
-        assert_eq!(written(&[""]), None);
-        assert_eq!(written(&["x".repeat(900).as_str()]), None);
     }
 }

@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_z_of_an_iso_timestamp_is_decoration_and_that_of_a_zoned_timestamp_is_not() {
+    fn the_z_of_an_iso_timestamp_is_ignored_and_that_of_a_zoned_timestamp_means_utc() {
         let shanghai = Encoding { wall_clock_zone: Tz::Asia__Shanghai, ..Encoding::default() };
         let json = r#""2026-01-04T18:30:00.000000Z""#;
         let iso = Some("io.debezium.time.IsoTimestamp");
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_that_are_none_are_refused() {
+    fn text_that_is_no_date_is_refused() {
         for json in [
             r#""+262142-12-31T23:59:59""#,
             r#""+262142-12-31""#,

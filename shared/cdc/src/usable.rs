@@ -1,4 +1,4 @@
-//! Whether a row that stands can take part in the ledger at all.
+//! Decides whether a row that stands can take part in the ledger.
 
 use super::column::{Cell, Reading, Unreadable};
 use super::decode::{Change, Operation};

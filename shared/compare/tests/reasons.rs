@@ -133,7 +133,7 @@ fn kept_back_from(name: &'static str) -> impl Fn(&mut EarlierLeg) -> bool {
 }
 
 #[test]
-fn the_same_in_both_is_no_difference() {
+fn an_adoption_that_both_services_share_out_alike_is_no_difference() {
     let mut world = World::new();
     world.post(1, "MIDDLE", &["TOP"], &[unlock(false, 1)]);
     world.book(1, |_| true);
@@ -268,7 +268,7 @@ fn an_account_that_disagrees_with_its_records_and_an_adjustment_are_reasons_too(
 }
 
 #[test]
-fn a_date_says_by_which_share_either_paid() {
+fn a_date_shows_the_share_that_each_service_paid_by() {
     const HALF: i128 = 500_000_000_000_000_000;
 
     let mut world = World::new();

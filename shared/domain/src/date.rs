@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_from_the_last_date_of_an_adoption_is_a_date_too() {
+    fn a_term_that_begins_on_the_last_adoption_date_ends_on_a_readable_date() {
         let last_end = BusinessDate::LAST_ADOPTION.next().plus_years(crate::Policy::MAX_TERM_YEARS);
         assert_eq!(last_end.to_string().parse(), Ok(last_end));
     }

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccountSequence, Amount, BusinessDate, RegionCode};
 
+/// The longest key, in bytes of its table and primary key; a stored item's key has no room for more.
+const KEY_BYTES_MAX: usize = 900;
+
 /// A row of the source: its primary key as text, and the table it is of.
 ///
 /// Keys that are numbers are ordered as numbers and come before all others, which are ordered as text: where
@@ -27,6 +30,22 @@ impl RowKey {
     /// keys.
     pub fn in_table(primary_key: impl Into<String>, table: impl Into<String>) -> Self {
         Self { primary_key: primary_key.into(), table: table.into() }
+    }
+
+    /// Returns the key of the row of a table with these values of its key's columns; `None` where they are all empty, or
+    /// longer than a stored key has room for.
+    ///
+    /// A key is written by its values alone, so that it is the same whether a message has it bare, as an object or in a
+    /// schema, and stays the same when a key column is renamed. A key of several columns is written as a JSON list.
+    pub fn of_values<V: AsRef<str> + Serialize>(table: &str, values: &[V]) -> Option<Self> {
+        let primary_key = match values {
+            // What begins like a list is written as one, so that it is told from a key of several columns.
+            [value] if !value.as_ref().starts_with('[') => value.as_ref().to_owned(),
+            values => serde_json::to_string(values).expect("a list of texts is JSON"),
+        };
+        let is_usable = values.iter().any(|value| !value.as_ref().is_empty())
+            && table.len() + primary_key.len() < KEY_BYTES_MAX;
+        is_usable.then(|| Self::in_table(primary_key, table))
     }
 
     /// Returns the primary key. One of several columns is written as a JSON list.
@@ -243,6 +262,24 @@ mod tests {
         keys.sort();
         let texts: Vec<&str> = keys.iter().map(RowKey::primary_key).collect();
         assert_eq!(texts, ["-3", "9", "10", "007", "a", "b"]);
+    }
+
+    #[test]
+    fn a_key_of_several_columns_is_told_from_one_that_looks_like_it() {
+        let written = |values: &[&str]| {
+            RowKey::of_values("s.t", values).map(|key| (key.primary_key().to_owned(), key.table().to_owned()))
+        };
+        for (values, expected) in [
+            (&["55"][..], "55"),
+            (&["a/b"], "a/b"),
+            (&["7", "x"], r#"["7","x"]"#),
+            (&[r#"["7","x"]"#], r#"["[\"7\",\"x\"]"]"#),
+        ] {
+            assert_eq!(written(values), Some((expected.to_owned(), "s.t".to_owned())));
+        }
+        for values in [&[][..], &[""], &[&"x".repeat(900)]] {
+            assert_eq!(written(values), None);
+        }
     }
 
     #[test]

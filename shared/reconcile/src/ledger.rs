@@ -146,15 +146,10 @@ pub fn row_table(holds: SourceTable) -> RowTable {
     }
 }
 
-/// Returns the key of a row in the store.
+/// Returns the key of a row in the store; `None` where the store has room for no such row.
 #[must_use]
-pub fn row_key(layout: &Layout, primary_key: &str) -> RowKey {
-    // What begins like a list is written as one.
-    if primary_key.starts_with('[') {
-        let list = serde_json::to_string(&[primary_key]).expect("a list of texts is JSON");
-        return RowKey::in_table(list, &*layout.rows_of);
-    }
-    RowKey::in_table(primary_key, &*layout.rows_of)
+pub fn row_key(layout: &Layout, primary_key: &str) -> Option<RowKey> {
+    RowKey::of_values(&layout.rows_of, &[primary_key])
 }
 
 /// Reads every row that the ledger keeps, once.

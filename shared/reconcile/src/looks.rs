@@ -316,13 +316,16 @@ async fn look(
         at_source.insert(row.key.trim_end().to_owned(), (row, image));
     }
     let holds = row_table(layout.holds);
-    let names = keys.iter().map(|key| (holds, row_key(layout, key))).collect();
+    let names = keys.iter().filter_map(|key| Some((holds, row_key(layout, key)?))).collect();
     let mut kept = rows::read::<RowState>(ledger.engine, names).await?;
-    let seen = keys.iter().map(|key| Seen {
-        key: key.clone(),
-        source: at_source.remove(key),
-        ledger: kept.remove(&(holds, row_key(layout, key))).map(|stored| (stored.row, stored.revision)),
-        read,
+    let seen = keys.iter().map(|key| {
+        let kept = row_key(layout, key).and_then(|key| kept.remove(&(holds, key)));
+        Seen {
+            key: key.clone(),
+            source: at_source.remove(key),
+            ledger: kept.map(|stored| (stored.row, stored.revision)),
+            read,
+        }
     });
     Ok(seen.collect())
 }

@@ -192,7 +192,8 @@ async fn take_in(engine: &dyn Engine, order: i64, trees: Option<u32>, at_ms: i64
         None => SourceRecord::of_deletion(&layout, &order.to_string(), read, at_ms),
     };
     let change = record.change(&Profile::built_in()).expect("a change");
-    let name: (RowTable, RowKey) = (row_table(layout.holds), row_key(&layout, &order.to_string()));
+    let name: (RowTable, RowKey) =
+        (row_table(layout.holds), row_key(&layout, &order.to_string()).expect("a key"));
     let stored = rows::read::<cdc::RowState>(engine, vec![name.clone()]).await.expect("readable");
     let (before, revision) =
         stored.into_values().next().map_or((None, 0), |row| (Some(row.row), row.revision));
@@ -303,7 +304,7 @@ async fn a_row_that_changes_between_all_looks_is_hot_and_no_difference() {
 }
 
 #[tokio::test]
-async fn what_is_taken_in_of_a_difference_makes_both_the_same() {
+async fn taking_in_each_difference_makes_source_and_ledger_the_same() {
     let source = Table::of([(1, 2), (2, 2), (3, 3)]);
     let engine = ledger([(1, 2), (3, 1), (4, 4)]).await;
     read_through(&engine, 5_000).await;
@@ -311,7 +312,7 @@ async fn what_is_taken_in_of_a_difference_makes_both_the_same() {
     assert_eq!(report.differences.len(), 3);
     for difference in &report.differences {
         let change = SourceRecord::repairing(difference, &Profile::built_in(), 6_000).expect("a change");
-        let name = (row_table(layout().holds), row_key(&layout(), &difference.key));
+        let name = (row_table(layout().holds), row_key(&layout(), &difference.key).expect("a key"));
         let (before, revision) =
             difference.seen.ledger.clone().map_or((None, 0), |(row, at)| (Some(row), at));
         let state = cdc::fold(before, &change).state;

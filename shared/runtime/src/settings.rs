@@ -115,7 +115,7 @@ pub struct DecisionSettings {
     pub reorder_window: Duration,
     /// How large a page of the log becomes (`PAGE_BYTES_MAX`, 1,024 to 262,144, default 65,536).
     pub page_bytes_max: usize,
-    /// For how long one invocation goes on deciding (`DECIDE_FOR_MS`, default 4,000).
+    /// For how long one invocation goes on deciding (`DECIDE_FOR_MS`, default 1,500).
     pub decide_for: Duration,
 }
 
@@ -127,7 +127,7 @@ impl Default for DecisionSettings {
             guard_factor: Some(10),
             reorder_window: Duration::from_secs(1),
             page_bytes_max: 64 * 1_024,
-            decide_for: Duration::from_secs(4),
+            decide_for: Duration::from_millis(1_500),
         }
     }
 }

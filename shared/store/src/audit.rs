@@ -10,7 +10,7 @@ use domain::log::Position;
 use domain::recalculate::Difference;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{decode, encode};
+use crate::codec::{decode, decode_with_last_member, encode};
 use crate::engine::{BoxFuture, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Query, Table, Write, Written};
 
@@ -89,6 +89,8 @@ pub struct AuditReport {
     pub places: Vec<(domain::OrderId, u64, u64)>,
     /// How many such places there are.
     pub places_that_differ: u64,
+    /// How many accounts' talent was compared; `None` where it was being propagated, so that it was not judged.
+    pub talents: Option<u64>,
 }
 
 fn current_key() -> Key {
@@ -115,7 +117,8 @@ pub fn put_progress<'a>(
     Box::pin(async move { Ok(engine.write(write).await? == Written::Done) })
 }
 
-/// Puts a report, and then ends the audit that it is of.
+/// Puts a report, and then ends the audit that it is of. A report that is there already stays: an invocation
+/// whose answer was lost put it.
 pub fn finish<'a>(
     engine: &'a dyn Engine,
     progress: &AuditProgress,
@@ -125,7 +128,7 @@ pub fn finish<'a>(
     let item = Item::new(Key::new(Table::Ledger, "AUDIT_REPORTS", sort), 1, encode(report));
     let end = Write::delete(current_key(), Condition::Revision(progress.revision));
     Box::pin(async move {
-        let _ = engine.write(Write::put(item, Condition::None)).await?;
+        let _ = engine.write(Write::put(item, Condition::Absent)).await?;
         let _ = engine.write(end).await?;
         Ok(())
     })
@@ -135,6 +138,6 @@ pub fn finish<'a>(
 pub fn reports(engine: &dyn Engine, limit: usize) -> BoxFuture<'_, Result<Vec<AuditReport>, StoreError>> {
     Box::pin(async move {
         let query = Query { descending: true, limit, ..Query::partition(Table::Ledger, "AUDIT_REPORTS") };
-        engine.query(query).await?.items.iter().map(decode).collect()
+        engine.query(query).await?.items.iter().map(decode_with_last_member).collect()
     })
 }

@@ -16,6 +16,16 @@ pub(crate) fn decode<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> 
     postcard::from_bytes(&item.body).map_err(|error| unreadable(item, error.to_string()))
 }
 
+/// Returns the value that an item holds, also where it was written before the type had its last member, which is an
+/// [`Option`] or a [`bool`] and then is none or false.
+pub(crate) fn decode_with_last_member<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
+    decode(item).or_else(|error| {
+        let mut bytes = item.body.clone();
+        bytes.push(0);
+        postcard::from_bytes(&bytes).map_err(|_| error)
+    })
+}
+
 /// Returns the bytes, made smaller.
 pub(crate) fn compress(bytes: &[u8]) -> Vec<u8> {
     lz4_flex::compress_prepend_size(bytes)

@@ -6,7 +6,7 @@
 //! | an adoption | `ADOPTION#<order>` / `HEAD` |
 //! | every account that ever had a referrer | `CHILDREN#<referrer>` / `<account>` |
 //! | a sum of trees | `SUM#<level>` / `<prefix>` |
-//! | a page of an account's lines; [`books`](crate::books) sum them | `LINES#<account>` / `<number>` |
+//! | a page of an account's lines; [`books`](crate::books) sum them | `LINES#<account>#<number>` / `PAGE` |
 //! | adoptions held, by order | `HELD#<shard>` / `<order>` |
 //!
 //! The revision of a head is the position of the last page that changed it.
@@ -83,8 +83,9 @@ pub fn sum_key((level, prefix): SumKey) -> Key {
     Key::new(Table::Ledger, format!("SUM#{level}"), format!("{prefix:016x}"))
 }
 
+/// Returns the key of a page of lines. Each page is a partition, because a system account gets a line of every adoption.
 pub(crate) fn line_page_key(owner: &Owner, number: u32) -> Key {
-    Key::new(Table::Ledger, format!("LINES#{owner}"), format!("{number:08}"))
+    Key::new(Table::Ledger, format!("LINES#{owner}#{number:08}"), "PAGE")
 }
 
 fn children_partition(account: &AccountSequence) -> String {
@@ -214,8 +215,9 @@ pub fn adoption_of(item: &Item) -> Result<Option<(OrderId, AdoptionHead)>, Store
 pub fn line_page_of(item: &Item) -> Result<Option<(Owner, u32, LinePage)>, StoreError> {
     let Some(name) = item.key.partition.strip_prefix("LINES#") else { return Ok(None) };
     let wrong = || crate::codec::unreadable(item, "its key names no page of lines".to_owned());
-    let owner = name.parse().map_err(|_| wrong())?;
-    let number = item.key.sort.parse().map_err(|_| wrong())?;
+    let (owner, number) = name.split_once('#').ok_or_else(wrong)?;
+    let owner = owner.parse().map_err(|_| wrong())?;
+    let number = number.parse().map_err(|_| wrong())?;
     Ok(Some((owner, number, decode(item)?)))
 }
 

@@ -3,10 +3,10 @@
 //! An announcement names keys, never a change. Its own key is never used twice.
 
 use domain::RowKey;
-use domain::log::{Command, CommandOutcome, Position};
+use domain::log::{Command, CommandOutcome, Position, StatedChange};
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{decode, encode};
+use crate::codec::{decode, decode_with_last_member, encode};
 use crate::engine::{BoxFuture, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Query, Table, Write, Written};
 use crate::rows::RowTable;
@@ -51,6 +51,23 @@ pub struct StoredCommand {
     pub command: Command,
     /// What became of it, and in which page it stands; `None` while the decider has not taken it in.
     pub answer: Option<(CommandOutcome, Position)>,
+    /// What it changes outside the log, as its asker saw it.
+    #[serde(default)]
+    pub change: Option<StatedChange>,
+}
+
+impl StoredCommand {
+    /// Returns a command that the decider has not taken in.
+    #[must_use]
+    pub fn new(by: impl Into<String>, reason: impl Into<String>, command: Command) -> Self {
+        Self { by: by.into(), reason: reason.into(), command, answer: None, change: None }
+    }
+
+    /// Returns the command with what it changes outside the log, in words.
+    #[must_use]
+    pub fn changing(self, before: impl Into<String>, after: impl Into<String>) -> Self {
+        Self { change: Some(StatedChange { before: before.into(), after: after.into() }), ..self }
+    }
 }
 
 /// Announces something under a key that was never used and never will be again.
@@ -103,7 +120,7 @@ pub fn ask<'a>(
     let idempotency_key = idempotency_key.to_owned();
     Box::pin(async move {
         if let Written::ConditionFailed(present) = engine.write(Write::put(item, Condition::Absent)).await? {
-            let present: Option<StoredCommand> = present.as_ref().map(decode).transpose()?;
+            let present: Option<StoredCommand> = present.as_ref().map(decode_with_last_member).transpose()?;
             if present.as_ref().is_some_and(|present| present.answer.is_some()) {
                 return Ok(present);
             }
@@ -124,7 +141,7 @@ pub fn command<'a>(
     idempotency_key: &str,
 ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>> {
     let key = command_key(idempotency_key);
-    Box::pin(async move { engine.get(key).await?.as_ref().map(decode).transpose() })
+    Box::pin(async move { engine.get(key).await?.as_ref().map(decode_with_last_member).transpose() })
 }
 
 /// Records what became of a command.

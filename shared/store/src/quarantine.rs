@@ -1,6 +1,7 @@
-//! What was refused: `Source` `QUARANTINE#<topic>#<partition>` / `<source>#<offset>`.
+//! What was refused: `Source` `QUARANTINE` and `QUARANTINE_BYTES` / `<source>#<topic>#<partition>#<offset>#<hash>`.
 //!
-//! The bytes expire; the listing, with a hash of the bytes, stays.
+//! The bytes expire; the listing, with a hash of the bytes, stays. The hash is part of the key: in a topic that was made
+//! anew another record may have the same offset, and takes no other's place.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +47,20 @@ pub struct RefusedBytes {
 
 const PARTITION: &str = "QUARANTINE";
 
-fn sort(name: &PartitionName, offset: i64) -> String {
+/// How many characters of a record's hash its key has.
+const HASH_CHARACTERS: usize = 16;
+
+fn place(name: &PartitionName, offset: i64) -> String {
     format!("{}#{}#{:06}#{offset:020}", name.source, name.topic, name.partition)
+}
+
+fn sort(record: &Quarantined) -> String {
+    let hash: String = record.hash.chars().take(HASH_CHARACTERS).collect();
+    format!("{}#{hash}", place(&record.name, record.offset))
+}
+
+fn bytes_key(record: &Quarantined) -> Key {
+    Key::new(Table::Source, "QUARANTINE_BYTES", sort(record))
 }
 
 /// An item may have 400 KB; what is longer is cut.
@@ -59,8 +72,7 @@ pub fn put(record: &Quarantined, mut bytes: RefusedBytes) -> Vec<Write> {
     for part in [&mut bytes.key, &mut bytes.value].into_iter().flatten() {
         part.truncate(BYTES_MAX);
     }
-    let sort = sort(&record.name, record.offset);
-    let mut kept = Item::new(Key::new(Table::Source, "QUARANTINE_BYTES", sort), 1, encode(&bytes));
+    let mut kept = Item::new(bytes_key(record), 1, encode(&bytes));
     kept.expires_at_s = Some(record.refused_at_ms / 1_000 + BYTES_KEPT_S);
     vec![Write::put(kept, Condition::None), list(record)]
 }
@@ -68,14 +80,14 @@ pub fn put(record: &Quarantined, mut bytes: RefusedBytes) -> Vec<Write> {
 /// Returns the write that lists a record without keeping its bytes.
 #[must_use]
 pub fn list(record: &Quarantined) -> Write {
-    let sort = sort(&record.name, record.offset);
-    Write::put(Item::new(Key::new(Table::Source, PARTITION, sort), 1, encode(record)), Condition::None)
+    let key = Key::new(Table::Source, PARTITION, sort(record));
+    Write::put(Item::new(key, 1, encode(record)), Condition::None)
 }
 
 /// Returns the write that purges the bytes of a refused record. Its listing stays.
 #[must_use]
-pub fn purge(name: &PartitionName, offset: i64) -> Write {
-    Write::delete(Key::new(Table::Source, "QUARANTINE_BYTES", sort(name, offset)), Condition::None)
+pub fn purge(record: &Quarantined) -> Write {
+    Write::delete(bytes_key(record), Condition::None)
 }
 
 /// Returns refused records after `after`, at most `limit`, and the cursor of the next page.
@@ -92,18 +104,17 @@ pub fn read(
     })
 }
 
-/// Returns whether a record of this place was refused.
-pub fn is_listed<'a>(engine: &'a dyn Engine, name: &PartitionName, offset: i64) -> Answer<'a, bool> {
-    let key = Key::new(Table::Source, PARTITION, sort(name, offset));
-    Box::pin(async move { Ok(engine.get(key).await?.is_some()) })
+/// Returns the records that were refused at a place: one, or several where its topic was made anew.
+pub fn at<'a>(engine: &'a dyn Engine, name: &PartitionName, offset: i64) -> Answer<'a, Vec<Quarantined>> {
+    let from = place(name, offset);
+    // No hash has a character from here on.
+    let to = format!("{from}~");
+    let query = Query { from: Some(from), to: Some(to), ..Query::partition(Table::Source, PARTITION) };
+    Box::pin(async move { engine.query(query).await?.items.iter().map(decode).collect() })
 }
 
 /// Returns the bytes of a refused record, while they are kept.
-pub fn bytes<'a>(
-    engine: &'a dyn Engine,
-    name: &PartitionName,
-    offset: i64,
-) -> Answer<'a, Option<RefusedBytes>> {
-    let key = Key::new(Table::Source, "QUARANTINE_BYTES", sort(name, offset));
+pub fn bytes<'a>(engine: &'a dyn Engine, record: &Quarantined) -> Answer<'a, Option<RefusedBytes>> {
+    let key = bytes_key(record);
     Box::pin(async move { engine.get(key).await?.as_ref().map(decode).transpose() })
 }

@@ -235,6 +235,7 @@ async fn stored(engine: &dyn Engine) {
         reason: "why".to_owned(),
         command: Command::Note { text: "a word".to_owned() },
         answer: Some((CommandOutcome::Refused { reason: "no".to_owned() }, 7)),
+        change: None,
     };
     inbox::ask(engine, "k", &command).await.expect("memory");
     let found = AuditFindings {
@@ -260,6 +261,7 @@ async fn stored(engine: &dyn Engine) {
         was_correcting: false,
         places: vec![(order(57), 12, 13)],
         places_that_differ: 1,
+        talents: Some(3),
     };
     store::audit::finish(engine, &AuditProgress { revision: 9, ..progress.clone() }, &report)
         .await
@@ -283,6 +285,27 @@ fn stored_items_are_encoded_as_those_there_are() {
     lines.sort();
     let actual = lines.join("\n");
     assert_eq!(actual, ITEMS.trim_end(), "the items are now\n{actual}\n");
+}
+
+#[test]
+fn what_was_stored_before_its_type_had_its_last_member_is_read_without_it() {
+    let engine = MemoryEngine::default();
+    now(stored(&engine));
+    let shortened = |partition: &str| {
+        let table = if partition == "AUDIT_REPORTS" { Table::Ledger } else { Table::Source };
+        let page = now(engine.query(store::Query::partition(table, partition))).expect("memory");
+        page.items[0].clone()
+    };
+    // `None` is one byte, and `Some(3)` two.
+    for (partition, last_member) in [("COMMAND#k", 1), ("AUDIT_REPORTS", 2)] {
+        let mut item = shortened(partition);
+        item.body.truncate(item.body.len() - last_member);
+        assert_eq!(now(engine.write(Write::put(item, store::Condition::None))), Ok(store::Written::Done));
+    }
+    let command = now(inbox::command(&engine, "k")).expect("readable").expect("it is there");
+    assert_eq!((command.by.as_str(), command.change), ("anna", None));
+    let reports = now(store::audit::reports(&engine, 1)).expect("readable");
+    assert_eq!((reports[0].places_that_differ, reports[0].talents), (1, None));
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn queues() -> Vec<QueueOptions> {
                 ("DeduplicationScope", "messageGroup"),
                 ("FifoThroughputLimit", "perMessageGroupId"),
                 ("ContentBasedDeduplication", "true"),
-                ("VisibilityTimeout", "6"),
+                ("VisibilityTimeout", "3"),
                 ("MessageRetentionPeriod", "3600"),
                 ("RedrivePolicy", &redrive("DecisionsDeadLetters.fifo", 20)),
             ],
@@ -142,7 +142,7 @@ fn functions(options: &LedgerOptions) -> Vec<Registration> {
         function(
             "adoption-distribution",
             adoption_distribution::build,
-            5,
+            3,
             vec![Trigger::queue(DECISIONS, 10, &reports()), decider_each_minute],
         ),
         function(

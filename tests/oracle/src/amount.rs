@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_no_amount() {
+    fn text_that_is_not_a_number_is_refused_as_an_amount() {
         for text in ["", " ", "free", "Infinity", "NaN", "1,5", "1.2.3", ".", "-", "1e", "0x10", "1e99"] {
             assert_eq!(Amount::from_decimal(text), None, "{text:?}");
         }

@@ -1,4 +1,4 @@
-//! Whether an adoption is eligible, and what it is worth (rules, sections 3 and 6).
+//! Decides whether an adoption is eligible, and what it is worth (rules, sections 3 and 6).
 
 use chrono::{Days, NaiveDate};
 

@@ -287,7 +287,7 @@ fn more_levels_than_ancestors_are_kept_are_refused_by_name() {
 #[tokio::test]
 async fn refused_bytes_expire_and_can_be_purged_and_their_listing_stays() {
     let mut source = Source::new();
-    let record = source.append(REFERRALS, 0, Some("{}".to_owned()), Some("{ phone: 139".to_owned()));
+    source.append(REFERRALS, 0, Some("{}".to_owned()), Some("{ phone: 139".to_owned()));
     let (harness, _) = fed(&source, Options::default()).await;
     let engine = harness.engine();
     let (listed, _) = store::quarantine::read(engine, None, 10).await.expect("readable");
@@ -299,12 +299,39 @@ async fn refused_bytes_expire_and_can_be_purged_and_their_listing_stays() {
     assert_eq!(bytes.len(), 1);
     let kept_for_s = bytes[0].expires_at_s.expect("they expire") - harness.now_ms() / 1_000;
     assert!((80 * 86_400..100 * 86_400).contains(&kept_for_s), "{kept_for_s}");
-    let purge = store::quarantine::purge(&listed[0].name, record.offset);
+    let purge = store::quarantine::purge(&listed[0]);
     assert_eq!(engine.write(purge).await, Ok(store::Written::Done));
-    let bytes = store::quarantine::bytes(engine, &listed[0].name, record.offset).await.expect("readable");
+    let bytes = store::quarantine::bytes(engine, &listed[0]).await.expect("readable");
     assert_eq!(bytes, None);
     let (still_listed, _) = store::quarantine::read(engine, None, 10).await.expect("readable");
     assert_eq!(still_listed, listed);
+}
+
+#[tokio::test]
+async fn what_was_refused_before_a_topic_was_made_anew_stays_listed_with_its_bytes() {
+    let refused = |text: &str| {
+        let mut source = Source::new();
+        source.append(REFERRALS, 0, Some("{}".to_owned()), Some(text.to_owned()));
+        source
+    };
+    let (before, after) = (refused("{ before"), refused("{ afterwards"));
+    assert_eq!(before.records[0].offset, after.records[0].offset, "the same place");
+    let (harness, _) = fed(&before, Options::default()).await;
+    for _ in 0..2 {
+        harness.feed(&after.records, Shuffle::AsCaptured).await;
+        let engine = harness.engine();
+        let (listed, _) = store::quarantine::read(engine, None, 10).await.expect("readable");
+        assert_eq!(listed.len(), 2, "{listed:#?}");
+        let mut values = Vec::new();
+        for record in &listed {
+            let bytes = store::quarantine::bytes(engine, record).await.expect("readable").expect("kept");
+            values.push(String::from_utf8(bytes.value.expect("a value")).expect("a text"));
+        }
+        values.sort();
+        assert_eq!(values, ["{ afterwards", "{ before"]);
+        let at = store::quarantine::at(engine, &listed[0].name, listed[0].offset).await.expect("readable");
+        assert_eq!(at, listed);
+    }
 }
 
 #[tokio::test]

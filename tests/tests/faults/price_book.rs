@@ -82,7 +82,7 @@ async fn a_partition_that_has_not_begun_is_waited_for() {
 }
 
 #[tokio::test]
-async fn silence_prices_nothing_however_long_it_lasts() {
+async fn a_silent_source_prices_no_order_however_long_it_is_silent() {
     let Backlog { harness, .. } = backlog().await;
     for _ in 0..3 {
         harness.pass(TimeDelta::days(1));

@@ -117,7 +117,7 @@ async fn an_order_that_gets_another_number_is_paid_once() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_renamed_leaves_no_ghost() {
+async fn a_renamed_account_leaves_no_member_of_its_old_name() {
     let mut source = Source::new();
     let row = json!({ "account_sequence": "TOP", "referrer_account_sequence": null });
     let insert = source.insert(REFERRALS, json!({ "id": 7 }), row.clone());

@@ -26,11 +26,18 @@ struct Scene {
     /// What was read last: its partitions are proved to be read whenever time passes, as marks do.
     read: Vec<cdc::CapturedRecord>,
     commands: u32,
+    /// What two trees contribute.
+    total: &'static str,
 }
 
 impl Scene {
     /// Returns a root, an account below it with four orders, another root with one order; the first date is closed.
     async fn new() -> Self {
+        Self::priced("22617.0000000000", "45234.0000000000").await
+    }
+
+    /// Returns the same, where the source has this price of a tree, and this one of two.
+    async fn priced(price: &str, total: &'static str) -> Self {
         let mut options = Options::default();
         let decisions = &mut options.settings.decisions;
         decisions.settle = Duration::from_mins(1);
@@ -43,11 +50,13 @@ impl Scene {
             source.referral("OTHER", None),
             source.order(10, "OTHER", 2),
         ];
-        rows.extend(ORDERS_BELOW.map(|order| source.order(order, "BELOW", 2)));
+        let order = |order| source.order(order, "BELOW", 2).with("contribution_per_tree", json!(price));
+        rows.extend(ORDERS_BELOW.map(order));
         for row in &rows {
             drop(source.write(row));
         }
-        let mut scene = Self { harness: Harness::new(options), source, rows, read: Vec::new(), commands: 0 };
+        let mut scene =
+            Self { harness: Harness::new(options), source, rows, read: Vec::new(), commands: 0, total };
         scene.read().await;
         scene.close(FIRST_DATE).await;
         scene
@@ -118,7 +127,7 @@ impl Scene {
         for one in waiting {
             let concerned = one["adoptions"].as_u64().expect("a count");
             assert!(if one["kind"] == "ORDER" { concerned == 1 } else { concerned > 3 }, "{one:#}");
-            assert_eq!(one["kind"] == "ORDER", one["total"] == "45234.0000000000", "{one:#}");
+            assert_eq!(one["kind"] == "ORDER", one["total"] == self.total, "{one:#}");
         }
         for order in orders {
             let adoption = client.get(&format!("/v1/adoptions/{order}")).await.good();
@@ -133,16 +142,26 @@ impl Scene {
         assert_eq!(self.rows_of(NEXT_DATE).await, self.rows_of(FIRST_DATE).await);
     }
 
-    /// Lets everything go, and asserts that the ledger is then what a sorted pass over the tables gives.
-    async fn assert_let_go(&mut self) {
+    /// Lets everything go, and asserts that the ledger is then what a sorted pass over the tables gives, and that the guard
+    /// lists these changes where it stops the next close.
+    async fn assert_let_go(&mut self, change: &str, orders: &[u64]) {
         self.ask(json!({ "type": "let_go_brake" })).await;
         self.pass_minutes(3).await;
         let list = self.client().get("/v1/waiting").await.good();
         assert_eq!(list["waiting"], json!([]), "{list:#}");
         assert_eq!(ledger(self.harness.engine()).await, self.sorted_pass().await);
-        // The guard asks once more: so much was taken back since the last close.
-        self.ask(json!({ "type": "let_go_close", "date": AFTER_THAT })).await;
         self.close(AFTER_THAT).await;
+        // The guard asks once more where so much was taken back since the last close.
+        let list = self.client().get("/v1/waiting").await.good()["suspicious_close"].clone();
+        let named = list["changes"].as_array().cloned().unwrap_or_default();
+        let named = named.iter().map(|one| json!([one["change"], one["order_id"], one["amount"]]));
+        let expected = orders.iter().map(|order| json!([change, order.to_string(), self.total]));
+        assert_eq!(named.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{list:#}");
+        if !orders.is_empty() {
+            assert_eq!((&list["date"], &list["are_all_looked_at"]), (&json!(AFTER_THAT), &json!(true)));
+            self.ask(json!({ "type": "let_go_close", "date": AFTER_THAT })).await;
+            self.close(AFTER_THAT).await;
+        }
         let rows = self.rows_of(AFTER_THAT).await;
         assert_ne!(rows, self.rows_of(NEXT_DATE).await);
         assert_eq!(self.rows_of(FIRST_DATE).await, self.rows_of(NEXT_DATE).await, "closed dates stay");
@@ -162,9 +181,9 @@ impl Scene {
         for order in ORDERS_BELOW {
             let after = change(order);
             let update = self.source.insert(ORDERS, json!({ "order_id": order }), after.clone());
-            self.source.write(&update.updating(paid(order, "BELOW", 2)));
             let row = self.rows.iter_mut().find(|row| row.key == json!({ "order_id": order }));
-            row.expect("it is there").after = after;
+            let before = std::mem::replace(&mut row.expect("it is there").after, after);
+            self.source.write(&update.updating(before));
         }
     }
 }
@@ -179,7 +198,7 @@ async fn the_delete_of_a_roots_referral_waits_at_the_brake_with_all_that_hangs_b
     scene.rows.retain(|row| row.key != json!({ "account_sequence": "ROOT" }));
     scene.read().await;
     scene.assert_waits(&before, &[], &["ROOT"]).await;
-    scene.assert_let_go().await;
+    scene.assert_let_go("WITHDRAWN", &[11, 12, 13, 14]).await;
     let held = ledger(scene.harness.engine()).await["held"].clone();
     assert_eq!(held, json!(ORDERS_BELOW.map(|order| json!([order, "NO_REFERRAL"])).collect::<Vec<_>>()));
 }
@@ -204,7 +223,8 @@ async fn a_truncated_table_waits_for_an_operator_and_then_at_the_brake() {
     scene.ask(json!({ "type": "let_go_truncate", "key": key })).await;
     // An invocation that stores rows may have begun before: the rows go a little later.
     scene.assert_waits(&before, &[10, 11, 12, 13, 14], &[]).await;
-    scene.assert_let_go().await;
+    // Nothing is posted any more, so that no part of it can be much.
+    scene.assert_let_go("WITHDRAWN", &[]).await;
     assert_eq!(scene.posted().await, json!({}));
 }
 
@@ -244,12 +264,12 @@ async fn a_snapshot_taken_again_that_lacks_rows_changes_nothing_and_their_delete
     }
     scene.read().await;
     scene.assert_waits(&before, &[11, 12, 13, 14], &[]).await;
-    scene.assert_let_go().await;
+    scene.assert_let_go("WITHDRAWN", &[11, 12, 13, 14]).await;
 }
 
 #[tokio::test]
 async fn a_schema_change_that_nulls_prices_waits_at_the_brake() {
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::priced("30000.0000000000", "60000.0000000000").await;
     let before = scene.posted().await;
     scene.change_orders(|order| {
         let mut row = paid(order, "BELOW", 2);
@@ -258,13 +278,12 @@ async fn a_schema_change_that_nulls_prices_waits_at_the_brake() {
     });
     scene.read().await;
     scene.assert_waits(&before, &[11, 12, 13, 14], &[]).await;
-    scene.ask(json!({ "type": "let_go_brake" })).await;
-    scene.pass_minutes(3).await;
-    // By the ladder the first thousand trees cost what the source said: the places are decided, and the ledger is the
-    // same as before.
-    let after = ledger(scene.harness.engine()).await;
-    assert_eq!(after["distributions"], before);
-    assert_eq!(after, scene.sorted_pass().await);
+    scene.assert_let_go("CORRECTED", &[11, 12, 13, 14]).await;
+    // Without a price of its own an order costs what the ladder says at its place.
+    let after = scene.posted().await;
+    for order in ORDERS_BELOW {
+        assert_eq!(after[order.to_string()]["total"], "45234.0000000000");
+    }
     let places = end_to_end::price_book(scene.harness.engine()).await;
     let places: Vec<(u64, u64)> = places.into_iter().map(|(order, before)| (order.get(), before)).collect();
     assert_eq!(places, [(11, 2), (12, 4), (13, 6), (14, 8)]);
@@ -277,7 +296,8 @@ async fn a_hundredfold_tree_count_waits_at_the_brake() {
     scene.change_orders(|order| paid(order, "BELOW", 200));
     scene.read().await;
     scene.assert_waits(&before, &[11, 12, 13, 14], &[]).await;
-    scene.assert_let_go().await;
+    // What is taken back is little beside what is posted anew.
+    scene.assert_let_go("CORRECTED", &[]).await;
     assert_eq!(scene.posted().await["11"]["total"], "4523400.0000000000");
 }
 
@@ -305,6 +325,18 @@ async fn a_new_order_with_a_hundredfold_tree_count_stops_the_close_of_its_date()
     assert_eq!(close["waiting_date"], "2026-01-12", "{close:#}");
     let reason = close["waiting_for"][0].as_str().expect("a reason").to_owned();
     assert!(reason.starts_with("SUSPICIOUS"), "{reason}");
+    // The list has what becomes effective on that date, and nothing of it is in a snapshot.
+    let list = client.get("/v1/waiting").await.good()["suspicious_close"].clone();
+    assert_eq!((&list["date"], &list["are_all_looked_at"]), (&json!("2026-01-12"), &json!(true)), "{list:#}");
+    let changes = list["changes"].as_array().expect("changes");
+    let named: Vec<Value> = changes
+        .iter()
+        .map(|change| json!([change["change"], change["order_id"], change["account"], change["amount"]]))
+        .collect();
+    assert_eq!(named, [json!(["POSTED", "30", "OTHER", "4523400.0000000000"])], "{list:#}");
+    let has_it = |(account, amount): &(String, String)| account == "OTHER" && amount.len() > 17;
+    let rows = scene.rows_of("2026-01-11").await;
+    assert!(!rows.iter().any(has_it), "{rows:#?}");
     assert_eq!(client.get("/v1/adoptions/30").await.good()["state"], "POSTED");
     scene.ask(json!({ "type": "let_go_close", "date": "2026-01-12" })).await;
     scene.harness.publish().await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::heads::{Line, LineKind, LineLeg, Lines, Money, Totals};
+use domain::heads::{Line, LineKind, LineLeg, Lines, Money, Node, Totals};
 use domain::{Amount, OrderId, Owner, Slot};
 use end_to_end::{Client, CountedEngine, Harness, Options};
 use store::heads::{AccountHead, LinePage, put_account, put_line_page};
@@ -32,8 +32,15 @@ fn line(number: u64) -> Line {
     }
 }
 
-/// Puts an account with so many lines, in pages of so many lines.
-async fn put(engine: &dyn Engine, owner: &Owner, count: u64, per_page: usize, recent: usize) {
+/// Puts an account with so many orders of its own and so many lines, in pages of so many lines.
+async fn put(
+    engine: &dyn Engine,
+    owner: &Owner,
+    own_orders: u64,
+    count: u64,
+    per_page: usize,
+    recent: usize,
+) {
     let lines: Vec<Line> = (0..count).map(line).collect();
     let (stored, recent) = lines.split_at(lines.len() - recent);
     let mut writes = Vec::new();
@@ -50,7 +57,10 @@ async fn put(engine: &dyn Engine, owner: &Owner, count: u64, per_page: usize, re
     for line in &lines {
         money.totals.add(line).expect("small");
     }
-    writes.push(put_account(owner, &AccountHead { money, ..AccountHead::default() }, 9_999, 0));
+    // Its own orders, of a million in all.
+    let orders = (0..own_orders).filter_map(|number| OrderId::new(1 + number * 20 + number % 7)).collect();
+    let node = Node { orders, ..Node::default() };
+    writes.push(put_account(owner, &AccountHead { node, money }, 9_999, 0));
     for written in engine.write_many(writes).await {
         let _ = written.expect("memory answers");
     }
@@ -64,8 +74,8 @@ async fn any_page_of_a_hundred_thousand_records_takes_three_calls_and_thirty_uni
     let user: Owner = "D25122700018".parse().expect("an account");
     let system: Owner = "OPERATION".parse().expect("an account");
     // As the projection has them: 640 bytes and 16 KB a page.
-    put(&*engine, &user, 100_000, 9, 5).await;
-    put(&*engine, &system, 100_000, 230, 120).await;
+    put(&*engine, &user, 50_000, 100_000, 9, 5).await;
+    put(&*engine, &system, 0, 100_000, 230, 120).await;
     let harness = Harness::over(engine.clone(), Options::default());
     let client = Client::operator(&harness, ALL_SCOPES);
     for account in ["D25122700018", "OPERATION"] {

@@ -103,7 +103,7 @@ async fn the_rows_of_a_date_are_ranked_and_sum_to_the_network() {
 }
 
 #[tokio::test]
-async fn what_is_effective_is_what_the_judge_expects() {
+async fn effective_amounts_are_those_that_the_oracle_expects() {
     let client = operator(closed().await);
     let expected = include_str!("../../../events/captures/ordering-incident.expected.json");
     let expected: Value = serde_json::from_str(expected).expect("JSON");

@@ -264,7 +264,7 @@ async fn check(ledger: &mut Ledger, name: &str) -> usize {
 }
 
 #[tokio::test]
-async fn what_is_supposed_is_what_happens_to_the_last_digit() {
+async fn a_simulation_predicts_what_happens_to_the_last_digit() {
     let wanted = std::env::var("SIMULATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(SIMULATIONS);
     let mut corrections = 0;
     for seed in 0..wanted.div_ceil(PER_LEDGER) as u64 {

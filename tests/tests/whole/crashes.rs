@@ -57,7 +57,7 @@ async fn run(engine: &Arc<FaultyEngine>, records: &[CapturedRecord]) -> (Harness
         }
     }
     let note = domain::log::Command::Note { text: "a word".to_owned() };
-    let command = StoredCommand { by: "o".to_owned(), reason: "r".to_owned(), command: note, answer: None };
+    let command = StoredCommand::new("o", "r", note);
     while store::inbox::ask(harness.engine(), "k", &command).await.is_err() {
         engine.revive();
     }

@@ -8,3 +8,4 @@ mod plans;
 mod repairs;
 mod source;
 mod stack;
+mod talents;

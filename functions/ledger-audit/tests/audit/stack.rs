@@ -62,8 +62,7 @@ impl Stack {
 
     /// Has the decider carry out a command, and everything follow.
     pub(crate) async fn command(&self, key: &str, command: domain::log::Command) {
-        let command =
-            StoredCommand { by: "a test".to_owned(), reason: "a test".to_owned(), command, answer: None };
+        let command = StoredCommand::new("a test", "a test", command);
         inbox::ask(&*self.engine, key, &command).await.expect("memory answers");
         self.settle().await;
         let answered = inbox::command(&*self.engine, key).await.expect("memory answers");

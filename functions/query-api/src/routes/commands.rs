@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::log::{CommandOutcome, Position};
+use domain::log::{CommandOutcome, Position, StatedChange};
 use runtime::{Context, Message, Queue};
 use serde::{Deserialize, Serialize};
 use store::inbox::{self, StoredCommand};
-use store::progress::{self, PartitionName};
+use store::progress;
 use store::quarantine;
 
 use crate::access::{Access, Caller, Operator};
@@ -76,19 +76,13 @@ async fn send(request: &Request<'_>) -> Result<Answer, Problem> {
         return Err(Problem::InvalidBody { message });
     }
     let invalid = |message| Problem::InvalidBody { message };
-    let purged = match &body.command {
-        CommandBody::PurgeQuarantined(record) => Some(refused_record(request, record).await?),
-        CommandBody::RetireSource { source } => {
-            check_source(request, source).await?;
-            None
-        }
-        command => {
-            webhooks::check(request, command).await?;
-            None
-        }
+    let command = body.command.clone().into_command(&operator.name, &body.reason).map_err(invalid)?;
+    // What was asked for under this key already is not checked again: it may have changed what it is checked by.
+    let change = match inbox::command(request.engine(), &key).await? {
+        Some(known) => known.change,
+        None => check(request, &body.command).await?,
     };
-    let command = body.command.into_command(&operator.name, &body.reason).map_err(invalid)?;
-    let stored = StoredCommand { by: operator.name.clone(), reason: body.reason, command, answer: None };
+    let stored = StoredCommand { change, ..StoredCommand::new(&*operator.name, body.reason, command) };
     let present = inbox::ask(request.engine(), &key, &stored).await?;
     if let Some(present) = &present
         && (&present.by, &present.reason, &present.command) != (&stored.by, &stored.reason, &stored.command)
@@ -96,8 +90,11 @@ async fn send(request: &Request<'_>) -> Result<Answer, Problem> {
         return Err(Problem::KeyUsed);
     }
     // What was asked for is kept and will stand in the log, whatever happens from here on.
-    if let Some((name, offset)) = purged {
-        let _ = request.engine().write(quarantine::purge(&name, offset)).await?;
+    if let CommandBody::PurgeQuarantined(record) = &body.command {
+        let (name, offset) = record.place();
+        for refused in quarantine::at(request.engine(), &name, offset).await? {
+            let _ = request.engine().write(quarantine::purge(&refused)).await?;
+        }
     }
     let is_repeated = present.is_some();
     let mut known = present.unwrap_or(stored);
@@ -109,17 +106,33 @@ async fn send(request: &Request<'_>) -> Result<Answer, Problem> {
     Ok(if is_repeated { answer.with_header("idempotency-hit", "true") } else { answer })
 }
 
-/// Returns where a refused record is, which has to be listed.
-async fn refused_record(
-    request: &Request<'_>,
-    record: &RefusedRecord,
-) -> Result<(PartitionName, i64), Problem> {
-    let (name, offset) = record.place();
-    if quarantine::is_listed(request.engine(), &name, offset).await? {
-        Ok((name, offset))
-    } else {
-        Err(Problem::InvalidBody { message: format!("nothing was refused at {record}") })
+/// Checks what the decider does not check: what a command names has to be there. Returns what it changes outside the log.
+async fn check(request: &Request<'_>, command: &CommandBody) -> Result<Option<StatedChange>, Problem> {
+    match command {
+        CommandBody::PurgeQuarantined(record) => Ok(Some(of_purge(request, record).await?)),
+        CommandBody::RetireSource { source } => {
+            check_source(request, source).await?;
+            Ok(None)
+        }
+        command => webhooks::check(request, command).await,
     }
+}
+
+/// Returns what a purge of a refused record's bytes changes. The record has to be listed.
+async fn of_purge(request: &Request<'_>, record: &RefusedRecord) -> Result<StatedChange, Problem> {
+    let (name, offset) = record.place();
+    let listed = quarantine::at(request.engine(), &name, offset).await?;
+    if listed.is_empty() {
+        return Err(Problem::InvalidBody { message: format!("nothing was refused at {record}") });
+    }
+    let mut before = Vec::new();
+    for refused in &listed {
+        let kept = quarantine::bytes(request.engine(), refused).await?;
+        let state = kept.map_or("gone already", |_| "kept");
+        before.push(format!("{} bytes with the hash {} are {state}", refused.bytes, refused.hash));
+    }
+    let after = "the bytes are gone, and the listing with their hash stays".to_owned();
+    Ok(StatedChange { before: before.join("; "), after })
 }
 
 /// Checks that something was read of a source: a name that is misspelt would retire nothing, and say that it did.

@@ -14,6 +14,7 @@ use crate::answer::Answer;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
+use crate::suspicious::{self, SuspiciousCloseView};
 use crate::view::{instant, order_text};
 
 pub(crate) const ROUTE: Route = Route {
@@ -29,6 +30,8 @@ struct WaitingListView {
     is_braking: bool,
     /// Tables that the source truncated; each waits for an operator.
     truncates: Vec<TruncateView>,
+    /// The close that the guard stops, if it stops one.
+    suspicious_close: Option<SuspiciousCloseView>,
     waiting: Vec<WaitingView>,
     next_cursor: Option<String>,
 }
@@ -81,6 +84,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let view = WaitingListView {
         is_braking: is_braking(request, &network),
         truncates: truncates.collect(),
+        suspicious_close: suspicious::close(request, &network).await?,
         waiting,
         next_cursor,
     };

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use domain::log::{DeliveryId, EventPlace, EventType, WebhookName};
+use domain::log::{DeliveryId, EventPlace, EventType, StatedChange, WebhookName};
 use domain::webhooks::{ROTATION_MS, SigningSecret, Target, WEBHOOKS_MAX, Webhook};
 use serde::Serialize;
 use store::webhooks::{self, Attempt, AttemptOutcome, Failing, WebhookState};
@@ -150,26 +150,61 @@ async fn known(request: &Request<'_>) -> Result<(WebhookName, Webhook), Problem>
     webhook.map(|webhook| (name.clone(), webhook)).ok_or(Problem::Unknown(Subject::Webhook, name.to_string()))
 }
 
-/// Checks what a command says of a subscription: that it is there, or that its address may be sent to.
-pub(super) async fn check(request: &Request<'_>, command: &CommandBody) -> Result<(), Problem> {
+/// Checks what a command says of a subscription: that it is there, or that its address may be sent to. Returns what it
+/// changes, if the command is about one.
+pub(super) async fn check(
+    request: &Request<'_>,
+    command: &CommandBody,
+) -> Result<Option<StatedChange>, Problem> {
     let invalid = |message: String| Problem::InvalidBody { message };
-    if let CommandBody::SetWebhook { webhook, url, .. } = command {
+    let Some(name) = command.webhook() else { return Ok(None) };
+    let subscriptions = subscriptions::read(request).await?;
+    let present = subscriptions.get(name);
+    if let CommandBody::SetWebhook { url, .. } = command {
         let reach = request.settings().webhook_reach;
         Target::parse(url, reach).map_err(|error| invalid(error.to_string()))?;
-        let webhooks = subscriptions::read(request).await?;
-        if webhooks.get(webhook).is_none() && webhooks.count() >= WEBHOOKS_MAX {
+        if present.is_none() && subscriptions.count() >= WEBHOOKS_MAX {
             return Err(invalid(format!("there may be {WEBHOOKS_MAX} subscriptions; remove one first")));
         }
+    } else if present.is_none() {
+        let message = format!("there is no subscription {name}; /v1/webhooks lists those that there are");
+        return Err(invalid(message));
     }
-    if let Some(webhook) = command.known_webhook() {
-        let webhooks = subscriptions::read(request).await?;
-        if webhooks.get(webhook).is_none() {
-            let message =
-                format!("there is no subscription {webhook}; /v1/webhooks lists those that there are");
-            return Err(invalid(message));
+    let state = webhooks::states(request.engine()).await?.remove(name);
+    let before = present.map_or_else(
+        || format!("there is no subscription {name}"),
+        |webhook| in_words(&WebhookView::new(name, webhook, state.as_ref()), webhook),
+    );
+    Ok(Some(StatedChange { before, after: after(command) }))
+}
+
+/// Returns what becomes of a subscription by a command about it, in words.
+fn after(command: &CommandBody) -> String {
+    match command {
+        CommandBody::SetWebhook { url, types, .. } => {
+            format!("{} to {url}", kinds(&types.iter().copied().collect()))
         }
+        CommandBody::RemoveWebhook { .. } => "nothing is sent any more".to_owned(),
+        CommandBody::RotateWebhookSecret { .. } => {
+            "signed with the next secret, and for a day with the one before, too".to_owned()
+        }
+        CommandBody::ResumeWebhook { after: Some(place), .. } => format!("sending goes on after {place}"),
+        CommandBody::RedeliverWebhook { delivery } => format!("{delivery} is sent once more"),
+        _ => "sending goes on where it stopped".to_owned(),
     }
-    Ok(())
+}
+
+fn kinds(types: &BTreeSet<EventType>) -> String {
+    if types.is_empty() {
+        return "all events".to_owned();
+    }
+    types.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns where a subscription stands, in words.
+fn in_words(view: &WebhookView, webhook: &Webhook) -> String {
+    let WebhookView { url, types, state, delivered, .. } = view;
+    format!("{} to {url}, signed with secret {}, {state} after {delivered}", kinds(types), webhook.secret)
 }
 
 impl WebhookView {

@@ -150,7 +150,8 @@ async fn seed(
                 .replace(&ORDER.to_string(), &order.to_string())
                 .replace(&TREES.to_string(), &trees.to_string());
             let row = RawValue::from_string(row).expect("JSON like the pattern's");
-            rows::put(holds, &row_key(layout, &order.to_string()), &row, 0)
+            let key = row_key(layout, &order.to_string()).expect("a number is a key");
+            rows::put(holds, &key, &row, 0)
         });
         for written in engine.write_many(writes.collect()).await {
             let _ = written?;

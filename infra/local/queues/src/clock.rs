@@ -1,7 +1,5 @@
 //! The time a service goes by.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
@@ -15,22 +13,6 @@ pub struct Clock(Source);
 enum Source {
     Machine { started: Instant, started_at_ms: u64 },
     Manual(ManualClock),
-    Given(GivenClock),
-}
-
-#[derive(Clone)]
-struct GivenClock(Arc<dyn runtime::Clock>);
-
-impl fmt::Debug for GivenClock {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("GivenClock")
-    }
-}
-
-impl GivenClock {
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.0.now().timestamp_millis()).expect("a clock shows a time after 1970")
-    }
 }
 
 impl Clock {
@@ -42,7 +24,7 @@ impl Clock {
         Self(Source::Machine { started: Instant::now(), started_at_ms: whole_milliseconds(since_epoch) })
     }
 
-    /// Milliseconds since 1970.
+    /// Returns the time as milliseconds since 1970.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         match &self.0 {
@@ -50,7 +32,6 @@ impl Clock {
                 started_at_ms + whole_milliseconds(started.elapsed())
             }
             Source::Manual(clock) => *clock.now_ms.borrow(),
-            Source::Given(clock) => clock.now_ms(),
         }
     }
 
@@ -60,10 +41,6 @@ impl Clock {
             Source::Machine { started, started_at_ms } => {
                 let since_start = Duration::from_millis(deadline_ms.saturating_sub(*started_at_ms));
                 tokio::time::sleep_until(*started + since_start).await;
-            }
-            Source::Given(clock) => {
-                let left_ms = deadline_ms.saturating_sub(clock.now_ms());
-                clock.0.sleep(Duration::from_millis(left_ms)).await;
             }
             Source::Manual(clock) => {
                 clock
@@ -99,12 +76,6 @@ impl ManualClock {
 impl From<ManualClock> for Clock {
     fn from(clock: ManualClock) -> Self {
         Self(Source::Manual(clock))
-    }
-}
-
-impl From<Arc<dyn runtime::Clock>> for Clock {
-    fn from(clock: Arc<dyn runtime::Clock>) -> Self {
-        Self(Source::Given(GivenClock(clock)))
     }
 }
 

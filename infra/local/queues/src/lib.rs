@@ -1,23 +1,11 @@
-//! SQS queues in memory: for this process as [`LocalQueues`], and with the feature `http` as an endpoint for
-//! the unmodified AWS SDKs.
+//! SQS queues in memory, as an endpoint for the unmodified AWS SDKs. It may touch memory, and the port that it is
+//! given.
 //!
-//! ```no_run
-//! # #[cfg(feature = "http")]
-//! # async fn start() -> std::io::Result<()> {
-//! use local_queues::{QueueService, serve};
-//!
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! let service = QueueService::new(listener.local_addr()?).with_region("eu-west-1");
-//! service.create_queue("orders.fifo", [("FifoQueue", "true")]).expect("the name is free");
-//! tokio::spawn(serve(listener, service.clone()));
-//! // ... point an SQS client's endpoint URL at the listener ...
-//! # Ok(())
-//! # }
-//! ```
+//! `examples/serve.rs` serves them: point the endpoint URL of an SQS client at the address that it prints.
 //!
 //! # What it emulates
 //!
-//! The AWS JSON 1.0 protocol of SQS, standard and FIFO queues, and of their behaviour whatever a
+//! The AWS JSON 1.0 protocol of SQS, standard and FIFO queues, and of their behaviour what a
 //! program can come to rely on:
 //!
 //! - **Queues**: `CreateQueue` (again with the same attributes is fine), `GetQueueUrl`,
@@ -62,21 +50,14 @@
 //! and the waiting of long polls around it, and [`serve`] puts HTTP around that.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that fails by panicking says where"))]
-#![cfg_attr(
-    not(feature = "http"),
-    allow(dead_code, reason = "the process itself needs fewer actions than a client may ask for")
-)]
 
-#[cfg(feature = "http")]
 mod actions;
 mod clock;
 mod deduplication;
 mod digest;
 mod error;
-#[cfg(feature = "http")]
 mod http;
 mod id_source;
-mod local;
 mod message;
 mod message_store;
 mod move_task;
@@ -89,8 +70,6 @@ mod settings;
 
 pub use clock::{Clock, ManualClock};
 pub use error::QueueError;
-#[cfg(feature = "http")]
 pub use http::{serve, serve_until};
-pub use local::{LocalQueues, ReceivedMessage};
 pub use message_store::MessageCounts;
 pub use service::{QueueService, QueueSummary};

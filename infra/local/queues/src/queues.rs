@@ -147,12 +147,6 @@ impl Queues {
         self.get_mut(name)?.purge(now_ms)
     }
 
-    /// Deletes all messages of a queue.
-    pub(crate) fn clear(&mut self, name: &QueueName) -> Result<(), QueueError> {
-        self.get_mut(name)?.clear();
-        Ok(())
-    }
-
     /// Checks what a batch as a whole needs: on a FIFO queue, a group and an id for each of its messages.
     pub(crate) fn check_batch<'a>(
         &self,

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_what_is_shown() {
+    fn attributes_read_back_as_they_were_set() {
         let set = attributes(&[
             ("ContentBasedDeduplication", "true"),
             ("DeduplicationScope", "messageGroup"),

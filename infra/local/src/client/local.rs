@@ -9,9 +9,9 @@ use serde_json::Value;
 use store::BoxFuture;
 
 use super::{Api, COMMANDS_PATH, Reply, accept_language};
-use crate::asked;
 use crate::gateway::{self, Request};
 use crate::invocation::RunningFunction;
+use crate::operators_log;
 use crate::stack::Stack;
 use crate::template::Route;
 
@@ -41,7 +41,7 @@ impl LocalApi {
 impl LocalApi {
     async fn ask(&self, request: Request, scopes: String) -> Result<Reply> {
         let route = Route { method: "ANY".to_owned(), path: ROUTE_PATH.to_owned(), is_authorized: true };
-        let claims = [("sub".to_owned(), asked::operator()), ("scope".to_owned(), scopes)];
+        let claims = [("sub".to_owned(), operators_log::operator()), ("scope".to_owned(), scopes)];
         let shared = &self.stack.shared;
         let now = shared.clock.now();
         let event = gateway::event(&route, &request, Some(BTreeMap::from(claims)), &shared.next_id(), now);

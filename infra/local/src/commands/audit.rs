@@ -12,8 +12,8 @@ use store::audit::AuditReport;
 
 use super::kept::Kept;
 use super::{show, unless_stopped};
-use crate::arguments;
 use crate::progress_line::ProgressLine;
+use crate::{arguments, operators_log};
 
 /// An audit on one machine takes the time it needs.
 const AUDIT_TAKES_AT_MOST: TimeDelta = TimeDelta::hours(24);
@@ -33,8 +33,8 @@ pub(super) async fn audit(arguments: arguments::Audit) -> Result<()> {
             show_report(&report, arguments.json)?;
             let context = kept.stack.shared.context(AUDIT_TAKES_AT_MOST);
             let shards = kept.stack.settings.account_shards;
-            let repaired =
-                ledger_audit::repair(&context, &kept.first_version()?, shards, &report).await?;
+            let (versions, by) = (kept.first_version()?, operators_log::operator());
+            let repaired = ledger_audit::repair(&context, &versions, shards, &report, &by).await?;
             eprintln!("{} heads were rebuilt, and {} commands given", repaired.rebuilt, repaired.asked);
             kept.stack.settle().await?;
             report = run(&kept).await?;
@@ -95,6 +95,7 @@ fn show_report(report: &AuditReport, as_json: bool) -> Result<()> {
         "compared": report.found.compared,
         "changed_meanwhile": report.found.changed_meanwhile,
         "was_correcting": report.was_correcting,
+        "talents": report.talents,
         "differences": report.found.count,
         "named": report.found.differences.iter().map(difference).collect::<Vec<_>>(),
         "places_that_differ": report.places_that_differ,
@@ -110,6 +111,13 @@ impl fmt::Display for Shown<'_> {
         writeln!(formatter, "audit of page {position}, by the rules of {date}")?;
         writeln!(formatter, "  posted        {posted:>12}")?;
         writeln!(formatter, "  heads         {:>12}   compared", found.compared)?;
+        match self.0.talents {
+            Some(count) => writeln!(formatter, "  talent        {count:>12}   accounts compared")?,
+            None => writeln!(
+                formatter,
+                "  talent was being propagated, so that it was not judged; audit once more"
+            )?,
+        }
         writeln!(formatter, "  differences   {:>12}", found.count)?;
         for difference in &found.differences {
             writeln!(formatter, "    {:<16} {}", difference.name(), difference.subject())?;
@@ -127,6 +135,7 @@ impl fmt::Display for Shown<'_> {
                 Difference::EligibleTrees { stands, should, .. } => {
                     writeln!(formatter, "      stands {stands}, should {should}")?;
                 }
+                Difference::Talent { fault, .. } => writeln!(formatter, "      {fault:?}")?,
                 _ => {}
             }
         }

@@ -9,8 +9,8 @@ use domain::{BusinessDate, Versions};
 
 use super::unless_stopped;
 use crate::arguments::KeptLedger;
-use crate::asked;
 use crate::export::ExportFile;
+use crate::operators_log;
 use crate::stack::{Options, Stack};
 
 /// A ledger that has finished what it had begun.
@@ -32,7 +32,7 @@ impl Kept {
              from a backup if it had any, or name another directory",
             directory.display()
         );
-        asked::take_in(&stack, directory).await?;
+        operators_log::take_in(&stack, directory).await?;
         stack.settle().await?;
         let network = store::network::read(stack.engine()).await?;
         let version = network.as_ref().and_then(|network| network.versions.numbered(1));

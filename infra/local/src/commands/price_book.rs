@@ -10,9 +10,9 @@ use store::inbox;
 use super::kept::Kept;
 use super::unless_stopped;
 use crate::arguments::{PriceBook, PriceBookExport, PriceBookImport};
-use crate::asked;
 use crate::export::ExportFile;
 use crate::stack::Stack;
+use crate::{kept_parameters, operators_log};
 
 /// Writes a price book, or takes one over.
 pub(super) async fn price_book(arguments: PriceBook) -> Result<()> {
@@ -47,9 +47,11 @@ async fn take_over(arguments: PriceBookImport) -> Result<()> {
     let data = arguments.ledger.data.as_deref();
     let data =
         data.context("a price book is taken over by a ledger that is kept: name its directory with --data")?;
-    let stack = Stack::start(&arguments.ledger.options(1)?)?;
+    let options = arguments.ledger.options(1)?;
+    let stack = Stack::start(&options)?;
+    kept_parameters::keep(&options)?;
     unless_stopped(Some(data), async {
-        let by = asked::operator();
+        let by = operators_log::operator();
         let keys = ledger_audit::take_over_places(stack.engine(), &places, &by, &arguments.reason).await?;
         stack.settle().await?;
         for key in keys {

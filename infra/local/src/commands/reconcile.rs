@@ -138,12 +138,8 @@ mod network {
     async fn note(stack: &Stack, differences: &[Difference], reason: &str, id: &str) -> Result<()> {
         let named: Vec<String> = differences.iter().map(ToString::to_string).collect();
         let text = format!("reconcile takes in {} rows from the source:\n{}", named.len(), named.join("\n"));
-        let command = StoredCommand {
-            by: crate::asked::operator(),
-            reason: reason.to_owned(),
-            command: Command::Note { text },
-            answer: None,
-        };
+        let command = StoredCommand::new(crate::operators_log::operator(), reason, Command::Note { text })
+            .changing("the ledger has other rows than the source, as named", "the ledger has the source's");
         let key = format!("reconcile-{id}");
         inbox::ask(stack.engine(), &key, &command).await?;
         stack.settle().await?;

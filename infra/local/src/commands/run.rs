@@ -9,11 +9,12 @@ use crate::arguments::{Run, RunOptions};
 use crate::capture::Capture;
 use crate::gateway::Gateway;
 use crate::incident::Incident;
+use crate::operators_log::Deed;
 use crate::stack::Stack;
 use crate::summary::{Summary, posted};
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
 use crate::triggers::Closing;
-use crate::{asked, close, http, replay};
+use crate::{close, http, kept_parameters, operators_log, replay};
 
 const REASON_OF_CLOSE: &str = "run --as-of, with an operator's token for the console";
 
@@ -24,7 +25,9 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
     let options = &arguments.options;
     let (listener, address) = http::listen(options.port).await?;
     let partitions = replay::orders_partitions(&captures, &options.ledger.profile()?);
-    let mut stack = Stack::start(&options.ledger.options(partitions.unsigned_abs())?)?;
+    let stack_options = options.ledger.options(partitions.unsigned_abs())?;
+    let mut stack = Stack::start(&stack_options)?;
+    kept_parameters::keep(&stack_options)?;
     let key = DevelopmentKey::kept_in(options.ledger.data.as_deref())?;
     let gateway = Gateway {
         routes: stack.routes.clone(),
@@ -58,7 +61,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
         loop {
             stack.idle().await?;
             if let Some(directory) = &options.ledger.data
-                && asked::take_in(&stack, directory).await?
+                && operators_log::take_in(&stack, directory).await?
             {
                 stack.call_schedules().await;
             }
@@ -82,11 +85,17 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
 /// Has the operators' log of a kept ledger say what this command does. With a date, the close says it.
 async fn note(stack: &Stack, options: &RunOptions, replayed: Option<&[Capture]>) -> Result<()> {
     let Some(directory) = &options.ledger.data else { return Ok(()) };
-    asked::take_in(stack, directory).await?;
+    operators_log::take_in(stack, directory).await?;
     if options.as_of.is_some() {
         return Ok(());
     }
     let replayed = replayed.map_or_else(|| "went on".to_owned(), replay::in_words);
-    let text = format!("{replayed}, and issued an operator's token for the console");
-    asked::note(stack, "asked for on the command line", text).await
+    let reading = Deed::of_reading(stack, replayed).await?;
+    let token = Deed::of_token("an operator's token for the console", stack.shared.clock.now());
+    let deed = Deed {
+        text: format!("{}, and {}", reading.text, token.text),
+        before: format!("{}; {}", reading.before, token.before),
+        after: format!("{}; {}", reading.after, token.after),
+    };
+    operators_log::note(stack, "asked for on the command line", deed).await
 }

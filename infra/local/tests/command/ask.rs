@@ -72,7 +72,7 @@ fn every_question_is_answered_for_people_and_for_programs() {
 }
 
 #[test]
-fn what_is_shown_is_what_the_judge_expects() {
+fn answers_show_what_the_oracle_expects() {
     let ledger = ledger();
     let expected = expected("ordering-incident");
     for (account, expected) in expected["accounts"].as_object().unwrap().iter().take(10) {

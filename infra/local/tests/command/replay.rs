@@ -183,3 +183,74 @@ fn a_capture_that_cannot_be_read_is_named_with_its_line_and_what_was_meant() {
     let refused = failure_of(contribution().arg("replay").arg(mistyped));
     assert!(refused.contains("did you mean capture.jsonl?"), "{refused}");
 }
+
+/// Returns the orders of the capture with another status, as records that come after it.
+fn with_status(orders: &[u64], status: &str) -> String {
+    let text = fs::read_to_string(capture("ordering-incident")).expect("a capture");
+    let mut last: std::collections::BTreeMap<u64, Value> = std::collections::BTreeMap::new();
+    for line in text.lines() {
+        let record: Value = serde_json::from_str(line).expect("a record");
+        let value = record["value"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let order = value.as_ref().and_then(|value| value["after"]["order_id"].as_u64());
+        if let Some(order) = order.filter(|order| orders.contains(order)) {
+            last.insert(order, record);
+        }
+    }
+    assert_eq!(last.len(), orders.len(), "the capture has the orders");
+    let changed = last.into_values().map(|mut record| {
+        let mut value: Value = serde_json::from_str(record["value"].as_str().expect("a text")).expect("JSON");
+        value["op"] = "u".into();
+        value["source"]["snapshot"] = "false".into();
+        value["after"]["status"] = status.into();
+        for time in ["/ts_ms", "/source/ts_ms"] {
+            let time = value.pointer_mut(time).expect("a time");
+            *time = (time.as_i64().expect("a number") + 86_400_000).into();
+        }
+        record["offset"] = (record["offset"].as_i64().expect("a number") + 100_000).into();
+        record["value"] = value.to_string().into();
+        record.to_string() + "\n"
+    });
+    changed.collect()
+}
+
+#[test]
+fn a_directory_keeps_the_brake_and_the_guard_that_it_was_fed_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("ledger");
+    let kept = |arguments: &[&str]| {
+        let mut command = contribution();
+        command.args(arguments).arg("--data").arg(&data);
+        command
+    };
+    let brakes = || {
+        let status = fs::read(data.join("parameters.json")).expect("the directory keeps them");
+        let status: Value = serde_json::from_slice(&status).expect("JSON");
+        ["SettleSeconds", "BrakeAdoptions", "GuardFactor"]
+            .map(|name| status[name].as_str().map(str::to_owned))
+    };
+    let incident = capture("ordering-incident");
+    let incident = incident.to_str().expect("a path");
+    success_of(&mut kept(&["replay", incident, "--settle", "1", "--brake", "1", "--guard", "1"]));
+    let given = ["1", "1", "1"].map(|value| Some(value.to_owned()));
+    assert_eq!(brakes(), given);
+    // A close without any option has the guard look: some date has more than any of the dates before it.
+    let refused = failure_of(&mut kept(&["close", "2026-02-10"]));
+    assert!(refused.contains("SUSPICIOUS"), "{refused}");
+    success_of(&mut kept(&["let-go", "close", "2026-02-10", "--reason", "it is right"]));
+    success_of(&mut kept(&["close", "2026-02-10"]));
+    // So has a replay the brake.
+    let cancelled = directory.path().join("cancelled.jsonl");
+    fs::write(&cancelled, with_status(&[55, 57, 58], "CANCELLED")).unwrap();
+    success_of(&mut kept(&["replay", cancelled.to_str().expect("a path")]));
+    assert_eq!(brakes(), given);
+    let is_braking = || {
+        let status: Value = serde_json::from_str(&success_of(&mut kept(&["status", "--json"]))).unwrap();
+        let problems = status["problems"].as_array().expect("problems");
+        problems.iter().any(|problem| problem["code"] == "BRAKE")
+    };
+    assert!(is_braking());
+    // What is given anew is kept from then on.
+    success_of(&mut kept(&["replay", incident, "--brake", "off"]));
+    assert_eq!(brakes()[1].as_deref(), Some("off"));
+    assert!(!is_braking());
+}

@@ -290,7 +290,7 @@ fn a_truncate_names_the_table_and_deletes_each_of_its_rows_that_is_older() {
 }
 
 #[test]
-fn messages_that_are_none_are_refused_by_what_is_wrong_with_them() {
+fn a_value_that_is_no_message_is_refused_with_the_code_of_what_is_wrong() {
     let refused = |topic: &str, value: &[u8]| {
         decode(&Profile::built_in(), record(topic, None, Some(value))).expect_err("a refusal").code()
     };

@@ -279,7 +279,7 @@ fn the_table_of_deletes_and_tombstones() {
 }
 
 #[test]
-fn what_nothing_tells_apart_is_ambiguous() {
+fn versions_that_nothing_tells_apart_make_a_row_ambiguous() {
     let this = version("u", 1, 10, 11, 0).status("this");
     let that = version("u", 1, 10, 11, 0).status("that").in_partition(1);
     assert!(stands(&[this, that]).is_ambiguous(), "two contents of one change");

@@ -12,10 +12,10 @@ impl Decider {
         let Some(input) = self.inputs.commands.front().cloned() else { return Ok(false) };
         if !self.state.network.commands.contains_key(&input.idempotency_key) {
             let outcome = match self.refusal(&input.command)? {
-                None => self.outcome(&input.command)?,
+                None => self.outcome(&input.command, input.change.as_ref())?,
                 Some(reason) => CommandOutcome::Refused { reason },
             };
-            let CommandInput { idempotency_key, by, reason, command } = input;
+            let CommandInput { idempotency_key, by, reason, command, .. } = input;
             let is_done = outcome.is_done();
             self.push(Entry::Commanded { idempotency_key, by, reason, command: command.clone(), outcome });
             if is_done {

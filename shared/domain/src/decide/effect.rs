@@ -5,12 +5,17 @@ use chrono::{DateTime, SecondsFormat};
 use super::Decider;
 use super::state::Need;
 use crate::heads::{AdoptionState, Network};
-use crate::log::{AdjustmentTerms, Command, CommandOutcome, PauseScope, Paused};
+use crate::log::{AdjustmentTerms, Command, CommandOutcome, PauseScope, Paused, StatedChange};
 use crate::{Amount, OrderId, Owner};
 
 impl Decider {
-    /// Returns the outcome of a command that is carried out, with the state before it and after it.
-    pub(super) fn outcome(&self, command: &Command) -> Result<CommandOutcome, Vec<Need>> {
+    /// Returns the outcome of a command that is carried out, with the state before it and after it. What it changes
+    /// outside the log is what was stated of it.
+    pub(super) fn outcome(
+        &self,
+        command: &Command,
+        stated: Option<&StatedChange>,
+    ) -> Result<CommandOutcome, Vec<Need>> {
         let network = &self.state.network;
         let time_ms = self.draft.time_ms();
         let (before, after) = match command {
@@ -52,10 +57,11 @@ impl Decider {
                     format!("{count} of {count} orders have a place"),
                 )
             }
-            // It says by itself what was done, elsewhere.
-            Command::Note { .. } | Command::Rejected { .. } | Command::Webhook { .. } => {
-                return Ok(CommandOutcome::Done);
-            }
+            Command::Note { .. } | Command::Webhook { .. } => match stated {
+                Some(StatedChange { before, after }) => (before.clone(), after.clone()),
+                None => ("not noted".to_owned(), "noted".to_owned()),
+            },
+            Command::Rejected { .. } => return Ok(CommandOutcome::Done),
         };
         Ok(CommandOutcome::Changed { before, after })
     }

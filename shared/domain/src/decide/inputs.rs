@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::log::{Command, PartitionProgress, Truncate};
+use crate::log::{Command, PartitionProgress, StatedChange, Truncate};
 use crate::{AccountSequence, AdoptionRow, OrderId, ReferralRow, RowKey};
 
 /// What was announced, with the rows as they are now.
@@ -51,6 +51,8 @@ pub struct CommandInput {
     pub reason: String,
     /// What for.
     pub command: Command,
+    /// What it changes outside the log.
+    pub change: Option<StatedChange>,
 }
 
 /// How far the source was read.

@@ -107,7 +107,7 @@ fn a_dump_shows_the_lines_that_the_digest_is_of() {
 }
 
 #[test]
-fn the_digest_is_of_the_state_on_a_date_and_what_waits_is_said_beside_it() {
+fn the_digest_covers_the_state_on_a_date_and_names_waiting_changes_beside_it() {
     let before = StateDigest::of(&state());
     let next_day = StateDigest::of(&State { date: date("2026-02-11"), ..state() });
     assert_ne!(before.hash, next_day.hash);

@@ -111,7 +111,7 @@ fn what_is_corrected_to_other_dates_is_taken_back_and_given_with_the_dates_of_ea
 }
 
 #[test]
-fn what_is_withdrawn_takes_back_exactly_what_was_posted() {
+fn a_withdrawal_takes_back_exactly_what_was_posted() {
     let withdrawn = Entry::Withdrawn {
         order: order(57),
         posting: Box::new(posting(3, "2026-01-09")),

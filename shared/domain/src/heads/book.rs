@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_close_that_includes_a_page_is_the_one_after_the_last_before_it() {
+    fn a_page_belongs_to_the_first_close_that_is_not_before_it() {
         let mut closes = Closes::default();
         assert_eq!(closes.first_including(7), None);
         closes.insert(10, date(3));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn no_lines_have_no_book() {
+    fn an_account_without_lines_has_no_book() {
         assert_eq!(Book::of(&[], &Closes::default()), Ok(None));
     }
 }

@@ -4,6 +4,7 @@
 //! it needs in memory; the projections keep all of them in storage. Both use the same folds.
 
 mod adoption;
+mod ascending;
 mod book;
 mod money;
 mod network;

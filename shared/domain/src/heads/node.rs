@@ -17,6 +17,7 @@ pub struct Node {
     /// What decides its unlocks.
     pub facts: UnlockFacts,
     /// Every order that a row ever gave to the account. An order may have moved on since.
+    #[serde(with = "super::ascending")]
     pub orders: BTreeSet<OrderId>,
 }
 

@@ -156,6 +156,15 @@ impl CommandOutcome {
     }
 }
 
+/// What a command changes outside the log, in words. The log cannot know it: the asker states it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatedChange {
+    /// What the command is about as that stood when it was asked for.
+    pub before: String,
+    /// The same as it stands once the command is carried out.
+    pub after: String,
+}
+
 /// An amount that is moved by hand (rules, section 11).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdjustmentTerms {

@@ -8,7 +8,7 @@ mod entry;
 mod outbound;
 mod page;
 
-pub use command::{AdjustmentTerms, Command, CommandOutcome, PauseScope, Paused, Truncate};
+pub use command::{AdjustmentTerms, Command, CommandOutcome, PauseScope, Paused, StatedChange, Truncate};
 pub use entry::{
     Cause, ChangedBecause, CloseTerms, Correction, Entry, FirstOrderChange, Held, HoldReason, OrderWait,
     PartitionProgress, UplineChange, UplineWait, Walk, WalkId, WalkPlace, WalkScope,

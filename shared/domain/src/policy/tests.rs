@@ -9,7 +9,7 @@ fn policy(settings: Value) -> Result<Policy, String> {
 }
 
 #[test]
-fn nothing_written_is_the_policy_of_the_rules() {
+fn an_empty_policy_is_that_of_the_rules() {
     let policy = policy(json!({})).expect("a valid policy");
     assert_eq!(policy, Policy::default());
     assert_eq!(policy.level_count(), 15);
@@ -24,7 +24,7 @@ fn nothing_written_is_the_policy_of_the_rules() {
 }
 
 #[test]
-fn what_is_written_replaces_its_default_and_nothing_else() {
+fn a_written_number_replaces_its_own_default_alone() {
     let changed = policy(json!({
         "rates": { "personal": "0.69", "operation": "0.13" },
         "price_ladder": { "base": "100.5" },

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_up_halves_what_is_left() {
+    fn a_proof_has_one_turn_for_each_halving_of_the_leaves() {
         let way = way_up(5, 4);
         let turns: Vec<_> =
             way.iter().map(|turn| (turn.is_right, turn.sibling_leaves, turn.leaves)).collect();

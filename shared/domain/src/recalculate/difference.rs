@@ -74,6 +74,30 @@ pub enum Difference {
         /// Which one.
         owner: Owner,
     },
+    /// An account's talent is not what the referrers give.
+    Talent {
+        /// The account.
+        account: AccountSequence,
+        /// What is wrong with it.
+        fault: TalentFault,
+    },
+}
+
+/// What is wrong with an account's talent: the first of these that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TalentFault {
+    /// The record names another referrer, or another page that changed it.
+    Referrer,
+    /// The record has the account on another ring.
+    Ring,
+    /// The team is another one.
+    Team,
+    /// The level is another one.
+    Level,
+    /// Another level was published, although the account's user is known.
+    Published,
+    /// The record does not say which reports of direct referrals the team includes.
+    Reports,
 }
 
 /// What an owner has in all.
@@ -115,7 +139,8 @@ impl Difference {
             | Self::TreeSum { .. }
             | Self::HeldList { .. }
             | Self::ChildrenList { .. }
-            | Self::SystemAccountList { .. } => None,
+            | Self::SystemAccountList { .. }
+            | Self::Talent { .. } => None,
         }
     }
 
@@ -131,7 +156,9 @@ impl Difference {
             Self::Lines { owner } | Self::AccountHead { owner } | Self::SystemAccountList { owner } => {
                 owner.to_string()
             }
-            Self::UnlockFacts { account } | Self::Upline { account } => account.to_string(),
+            Self::UnlockFacts { account } | Self::Upline { account } | Self::Talent { account, .. } => {
+                account.to_string()
+            }
             Self::ChildrenList { referrer } => referrer.to_string(),
             Self::TreeSum { key: (level, prefix) } => format!("trees at level {level}, prefix {prefix:x}"),
         }
@@ -153,6 +180,7 @@ impl Difference {
             Self::HeldList { .. } => "HELD_LIST",
             Self::ChildrenList { .. } => "CHILDREN_LIST",
             Self::SystemAccountList { .. } => "SYSTEM_ACCOUNT_LIST",
+            Self::Talent { .. } => "TALENT",
         }
     }
 }

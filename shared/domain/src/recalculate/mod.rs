@@ -11,6 +11,7 @@ mod adoption;
 mod compare;
 mod difference;
 mod facts;
+mod forest;
 mod judge;
 mod legs;
 mod people;
@@ -31,7 +32,8 @@ use facts::Facts;
 use people::Hashing;
 
 pub use compare::{Compared, ExpectedTotals};
-pub use difference::{Difference, Standing, TotalsDifference};
+pub use difference::{Difference, Standing, TalentFault, TotalsDifference};
+pub use forest::{ReferralForest, ShouldBe, Talents};
 pub use plan::{Gain, Plan};
 
 /// Inputs of the ledger and what stands in it, in memory.

@@ -366,7 +366,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_carried_is_what_all_lines_sum_to_on_every_date(acts in acts()) {
+    fn the_carried_state_equals_the_sum_of_all_lines_on_every_date(acts in acts()) {
         let mut history = History::new();
         for act in acts {
             history.act(act);

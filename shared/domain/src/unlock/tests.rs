@@ -81,7 +81,7 @@ fn a_list_is_complete_again_once_the_unknown_orders_went_away() {
 
 #[test]
 #[should_panic(expected = "refilled before they decide")]
-fn facts_that_need_a_refill_decide_nothing() {
+fn facts_that_need_a_refill_panic_when_they_are_asked() {
     let mut facts = facts(None, 1..=10);
     for gone in 1..=4 {
         facts.direct_first_order_changed(Some(order(gone)), None);

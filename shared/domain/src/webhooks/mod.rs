@@ -106,7 +106,10 @@ impl Webhooks {
         at: EventPlace,
         time_ms: i64,
     ) {
-        let (Command::Webhook { name, change }, CommandOutcome::Done) = (command, outcome) else { return };
+        let Command::Webhook { name, change } = command else { return };
+        if !outcome.is_done() {
+            return;
+        }
         match change {
             WebhookChange::Set { url, types, after } => self.set(name, url, types, *after, at),
             WebhookChange::Remove => {

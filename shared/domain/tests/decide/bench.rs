@@ -109,6 +109,7 @@ impl Bench {
     pub(crate) fn command(&mut self, command: Command) {
         self.commands_made += 1;
         self.commands.push_back(CommandInput {
+            change: None,
             idempotency_key: format!("command {}", self.commands_made),
             by: "a test".to_owned(),
             reason: "a test".to_owned(),

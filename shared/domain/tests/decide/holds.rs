@@ -182,7 +182,7 @@ fn an_account_that_refers_itself_is_never_its_own_direct_adopter() {
 }
 
 #[test]
-fn of_several_rows_of_one_order_the_greatest_key_counts() {
+fn the_row_with_the_greatest_key_decides_an_order_that_has_several() {
     let mut bench = bench();
     bench.refer("A", None);
     let with_trees = |trees| {

@@ -73,7 +73,7 @@ fn a_root_that_gets_a_referrer_moves_all_accounts_below() {
 }
 
 #[test]
-fn of_several_rows_of_one_account_the_greatest_key_counts() {
+fn the_row_with_the_greatest_key_decides_a_referral_that_has_several() {
     let mut bench = bench();
     bench.refer("A", None);
     bench.refer("B", None);

@@ -31,7 +31,7 @@ fn a_deployment_that_sets_nothing_has_the_numbers_of_the_rules() {
         guard_factor: Some(10),
         reorder_window: Duration::from_secs(1),
         page_bytes_max: 65_536,
-        decide_for: Duration::from_secs(4),
+        decide_for: Duration::from_millis(1_500),
     };
     assert_eq!(settings.decisions, decisions);
 }

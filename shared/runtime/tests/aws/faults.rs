@@ -130,7 +130,7 @@ async fn an_answer_that_does_not_come_costs_half_a_second() {
 }
 
 #[tokio::test]
-async fn what_is_not_allowed_is_refused_at_once() {
+async fn a_call_that_is_not_allowed_is_refused_without_another_attempt() {
     let (server, engine) =
         service(|_, _| error(400, "AccessDeniedException", json!({"Message": "not you"}))).await;
     let refused = engine.write(put()).await;

@@ -13,7 +13,7 @@ use crate::item::{Condition, Item, Key, Query, Table, Write};
 use crate::shard::Shard;
 
 /// In how many parts marks and the lists of talent are kept.
-pub const RAISED_SHARDS: u32 = 16;
+pub const RAISED_SHARDS: u32 = 32;
 
 /// What is to be done from an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -126,7 +126,7 @@ fn topic_event(records: &[KafkaRecord], epoch: DateTime<Utc>) -> Value {
 fn change(table: &str, record: &StreamRecord, epoch: DateTime<Utc>, view: ViewType) -> Value {
     let mut content = json!({
         "ApproximateCreationDateTime": at(epoch, record.at_ms).timestamp(),
-        "Keys": { "pk": { "S": record.key.partition }, "sk": { "S": record.key.sort } },
+        "Keys": { "pk": { "S": record.key.partition.as_str() }, "sk": { "S": record.key.sort.as_str() } },
         "SequenceNumber": sequence_number(record),
     });
     let image =

@@ -164,8 +164,22 @@ pub(super) fn kind(partition: &str) -> String {
 /// Returns the name of an entry's kind.
 #[must_use]
 pub fn entry_kind(entry: &Entry) -> String {
-    let text = format!("{entry:?}");
-    text.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
+    let mut name = FirstWord::default();
+    // The writer ends what writes to it after the first word.
+    let _ = fmt::Write::write_fmt(&mut name, format_args!("{entry:?}"));
+    name.0
+}
+
+/// Takes a text up to what is no letter or digit, and refuses the rest.
+#[derive(Default)]
+struct FirstWord(String);
+
+impl fmt::Write for FirstWord {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = text.find(|letter: char| !letter.is_ascii_alphanumeric());
+        self.0.push_str(&text[..end.unwrap_or(text.len())]);
+        end.map_or(Ok(()), |_| Err(fmt::Error))
+    }
 }
 
 /// Returns the item of a page without the entries of a kind.

@@ -1,5 +1,6 @@
 //! Calls of functions as requests to tables, and what the answers say.
 
+use bytes::Bytes;
 use store::{Change, Condition, Item, Key, Query, Segment, Table, Write, Written};
 
 use super::attempts::{Failure, FailureKind};
@@ -7,7 +8,7 @@ use crate::error::CancellationCode;
 use crate::expression::{Comparator, Condition as Expression, Operand, Path, SetOperand, Update};
 use crate::partiql::{Returning, Statement, StatementKind};
 use crate::table::{self as tables, BatchStatement, Effect, PageOptions, StatementOutcome};
-use crate::value::{AttributeValue, Item as Attributes, Number};
+use crate::value::{AttributeValue, Item as Attributes, Number, Text};
 
 pub(super) fn get_request(key: &Key, consistent: bool) -> tables::Request {
     tables::Request::Get(tables::Get {
@@ -80,8 +81,8 @@ pub(super) fn statement(write: &Write) -> BatchStatement {
     };
     let stands = |key: &Key, revision: u64| {
         Expression::all(vec![
-            equals("pk", AttributeValue::S(key.partition.clone())),
-            equals("sk", AttributeValue::S(key.sort.clone())),
+            equals("pk", AttributeValue::S(Text::from(&key.partition))),
+            equals("sk", AttributeValue::S(Text::from(&key.sort))),
             equals("r", number(revision)),
         ])
     };
@@ -104,7 +105,10 @@ pub(super) fn statement(write: &Write) -> BatchStatement {
 pub(super) fn replacement(item: &Item) -> Update {
     let value = |name: &str, value| (Path::attribute(name), SetOperand::Value(value));
     let mut update = Update {
-        set: vec![value("r", number(item.revision)), value("b", AttributeValue::B(item.body.clone()))],
+        set: vec![
+            value("r", number(item.revision)),
+            value("b", AttributeValue::B(Bytes::copy_from_slice(&item.body))),
+        ],
         ..Update::default()
     };
     match item.expires_at_s {
@@ -141,7 +145,7 @@ pub(super) fn query_request(query: &Query, consistent: bool) -> Option<tables::R
         _ => None,
     };
     let sort = || Operand::Path(Path::attribute("sk"));
-    let text = |text: &str| Operand::Value(AttributeValue::S(text.to_owned()));
+    let text = |text: &str| Operand::Value(AttributeValue::S(text.into()));
     let partition =
         Expression::Compare(Operand::Path(Path::attribute("pk")), Comparator::Equal, text(&query.partition));
     let from = query.from.as_deref().filter(|from| !from.is_empty());
@@ -166,34 +170,34 @@ pub(super) fn number(number: u64) -> AttributeValue {
 
 pub(super) fn of_key(key: &Key) -> Attributes {
     Attributes::from([
-        ("pk".to_owned(), AttributeValue::S(key.partition.clone())),
-        ("sk".to_owned(), AttributeValue::S(key.sort.clone())),
+        ("pk", AttributeValue::S(Text::from(&key.partition))),
+        ("sk", AttributeValue::S(Text::from(&key.sort))),
     ])
 }
 
 pub(super) fn of_item(item: &Item) -> Attributes {
     let mut attributes = of_key(&item.key);
-    attributes.insert("r".to_owned(), number(item.revision));
-    attributes.insert("b".to_owned(), AttributeValue::B(item.body.clone()));
+    attributes.insert("r", number(item.revision));
+    attributes.insert("b", AttributeValue::B(Bytes::copy_from_slice(&item.body)));
     if let Some(at_s) = item.expires_at_s {
-        attributes.insert("t".to_owned(), AttributeValue::N(Number::from(at_s)));
+        attributes.insert("t", AttributeValue::N(Number::from(at_s)));
     }
     attributes
 }
 
 pub(super) fn key_of(table: Table, attributes: &Attributes) -> Key {
-    let part = |name: &str| attributes.get(name).and_then(AttributeValue::as_text).unwrap_or_default();
+    let part = |name| attributes.get(name).and_then(AttributeValue::as_text).map_or("", Text::as_str);
     Key::new(table, part("pk"), part("sk"))
 }
 
 pub(super) fn of_attributes(table: Table, mut attributes: Attributes) -> Item {
     let text = |value: Option<AttributeValue>| match value {
-        Some(AttributeValue::S(text)) => text,
+        Some(AttributeValue::S(text)) => text.into(),
         _ => String::new(),
     };
     let key = Key::new(table, text(attributes.remove("pk")), text(attributes.remove("sk")));
     let body = match attributes.remove("b") {
-        Some(AttributeValue::B(body)) => body,
+        Some(AttributeValue::B(body)) => body.into(),
         _ => Vec::new(),
     };
     let (revision, expires_at_s) = (revision_of(&attributes), whole(&attributes, "t"));

@@ -1,6 +1,7 @@
 //! What watches the tables: it gets every change in the moment in which it takes effect.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use store::{Item, Table};
@@ -67,6 +68,16 @@ impl fmt::Debug for Effect {
             }
             None => formatter.write_str("is gone"),
         }
+    }
+}
+
+/// Takes the item, with its revision and a hash of what is in it.
+impl Hash for Effect {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.table.logical_name().hash(state);
+        (&self.key.partition, &self.key.sort).hash(state);
+        let after = self.after.as_ref().map(|stored| (revision_of(&stored.item), body_of(&stored.item)));
+        after.hash(state);
     }
 }
 

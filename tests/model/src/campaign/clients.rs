@@ -155,8 +155,7 @@ impl Command {
     pub(super) fn ask(self, executor: &mut Executor, today: NaiveDate) {
         let today: BusinessDate = today.try_into().expect("a date of this century");
         let (key, command) = self.of_log(today);
-        let command =
-            StoredCommand { by: "anna".to_owned(), reason: "a test".to_owned(), command, answer: None };
+        let command = StoredCommand::new("anna", "a test", command);
         let engine = executor.engine();
         executor.run_client(async move {
             store::inbox::ask(&engine, &key, &command).await.expect("no fault for the bench");

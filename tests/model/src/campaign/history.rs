@@ -16,6 +16,7 @@ use store::progress::PartitionName;
 use store::rows::RowTable;
 
 use super::clients::{Command, Reader};
+use super::cycles::Cycle;
 use super::ending;
 use super::feed::{Feed, PREFIX, TABLES, Written, feed};
 use super::script::Script;
@@ -170,6 +171,10 @@ pub fn run_history(script: &Script, options: &HistoryOptions) -> HistoryOutcome 
     let setting = Setting::of(script.seed);
     let plan = Plan { today: setting.dated_around, ..Plan::small(script.seed) };
     let whole = history(&plan);
+    let whole = match Cycle::of(script.seed) {
+        Some(cycle) => cycle.added_to(whole, plan.today),
+        None => whole,
+    };
     let history = match &script.keep {
         Some(keep) => reduced(&whole, keep),
         None => whole,
@@ -385,6 +390,9 @@ impl Run {
             situations.add(what, *times);
         }
         situations.add("an account was read through the API", self.reader.answers);
+        if let Some(cycle) = Cycle::of(script.seed).filter(|_| script.keep.is_none()) {
+            situations.count(cycle.situation);
+        }
         let faults = self.executor.faults();
         let fates = faults.iter().map(|fault| (fault.call.clone(), fault.fate)).collect();
         let script =

@@ -1,6 +1,7 @@
 //! Many random histories of a source through the functions, with faults, each judged while it goes on and at its end.
 
 mod clients;
+mod cycles;
 mod ending;
 mod feed;
 mod history;

@@ -6,11 +6,16 @@ use domain::log::{Cause, Command, CommandOutcome, Entry, HoldReason, Page, WalkS
 use domain::{Link, OrderId};
 
 /// The situations that every campaign of some length is in.
-pub const NAMED: [&str; 48] = [
+pub const NAMED: [&str; 53] = [
     "a close waited",
     "a connector read a snapshot between changes",
     "a connector read rows between watermarks",
     "a connector sent old changes again",
+    "a cycle as long as the levels closed",
+    "a cycle longer than the levels closed",
+    "a cycle of forty accounts closed",
+    "a cycle of one account closed",
+    "a cycle of two accounts closed",
     "a database failed over to a lower log",
     "a date was closed",
     "a hold for a cycle ended",

@@ -236,7 +236,7 @@ fn look_at_table(name: &str, look: &Value, world: &World) -> Option<Value> {
     });
     if let Some(key) = look.get("key") {
         let part = |position: usize| key[position].as_str().unwrap_or_default().to_owned();
-        let key = Key { partition: part(0), sort: part(1) };
+        let key = Key { partition: part(0).into(), sort: part(1).into() };
         if let Some(item) = table.look(&key) {
             actual["item"] = item_to_json(item);
         }

@@ -85,11 +85,12 @@ impl Condition {
             Self::Exists(path) => path.find(item).is_some(),
             Self::NotExists(path) => path.find(item).is_none(),
             Self::HasType(path, name) => path.find(item).is_some_and(|value| {
-                name.resolve(item).is_some_and(|name| name.as_text() == Some(value.type_name()))
+                name.resolve(item)
+                    .is_some_and(|name| name.as_text().is_some_and(|name| name == value.type_name()))
             }),
             Self::BeginsWith(value, prefix) => match (value.resolve(item), prefix.resolve(item)) {
                 (Some(AttributeValue::S(value)), Some(AttributeValue::S(prefix))) => {
-                    value.starts_with(&prefix)
+                    value.starts_with(prefix.as_str())
                 }
                 (Some(AttributeValue::B(value)), Some(AttributeValue::B(prefix))) => {
                     value.starts_with(&prefix)

@@ -3,13 +3,13 @@
 use super::condition::{Comparator, Condition, Operand};
 use super::path::Path;
 use crate::error::ServiceError;
-use crate::value::AttributeValue;
+use crate::value::{AttributeValue, Text};
 
 /// Which items a query reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyCondition {
     /// The value of the partition key.
-    pub partition: String,
+    pub partition: Text,
     /// The range of sort keys; all without.
     pub sort: Option<SortCondition>,
 }
@@ -18,19 +18,19 @@ pub struct KeyCondition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SortCondition {
     /// Exactly this one.
-    Equal(String),
+    Equal(Text),
     /// Those below.
-    Less(String),
+    Less(Text),
     /// Those up to and including.
-    LessOrEqual(String),
+    LessOrEqual(Text),
     /// Those above.
-    Greater(String),
+    Greater(Text),
     /// Those from, included.
-    GreaterOrEqual(String),
+    GreaterOrEqual(Text),
     /// Those between, both included.
-    Between(String, String),
+    Between(Text, Text),
     /// Those that begin so.
-    BeginsWith(String),
+    BeginsWith(Text),
 }
 
 impl KeyCondition {
@@ -102,7 +102,7 @@ impl SortCondition {
     }
 }
 
-fn range(condition: Condition) -> Result<(String, SortCondition), ServiceError> {
+fn range(condition: Condition) -> Result<(Text, SortCondition), ServiceError> {
     match condition {
         Condition::Compare(Operand::Path(path), comparator, Operand::Value(value)) => {
             let value = key_text(value)?;
@@ -128,7 +128,7 @@ fn range(condition: Condition) -> Result<(String, SortCondition), ServiceError> 
     }
 }
 
-fn compared(comparator: Comparator, value: String) -> Result<SortCondition, ServiceError> {
+fn compared(comparator: Comparator, value: Text) -> Result<SortCondition, ServiceError> {
     Ok(match comparator {
         Comparator::Equal => SortCondition::Equal(value),
         Comparator::Less => SortCondition::Less(value),
@@ -151,7 +151,7 @@ fn mirrored(comparator: Comparator) -> Comparator {
     }
 }
 
-fn name(path: Path) -> Result<String, ServiceError> {
+fn name(path: Path) -> Result<Text, ServiceError> {
     if path.steps.is_empty() {
         Ok(path.root)
     } else {
@@ -159,7 +159,7 @@ fn name(path: Path) -> Result<String, ServiceError> {
     }
 }
 
-fn key_text(value: AttributeValue) -> Result<String, ServiceError> {
+fn key_text(value: AttributeValue) -> Result<Text, ServiceError> {
     match value {
         AttributeValue::S(text) => Ok(text),
         _ => Err(ServiceError::validation("Condition parameter type does not match schema type")),

@@ -297,14 +297,14 @@ impl<'request> Parser<'request> {
         let mut steps = Vec::new();
         loop {
             if self.takes(".") {
-                steps.push(Step::Member(self.name()?));
+                steps.push(Step::Member(self.name()?.into()));
             } else if self.takes("[") {
                 let Some(Token::Index(index)) = self.peek() else { return Err(self.unexpected()) };
                 steps.push(Step::Element(*index));
                 self.position += 1;
                 self.expect("]")?;
             } else {
-                return Ok(Path { root, steps });
+                return Ok(Path { root: root.into(), steps });
             }
         }
     }

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use crate::error::ServiceError;
-use crate::value::{AttributeValue, Item};
+use crate::value::{AttributeValue, Item, Text};
 
 /// The place of a value in an item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path {
     /// The attribute.
-    pub root: String,
+    pub root: Text,
     /// The way from the attribute's value to a value inside it.
     pub steps: Vec<Step>,
 }
@@ -18,7 +18,7 @@ pub struct Path {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// Into the member of a map.
-    Member(String),
+    Member(Text),
     /// Into the element of a list.
     Element(usize),
 }
@@ -26,7 +26,7 @@ pub enum Step {
 impl Path {
     /// Returns the path of a whole attribute.
     #[must_use]
-    pub fn attribute(name: impl Into<String>) -> Self {
+    pub fn attribute(name: impl Into<Text>) -> Self {
         Self { root: name.into(), steps: Vec::new() }
     }
 

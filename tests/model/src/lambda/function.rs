@@ -32,7 +32,7 @@ pub struct Function {
 }
 
 /// The environment in which an invocation runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Environment {
     /// Its number within its function, from 0.
     pub number: usize,

@@ -1,6 +1,7 @@
 //! Invocations: what a function is called with, by whom, and how it ends.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::function::Environment;
@@ -10,7 +11,7 @@ use crate::queue::Delivered;
 use crate::table::StreamRecord;
 
 /// A call of a function.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Invocation {
     /// Its number among all invocations.
     pub number: u64,
@@ -27,7 +28,7 @@ pub struct Invocation {
 }
 
 /// Who asked for an invocation and gets its result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A client that waits for the answer to this call.
     Call(u64),
@@ -75,7 +76,7 @@ pub enum Payload {
 }
 
 /// How an invocation ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// With an answer.
     Succeeded(Option<String>),
@@ -111,6 +112,34 @@ impl fmt::Debug for Payload {
                 write!(formatter, "StreamRecords({table}")?;
                 records.iter().try_for_each(|record| write!(formatter, " {}", record.sequence))?;
                 formatter.write_str(")")
+            }
+        }
+    }
+}
+
+/// Takes the records, without what they say.
+impl Hash for Payload {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Direct(text) => text.len().hash(state),
+            Self::Tick => {}
+            Self::Messages { queue, messages } => {
+                queue.hash(state);
+                for delivered in messages {
+                    delivered.receipt.hash(state);
+                }
+            }
+            Self::TopicRecords(records) => {
+                for record in records {
+                    (&record.topic, record.partition, record.offset).hash(state);
+                }
+            }
+            Self::StreamRecords { table, records } => {
+                table.hash(state);
+                for record in records {
+                    record.sequence.hash(state);
+                }
             }
         }
     }

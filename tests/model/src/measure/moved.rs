@@ -80,6 +80,8 @@ const LOOK_MS: Millis = 20;
 const BEFORE_MIDNIGHT_MS: Millis = 75_000;
 /// How long after the row an operator lets it go. It has settled a little later.
 const LET_GO_AFTER_MS: Millis = 55_000;
+/// How long after the walk the log is looked at as often as before, so that it is known when the last were posted.
+const LAST_POSTED_WITHIN_MS: Millis = 15_000;
 /// After this time the walk has to be over.
 const PATIENCE_MS: Millis = 2 * 3_600_000;
 const HOUR_MS: Millis = 3_600_000;
@@ -189,7 +191,6 @@ impl<'a> Run<'a> {
         let first = self.network.adoption_count();
         self.adopt_until(from_ms + BEFORE_MS);
         let adopted = self.network.adoption_count() - first;
-        self.moved.latest_before_ms = self.delays_ms(first).last().copied().unwrap_or_default();
         let units = write_units(&kinds(&self.executor)) - before;
         self.moved.units_per_adoption_before = units / as_f64(adopted.max(1));
         self.moved.adoptions_before = self.network.adoption_count();
@@ -221,11 +222,14 @@ impl<'a> Run<'a> {
         let theirs = as_f64(self.moved.adoptions_meanwhile) * self.moved.units_per_adoption_before;
         self.moved.write_units_of_the_move = self.moved.write_units - theirs;
         self.moved.row_to_end_ms = self.log.ended_ms - from_ms;
+        self.look_until(self.executor.now_ms() + LAST_POSTED_WITHIN_MS);
         rest(&mut self.executor);
         self.look();
-        let delays_ms = self.delays_ms(before);
+        let latest_ms = |delays_ms: &[Millis]| delays_ms.last().copied().unwrap_or_default();
+        self.moved.latest_before_ms = latest_ms(&self.delays_ms(self.options.adoptions, before));
+        let delays_ms = self.delays_ms(before, self.network.adoption_count());
         self.moved.p99_ms = delays_ms.get(delays_ms.len() * 99 / 100).copied().unwrap_or_default();
-        self.moved.latest_ms = delays_ms.last().copied().unwrap_or_default();
+        self.moved.latest_ms = latest_ms(&delays_ms);
     }
 
     /// Lets adoptions go on at their rate until a time, and looks at the log. After midnight the ends of the partitions
@@ -251,15 +255,18 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn look_until(&mut self, until_ms: Millis) {
+        while self.executor.now_ms() < until_ms {
+            self.executor.run_until(self.executor.now_ms() + LOOK_MS);
+            self.look();
+        }
+    }
+
     /// Lets go what waits at the brake, as an operator does who knows of the move.
     fn let_go(&mut self) {
         let engine = self.executor.engine();
-        let command = StoredCommand {
-            by: "an operator".to_owned(),
-            reason: "the subtree moves".to_owned(),
-            command: Command::LetGo { what: Paused::Brake },
-            answer: None,
-        };
+        let command =
+            StoredCommand::new("an operator", "the subtree moves", Command::LetGo { what: Paused::Brake });
         self.executor.run_client(async move {
             store::inbox::ask(&engine, "the-subtree-moves", &command).await.expect("no fault for the bench");
         });
@@ -272,9 +279,9 @@ impl<'a> Run<'a> {
         self.moved.kills += 1;
     }
 
-    /// Returns how late the adoptions after the first few were posted, in ascending order.
-    fn delays_ms(&self, first: usize) -> Vec<Millis> {
-        let after = self.committed_ms.range(first as u64 + 1..);
+    /// Returns how late the adoptions after the first few were posted, up to the last of them, in ascending order.
+    fn delays_ms(&self, first: usize, last: usize) -> Vec<Millis> {
+        let after = self.committed_ms.range(first as u64 + 1..=last as u64);
         let delay = |(order, committed_ms): (&u64, &Millis)| {
             self.log.posted_ms.get(order).map_or(Millis::MAX, |posted_ms| posted_ms - committed_ms)
         };

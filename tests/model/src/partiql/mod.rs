@@ -85,7 +85,7 @@ mod tests {
     use crate::value::{AttributeValue, Number};
 
     fn text(text: &str) -> AttributeValue {
-        AttributeValue::S(text.to_owned())
+        AttributeValue::S(text.into())
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reads statements by recursive descent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::token::{Token, malformed, tokens};
 use super::{Returning, Statement, StatementKind};
@@ -229,7 +229,7 @@ impl Parser {
             Condition::NotExists(path)
         } else {
             self.expect_word("NULL")?;
-            Condition::HasType(path, Operand::Value(AttributeValue::S("NULL".to_owned())))
+            Condition::HasType(path, Operand::Value(AttributeValue::S("NULL".into())))
         };
         Ok(if negated { Condition::Not(Box::new(condition)) } else { condition })
     }
@@ -267,7 +267,7 @@ impl Parser {
                 AttributeValue::N(Number::parse(&format!("{}{digits}", if negative { "-" } else { "" }))?)
             }
             _ if negative => return Err(self.unexpected()),
-            Some(Token::Text(text)) => AttributeValue::S(text),
+            Some(Token::Text(text)) => AttributeValue::S(text.into()),
             Some(Token::Word(word)) if word.eq_ignore_ascii_case("true") => AttributeValue::Bool(true),
             Some(Token::Word(word)) if word.eq_ignore_ascii_case("false") => AttributeValue::Bool(false),
             Some(Token::Word(word)) if word.eq_ignore_ascii_case("null") => AttributeValue::Null,
@@ -278,7 +278,7 @@ impl Parser {
     }
 
     fn map(&mut self) -> Result<Item, ServiceError> {
-        let mut members = BTreeMap::new();
+        let mut members = Item::new();
         if self.takes("}") {
             return Ok(members);
         }
@@ -312,7 +312,7 @@ impl Parser {
         let mut steps = Vec::new();
         loop {
             if self.takes(".") {
-                steps.push(Step::Member(self.name()?));
+                steps.push(Step::Member(self.name()?.into()));
             } else if self.takes("[") {
                 let Some(Token::Number(digits)) = self.peek() else { return Err(self.unexpected()) };
                 let index = digits.parse().map_err(|_| self.unexpected())?;
@@ -320,7 +320,7 @@ impl Parser {
                 self.expect("]")?;
                 steps.push(Step::Element(index));
             } else {
-                return Ok(Path { root, steps });
+                return Ok(Path { root: root.into(), steps });
             }
         }
     }

@@ -67,7 +67,7 @@ impl State {
 }
 
 /// The handle of one delivery of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Receipt {
     /// The message's position in its queue.
     pub sequence: u64,

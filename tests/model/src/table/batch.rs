@@ -11,7 +11,7 @@ use super::units::{Consumed, Units};
 use super::write::check_size;
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
-use crate::value::Item;
+use crate::value::{Item, Text};
 
 const MAX_WRITES: usize = 25;
 const MAX_READS: usize = 100;
@@ -164,7 +164,7 @@ enum Fit {
 struct BatchReading {
     reply: Reply,
     bytes: usize,
-    bytes_by_partition: BTreeMap<(String, String), usize>,
+    bytes_by_partition: BTreeMap<(String, Text), usize>,
     /// Whether a key met the limit of all, after which every further one is unprocessed.
     full: bool,
     parts_read: usize,

@@ -1,7 +1,7 @@
 //! Primary keys and which attributes make them up.
 
 use crate::error::ServiceError;
-use crate::value::{AttributeValue, Item};
+use crate::value::{AttributeValue, Item, Text};
 
 const MAX_PARTITION_BYTES: usize = 2_048;
 const MAX_SORT_BYTES: usize = 1_024;
@@ -10,9 +10,9 @@ const MAX_SORT_BYTES: usize = 1_024;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// The value of the partition key.
-    pub partition: String,
+    pub partition: Text,
     /// The value of the sort key.
-    pub sort: String,
+    pub sort: Text,
 }
 
 /// The names of a table's key attributes; their values are texts.
@@ -36,7 +36,7 @@ impl Schema {
         let partition = key_text(item, &self.partition, MAX_PARTITION_BYTES)?;
         let sort = match &self.sort {
             Some(name) => key_text(item, name, MAX_SORT_BYTES)?,
-            None => String::new(),
+            None => Text::default(),
         };
         Ok(Key { partition, sort })
     }
@@ -52,9 +52,10 @@ impl Schema {
     /// Returns a key's attributes.
     #[must_use]
     pub fn attributes_of(&self, key: &Key) -> Item {
-        let mut attributes = Item::from([(self.partition.clone(), AttributeValue::S(key.partition.clone()))]);
+        let mut attributes =
+            Item::from([(self.partition.as_str(), AttributeValue::S(key.partition.clone()))]);
         if let Some(sort) = &self.sort {
-            attributes.insert(sort.clone(), AttributeValue::S(key.sort.clone()));
+            attributes.insert(sort.as_str(), AttributeValue::S(key.sort.clone()));
         }
         attributes
     }
@@ -64,12 +65,12 @@ impl Schema {
     pub fn text_of(&self, key: &Key) -> String {
         match self.sort {
             Some(_) => format!("{}/{}", key.partition, key.sort),
-            None => key.partition.clone(),
+            None => key.partition.to_string(),
         }
     }
 }
 
-fn key_text(item: &Item, name: &str, max_bytes: usize) -> Result<String, ServiceError> {
+fn key_text(item: &Item, name: &str, max_bytes: usize) -> Result<Text, ServiceError> {
     let value = item.get(name).ok_or_else(|| {
         ServiceError::validation(format!("One of the required keys was not given a value: {name}"))
     })?;
@@ -83,5 +84,5 @@ fn key_text(item: &Item, name: &str, max_bytes: usize) -> Result<String, Service
             "One or more parameter values are not valid. Size of key {name} must be from 1 to {max_bytes} bytes"
         )));
     }
-    Ok(text.to_owned())
+    Ok(text.clone())
 }

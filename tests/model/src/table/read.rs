@@ -13,7 +13,7 @@ use super::units::Units;
 use crate::clock::Millis;
 use crate::error::ServiceError;
 use crate::expression::{Condition, Path, SortCondition, project};
-use crate::value::Item;
+use crate::value::{Item, Text};
 
 /// The most bytes of one page.
 pub(super) const MAX_PAGE_BYTES: usize = 1_024 * 1_024;
@@ -78,7 +78,7 @@ impl Table {
         }
     }
 
-    fn gather_query(&mut self, now_ms: Millis, query: &Query) -> Result<(String, Gathered), ServiceError> {
+    fn gather_query(&mut self, now_ms: Millis, query: &Query) -> Result<(Text, Gathered), ServiceError> {
         let condition = query.key_condition(&self.schema)?;
         if let Some(filter) = &query.filter {
             let mut key_attribute = None;
@@ -98,7 +98,7 @@ impl Table {
             return Err(ServiceError::validation("The provided starting key is outside query boundaries"));
         }
         let partition = condition.partition;
-        let lowest = condition.sort.as_ref().map_or("", SortCondition::lower_bound).to_owned();
+        let lowest = condition.sort.as_ref().map_or("", SortCondition::lower_bound).into();
         let mut bounds = (
             Bound::Included(Key { partition: partition.clone(), sort: lowest }),
             Bound::Excluded(end_of_partition(&partition)),

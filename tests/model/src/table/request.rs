@@ -6,7 +6,7 @@ use super::key::Key;
 use crate::error::{CancellationCode, ServiceError};
 use crate::expression::{Condition, KeyCondition, Path, Update};
 use crate::partiql::Statement;
-use crate::value::Item;
+use crate::value::{Item, Text};
 
 /// A request that is evaluated in one moment.
 #[derive(Clone, Debug)]
@@ -295,5 +295,5 @@ impl Query {
 
 /// Returns the bounds of one partition from a key on.
 pub(super) fn end_of_partition(partition: &str) -> Key {
-    Key { partition: format!("{partition}\0"), sort: String::new() }
+    Key { partition: Text::from_iter([partition, "\0"]), sort: Text::default() }
 }

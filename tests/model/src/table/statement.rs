@@ -10,7 +10,7 @@ use crate::clock::Millis;
 use crate::error::{CancellationCode, Details, ErrorKind, ServiceError};
 use crate::expression::{Comparator, Condition, Operand, Path};
 use crate::partiql::{Returning, Statement, StatementKind};
-use crate::value::{AttributeValue, Item};
+use crate::value::{AttributeValue, Item, Text};
 
 const MAX_STATEMENTS: usize = 25;
 
@@ -164,7 +164,7 @@ pub(super) fn split_key(
     Ok((key, Condition::all(rest)))
 }
 
-fn key_equality(table: &Table, condition: &Condition) -> Option<(String, AttributeValue)> {
+fn key_equality(table: &Table, condition: &Condition) -> Option<(Text, AttributeValue)> {
     let (Condition::Compare(Operand::Path(path), Comparator::Equal, Operand::Value(value))
     | Condition::Compare(Operand::Value(value), Comparator::Equal, Operand::Path(path))) = condition
     else {

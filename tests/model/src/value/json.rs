@@ -1,12 +1,13 @@
 //! Attribute values in the form they have on the wire: `{"S": "text"}`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{AttributeValue, InvalidNumber, Item, Number};
+use super::{AttributeValue, InvalidNumber, Item, Number, Text};
 
 const MAX_DEPTH: usize = 32;
 
@@ -46,21 +47,21 @@ pub fn value_from_json(json: &Value) -> Result<AttributeValue, InvalidValue> {
 /// Writes an item as an object of attribute values.
 #[must_use]
 pub fn item_to_json(item: &Item) -> Value {
-    Value::Object(item.iter().map(|(name, value)| (name.clone(), value_to_json(value))).collect())
+    Value::Object(item.iter().map(|(name, value)| (name.to_string(), value_to_json(value))).collect())
 }
 
 /// Writes one attribute value.
 #[must_use]
 pub fn value_to_json(value: &AttributeValue) -> Value {
     match value {
-        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::S(text) => json!({ "S": text.as_str() }),
         AttributeValue::N(number) => json!({ "N": number.to_string() }),
         AttributeValue::B(bytes) => json!({ "B": STANDARD.encode(bytes) }),
         AttributeValue::Bool(truth) => json!({ "BOOL": truth }),
         AttributeValue::Null => json!({ "NULL": true }),
         AttributeValue::L(elements) => json!({ "L": elements.iter().map(value_to_json).collect::<Vec<_>>() }),
         AttributeValue::M(members) => json!({ "M": item_to_json(members) }),
-        AttributeValue::Ss(members) => json!({ "SS": members }),
+        AttributeValue::Ss(members) => json!({ "SS": members.iter().map(Text::as_str).collect::<Vec<_>>() }),
         AttributeValue::Ns(members) => {
             json!({ "NS": members.iter().map(Number::to_string).collect::<Vec<_>>() })
         }
@@ -70,18 +71,21 @@ pub fn value_to_json(value: &AttributeValue) -> Value {
     }
 }
 
-fn members(json: &Value, depth: usize) -> Result<BTreeMap<String, AttributeValue>, InvalidValue> {
+fn members(json: &Value, depth: usize) -> Result<Item, InvalidValue> {
     let object = json.as_object().ok_or_else(|| InvalidValue::WrongContent("M".to_owned()))?;
     let depth = depth.checked_sub(1).ok_or(InvalidValue::TooDeep)?;
-    object.iter().map(|(name, value)| Ok((name.clone(), value_at_depth(value, depth)?))).collect()
+    object.iter().map(|(name, value)| Ok((name.as_str(), value_at_depth(value, depth)?))).collect()
 }
 
 fn value_at_depth(json: &Value, depth: usize) -> Result<AttributeValue, InvalidValue> {
     let (type_name, content) = only_member(json.as_object().ok_or(InvalidValue::NotOneType)?)?;
     let wrong = || InvalidValue::WrongContent(type_name.to_owned());
-    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
+    let text = |value: &Value| value.as_str().map(Text::from).ok_or_else(wrong);
     let number = |value: &Value| Ok(Number::parse(value.as_str().ok_or_else(wrong)?)?);
-    let bytes = |value: &Value| STANDARD.decode(value.as_str().ok_or_else(wrong)?).map_err(|_| wrong());
+    let bytes = |value: &Value| {
+        let decoded = STANDARD.decode(value.as_str().ok_or_else(wrong)?);
+        decoded.map(Bytes::from).map_err(|_| wrong())
+    };
     Ok(match type_name {
         "S" => AttributeValue::S(text(content)?),
         "N" => AttributeValue::N(number(content)?),

@@ -1,27 +1,27 @@
 //! Attribute values and items as the table stores them.
 
+mod item;
 mod json;
 mod number;
 mod size;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use bytes::Bytes;
+pub use item::{Item, Text};
 pub use json::{InvalidValue, item_from_json, item_to_json, value_from_json, value_to_json};
 pub use number::{InvalidNumber, Number};
 pub use size::{MAX_ITEM_BYTES, item_bytes, value_bytes};
-
-/// The attributes of one item by name.
-pub type Item = BTreeMap<String, AttributeValue>;
 
 /// A value of an attribute, of one of the ten types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttributeValue {
     /// A string.
-    S(String),
+    S(Text),
     /// A number.
     N(Number),
     /// Bytes.
-    B(Vec<u8>),
+    B(Bytes),
     /// True or false.
     Bool(bool),
     /// The null value, which is not the same as a missing attribute.
@@ -29,13 +29,13 @@ pub enum AttributeValue {
     /// A list.
     L(Vec<AttributeValue>),
     /// A map.
-    M(BTreeMap<String, AttributeValue>),
+    M(Item),
     /// A set of strings.
-    Ss(BTreeSet<String>),
+    Ss(BTreeSet<Text>),
     /// A set of numbers.
     Ns(BTreeSet<Number>),
     /// A set of bytes.
-    Bs(BTreeSet<Vec<u8>>),
+    Bs(BTreeSet<Bytes>),
 }
 
 impl AttributeValue {
@@ -58,7 +58,7 @@ impl AttributeValue {
 
     /// Returns the text of a string value.
     #[must_use]
-    pub fn as_text(&self) -> Option<&str> {
+    pub fn as_text(&self) -> Option<&Text> {
         match self {
             Self::S(text) => Some(text),
             _ => None,

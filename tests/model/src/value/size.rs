@@ -1,6 +1,8 @@
 //! How many bytes an item counts for, which decides its units and whether it may be stored.
 
-use super::{AttributeValue, Item};
+use bytes::Bytes;
+
+use super::{AttributeValue, Item, Text};
 
 /// The most that an item may count, names included.
 pub const MAX_ITEM_BYTES: usize = 400 * 1024;
@@ -25,9 +27,9 @@ pub fn value_bytes(value: &AttributeValue) -> usize {
         AttributeValue::M(members) => {
             3 + members.iter().map(|(name, member)| name.len() + value_bytes(member) + 1).sum::<usize>()
         }
-        AttributeValue::Ss(members) => members.iter().map(String::len).sum(),
+        AttributeValue::Ss(members) => members.iter().map(Text::len).sum(),
         AttributeValue::Ns(members) => members.iter().map(|number| number_bytes(*number)).sum(),
-        AttributeValue::Bs(members) => members.iter().map(Vec::len).sum(),
+        AttributeValue::Bs(members) => members.iter().map(Bytes::len).sum(),
     }
 }
 
@@ -37,10 +39,8 @@ fn number_bytes(number: super::Number) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::value_bytes;
-    use crate::value::{AttributeValue, Number};
+    use crate::value::{AttributeValue, Item, Number};
 
     fn number_size(text: &str) -> usize {
         value_bytes(&AttributeValue::N(Number::parse(text).expect(text)))
@@ -56,10 +56,10 @@ mod tests {
 
     #[test]
     fn lists_and_maps_count_three_bytes_and_one_for_each_element() {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let text = |text: &str| AttributeValue::S(text.into());
         assert_eq!(value_bytes(&AttributeValue::L(vec![])), 3);
         assert_eq!(value_bytes(&AttributeValue::L(vec![text("ab"), AttributeValue::Null])), 3 + 3 + 2);
-        let map = BTreeMap::from([("name".to_owned(), text("ö"))]);
+        let map = Item::from([("name", text("ö"))]);
         assert_eq!(value_bytes(&AttributeValue::M(map)), 3 + 4 + 2 + 1);
     }
 }

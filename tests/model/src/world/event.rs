@@ -4,7 +4,7 @@ use crate::lambda::{Invocation, Outcome};
 use crate::queue::Receipt;
 
 /// Something that happens at a moment.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 #[expect(missing_docs, reason = "the fields name what the event is about")]
 pub enum Event {
     /// A service looks at a call: this is when a call takes effect.

@@ -77,7 +77,7 @@ impl Source {
     /// Commits a random change. What finds nothing to change is a new order instead.
     pub(super) fn change(&mut self) {
         let kind = self.kind();
-        let changes = self.changes_of(kind).unwrap_or_else(|| self.adopt());
+        let changes = self.make_changes(kind).unwrap_or_else(|| self.adopt());
         self.commit(changes);
     }
 
@@ -94,17 +94,17 @@ impl Source {
         Kind::Adopt
     }
 
-    fn changes_of(&mut self, kind: Kind) -> Option<Vec<Change>> {
+    fn make_changes(&mut self, kind: Kind) -> Option<Vec<Change>> {
         match kind {
             Kind::Adopt => None,
             Kind::AdoptLate => self.adopt_late(),
             Kind::ChangeStatus => {
-                let status = self.invention.status().to_owned();
+                let status = self.invention.draw_status().to_owned();
                 self.change_adoption(|_, row| row.status = status)
             }
             Kind::ChangeTerms => self.change_adoption(change_terms),
             Kind::DeleteAdoption => {
-                let row = self.some_adoption()?;
+                let row = self.draw_adoption()?;
                 self.deleted_adoptions.push(row.clone());
                 Some(vec![Change::Delete(Row::Adoption(row))])
             }
@@ -123,19 +123,19 @@ impl Source {
             Kind::CloseCycle => self.close_cycle(),
             Kind::BreakCycle => self.break_cycle(),
             Kind::DeleteReferral => {
-                let row = self.some_referral()?;
+                let row = self.draw_referral()?;
                 self.deleted_referrals.push(row.clone());
                 Some(vec![Change::Delete(Row::Referral(row))])
             }
             Kind::DuplicateReferral => {
-                let row = self.some_referral()?;
-                let referrer = Some(self.invention.some_account());
-                let row = ReferralRow { key: self.invention.key(), referrer, ..row };
+                let row = self.draw_referral()?;
+                let referrer = Some(self.invention.draw_account());
+                let row = ReferralRow { key: self.invention.next_key(), referrer, ..row };
                 Some(vec![Change::Insert(Row::Referral(row))])
             }
             Kind::ChangeReferralKey => {
-                let row = self.some_referral()?;
-                let moved = ReferralRow { key: self.invention.key(), ..row.clone() };
+                let row = self.draw_referral()?;
+                let moved = ReferralRow { key: self.invention.next_key(), ..row.clone() };
                 Some(vec![Change::Delete(Row::Referral(row)), Change::Insert(Row::Referral(moved))])
             }
             Kind::DeleteUser => {
@@ -163,7 +163,7 @@ impl Source {
     fn adopt_again(&mut self) -> Option<Vec<Change>> {
         let index = self.some_index(self.deleted_adoptions.len())?;
         let row = self.deleted_adoptions.swap_remove(index);
-        let trees = Term::Given(self.invention.trees());
+        let trees = Term::Given(self.invention.draw_trees());
         let is_taken = self.tables.adoptions.iter().any(|held| held.key == row.key);
         (!is_taken).then(|| vec![Change::Insert(Row::Adoption(AdoptionRow { trees, ..row }))])
     }
@@ -176,48 +176,48 @@ impl Source {
         let index = self.some_index(self.deleted_referrals.len())?;
         let row = self.deleted_referrals.swap_remove(index);
         // An application that registers an account again gives the row another key.
-        let row = ReferralRow { key: self.invention.key(), ..row };
+        let row = ReferralRow { key: self.invention.next_key(), ..row };
         Some(vec![Change::Insert(Row::Referral(row))])
     }
 
     fn change_referrer(&mut self) -> Option<Vec<Change>> {
-        let before = self.some_referral()?;
-        let referrer = self.some_referrer_of(&before.account);
+        let before = self.draw_referral()?;
+        let referrer = self.draw_referrer_of(&before.account);
         Some(vec![referral_update(before, referrer)])
     }
 
     fn break_cycle(&mut self) -> Option<Vec<Change>> {
-        let mut row = self.some_referral()?;
+        let mut row = self.draw_referral()?;
         for _ in 0..self.tables.referrals.len() {
             row = self.referral_of(row.referrer.as_deref()?)?.clone();
         }
         // After so many steps the walk is on the cycle, if there is one.
-        let referrer = self.some_referrer_of(&row.account);
+        let referrer = self.draw_referrer_of(&row.account);
         Some(vec![referral_update(row, referrer)])
     }
 
     /// Returns an account that may refer this one without closing a cycle, or seldom nothing.
-    fn some_referrer_of(&mut self, account: &str) -> Option<String> {
-        let referrer = self.invention.some_account();
+    fn draw_referrer_of(&mut self, account: &str) -> Option<String> {
+        let referrer = self.invention.draw_account();
         let is_root = self.invention.random.percent(10) || self.is_above(account, &referrer);
         (!is_root).then_some(referrer)
     }
 
     fn duplicate_adoption(&mut self) -> Option<Vec<Change>> {
-        let row = self.some_adoption().filter(|_| self.invention.has_surrogate_keys())?;
-        let trees = Term::Given(self.invention.trees());
-        let status = self.invention.status().to_owned();
-        let row = AdoptionRow { key: self.invention.key(), trees, status, ..row };
+        let row = self.draw_adoption().filter(|_| self.invention.has_surrogate_keys())?;
+        let trees = Term::Given(self.invention.draw_trees());
+        let status = self.invention.draw_status().to_owned();
+        let row = AdoptionRow { key: self.invention.next_key(), trees, status, ..row };
         Some(vec![Change::Insert(Row::Adoption(row))])
     }
 
     fn change_order_key(&mut self) -> Option<Vec<Change>> {
-        let row = self.some_adoption()?;
+        let row = self.draw_adoption()?;
         let moved = if self.invention.has_surrogate_keys() {
-            AdoptionRow { key: self.invention.key(), ..row.clone() }
+            AdoptionRow { key: self.invention.next_key(), ..row.clone() }
         } else {
             let order_id = self.invention.order_id();
-            AdoptionRow { key: self.invention.order_key(order_id), order_id, ..row.clone() }
+            AdoptionRow { key: self.invention.next_order_key(order_id), order_id, ..row.clone() }
         };
         Some(vec![Change::Delete(Row::Adoption(row)), Change::Insert(Row::Adoption(moved))])
     }
@@ -234,7 +234,7 @@ impl Source {
     }
 
     fn swap_referrers(&mut self) -> Option<Vec<Change>> {
-        let (one, other) = (self.some_referral()?, self.some_referral()?);
+        let (one, other) = (self.draw_referral()?, self.draw_referral()?);
         if one.key == other.key {
             return None;
         }
@@ -243,7 +243,7 @@ impl Source {
     }
 
     fn close_cycle(&mut self) -> Option<Vec<Change>> {
-        let below = self.some_referral()?;
+        let below = self.draw_referral()?;
         let mut top = below.clone();
         for _ in 0..self.invention.random.below(18) {
             match top.referrer.as_deref().and_then(|referrer| self.referral_of(referrer)) {
@@ -274,18 +274,18 @@ impl Source {
     }
 
     fn change_adoption(&mut self, change: impl FnOnce(&mut Self, &mut AdoptionRow)) -> Option<Vec<Change>> {
-        let before = self.some_adoption()?;
+        let before = self.draw_adoption()?;
         let mut after = before.clone();
         change(self, &mut after);
         Some(vec![Change::Update { before: Row::Adoption(before), after: Row::Adoption(after) }])
     }
 
-    fn some_adoption(&mut self) -> Option<AdoptionRow> {
+    fn draw_adoption(&mut self) -> Option<AdoptionRow> {
         let index = self.some_index(self.tables.adoptions.len())?;
         Some(self.tables.adoptions[index].clone())
     }
 
-    fn some_referral(&mut self) -> Option<ReferralRow> {
+    fn draw_referral(&mut self) -> Option<ReferralRow> {
         let index = self.some_index(self.tables.referrals.len())?;
         Some(self.tables.referrals[index].clone())
     }
@@ -303,12 +303,12 @@ fn referral_update(before: ReferralRow, referrer: Option<String>) -> Change {
 fn change_terms(source: &mut Source, row: &mut AdoptionRow) {
     let invention = &mut source.invention;
     match invention.random.below(6) {
-        0 => row.trees = Term::Given(invention.trees()),
+        0 => row.trees = Term::Given(invention.draw_trees()),
         1 => row.trees = Term::Given(*invention.random.choose(&[400, 999, 1_000])),
-        2 => row.price = invention.price(),
-        3 => row.price = if row.price == Term::Missing { invention.price() } else { Term::Missing },
-        4 => row.adoption_date = Term::Given(invention.date()),
-        _ => row.account = Term::Given(invention.some_account()),
+        2 => row.price = invention.draw_price(),
+        3 => row.price = if row.price == Term::Missing { invention.draw_price() } else { Term::Missing },
+        4 => row.adoption_date = Term::Given(invention.draw_date()),
+        _ => row.account = Term::Given(invention.draw_account()),
     }
 }
 

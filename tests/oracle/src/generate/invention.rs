@@ -55,8 +55,9 @@ impl Invention {
         };
         let name = account_name(self.accounts);
         self.accounts += 1;
-        let user = UserRow { key: self.key(), account: name.clone() };
-        let referral = ReferralRow { key: self.key(), account: name, referrer: referrer.map(account_name) };
+        let user = UserRow { key: self.next_key(), account: name.clone() };
+        let referral =
+            ReferralRow { key: self.next_key(), account: name, referrer: referrer.map(account_name) };
         (user, referral)
     }
 
@@ -64,14 +65,14 @@ impl Invention {
     pub(super) fn adoption(&mut self) -> AdoptionRow {
         let order_id = self.order_id();
         AdoptionRow {
-            key: self.order_key(order_id),
+            key: self.next_order_key(order_id),
             order_id,
-            account: Term::Given(self.some_account()),
-            trees: Term::Given(self.trees()),
-            price: self.price(),
-            adoption_date: Term::Given(self.date()),
+            account: Term::Given(self.draw_account()),
+            trees: Term::Given(self.draw_trees()),
+            price: self.draw_price(),
+            adoption_date: Term::Given(self.draw_date()),
             created_on: Term::Missing,
-            status: self.status().to_owned(),
+            status: self.draw_status().to_owned(),
             province: self.region("44"),
             city: self.region("4401"),
         }
@@ -83,9 +84,9 @@ impl Invention {
     }
 
     /// Returns the primary key of a row for this order: its number, unless the table has keys of its own.
-    pub(super) fn order_key(&mut self, order_id: OrderId) -> PrimaryKey {
+    pub(super) fn next_order_key(&mut self, order_id: OrderId) -> PrimaryKey {
         if self.has_surrogate_keys {
-            self.key()
+            self.next_key()
         } else {
             PrimaryKey::number(i64::try_from(order_id.0).expect("orders are counted from 1"))
         }
@@ -95,21 +96,21 @@ impl Invention {
         self.has_surrogate_keys
     }
 
-    pub(super) fn key(&mut self) -> PrimaryKey {
+    pub(super) fn next_key(&mut self) -> PrimaryKey {
         self.last_key += 1;
         PrimaryKey::number(self.last_key)
     }
 
-    pub(super) fn some_account(&mut self) -> String {
+    pub(super) fn draw_account(&mut self) -> String {
         let number = self.random.below(self.accounts.max(1));
         account_name(number)
     }
 
-    pub(super) fn trees(&mut self) -> i64 {
+    pub(super) fn draw_trees(&mut self) -> i64 {
         *self.random.choose(&[1, 1, 1, 1, 2, 2, 3, 5, 10, 40])
     }
 
-    pub(super) fn price(&mut self) -> Term<Amount> {
+    pub(super) fn draw_price(&mut self) -> Term<Amount> {
         let has_price = match self.prices {
             Prices::All => true,
             Prices::Some => self.random.percent(50),
@@ -124,7 +125,7 @@ impl Invention {
     }
 
     /// Returns a date of the last two months, seldom one of the years before.
-    pub(super) fn date(&mut self) -> NaiveDate {
+    pub(super) fn draw_date(&mut self) -> NaiveDate {
         let days_ago = match self.random.below(10) {
             0 => 600 + self.random.below(400),
             _ => self.random.below(60),
@@ -136,7 +137,7 @@ impl Invention {
         self.today
     }
 
-    pub(super) fn status(&mut self) -> &'static str {
+    pub(super) fn draw_status(&mut self) -> &'static str {
         let statuses = [
             "PAID",
             "PAID",

@@ -1,4 +1,4 @@
-//! Whether a ledger is as the oracle makes it of the source's tables.
+//! Compares a ledger with what the oracle makes of the source's tables.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

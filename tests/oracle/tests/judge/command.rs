@@ -78,7 +78,7 @@ fn dates_policies_price_books_and_adjustments_are_inputs() {
 }
 
 #[test]
-fn what_it_cannot_read_is_named() {
+fn the_command_names_the_file_or_option_that_it_cannot_read() {
     let refused = oracle(&[Path::new("expected"), Path::new("nowhere.jsonl")]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).starts_with("nowhere.jsonl: "));

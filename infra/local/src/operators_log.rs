@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use chrono::{DateTime, SecondsFormat, Utc};
 use domain::log::Command;
 use store::inbox::{self, StoredCommand};
 
 use crate::stack::Stack;
+use crate::token::DevelopmentKey;
 
 const DIRECTORY: &str = "asked";
 
@@ -27,15 +29,54 @@ pub fn operator() -> String {
     }
 }
 
+/// Something that a command does outside the log, in words.
+#[derive(Debug)]
+pub struct Deed {
+    /// What.
+    pub text: String,
+    /// What it is about as that stood before.
+    pub before: String,
+    /// The same as it stands afterwards.
+    pub after: String,
+}
+
+impl Deed {
+    /// Returns that a token was issued, which names whose it is.
+    #[must_use]
+    pub fn of_token(whose: &str, issued: DateTime<Utc>) -> Self {
+        let until = DevelopmentKey::good_until(issued).to_rfc3339_opts(SecondsFormat::Secs, true);
+        Self {
+            text: format!("issued {whose}"),
+            before: "this token was not there".to_owned(),
+            after: format!("it is good until {until}"),
+        }
+    }
+
+    /// Returns that records are read into a ledger as it stands.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be read.
+    pub async fn of_reading(stack: &Stack, text: String) -> Result<Self> {
+        let network = store::network::read(stack.engine()).await?;
+        let (page, posted) = network.map_or((0, 0), |network| (network.position, network.counts.posted));
+        Ok(Self {
+            text,
+            before: format!("the ledger stands at page {page}, with {posted} adoptions posted"),
+            after: format!("the pages after page {page} say what followed"),
+        })
+    }
+}
+
 /// Has the operators' log say what a command of this process does, in one entry.
-pub async fn note(stack: &Stack, reason: &str, text: String) -> Result<()> {
+pub async fn note(stack: &Stack, reason: &str, deed: Deed) -> Result<()> {
     let key = format!("note-{}", stack.shared.next_id());
-    inbox::ask(stack.engine(), &key, &noted(reason, text)).await?;
+    inbox::ask(stack.engine(), &key, &noted(reason, deed)).await?;
     Ok(())
 }
 
 /// Leaves in a ledger's directory what a command did that does not own it.
-pub fn leave(directory: &Path, reason: &str, text: String) -> Result<()> {
+pub fn leave(directory: &Path, reason: &str, deed: Deed) -> Result<()> {
     let asked = directory.join(DIRECTORY);
     let written = || {
         fs::create_dir_all(&asked)?;
@@ -43,7 +84,7 @@ pub fn leave(directory: &Path, reason: &str, text: String) -> Result<()> {
         let name = format!("{:020}-{}", since.as_nanos(), std::process::id());
         // Renamed when it is whole, so that no reader takes in half of it.
         let part = asked.join(format!("{name}.part"));
-        fs::write(&part, serde_json::to_vec(&noted(reason, text))?)?;
+        fs::write(&part, serde_json::to_vec(&noted(reason, deed))?)?;
         anyhow::Ok(fs::rename(&part, asked.join(format!("{name}.json")))?)
     };
     written().with_context(|| format!("cannot write what was asked for to {}", asked.display()))
@@ -78,6 +119,7 @@ fn left(asked: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn noted(reason: &str, text: String) -> StoredCommand {
-    StoredCommand { by: operator(), reason: reason.to_owned(), command: Command::Note { text }, answer: None }
+fn noted(reason: &str, deed: Deed) -> StoredCommand {
+    StoredCommand::new(operator(), reason, Command::Note { text: deed.text })
+        .changing(deed.before, deed.after)
 }

@@ -28,7 +28,7 @@ fn a_leg_moves_to_the_account_that_unlocks_it_later_with_its_own_dates() {
 }
 
 #[test]
-fn only_what_the_unlock_reaches_moves() {
+fn an_unlock_moves_only_the_legs_within_its_levels() {
     // T is six levels below A. Three direct adopters open ten levels, one opens five.
     let source = Source::chain(&["A", "M1", "M2", "M3", "M4", "M5", "T"])
         .account("D1", Some("A"))

@@ -51,7 +51,7 @@ fn a_missing_date_comes_from_the_creation_and_an_unreadable_one_does_not() {
 }
 
 #[test]
-fn bounds_hold_what_lies_outside_and_not_what_lies_on_them() {
+fn an_adoption_outside_a_bound_is_held_and_one_on_the_bound_is_not() {
     let trees = |trees| reason(AdoptionRow { trees: Term::Given(trees), ..order(1, "A") });
     assert_eq!([trees(1), trees(1_000_000)], [None, None]);
     assert_eq!([trees(0), trees(1_000_001), trees(-1)], [Some(InvalidTerms); 3]);

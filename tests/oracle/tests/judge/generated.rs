@@ -142,7 +142,7 @@ fn histories_meet_every_reason_and_every_kind_of_oddity() {
 }
 
 #[test]
-fn shapes_are_what_they_are_called() {
+fn each_generated_shape_has_the_forest_of_its_name() {
     let talents = |shape| {
         let tables = generate::tables(&Plan::large(3, 400, 0, shape));
         Judgement::of(&Inputs::new(tables, Plan::small(0).today)).talents()

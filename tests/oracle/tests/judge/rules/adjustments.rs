@@ -29,7 +29,7 @@ fn an_adjustment_moves_an_amount_and_leaves_the_whole_as_it_is() {
 }
 
 #[test]
-fn both_sides_have_its_dates_even_if_one_never_expires() {
+fn both_sides_of_an_adjustment_have_its_dates_although_headquarters_never_expires() {
     let mut source = Source::chain(&["A"]).orders(&[(1, "A")]);
     source.inputs.adjustments = vec![adjustment("HEADQUARTERS", "A", "5", "2026-01-20", Some("2026-02-20"))];
     let judgement = source.judged();

@@ -101,7 +101,7 @@ fn once_everything_has_expired_headquarters_alone_is_left() {
 }
 
 #[test]
-fn before_anything_is_effective_headquarters_has_all_of_nothing() {
+fn before_the_first_effective_date_headquarters_has_a_ratio_of_one_and_no_amount() {
     let date = "2026-01-01".parse().expect("a date");
     let ledger = judged(&records("ordering-incident")).golden(date);
     assert_eq!(

@@ -1,0 +1,48 @@
+//! The parameters that a ledger's directory was fed with, so that every later command on it runs with them, too.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::stack::Options;
+
+const FILE: &str = "parameters.json";
+
+/// Returns the parameters that a directory keeps; none where it keeps none.
+///
+/// # Errors
+///
+/// They cannot be read.
+pub fn read(directory: &Path) -> Result<BTreeMap<String, String>> {
+    let file = directory.join(FILE);
+    let cannot = || format!("cannot read the parameters in {}", file.display());
+    match fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).with_context(cannot),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(error).with_context(cannot),
+    }
+}
+
+/// Keeps the parameters of a stack that runs in its directory, if it has one.
+///
+/// # Errors
+///
+/// They cannot be written.
+pub fn keep(options: &Options) -> Result<()> {
+    let Some(directory) = &options.data else { return Ok(()) };
+    let file = directory.join(FILE);
+    let written = || {
+        let part = file.with_extension("part");
+        // Renamed when it is whole, so that no start reads half of it.
+        let mut open = fs::OpenOptions::new();
+        let mut opened = open.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        opened.write_all(&serde_json::to_vec_pretty(&options.parameters)?)?;
+        opened.sync_all()?;
+        anyhow::Ok(fs::rename(&part, &file)?)
+    };
+    written().with_context(|| format!("cannot write the parameters to {}", file.display()))
+}
