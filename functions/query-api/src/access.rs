@@ -89,6 +89,17 @@ pub(crate) enum Access {
 }
 
 impl Access {
+    /// Returns who may use a route, in the contract's words.
+    pub(crate) fn callers(self) -> &'static [&'static str] {
+        match self {
+            Self::Public => &["everyone"],
+            Self::Account => &["read", "operate", "approve", "own"],
+            Self::Member => &["read", "operate", "approve", "member"],
+            Self::Operator => &["read", "operate", "approve"],
+            Self::Command => &["operate", "approve"],
+        }
+    }
+
     /// Checks that the caller may use a route, with the account that its path names, if it names one.
     pub(crate) fn check(self, caller: Option<&Caller>, account: Option<&str>) -> Result<(), Problem> {
         if self == Self::Public {

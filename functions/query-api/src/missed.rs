@@ -1,25 +1,25 @@
 //! What an account would have received and did not, because it had not unlocked it.
 //!
 //! Such legs stand with HEADQUARTERS. They are found where they come from: in the adoptions of the accounts below, on
-//! a walk through the tree, depth first, that can stop anywhere and go on.
-//!
-//! Touches: `Ledger` (reads).
+//! a walk through the tree, depth first, that can stop anywhere and go on. What the account's unlocks say of an order
+//! number spares the walk the adoptions of which nothing can be missed, so that nearly each that it reads is an answer.
 
-use std::collections::BTreeMap;
+mod walk;
+
 use std::fmt;
 use std::str::FromStr;
 
-use domain::heads::AdoptionHead;
-use domain::{AccountSequence, Leg, OrderId, Owner, Posting, Versions};
-use store::heads::{self, AccountHead};
+use domain::heads::{AdoptionHead, Network};
+use domain::{AccountSequence, Leg, OrderId, Posting, UnlockFacts, UnlockedLegs, Versions};
 
+use self::walk::Walk;
 use crate::problem::Problem;
 use crate::request::Request;
 
 /// How many accounts one answer looks at, at most.
 const ACCOUNTS_MAX: usize = 400;
-/// How many accounts are loaded together.
-const ACCOUNTS_AT_ONCE: usize = 50;
+/// How many adoptions one answer looks at, at most.
+const ADOPTIONS_MAX: usize = 400;
 
 /// Where a walk stands: the number of each account on the way down, and the last order there that was looked at; 0
 /// before the first one.
@@ -27,7 +27,7 @@ const ACCOUNTS_AT_ONCE: usize = 50;
 /// It names no account, because a member's cursor holds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Place {
-    numbers: Vec<usize>,
+    numbers: Vec<u32>,
     order: u64,
 }
 
@@ -61,40 +61,43 @@ pub(crate) struct Missed {
 }
 
 /// Returns the legs below `root` that it missed, at most `limit`, and where to go on.
+///
+/// An answer may have none and still name a place to go on at: it ends once it has looked at enough.
 pub(crate) async fn find(
     request: &Request<'_>,
-    versions: &Versions,
-    root: &AccountSequence,
+    network: &Network,
+    (root, facts): (&AccountSequence, &UnlockFacts),
     after: Option<Place>,
     limit: usize,
 ) -> Result<(Vec<Missed>, Option<Place>), Problem> {
-    let mut walk = Walk::begin(request, root, usize::from(versions.level_count_max())).await?;
-    let mut passed = 0;
-    if let Some(place) = after {
-        walk.go_to(&place.numbers).await?;
-        passed = place.order;
-    }
+    let versions = &network.versions;
+    let numbers = after.as_ref().map(|place| place.numbers.as_slice());
+    let mut walk = Walk::begin(request, root, Missable::of(network, facts), numbers).await?;
+    let mut passed = after.as_ref().map_or(0, |place| place.order);
     let mut missed: Vec<Missed> = Vec::new();
+    let mut adoptions_left = ADOPTIONS_MAX;
     for _ in 0..ACCOUNTS_MAX {
-        let Some(node) = walk.node().await? else { return Ok((missed, None)) };
-        for (order, head) in node.adoptions.iter().filter(|(order, _)| order.get() > passed) {
-            let legs = legs_for(root, &node.account, head, versions)?;
+        let Some(orders) = walk.orders(passed, adoptions_left).await? else { return Ok((missed, None)) };
+        adoptions_left -= orders.len();
+        for order in orders {
+            let (account, head) = walk.adoption(order).await?;
+            let legs = legs_for(root, account, head, versions)?;
             if !missed.is_empty() && missed.len() + legs.len() > limit {
-                return Ok((missed, Some(Place { numbers: walk.numbers(), order: order.get() - 1 })));
+                return Ok((missed, Some(walk.place(order.get() - 1))));
             }
             if let Some(posting) = head.posting() {
-                missed.extend(legs.into_iter().map(|leg| Missed {
-                    order: *order,
-                    posting: posting.clone(),
-                    leg,
-                }));
+                missed.extend(legs.into_iter().map(|leg| Missed { order, posting: posting.clone(), leg }));
             }
+            passed = order.get();
+        }
+        if adoptions_left == 0 {
+            return Ok((missed, Some(walk.place(passed))));
         }
         passed = 0;
         walk.advance().await?;
     }
-    let numbers = walk.numbers();
-    Ok((missed, (!numbers.is_empty()).then_some(Place { numbers, order: 0 })))
+    let is_at_end = walk.is_at_end();
+    Ok((missed, (!is_at_end).then(|| walk.place(0))))
 }
 
 /// Returns the legs of an account's adoption that were meant for `root`.
@@ -113,135 +116,100 @@ fn legs_for(
     Ok(legs.filter(|leg| leg.recipient.would_be() == Some(root)).collect())
 }
 
-/// An account below, with its adoptions in ascending order.
-#[derive(Debug, Clone)]
-struct Node {
-    account: AccountSequence,
-    adoptions: Vec<(OrderId, AdoptionHead)>,
+/// Of which orders an account can miss a leg.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Missable {
+    /// Of adopters one level below, two levels, and so on: of orders before which; `None` stands for all.
+    before: Vec<Option<OrderId>>,
 }
 
-/// Accounts directly below one account, and which of them the walk is at.
-struct Level {
-    above: AccountSequence,
-    children: Vec<AccountSequence>,
-    index: usize,
-    loaded: BTreeMap<AccountSequence, (AccountHead, Node)>,
-}
-
-struct Walk<'a> {
-    request: &'a Request<'a>,
-    depth_max: usize,
-    levels: Vec<Level>,
-}
-
-impl<'a> Walk<'a> {
-    async fn begin(
-        request: &'a Request<'a>,
-        root: &AccountSequence,
-        depth_max: usize,
-    ) -> Result<Self, Problem> {
-        let mut walk = Self { request, depth_max, levels: Vec::new() };
-        walk.descend(root.clone()).await?;
-        Ok(walk)
+impl Missable {
+    /// Returns of which orders an account with these facts can miss a leg, whatever version of the rules judges them.
+    fn of(network: &Network, facts: &UnlockFacts) -> Self {
+        let depth_max = network.versions.ancestors_max();
+        // While adoptions are compared again, legs may still stand as they were before the facts changed.
+        let are_legs_by_facts = network.walks.is_empty();
+        let before =
+            |level| if are_legs_by_facts { opened_from(&network.versions, facts, level) } else { None };
+        let mut before: Vec<Option<OrderId>> = (1..=depth_max).map(before).collect();
+        // Below the last level of which anything can be missed, there is nothing to look for.
+        let depth =
+            before.iter().rposition(|before| *before != Some(OrderId::MIN)).map_or(0, |last| last + 1);
+        before.truncate(depth);
+        Self { before }
     }
 
-    /// Goes one level down, if there is anything below.
-    async fn descend(&mut self, above: AccountSequence) -> Result<bool, Problem> {
-        let children = heads::children(self.request.engine(), &above).await?;
-        if children.is_empty() || self.levels.len() == self.depth_max {
-            return Ok(false);
-        }
-        let children = children.into_iter().collect();
-        self.levels.push(Level { above, children, index: 0, loaded: BTreeMap::new() });
-        Ok(true)
+    /// Returns how many levels below the account a missed leg can come from.
+    fn depth(&self) -> usize {
+        self.before.len()
     }
 
-    /// Goes to the account that these numbers lead to.
-    async fn go_to(&mut self, numbers: &[usize]) -> Result<(), Problem> {
-        for (depth, number) in numbers.iter().enumerate() {
-            if depth > 0 {
-                let above = self.levels.last().and_then(|level| level.children.get(level.index).cloned());
-                let above = above.ok_or(Problem::InvalidCursor)?;
-                if !self.descend(above).await? {
-                    return Err(Problem::InvalidCursor);
-                }
-            }
-            let level = self.levels.last_mut().ok_or(Problem::InvalidCursor)?;
-            level.index = *number;
-            if *number >= level.children.len() {
-                return Err(Problem::InvalidCursor);
-            }
-        }
-        Ok(())
-    }
-
-    fn numbers(&self) -> Vec<usize> {
-        self.levels.iter().map(|level| level.index).collect()
-    }
-
-    /// Returns the account the walk is at; `None` at its end. Accounts that hang elsewhere now have no adoptions here.
-    async fn node(&mut self) -> Result<Option<Node>, Problem> {
-        let Some(level) = self.levels.last_mut() else { return Ok(None) };
-        level.load(self.request).await?;
-        let (head, node) = &level.loaded[&level.children[level.index]];
-        let is_below = head.node.link().referrer() == Some(&level.above);
-        let adoptions = if is_below { node.adoptions.clone() } else { Vec::new() };
-        Ok(Some(Node { account: node.account.clone(), adoptions }))
-    }
-
-    /// Goes to the next account, depth first.
-    async fn advance(&mut self) -> Result<(), Problem> {
-        let Some(level) = self.levels.last_mut() else { return Ok(()) };
-        level.load(self.request).await?;
-        let account = level.children[level.index].clone();
-        let is_below = level.loaded[&account].0.node.link().referrer() == Some(&level.above);
-        if is_below && self.descend(account).await? {
-            return Ok(());
-        }
-        while let Some(level) = self.levels.last_mut() {
-            level.index += 1;
-            if level.index < level.children.len() {
-                return Ok(());
-            }
-            self.levels.pop();
-        }
-        Ok(())
+    /// Returns whether a leg of this order can be missed, if it is of an adopter so many levels below.
+    fn contains(&self, depth: usize, order: OrderId) -> bool {
+        let before = depth.checked_sub(1).and_then(|index| self.before.get(index));
+        before.is_some_and(|before| before.is_none_or(|before| order < before))
     }
 }
 
-impl Level {
-    /// Loads the account the walk is at, with those that come next.
-    async fn load(&mut self, request: &Request<'_>) -> Result<(), Problem> {
-        if self.loaded.contains_key(&self.children[self.index]) {
-            return Ok(());
+/// Returns the order from which on an account has all legs it is meant to have of adopters so many levels below, by
+/// each version of the rules; `None` if there is no such order.
+fn opened_from(versions: &Versions, facts: &UnlockFacts, level: u8) -> Option<OrderId> {
+    let mut from = OrderId::MIN;
+    for policy in versions.iter().map(|version| &version.policy) {
+        if facts.needs_refill(policy) {
+            return None;
         }
-        self.loaded.clear();
-        let next = self.children[self.index..].iter().take(ACCOUNTS_AT_ONCE);
-        let owners = next.cloned().map(Owner::User).collect();
-        let accounts = heads::accounts(request.engine(), owners).await?;
-        let orders = accounts.values().flat_map(|at| at.head.node.orders.iter().copied()).collect();
-        let adoptions = heads::adoptions(request.engine(), orders).await?;
-        for (owner, at) in accounts {
-            let Owner::User(account) = owner else { continue };
-            let own = at.head.node.orders.iter().map(|order| (*order, adoptions[order].head.clone()));
-            let node = Node { account: account.clone(), adoptions: own.collect() };
-            self.loaded.insert(account, (at.head, node));
+        for slot in UnlockedLegs::slots_of(level, policy) {
+            from = from.max(facts.opened_from(slot, policy)?);
         }
-        Ok(())
     }
+    Some(from)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use domain::OrderRange;
+    use domain::log::{Cause, Entry, Walk, WalkScope};
+
+    use super::{Missable, Network, OrderId, Place, UnlockFacts, Versions};
+
+    fn order(number: u64) -> OrderId {
+        OrderId::new(number).expect("an order")
+    }
 
     #[test]
     fn a_place_reads_back_as_written_and_names_no_account() {
         for text in ["0@0", "3.17.0@0", "3@57"] {
             assert_eq!(text.parse::<Place>().map(|place| place.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "a", "3", "3.@0", "3@", "@1", "3@x"] {
+        for text in ["", "a", "3", "3.@0", "3@", "@1", "3@x", "4294967296@0"] {
             assert_eq!(text.parse::<Place>(), Err(()), "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_is_missed_of_orders_after_all_their_legs_were_unlocked() {
+        let versions = Versions::starting("{}").expect("the usual policy");
+        let mut network = Network::new(versions);
+        let mut facts = UnlockFacts::default();
+        facts.set_first_order(Some(order(10)));
+        facts.direct_first_order_changed(None, Some(order(20)));
+        let missable = Missable::of(&network, &facts);
+        assert_eq!(missable.depth(), 15);
+        // The own adoption and one direct adopter open five levels, but only the first of three bonuses.
+        assert!(missable.contains(1, order(1_000)));
+        assert!(missable.contains(2, order(19)) && !missable.contains(2, order(20)));
+        assert!(missable.contains(6, order(1_000)) && missable.contains(15, order(1_000)));
+        assert!(!missable.contains(16, order(1)) && !missable.contains(0, order(1)));
+        for direct in 21..35 {
+            facts.direct_first_order_changed(None, Some(order(direct)));
+        }
+        let missable = Missable::of(&network, &facts);
+        assert!((1..=15).all(|depth| !missable.contains(depth, order(35))));
+        assert!((1..=15).all(|depth| missable.contains(depth, order(9))));
+        let everywhere =
+            Walk { id: (1, 0), scope: WalkScope::Everywhere, orders: OrderRange::ALL, cause: Cause::Row };
+        network.apply(&Entry::WalkBegan(everywhere), 1, 0);
+        assert!(Missable::of(&network, &facts).contains(15, order(35)), "legs may stand as they were");
     }
 }

@@ -85,16 +85,22 @@ pub(crate) const ALL: &[Route] = &[
     commands::READ,
 ];
 
-/// A route's method, and its path as the contract writes it.
+/// A route's method, its path as the contract writes it, and its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteName {
     /// The method.
     pub method: &'static str,
     /// The path.
     pub path: &'static str,
+    /// Who may use it, in the contract's words.
+    pub callers: &'static [&'static str],
 }
 
-/// Returns the method and the path of every route.
+/// Returns the method, the path and the callers of every route.
 pub fn route_names() -> impl Iterator<Item = RouteName> {
-    ALL.iter().map(|route| RouteName { method: route.method.name(), path: route.path })
+    ALL.iter().map(|route| RouteName {
+        method: route.method.name(),
+        path: route.path,
+        callers: route.access.callers(),
+    })
 }

@@ -10,16 +10,21 @@ fn contract() -> Value {
 }
 
 #[test]
-fn every_route_is_in_the_contract_and_nothing_else_is() {
+fn every_route_is_in_the_contract_with_its_callers_and_nothing_else_is() {
     let contract = contract();
     let mut described = BTreeSet::new();
     for (path, operations) in contract["paths"].as_object().expect("paths") {
-        for method in operations.as_object().expect("operations").keys() {
-            described.insert((method.to_uppercase(), path.clone()));
+        for (method, operation) in operations.as_object().expect("operations") {
+            let callers = operation["x-callers"].as_array().expect("callers").iter();
+            let callers: Vec<String> =
+                callers.map(|caller| caller.as_str().expect("text").to_owned()).collect();
+            described.insert((method.to_uppercase(), path.clone(), callers));
         }
     }
-    let routes: BTreeSet<(String, String)> =
-        route_names().map(|RouteName { method, path }| (method.to_owned(), path.to_owned())).collect();
+    let owned = |RouteName { method, path, callers }: RouteName| {
+        (method.to_owned(), path.to_owned(), callers.iter().map(|caller| (*caller).to_owned()).collect())
+    };
+    let routes: BTreeSet<(String, String, Vec<String>)> = route_names().map(owned).collect();
     assert_eq!(described, routes);
 }
 

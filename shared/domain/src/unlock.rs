@@ -57,6 +57,17 @@ impl UnlockFacts {
         }
     }
 
+    /// Returns the first order whose team leg of this slot belongs to the account, as those of all later orders do;
+    /// `None` while no order's does. Panics if the facts need a refill.
+    #[must_use]
+    pub fn opened_from(&self, slot: Slot, policy: &Policy) -> Option<OrderId> {
+        // The state changes at no other order, and an unlock ends at none.
+        let mut changes: Vec<OrderId> = vec![OrderId::MIN];
+        changes.extend(self.first_order.iter().chain(&self.direct_first_orders));
+        changes.sort_unstable();
+        changes.into_iter().find(|order| self.evaluated_for(*order, policy).opens(slot))
+    }
+
     /// Records the order of the account's own first posted adoption, or that it has none.
     pub fn set_first_order(&mut self, order: Option<OrderId>) {
         self.first_order = order;

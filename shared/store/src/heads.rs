@@ -266,18 +266,28 @@ pub fn children<'a>(
     })
 }
 
+/// Accounts that ever had a referrer, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Children {
+    /// The accounts.
+    pub accounts: Vec<AccountSequence>,
+    /// Whether there may be more of them.
+    pub may_have_more: bool,
+}
+
 /// Returns a page of the accounts that ever had this referrer, in order, after `after`.
 pub fn children_page<'a>(
     engine: &'a dyn Engine,
     account: &AccountSequence,
     after: Option<&AccountSequence>,
     limit: usize,
-) -> Answer<'a, Vec<AccountSequence>> {
+) -> Answer<'a, Children> {
     let after = after.map(ToString::to_string);
     let query = Query { after, limit, ..Query::partition(Table::Ledger, children_partition(account)) };
     Box::pin(async move {
         let page = engine.query(query).await?;
-        Ok(page.items.iter().filter_map(|item| item.key.sort.parse().ok()).collect())
+        let accounts = page.items.iter().filter_map(|item| item.key.sort.parse().ok()).collect();
+        Ok(Children { accounts, may_have_more: page.next.is_some() })
     })
 }
 

@@ -1,6 +1,8 @@
 //! Who reaches what: every route with every kind of token.
 
-use end_to_end::Client;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use end_to_end::{Client, Harness, Reply};
 use query_api::route_names;
 use serde_json::{Value, json};
 
@@ -9,6 +11,10 @@ use crate::ledger::{ALL_SCOPES, incident};
 
 const OWN: &str = "D25122700018";
 const OTHER: &str = "D25122700019";
+/// The path of commands, where one is sent that needs approval.
+const COMMANDS_TO_APPROVE: &str = "/v1/commands?";
+/// Pages of one list that are read at most.
+const PAGES_MAX: usize = 300;
 
 fn path(pattern: &str, account: &str) -> String {
     let path = pattern
@@ -31,6 +37,11 @@ fn body(pattern: &str, account: &str) -> Option<String> {
     let body = match pattern {
         "/v1/simulate" => json!({ "adoptions": [{ "account": account, "tree_count": 1 }] }),
         "/v1/commands" => json!({ "reason": "r", "command": { "type": "note", "text": "t" } }),
+        COMMANDS_TO_APPROVE => {
+            // Its address is refused, but only where the caller may send it.
+            let command = json!({ "type": "set_webhook", "webhook": "w", "url": "https://10.0.0.1/" });
+            json!({ "reason": "r", "command": command })
+        }
         _ => return None,
     };
     Some(body.to_string())
@@ -42,11 +53,15 @@ async fn status(client: &Client<'_>, method: &str, pattern: &str, account: &str)
     client.send(method, &path(pattern, account), &headers, body(pattern, account)).await.status
 }
 
+/// Returns the callers that the contract may name, besides everyone and the account's member.
+fn operators(harness: &Harness) -> [(&'static str, Client<'_>); 3] {
+    ["read", "operate", "approve"]
+        .map(|scope| (scope, Client::operator(harness, &format!("contribution:{scope}"))))
+}
+
 #[tokio::test]
-async fn every_route_refuses_whom_it_must() {
+async fn every_route_answers_the_callers_that_the_contract_names_and_refuses_all_others() {
     let harness = incident().await;
-    let reader = Client::operator(harness, "contribution:read");
-    let operator = Client::operator(harness, ALL_SCOPES);
     let member = Client::member(harness, OWN);
     let strangers = [
         json!({ "sub": "x", "scope": "openid" }),
@@ -57,45 +72,98 @@ async fn every_route_refuses_whom_it_must() {
     ];
     for route in route_names() {
         let name = format!("{} {}", route.method, route.path);
-        let is_public = !route.path.starts_with("/v1/");
-        let of_account = route.path.contains("{account}");
+        let named = |caller: &str| route.callers.contains(&caller);
         let ask = async |client: &Client<'_>, account: &str| {
             status(client, route.method, route.path, account).await
         };
-        if is_public {
-            assert_eq!(ask(&Client::without_token(harness), OWN).await, 200, "{name}");
+        let without_token = ask(&Client::without_token(harness), OWN).await;
+        assert_eq!(without_token, if named("everyone") { 200 } else { 401 }, "{name}");
+        if named("everyone") {
+            assert!(!route.path.starts_with("/v1/"), "{name}: nothing of the ledger is public");
             continue;
         }
-        assert_eq!(ask(&Client::without_token(harness), OWN).await, 401, "{name}");
         for claims in &strangers {
             let stranger = Client::with_claims(harness, claims.clone());
             assert_eq!(ask(&stranger, OWN).await, 403, "{name} {claims}");
         }
-        assert_ne!(ask(&operator, OWN).await, 403, "{name}");
-        let is_command = route.method == "POST" && route.path == "/v1/commands";
-        let shows_secrets = route.path == "/v1/webhooks/{webhook}/secrets";
-        assert_eq!(ask(&reader, OWN).await == 403, is_command || shows_secrets, "{name}");
-        let is_for_all_members = ["/v1/simulate", "/v1/snapshots/{date}/manifest"].contains(&route.path);
-        assert_eq!(ask(&member, OWN).await != 403, of_account || is_for_all_members, "{name}");
-        let names_an_account = of_account || route.path == "/v1/simulate";
-        assert!(!names_an_account || ask(&member, OTHER).await == 403, "{name}: of another account");
+        for (scope, operator) in operators(harness) {
+            let is_approval = scope == "approve" && route.method == "POST" && route.path == "/v1/commands";
+            let path = if is_approval { COMMANDS_TO_APPROVE } else { route.path };
+            let answered = status(&operator, route.method, path, OWN).await;
+            assert_eq!(answered != 403, named(scope), "{name} with {scope}");
+        }
+        assert_eq!(ask(&member, OWN).await != 403, named("own") || named("member"), "{name}");
+        // Whether another account exists is nothing that a member learns.
+        let names_an_account = named("own") || route.path == "/v1/simulate";
+        for account in [OTHER, "D404", "HEADQUARTERS"] {
+            assert!(!names_an_account || ask(&member, account).await == 403, "{name}: of {account}");
+        }
+        assert_eq!(named("own"), route.path.contains("{account}"), "{name}");
     }
 }
 
-#[tokio::test]
-async fn nothing_that_a_member_reads_names_another_account() {
-    let harness = closed().await;
-    let member = Client::member(harness, OWN);
-    let is_account = |text: &str| text.len() == 12 && text.starts_with("D25122700") && text != OWN;
-    for route in route_names().filter(|route| route.path.contains("{account}")) {
-        let reply = member.send(route.method, &path(route.path, OWN), &json!({}), None).await;
-        let mut texts = Vec::new();
-        if let Ok(body) = serde_json::from_str::<Value>(&reply.text) {
-            collect(&body, &mut texts);
-        }
-        let named: Vec<&String> = texts.iter().filter(|text| is_account(text)).collect();
-        assert!(named.is_empty(), "{} names {named:?}", route.path);
+/// Returns what a member is answered by a route: every page of a list, by cursors alone.
+async fn answers(member: &Client<'_>, method: &str, pattern: &str) -> Vec<Reply> {
+    let first = path(pattern, OWN);
+    let mut replies = vec![member.send(method, &first, &json!({}), body(pattern, OWN)).await];
+    let is_list = serde_json::from_str::<Value>(&replies[0].text)
+        .is_ok_and(|document| document.get("next_cursor").is_some());
+    let bare = first.split('?').next().expect("a path").to_owned();
+    let mut next = is_list.then(|| format!("{first}{}limit=1", if first.contains('?') { "&" } else { "?" }));
+    while let Some(path) = next.take().filter(|_| replies.len() < PAGES_MAX) {
+        let reply = member.get(&path).await;
+        next = reply.good()["next_cursor"].as_str().map(|cursor| format!("{bare}?cursor={cursor}"));
+        replies.push(reply);
     }
+    replies
+}
+
+/// Returns everything that a reply says, its cursors as what they hold.
+fn said(reply: &Reply) -> Vec<String> {
+    let mut texts = vec![reply.headers.to_string()];
+    match serde_json::from_str::<Value>(&reply.text) {
+        Ok(document) => {
+            collect(&document, &mut texts);
+            let cursor = document["next_cursor"].as_str().map(|cursor| {
+                String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).expect("base64")).expect("text")
+            });
+            texts.extend(cursor);
+        }
+        Err(_) => texts.push(reply.text.clone()),
+    }
+    texts
+}
+
+#[tokio::test]
+async fn nothing_that_a_member_reads_on_any_page_names_another_account() {
+    let harness = closed().await;
+    let heads = end_to_end::everything(harness.engine()).await;
+    let heads = heads.iter().filter_map(|item| store::heads::account_of(item).expect("a head"));
+    let others: Vec<String> = heads.map(|(owner, _)| owner.to_string()).collect();
+    let others: Vec<&String> =
+        others.iter().filter(|other| *other != OWN && other.starts_with("D25122700")).collect();
+    assert!(others.len() > 20);
+    let member = Client::member(harness, OWN);
+    let mut pages = 0;
+    let for_members = |callers: &[&str]| callers.contains(&"own") || callers.contains(&"member");
+    for route in route_names().filter(|route| for_members(route.callers)) {
+        let mut paths = vec![route.path.to_owned()];
+        if route.path.ends_with("/statement") {
+            paths.push(format!("{}?format=csv", route.path));
+        }
+        for pattern in paths {
+            for reply in answers(&member, route.method, &pattern).await {
+                assert_eq!(reply.status, 200, "{pattern}: {}", reply.text);
+                let texts = said(&reply);
+                let named =
+                    others.iter().filter(|other| texts.iter().any(|text| text.contains(other.as_str())));
+                let named: Vec<_> = named.collect();
+                assert!(named.is_empty(), "{pattern} names {named:?}");
+                pages += 1;
+            }
+        }
+    }
+    assert!(pages > 50, "lists are read to their ends: {pages} pages");
 }
 
 fn collect(value: &Value, texts: &mut Vec<String>) {

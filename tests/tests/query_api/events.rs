@@ -7,7 +7,7 @@ use end_to_end::{Client, Harness};
 use serde_json::{Value, json};
 
 use crate::days::closed;
-use crate::ledger::{operator, regions, units};
+use crate::ledger::{operator, regions, small, units};
 use crate::schema::faults;
 
 fn directory() -> PathBuf {
@@ -162,6 +162,30 @@ async fn a_subscription_is_listed_with_what_came_of_it_and_its_secret_is_for_ope
     let reader = Client::operator(closed().await, "contribution:read");
     assert_eq!(reader.get("/v1/webhooks/mining/secrets").await.status, 403);
     assert_eq!(reader.get("/v1/webhooks").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_subscription_is_known_before_anything_was_delivered_and_forgotten_when_it_is_removed() {
+    let harness = small().await;
+    let client = operator(&harness);
+    let send = async |key: &str, command: Value| {
+        let body = json!({ "reason": "a test", "command": command });
+        let sent = client.post("/v1/commands", key, &body).await;
+        assert_eq!(sent.status, 202, "{}", sent.text);
+        harness.settle().await;
+    };
+    let url = "https://hooks.example.com/in";
+    send("subscribe-mining", json!({ "type": "set_webhook", "webhook": "mining", "url": url })).await;
+    let listed = client.get("/v1/webhooks").await.good();
+    assert_eq!(listed["webhooks"][0]["url"], url);
+    let secret = client.get("/v1/webhooks/mining/secrets").await.good()["secrets"][0]["secret"].clone();
+    send("rotate-its-secret", json!({ "type": "rotate_webhook_secret", "webhook": "mining" })).await;
+    let secrets = client.get("/v1/webhooks/mining/secrets").await.good();
+    assert_eq!(secrets["secrets"].as_array().expect("secrets").len(), 2);
+    assert_eq!(secrets["secrets"][1]["secret"], secret, "the one before still signs");
+    send("remove-mining", json!({ "type": "remove_webhook", "webhook": "mining" })).await;
+    assert_eq!(client.get("/v1/webhooks").await.good()["webhooks"], json!([]));
+    assert_eq!(client.get("/v1/webhooks/mining/secrets").await.status, 404);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod costs;
 mod days;
 mod events;
 mod ledger;
+mod missed;
 mod operators_log;
 mod pattern;
 mod random;

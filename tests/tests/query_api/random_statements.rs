@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use domain::{Amount, BusinessDate, Owner};
+use domain::log::Entry;
+use domain::{Amount, BusinessDate, Link, Owner};
 use end_to_end::{Client, Harness, Options, Shuffle, captured, ledger};
 use oracle::generate::{Plan, history};
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ const STATEMENTS: usize = 1_000;
 const PER_HISTORY: usize = 100;
 /// How often dates are closed while a history goes on.
 const CLOSES: usize = 12;
+/// Lines that take something back.
+const TAKEN_BACK: &str = "taken back";
 
 fn date(text: &str) -> BusinessDate {
     text.parse().expect("a date")
@@ -87,19 +90,43 @@ async fn check(
     for line in &lines {
         let at: BusinessDate = line["date"].as_str().expect("a date").parse().expect("a date");
         assert!((from..=to).contains(&at), "{path}: {line}");
-        let movement = line["movement"].as_str().expect("a movement").to_owned();
-        *movements.entry(movement).or_default() += 1;
+        let movement = line["movement"].as_str().expect("a movement");
+        *movements.entry(movement.to_owned()).or_default() += 1;
+        if movement != "EXPIRED" && units(&line["amount"]) < 0 {
+            *movements.entry(TAKEN_BACK.to_owned()).or_default() += 1;
+        }
     }
     movements
+}
+
+/// Counts what makes a history hard to state: adoptions that were corrected or taken back, accounts that were moved.
+async fn counted(harness: &Harness) -> BTreeMap<&'static str, usize> {
+    let last = u32::try_from(harness.last_page().await).expect("a short log");
+    let pages = store::log::read_after(harness.engine(), 0, last).await.expect("memory answers");
+    let mut counts = BTreeMap::new();
+    for entry in pages.iter().flat_map(|page| &page.entries) {
+        let kind = match entry {
+            Entry::Corrected(_) => "corrected",
+            Entry::Withdrawn { .. } => "withdrawn",
+            Entry::Upline(change) if change.before != Link::Missing => "moved",
+            _ => continue,
+        };
+        *counts.entry(kind).or_default() += 1;
+    }
+    counts
 }
 
 #[tokio::test]
 async fn statements_of_random_accounts_and_periods_add_up_to_their_snapshots() {
     let wanted = std::env::var("STATEMENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(STATEMENTS);
     let mut movements: BTreeMap<String, usize> = BTreeMap::new();
+    let mut statements = 0;
     for seed in 0..wanted.div_ceil(PER_HISTORY) as u64 {
         let harness = closed_in_between(seed).await;
         let client = operator(&harness);
+        for (kind, count) in counted(&harness).await {
+            *movements.entry(kind.to_owned()).or_default() += count;
+        }
         let known = ledger(harness.engine()).await;
         let names = |part: &Value| part.as_object().expect("accounts").keys().cloned().collect::<Vec<_>>();
         let accounts: Vec<String> =
@@ -116,9 +143,11 @@ async fn statements_of_random_accounts_and_periods_add_up_to_their_snapshots() {
             for (movement, count) in check(&harness, &client, account, period).await {
                 *movements.entry(movement).or_default() += count;
             }
+            statements += 1;
         }
     }
-    for movement in ["BECAME_EFFECTIVE", "LATE", "EXPIRED"] {
+    assert!(statements >= wanted, "{statements} statements");
+    for movement in ["BECAME_EFFECTIVE", "LATE", "EXPIRED", TAKEN_BACK, "corrected", "withdrawn", "moved"] {
         assert!(
             movements.get(movement).is_some_and(|count| *count > 0),
             "{movement} is tried: {movements:?}"

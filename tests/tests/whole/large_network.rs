@@ -23,6 +23,9 @@ async fn no_page_writes_and_records_and_steps_in_the_tree_cost_what_they_may() {
         if path.contains("/records") {
             assert!(cost.counted.calls <= 4 && cost.counted.read_units <= 31, "{cost:?}");
         }
+        if path.contains("/unallocated") {
+            assert!(cost.counted.calls <= 500 && cost.counted.read_units <= 1_300, "{cost:?}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Subtotals are sums that are stored: of the last closed date, and of the talent records. Nothing is walked for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -19,6 +19,7 @@ use store::{snapshots, talent};
 use crate::access::Access;
 use crate::account;
 use crate::answer::Answer;
+use crate::children::first_children;
 use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -79,12 +80,12 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     page.truncate(limit);
     let owners: Vec<Owner> = page.iter().map(|(_, child)| Owner::User(child.clone())).collect();
     let heads = heads::accounts(request.engine(), owners.clone()).await?;
-    let with_referrals = with_referrals(request, &page).await?;
     let sums = if request.sees_others() { Sums::read(request, &owners).await? } else { Sums::default() };
+    let with_referrals = with_referrals(request, &page, &heads, &sums).await?;
     let network = request.network().await?;
     let policy = request.policy_today(&network);
     let mut referrals = Vec::new();
-    for ((number, child), has_referrals) in page.iter().zip(with_referrals) {
+    for (number, child) in &page {
         let head = &heads[&Owner::User(child.clone())].head;
         // An account that was moved stays in the list of every referrer it had.
         if head.node.link().referrer() != Some(&above) {
@@ -108,7 +109,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
                 .carried(child)
                 .map(|carried| carried.team.contribution)
                 .filter(|_| request.sees_amounts()),
-            has_referrals,
+            has_referrals: with_referrals.contains(child),
         });
     }
     let next_cursor = page.last().filter(|_| more).map(|last| request.cursor(Place::after(request, last)));
@@ -233,24 +234,6 @@ impl FromStr for Place {
     }
 }
 
-/// Returns the first `count` accounts that ever had this referrer, after one of them.
-async fn first_children(
-    request: &Request<'_>,
-    account: &AccountSequence,
-    mut after: Option<AccountSequence>,
-    count: usize,
-) -> Result<Vec<AccountSequence>, Problem> {
-    let mut children = Vec::new();
-    while children.len() < count {
-        let wanted = count - children.len();
-        let page = heads::children_page(request.engine(), account, after.as_ref(), wanted).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.clone());
-        children.extend(page);
-    }
-    Ok(children)
-}
-
 /// Returns the account that `below` leads to, from the account of the path.
 async fn below(request: &Request<'_>, own: AccountSequence) -> Result<AccountSequence, Problem> {
     let expected = || Problem::invalid("below", "numbers of direct referrals with dots between them");
@@ -277,13 +260,27 @@ async fn below(request: &Request<'_>, own: AccountSequence) -> Result<AccountSeq
     Ok(account)
 }
 
+/// Returns which of these accounts have direct referrals.
+///
+/// What is stored of most accounts says so: that a direct referral adopted, or that there are accounts below. Of the
+/// others the lists are asked, because what is stored may be older.
 async fn with_referrals(
     request: &Request<'_>,
     page: &[(usize, AccountSequence)],
-) -> Result<Vec<bool>, Problem> {
-    let first = page.iter().map(|(_, child)| heads::children_page(request.engine(), child, None, 1));
+    heads: &BTreeMap<Owner, At<AccountHead>>,
+    sums: &Sums,
+) -> Result<BTreeSet<AccountSequence>, Problem> {
+    let accounts = page.iter().map(|(_, child)| child);
+    let is_known = |child: &&AccountSequence| {
+        let head = &heads[&Owner::User((*child).clone())].head;
+        head.node.facts.direct_adopter_count() > 0
+            || sums.talent(child).is_some_and(|talent| talent.team.promotion_count() > 0)
+    };
+    let (known, unknown): (Vec<_>, Vec<_>) = accounts.partition(is_known);
+    let first = unknown.iter().map(|child| heads::children_page(request.engine(), child, None, 1));
     let first = futures::future::try_join_all(first).await?;
-    Ok(first.iter().map(|children| !children.is_empty()).collect())
+    let asked = unknown.into_iter().zip(first).filter(|(_, children)| !children.accounts.is_empty());
+    Ok(known.into_iter().chain(asked.map(|(child, _)| child)).cloned().collect())
 }
 
 #[cfg(test)]

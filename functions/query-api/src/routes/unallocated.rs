@@ -61,8 +61,8 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let (limit, after) = (request.limit()?, request.place::<Place>()?);
     let (head, position) = account::known(request, &Owner::User(account.clone())).await?;
     let network = request.network().await?;
-    let (found, next) = missed::find(request, &network.versions, &account, after, limit).await?;
     let facts = &head.node.facts;
+    let (found, next) = missed::find(request, &network, (&account, facts), after, limit).await?;
     let records = found.iter().map(|missed| view(request, &network.versions, facts, missed));
     let records = records.collect::<Result<Vec<_>, _>>()?;
     let sum = Amount::sum(found.iter().map(|missed| missed.leg.amount))?;

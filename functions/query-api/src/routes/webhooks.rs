@@ -10,12 +10,13 @@ use domain::webhooks::{ROTATION_MS, SigningSecret, Target, WEBHOOKS_MAX, Webhook
 use serde::Serialize;
 use store::webhooks::{self, Attempt, AttemptOutcome, Failing, WebhookState};
 
-use crate::access::{Access, Caller};
+use crate::access::Access;
 use crate::answer::Answer;
 use crate::command::CommandBody;
 use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
+use crate::subscriptions;
 use crate::view::instant;
 
 pub(crate) const LIST: Route = Route {
@@ -29,7 +30,7 @@ pub(crate) const LIST: Route = Route {
 pub(crate) const SECRETS: Route = Route {
     method: Method::Get,
     path: "/v1/webhooks/{webhook}/secrets",
-    access: Access::Operator,
+    access: Access::Command,
     parameters: &[],
     answer: |request| Box::pin(secrets(request)),
 };
@@ -105,20 +106,13 @@ struct DeliveryView {
 }
 
 async fn list(request: &Request<'_>) -> Result<Answer, Problem> {
-    let registry = webhooks::registry(request.engine()).await?;
+    let subscriptions = subscriptions::read(request).await?;
     let states = webhooks::states(request.engine()).await?;
     let view = |(name, webhook): (&WebhookName, &Webhook)| WebhookView::new(name, webhook, states.get(name));
-    Ok(Answer::json(&WebhooksView { webhooks: registry.webhooks.iter().map(view).collect() }))
+    Ok(Answer::json(&WebhooksView { webhooks: subscriptions.iter().map(view).collect() }))
 }
 
 async fn secrets(request: &Request<'_>) -> Result<Answer, Problem> {
-    let may_see = match &request.caller {
-        Some(Caller::Operator(operator)) => operator.may_operate || operator.may_approve,
-        _ => false,
-    };
-    if !may_see {
-        return Err(Problem::Forbidden);
-    }
     let (name, webhook) = known(request).await?;
     let Some(deployment) = &request.settings().webhook_secret else {
         return Err(Problem::inconsistent("WEBHOOK_SECRET is not set, from which secrets follow"));
@@ -152,8 +146,7 @@ async fn deliveries(request: &Request<'_>) -> Result<Answer, Problem> {
 /// Returns the subscription of the path.
 async fn known(request: &Request<'_>) -> Result<(WebhookName, Webhook), Problem> {
     let name: WebhookName = request.path("webhook")?;
-    let registry = webhooks::registry(request.engine()).await?;
-    let webhook = registry.webhooks.get(&name).cloned();
+    let webhook = subscriptions::read(request).await?.get(&name).cloned();
     webhook.map(|webhook| (name.clone(), webhook)).ok_or(Problem::Unknown(Subject::Webhook, name.to_string()))
 }
 
@@ -165,12 +158,12 @@ pub(super) async fn check(
 ) -> Result<Option<StatedChange>, Problem> {
     let invalid = |message: String| Problem::InvalidBody { message };
     let Some(name) = command.webhook() else { return Ok(None) };
-    let registry = webhooks::registry(request.engine()).await?;
-    let present = registry.webhooks.get(name);
+    let subscriptions = subscriptions::read(request).await?;
+    let present = subscriptions.get(name);
     if let CommandBody::SetWebhook { url, .. } = command {
         let reach = request.settings().webhook_reach;
         Target::parse(url, reach).map_err(|error| invalid(error.to_string()))?;
-        if present.is_none() && registry.webhooks.count() >= WEBHOOKS_MAX {
+        if present.is_none() && subscriptions.count() >= WEBHOOKS_MAX {
             return Err(invalid(format!("there may be {WEBHOOKS_MAX} subscriptions; remove one first")));
         }
     } else if present.is_none() {

@@ -179,6 +179,22 @@ fn any_facts() -> impl Strategy<Value = UnlockFacts> {
 
 proptest! {
     #[test]
+    fn a_leg_is_open_from_the_first_order_that_opens_it_on(
+        facts in any_facts(),
+        policy in policies(),
+        number in 1_u8..=15,
+        is_level: bool,
+    ) {
+        let slot = if is_level { Slot::TeamLevel(number) } else { Slot::TeamBonus(number % 3 + 1) };
+        prop_assume!(!facts.needs_refill(&policy));
+        let from = facts.opened_from(slot, &policy);
+        for at in (1..=HORIZON).map(order) {
+            let is_open = facts.evaluated_for(at, &policy).opens(slot);
+            prop_assert_eq!(is_open, from.is_some_and(|from| at >= from));
+        }
+    }
+
+    #[test]
     fn the_kept_orders_are_the_smallest_whatever_was_recorded(changes in changes(), refills: bool) {
         let policy = Policy::default();
         let mut facts = UnlockFacts::default();

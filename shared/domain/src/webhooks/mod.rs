@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::{Command, DeliveryId, Entry, EventPlace, EventType, WebhookChange, WebhookName};
+use crate::log::{
+    Command, CommandOutcome, DeliveryId, Entry, EventPlace, EventType, WebhookChange, WebhookName,
+};
 
 pub use address::is_public;
 pub use signing::{InvalidSigningSecret, SigningSecret};
@@ -91,9 +93,20 @@ impl Webhooks {
 
     /// Folds the entry at a place of the log in, which was decided at `time_ms`.
     pub fn apply(&mut self, entry: &Entry, at: EventPlace, time_ms: i64) {
-        let Entry::Commanded { command: Command::Webhook { name, change }, outcome, .. } = entry else {
-            return;
-        };
+        if let Entry::Commanded { command, outcome, .. } = entry {
+            self.apply_command(command, outcome, at, time_ms);
+        }
+    }
+
+    /// Folds a command in that stands at a place of the log, with what became of it.
+    pub fn apply_command(
+        &mut self,
+        command: &Command,
+        outcome: &CommandOutcome,
+        at: EventPlace,
+        time_ms: i64,
+    ) {
+        let Command::Webhook { name, change } = command else { return };
         if !outcome.is_done() {
             return;
         }
@@ -165,7 +178,6 @@ impl Webhook {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::CommandOutcome;
 
     fn name() -> WebhookName {
         "mining".parse().expect("a name")
