@@ -125,14 +125,7 @@ impl Session {
                     break;
                 }
                 Outcome::Lost => {
-                    ended.lost += 1;
-                    if ended.lost > LOST_PAGES_MAX {
-                        return Err(StoreError::Unavailable {
-                            message: "another decider kept putting pages first".to_owned(),
-                        });
-                    }
-                    *self = Self::open(context, &self.versions, &self.parameters, self.shards).await?;
-                    self.catch_up(engine).await?;
+                    self.begin_again(context, &mut ended).await?;
                     taken = Taken::default();
                     continue;
                 }
@@ -164,6 +157,17 @@ impl Session {
             self.decider.forget_heads();
         }
         Ok(ended)
+    }
+
+    /// Throws away what is in memory, because another decider put a page first.
+    async fn begin_again(&mut self, context: &Context, ended: &mut Ended) -> Result<(), StoreError> {
+        ended.lost += 1;
+        if ended.lost > LOST_PAGES_MAX {
+            let message = "another decider kept putting pages first".to_owned();
+            return Err(StoreError::Unavailable { message });
+        }
+        *self = Self::open(context, &self.versions, &self.parameters, self.shards).await?;
+        self.catch_up(&*context.engine).await
     }
 
     /// Returns what the log says of the whole network.

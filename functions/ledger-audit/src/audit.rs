@@ -80,12 +80,14 @@ impl Audit<'_> {
             later: Later::after(position, versions.clone()),
             position,
         };
-        if !self.compare_heads(&mut comparison, &mut progress).await? {
+        let mut seen = talent::Seen::begin(engine).await?;
+        if !self.compare_heads(&mut comparison, &mut seen, &mut progress).await? {
             return Ok(Audited::GoesOn { segment: progress.segment });
         }
         comparison.look_for_missing(engine, self.shards, &mut progress.found).await?;
         let (context, forest) = (self.context, &mut expected.forest);
-        let talents = talent::compare(context, self.versions, position, forest, &mut progress.found).await?;
+        let found = &mut progress.found;
+        let talents = talent::compare(context, self.versions, position, forest, seen, found).await?;
         let report = AuditReport { talents, ..self.report(&progress, &expected, &compared) };
         audit::finish(engine, &progress, &report).await?;
         Ok(Audited::Complete(Box::new(report)))
@@ -133,6 +135,7 @@ impl Audit<'_> {
     async fn compare_heads(
         &self,
         comparison: &mut Comparison<'_>,
+        seen: &mut talent::Seen,
         progress: &mut AuditProgress,
     ) -> Result<bool, AuditError> {
         let engine = &*self.context.engine;
@@ -145,6 +148,7 @@ impl Audit<'_> {
             let start = start.map(|(partition, sort)| store::Key::new(store::Table::Ledger, partition, sort));
             let page = engine.scan(store::Table::Ledger, segment, start).await?;
             comparison.compare(engine, &page.items, &mut progress.found).await?;
+            seen.take(&page.items);
             progress.after = page.next.map(|key| (key.partition, key.sort));
             if progress.after.is_none() {
                 progress.segment += 1;

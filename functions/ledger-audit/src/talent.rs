@@ -15,7 +15,7 @@ use runtime::Context;
 use store::audit::AuditFindings;
 use store::marks::{self, Projection};
 use store::talent::{self, StoredTalent, TablePass, TakenIn, Talent, TalentState};
-use store::{Engine, StoreError, Written};
+use store::{Engine, Item, StoreError, Written};
 
 use crate::error::AuditError;
 
@@ -42,12 +42,31 @@ async fn still(engine: &dyn Engine) -> Result<Option<Still>, StoreError> {
     Ok(is_settled.then_some(Still { position, state }))
 }
 
+/// The records that were among the items which the audit read anyway.
+pub(crate) struct Seen {
+    begun: Option<Still>,
+    records: BTreeMap<AccountSequence, StoredTalent>,
+}
+
+impl Seen {
+    pub(crate) async fn begin(engine: &dyn Engine) -> Result<Self, StoreError> {
+        Ok(Self { begun: still(engine).await?, records: BTreeMap::new() })
+    }
+
+    /// Keeps the records among these items. One that cannot be read is asked for again when accounts are compared.
+    pub(crate) fn take(&mut self, items: &[Item]) {
+        let records = items.iter().filter_map(|item| talent::record_of(item).ok().flatten());
+        self.records.extend(records);
+    }
+}
+
 /// Compares every account's talent. Returns how many; `None` where talent did not stand still.
 pub(crate) async fn compare(
     context: &Context,
     versions: &Versions,
     position: Position,
     forest: &mut ReferralForest,
+    seen: Seen,
     found: &mut AuditFindings,
 ) -> Result<Option<u64>, AuditError> {
     let engine = &*context.engine;
@@ -59,11 +78,13 @@ pub(crate) async fn compare(
     let talents = forest.talents(&table);
     let judge = Judge { talents: &talents, levels: !table.asks_for_activity() };
     let mut differences = Vec::new();
+    // What was seen before talent stood still may be older.
+    let mut records = if seen.begun.as_ref() == Some(&begun) { seen.records } else { BTreeMap::new() };
     for accounts in forest.accounts().chunks(ACCOUNTS_COMPARED) {
         if (context.deadline - context.clock.now()).num_milliseconds() < ACCOUNTS_TAKE_MS {
             return Ok(None);
         }
-        let records = read_with_children(engine, &talents, accounts).await?;
+        read_with_children(engine, &talents, accounts, &mut records).await?;
         for account in accounts {
             let fault = judge.fault(account, &records);
             differences.extend(fault.map(|fault| Difference::Talent { account: account.clone(), fault }));
@@ -95,7 +116,8 @@ pub(crate) async fn rebuild(
     let talents = forest.talents(&table);
     let judge = Judge { talents: &talents, levels: !table.asks_for_activity() };
     for account in accounts {
-        let records = read_with_children(engine, &talents, std::slice::from_ref(account)).await?;
+        let mut records = BTreeMap::new();
+        read_with_children(engine, &talents, std::slice::from_ref(account), &mut records).await?;
         let Some(anew) = judge.anew(account, &records) else { continue };
         let write = talent::put(account, &anew, records[account].revision);
         if engine.write(write).await? != Written::Done {
@@ -144,10 +166,14 @@ async fn read_with_children(
     engine: &dyn Engine,
     talents: &Talents<'_>,
     accounts: &[AccountSequence],
-) -> Result<BTreeMap<AccountSequence, StoredTalent>, StoreError> {
+    records: &mut BTreeMap<AccountSequence, StoredTalent>,
+) -> Result<(), StoreError> {
     let children = accounts.iter().flat_map(|account| talents.children(account));
-    let names: BTreeSet<AccountSequence> = accounts.iter().chain(children).cloned().collect();
-    talent::read_all(engine, names.into_iter().collect()).await
+    let named = accounts.iter().chain(children);
+    let missing: BTreeSet<AccountSequence> =
+        named.filter(|account| !records.contains_key(*account)).cloned().collect();
+    records.extend(talent::read_all(engine, missing.into_iter().collect()).await?);
+    Ok(())
 }
 
 /// By what records are judged.

@@ -55,7 +55,7 @@ use crate::network::KnownNetwork;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::request::{PathValues, Request};
-use crate::route::Route;
+use crate::route::{Method, Route};
 
 pub use crate::access::{ACCOUNT_CLAIM, APPROVE_SCOPE, OPERATE_SCOPE, READ_SCOPE};
 pub use crate::routes::{RouteName, route_names};
@@ -120,6 +120,7 @@ impl QueryApi {
         let answer = self.answer_on(route, path_values, caller.clone(), event, context).await;
         if let Err(problem) = &answer
             && route.access == Access::Command
+            && route.method != Method::Get
         {
             refused::keep(problem, caller.as_ref(), event, context).await?;
         }

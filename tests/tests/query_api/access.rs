@@ -96,7 +96,9 @@ async fn every_route_answers_the_callers_that_the_contract_names_and_refuses_all
         // Whether another account exists is nothing that a member learns.
         let names_an_account = named("own") || route.path == "/v1/simulate";
         for account in [OTHER, "D404", "HEADQUARTERS"] {
-            assert!(!names_an_account || ask(&member, account).await == 403, "{name}: of {account}");
+            // A system account adopts nothing, so that the question is refused before it is asked whose it is.
+            let refused = if route.path == "/v1/simulate" && account == "HEADQUARTERS" { 400 } else { 403 };
+            assert!(!names_an_account || ask(&member, account).await == refused, "{name}: of {account}");
         }
         assert_eq!(named("own"), route.path.contains("{account}"), "{name}");
     }

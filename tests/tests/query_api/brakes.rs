@@ -278,7 +278,7 @@ async fn a_schema_change_that_nulls_prices_waits_at_the_brake() {
     });
     scene.read().await;
     scene.assert_waits(&before, &[11, 12, 13, 14], &[]).await;
-    scene.assert_let_go("CORRECTED", &[11, 12, 13, 14]).await;
+    scene.assert_let_go("WITHDRAWN", &[11, 12, 13, 14]).await;
     // Without a price of its own an order costs what the ladder says at its place.
     let after = scene.posted().await;
     for order in ORDERS_BELOW {

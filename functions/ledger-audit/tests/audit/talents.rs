@@ -57,9 +57,7 @@ async fn talent_that_is_not_what_the_referrers_give_is_named_and_put_right() {
     let clean = report(&stack).await;
     assert_eq!(clean.found.differences, []);
     assert_eq!(clean.talents, Some(before.len() as u64), "all of them were compared");
-    let with_a_team = before.iter().filter(|(_, stored)| {
-        stored.talent.level > TalentLevel::NONE && stored.talent.awaits_user_since.is_none()
-    });
+    let with_a_team = before.iter().filter(|(_, stored)| stored.talent.awaits_user_since.is_none());
     let (account, _) =
         with_a_team.max_by_key(|(_, stored)| stored.talent.team.promotion_count()).expect("one");
     for (fault, damage) in DAMAGES {

@@ -24,7 +24,7 @@ pub use lists::{
 pub use marks::{Mark, MarkKind, RAISED_SHARDS, clear, raise, raised, raised_on};
 pub use record::{
     Confirmed, LevelChange, StoredTalent, TakenIn, Talent, TalentCause, changes, knows_account, put,
-    put_change, read, read_all, scan,
+    put_change, read, read_all, record_of, scan,
 };
 pub use state::{TablePass, TalentState, put_state, state};
 

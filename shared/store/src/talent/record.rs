@@ -242,6 +242,14 @@ pub fn knows_account<'a>(
     Box::pin(async move { Ok(engine.get(key).await?.is_some()) })
 }
 
+/// Returns the record that an item holds, with its account: for tools that scan the table.
+pub fn record_of(item: &Item) -> Result<Option<(AccountSequence, StoredTalent)>, StoreError> {
+    if !item.key.partition.starts_with(PREFIX) {
+        return Ok(None);
+    }
+    Ok(Some((account_of(item)?, decode_record(item)?)))
+}
+
 /// Returns a page of all teams and levels of one part of the table, and where the next page starts.
 pub fn scan(
     engine: &dyn Engine,
@@ -250,8 +258,7 @@ pub fn scan(
 ) -> BoxFuture<'_, Result<(Vec<(AccountSequence, StoredTalent)>, Option<Key>), StoreError>> {
     Box::pin(async move {
         let page = engine.scan(Table::Ledger, segment, start).await?;
-        let items = page.items.iter().filter(|item| item.key.partition.starts_with(PREFIX));
-        let records = items.map(|item| Ok((account_of(item)?, decode_record(item)?)));
+        let records = page.items.iter().filter_map(|item| record_of(item).transpose());
         Ok((records.collect::<Result<_, StoreError>>()?, page.next))
     })
 }
