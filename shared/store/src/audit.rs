@@ -99,11 +99,12 @@ fn current_key() -> Key {
 
 /// Returns the audit that goes on, if one does.
 pub fn progress(engine: &dyn Engine) -> BoxFuture<'_, Result<Option<AuditProgress>, StoreError>> {
-    Box::pin(async move {
-        let Some(item) = engine.get(current_key()).await? else { return Ok(None) };
-        let progress: AuditProgress = decode(&item)?;
-        Ok(Some(AuditProgress { revision: item.revision, ..progress }))
-    })
+    Box::pin(async move { engine.get(current_key()).await?.as_ref().map(progress_of).transpose() })
+}
+
+/// Returns how far an audit came, from the item that says it: for tools that look at the table.
+pub fn progress_of(item: &Item) -> Result<AuditProgress, StoreError> {
+    Ok(AuditProgress { revision: item.revision, ..decode(item)? })
 }
 
 /// Puts how far an audit came in the place of what was read. Returns whether nothing else came first.
@@ -117,6 +118,12 @@ pub fn put_progress<'a>(
     Box::pin(async move { Ok(engine.write(write).await? == Written::Done) })
 }
 
+/// Returns under which sort key the report of an audit is kept that judges a position.
+#[must_use]
+pub fn report_sort(position: Position, began_ms: i64) -> String {
+    format!("{position:012}#{began_ms:015}")
+}
+
 /// Puts a report, and then ends the audit that it is of. A report that is there already stays: an invocation
 /// whose answer was lost put it.
 pub fn finish<'a>(
@@ -124,7 +131,7 @@ pub fn finish<'a>(
     progress: &AuditProgress,
     report: &AuditReport,
 ) -> BoxFuture<'a, Result<(), StoreError>> {
-    let sort = format!("{:012}#{:015}", report.position, report.began_ms);
+    let sort = report_sort(report.position, report.began_ms);
     let item = Item::new(Key::new(Table::Ledger, "AUDIT_REPORTS", sort), 1, encode(report));
     let end = Write::delete(current_key(), Condition::Revision(progress.revision));
     Box::pin(async move {

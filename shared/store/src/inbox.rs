@@ -144,7 +144,7 @@ pub fn command<'a>(
     Box::pin(async move { engine.get(key).await?.as_ref().map(decode_with_last_member).transpose() })
 }
 
-/// Records what became of a command.
+/// Records what became of a command. Repeating it changes nothing: a command is stored once, and stands in one page.
 pub fn answer<'a>(
     engine: &'a dyn Engine,
     idempotency_key: &str,
@@ -152,7 +152,7 @@ pub fn answer<'a>(
 ) -> BoxFuture<'a, Result<(), StoreError>> {
     let item = Item::new(command_key(idempotency_key), 2, encode(command));
     Box::pin(async move {
-        let _ = engine.write(Write::put(item, Condition::Below(2))).await?;
+        let _ = engine.write(Write::put(item, Condition::None)).await?;
         Ok(())
     })
 }

@@ -1,5 +1,6 @@
 //! Runs the model: conformance scripts, campaigns and measurements.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -7,8 +8,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::campaign::{
-    CampaignOptions, HistoryOptions, MutateOptions, Progress, RUNS_MAX, Script, enumerate, finding_lines,
-    mutate, run_campaign, run_history, shrink,
+    CampaignOptions, Caught, HistoryOptions, MutateOptions, Progress, RUNS_MAX, Script, enumerate,
+    finding_lines, known_seeds, mutate, run_campaign, run_history, shrink,
 };
 use model::conformance::{Suite, run_script};
 use model::measure::{MeasureOptions, MoveOptions, Shape, close, first_load, measure, move_subtree};
@@ -68,10 +69,10 @@ enum Command {
         #[arg(long)]
         trace: Option<PathBuf>,
     },
-    /// Takes each condition, retry, kind of log entry and order of reads away in turn, and says which seed finds it.
+    /// Takes each condition, fence, retry, kind of log entry and order of reads away in turn, and says which seed finds it.
     Mutate {
-        /// In how many histories at most each is to be found.
-        #[arg(long, default_value_t = 60)]
+        /// In how many histories at most each is to be found, besides those that are known to find it.
+        #[arg(long, default_value_t = 300)]
         histories: u64,
         /// How many histories show what there is to take away.
         #[arg(long, default_value_t = 60)]
@@ -82,6 +83,9 @@ enum Command {
         /// Only what has this in its name.
         #[arg(long)]
         only: Option<String>,
+        /// Writes the seeds that find something to this file.
+        #[arg(long)]
+        learn: Option<PathBuf>,
     },
     /// Measures the functions: adoptions per second, delays, units.
     #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
@@ -186,9 +190,10 @@ fn main() -> ExitCode {
         Command::Again { script, no_faults, shrink, trace } => {
             again(&script, &HistoryOptions::usual(!no_faults), shrink, trace.as_deref())
         }
-        Command::Mutate { histories, seen_in, threads, only } => {
+        Command::Mutate { histories, seen_in, threads, only, learn } => {
             let history = HistoryOptions::usual(true);
-            Ok(mutations(&MutateOptions { seen_in, histories, threads, history }, only.as_deref()))
+            let options = MutateOptions { seen_in, histories, threads, history };
+            mutations(&options, only.as_deref(), learn.as_deref())
         }
         Command::Measure { what: Some(Measured::Move(arguments)), .. } => Ok(print_move(&arguments)),
         Command::Measure { what, arguments } => {
@@ -275,6 +280,9 @@ impl MeasureArguments {
     }
 }
 
+/// How the file of known seeds begins.
+const KNOWN_SEEDS_HEADER: &str = "# What is taken away, a bar, and the seeds of histories that find it. `mutate --learn FILE` writes this.";
+
 /// How many failing histories are reduced.
 const REDUCED_MAX: usize = 3;
 
@@ -321,22 +329,42 @@ fn again(
 }
 
 /// Takes everything away in turn, prints which seed finds it, and tells whether all was found.
-fn mutations(options: &MutateOptions, only: Option<&str>) -> bool {
+fn mutations(options: &MutateOptions, only: Option<&str>, learn: Option<&Path>) -> anyhow::Result<bool> {
+    let began = wall_clock();
     let mut mutations = enumerate(options);
+    let names: BTreeSet<String> = mutations.iter().map(|one| one.mutation.to_string()).collect();
     mutations.retain(|one| only.is_none_or(|only| one.mutation.to_string().contains(only)));
     let caught = mutate(options, &mutations, |one| match &one.by {
         Some((seed, finding)) => println!("{}: seed {seed}: {finding}", one.mutation),
-        None => println!("{}: NOT FOUND in {} histories", one.mutation, options.histories),
+        None => println!("{}: NOT FOUND in {} histories", one.mutation, one.histories),
     });
     let found = caught.iter().filter(|one| one.by.is_some()).count();
-    println!("{found} of {}", caught.len());
-    for one in caught.iter().filter(|one| one.by.is_none()) {
-        println!("not found: {}", one.mutation);
-    }
     for one in caught.iter().filter(|one| !one.found_without.is_empty()) {
         println!("found something without {} as well: seeds {:?}", one.mutation, one.found_without);
     }
-    found == caught.len()
+    for name in known_seeds().into_keys().filter(|name| !names.contains(*name)) {
+        println!("not seen any more: {name}");
+    }
+    for one in caught.iter().filter(|one| one.by.is_none()) {
+        println!("not found: {}", one.mutation);
+    }
+    println!("{found} of {}", caught.len());
+    eprintln!("taken away in {:.0} s", began.elapsed().as_secs_f64());
+    if let Some(file) = learn {
+        std::fs::write(file, learned(&caught)).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(found == caught.len())
+}
+
+/// Returns the seeds that find something, as they are kept beside the campaign: those that were known stay.
+fn learned(caught: &[Caught]) -> String {
+    let known = known_seeds().into_iter().map(|(name, seeds)| (name.to_owned(), seeds));
+    let mut seeds: BTreeMap<String, Vec<u64>> = known.collect();
+    let found = caught.iter().filter_map(|one| Some((one.mutation.to_string(), one.by.as_ref()?.0)));
+    seeds.extend(found.map(|(name, seed)| (name, vec![seed])));
+    let text = |seeds: Vec<u64>| seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let lines = seeds.into_iter().map(|(name, seeds)| format!("{name} | {}\n", text(seeds)));
+    [format!("{KNOWN_SEEDS_HEADER}\n")].into_iter().chain(lines).collect()
 }
 
 /// Returns the time, for how long something takes: nothing that is modelled depends on it.

@@ -204,7 +204,8 @@ pub fn put_close(close: &DateClose) -> Write {
     Write::put(Item::new(key, close.position, encode(close)), Condition::None)
 }
 
+/// Returns the write that lists a version of the rules. Repeating it changes nothing: a version is introduced once.
 fn put_version(terms: &VersionTerms, position: Position) -> Write {
     let key = Key::new(Table::Ledger, VERSIONS, format!("{:010}", terms.number));
-    Write::put(Item::new(key, position, encode(terms)), Condition::Absent)
+    Write::put(Item::new(key, position, encode(terms)), Condition::None)
 }

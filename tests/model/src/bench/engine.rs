@@ -154,6 +154,16 @@ impl ModelEngine {
                 "another projector had moved a head"
             }
             (Written::ConditionFailed(_), Table::Ledger, "MARKS") => "another projector had moved a mark",
+            (Written::ConditionFailed(_), Table::Ledger, "TALENT") => {
+                "a talent record was written by another run"
+            }
+            (Written::ConditionFailed(_), Table::Ledger, "AUDIT") => "an audit met another one",
+            (Written::ConditionFailed(_), Table::Ledger, "ACTIVATION" | "EXPIRY") => {
+                "an index of dates was moved by another run"
+            }
+            (Written::ConditionFailed(_), Table::Source, "COMMAND") => {
+                "a command was asked for under a key that was used"
+            }
             (Written::ConditionFailed(_), Table::Source, "ROW") => "another ingest had stored a row",
             (Written::ConditionFailed(_), Table::Snapshots, _) => "a part of a snapshot was there already",
             _ => return,

@@ -100,7 +100,7 @@ struct TaskWaker {
     ready: Ready,
 }
 
-/// How old what is read may be, where heads are read as they were before the marks.
+/// How old what is read may be, where reads that follow each other are the other way round.
 const STALE_BY_MS: Millis = 400;
 /// For how long a group waits, where a conflict stalls it.
 const STALLS_FOR_MS: Millis = 900_000;
@@ -148,9 +148,9 @@ impl Executor {
     /// Takes something away from the functions.
     pub fn mutate(&mut self, mutation: Mutation) {
         let mut state = self.shared.lock();
-        if matches!(mutation, Mutation::HeadsBeforeMarks(_)) {
-            let ledger = state.world.database.table(store::Table::Ledger.logical_name());
-            ledger.expect("the deployment has it").set_replica_lag(STALE_BY_MS);
+        if let Mutation::Reads(order) = &mutation {
+            let table = state.world.database.table(order.table.logical_name());
+            table.expect("the deployment has it").set_replica_lag(STALE_BY_MS);
         }
         if mutation == Mutation::Known(KnownFault::StallingConflict) {
             let name = &self.queue_names[&runtime::Queue::Decisions];
@@ -177,15 +177,25 @@ impl Executor {
 
     /// Calls a function and returns what it answers; nothing where it failed.
     pub fn invoke(&mut self, function: &str, event: &Value) -> Option<Value> {
+        self.invoke_together(function, std::slice::from_ref(event)).pop().flatten()
+    }
+
+    /// Calls a function with each of these events at once, and returns what it answers to each.
+    pub fn invoke_together(&mut self, function: &str, events: &[Value]) -> Vec<Option<Value>> {
         let shared = self.shared.clone();
-        let request = LambdaRequest::Invoke { function: function.to_owned(), payload: event.to_string() };
-        let answer = self.run_client(async move { shared.call(None, Request::Lambda(request)).await });
-        match answer {
+        let calls = events.iter().map(|event| {
+            let request = LambdaRequest::Invoke { function: function.to_owned(), payload: event.to_string() };
+            let shared = &shared;
+            async move { shared.call(None, Request::Lambda(request)).await }
+        });
+        let answers = self.run_client(futures::future::join_all(calls));
+        let answered = |answer| match answer {
             Ok(Output::Function { payload: Some(payload), failed: false }) => {
                 serde_json::from_str(&payload).ok()
             }
             _ => None,
-        }
+        };
+        answers.into_iter().map(answered).collect()
     }
 
     /// Has a function called, and waits for nothing.
@@ -193,6 +203,12 @@ impl Executor {
         let (function, payload) = (function.to_owned(), event.to_string());
         let request = Request::Lambda(LambdaRequest::InvokeAsynchronously { function, payload });
         self.shared.lock().world.send(request, Fault::None);
+    }
+
+    /// Returns what functions wrote that changed nothing but the revision, where that was counted.
+    #[must_use]
+    pub fn fences(&self) -> BTreeMap<Touch, u64> {
+        self.shared.lock().seam.fences.clone()
     }
 
     /// Returns the messages that were delivered twice, by number, and after how long.

@@ -6,8 +6,49 @@ use domain::log::{Entry, Page};
 use store::{Change, Condition, Item, Key, Table, Write};
 
 /// Kinds of items that are read after the marks that say how far they are.
-pub(super) const READ_AFTER_MARKS: [&str; 6] =
-    ["ACCOUNT", "ADOPTION", "SUM", "CHILDREN", "ACTIVATION", "EXPIRY"];
+const READ_AFTER_MARKS: [&str; 6] = ["ACCOUNT", "ADOPTION", "SUM", "CHILDREN", "ACTIVATION", "EXPIRY"];
+
+/// Two reads of a function of which one has to come first: what is read later includes at least what is read first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadOrder {
+    /// The function.
+    pub function: &'static str,
+    /// The table of both.
+    pub table: Table,
+    /// The kind of item that is read first.
+    pub first: &'static str,
+    /// The kinds of items that are read after it.
+    pub then: &'static [&'static str],
+}
+
+impl ReadOrder {
+    /// Every order of reads that no condition of a write would make up for.
+    pub const ALL: [Self; 5] = [
+        Self::after_marks("adoption-distribution"),
+        Self::after_marks("daily-snapshot"),
+        Self::after_marks("query-api"),
+        Self { function: "adoption-distribution", table: Table::Source, first: "PROGRESS", then: &["INBOX"] },
+        Self { function: "adoption-distribution", table: Table::Source, first: "INBOX", then: &["ROW"] },
+    ];
+
+    const fn after_marks(function: &'static str) -> Self {
+        Self { function, table: Table::Ledger, first: "MARKS", then: &READ_AFTER_MARKS }
+    }
+
+    /// Tells whether a function reads both, as far as it was seen to.
+    #[must_use]
+    pub fn is_seen<'a>(&self, touches: impl IntoIterator<Item = &'a Touch>) -> bool {
+        let (mut reads_first, mut reads_then) = (false, false);
+        let reads = |touch: &&Touch| matches!(touch.operation, Operation::Get | Operation::Query);
+        let own =
+            touches.into_iter().filter(|touch| touch.function == self.function && touch.table == self.table);
+        for touch in own.filter(reads) {
+            reads_first |= touch.kind == self.first;
+            reads_then |= self.then.contains(&touch.kind.as_str());
+        }
+        reads_first && reads_then
+    }
+}
 
 /// What a function does to one kind of item: enumerated while the functions run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,12 +96,14 @@ pub enum ConditionKind {
 pub enum Mutation {
     /// These writes take effect whatever stands there.
     Condition(Touch),
+    /// These writes, where they change nothing, leave the revision as it is: what is under way takes effect after them.
+    Fence(Touch),
     /// These calls are not tried again.
     Retry(Touch),
     /// Entries of this kind are not in the pages that functions read.
     Entry(String),
-    /// This function reads heads and lists as they were before it read the marks.
-    HeadsBeforeMarks(String),
+    /// What is read later is read as it was before what is read first.
+    Reads(ReadOrder),
     /// A fault of the first edition, in the terms of this one.
     Known(KnownFault),
 }
@@ -71,7 +114,8 @@ pub enum Mutation {
 pub enum Provoked {
     /// The first attempt of each of these calls fails.
     FailsFirst(Touch),
-    /// The environment stands still before some of these writes.
+    /// The environment stands still before some of these writes, and what calls the function calls it once more
+    /// meanwhile.
     StandsStill(Touch),
 }
 
@@ -81,8 +125,8 @@ impl Mutation {
     pub fn provoked(&self) -> Option<Provoked> {
         match self {
             Self::Retry(touch) => Some(Provoked::FailsFirst(touch.clone())),
-            Self::Condition(touch) => Some(Provoked::StandsStill(touch.clone())),
-            Self::Entry(_) | Self::HeadsBeforeMarks(_) | Self::Known(_) => None,
+            Self::Condition(touch) | Self::Fence(touch) => Some(Provoked::StandsStill(touch.clone())),
+            Self::Entry(_) | Self::Reads(_) | Self::Known(_) => None,
         }
     }
 }
@@ -137,13 +181,6 @@ impl Touch {
             Change::Delete(_) => Operation::Delete(condition),
         };
         Self::of(function, write.key(), operation)
-    }
-
-    /// Tells whether it reads what is read after marks.
-    #[must_use]
-    pub fn reads_after_marks(&self) -> bool {
-        let reads = matches!(self.operation, Operation::Get | Operation::Query);
-        reads && READ_AFTER_MARKS.contains(&self.kind.as_str())
     }
 
     /// Tells whether it is a write on a condition that could be taken away.
@@ -207,7 +244,10 @@ impl fmt::Display for Mutation {
             Self::Condition(touch) => write!(formatter, "without the condition: {touch}"),
             Self::Retry(touch) => write!(formatter, "without trying again: {touch}"),
             Self::Entry(kind) => write!(formatter, "without the log's entries: {kind}"),
-            Self::HeadsBeforeMarks(function) => write!(formatter, "heads before marks: {function}"),
+            Self::Fence(touch) => write!(formatter, "without the fence: {touch}"),
+            Self::Reads(ReadOrder { function, first, then, .. }) => {
+                write!(formatter, "the other way round: {function} reads {first}, then {}", then.join(", "))
+            }
             Self::Known(fault) => write!(formatter, "as in the first edition: {fault:?}"),
         }
     }

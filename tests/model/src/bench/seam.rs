@@ -4,20 +4,27 @@
 use domain::log::Position;
 use domain::snapshot::PageRanges;
 use store::progress::Progress;
-use store::{Condition, Item, Key, Page, Query, Table, Write};
+use store::{Change, Condition, Item, Key, Page, Query, Table, Write};
 
 use super::engine::ModelEngine;
-use super::mutation::{
-    KnownFault, Mutation, Operation, Provoked, READ_AFTER_MARKS, Touch, kind, without_entries,
-};
+use super::mutation::{KnownFault, Mutation, Operation, Provoked, Touch, kind, without_entries};
+use super::requests::item_of;
+use super::shared::State;
+use crate::world::{Fault, LambdaRequest, Request};
 
 /// How many items a page of a list has, where pages are small.
 const SMALL_PAGE_ITEMS: usize = 3;
 /// How often an environment stands still in a history of a mutation run, in how many of a million writes, and for how
-/// long at most: longer than any function may run but those that may take minutes.
+/// long at most: for as long as another invocation takes, for as long as what another one sets off, or longer than any
+/// function may run but those that may take minutes.
 const STANDS_STILL_MAX: u32 = 4;
 const STANDS_STILL_PER_MILLION: u32 = 250_000;
-const STANDS_STILL_MS_MAX: u64 = 80_000;
+const STANDS_STILL_MS_MAX: [u64; 3] = [500, 6_000, 80_000];
+/// What a schedule calls, or whoever asks for it. While one of these stands still, it is called again.
+const CALLED_AGAIN: [&str; 5] =
+    ["contribution-expiry", "daily-snapshot", "ledger-audit", "ledger-stream", "talent-propagation"];
+/// How long before the end of a standstill the last of these calls is made, at most.
+const CALLED_BEFORE_END_MS: u64 = 500;
 /// Partitions that are read in one call, because they never fill a page of the service.
 const READ_AT_ONCE: [&str; 3] = ["MARKS", "VERSIONS", "CLOSES"];
 
@@ -47,12 +54,29 @@ impl ModelEngine {
     /// Returns the write with the condition that is left of its own.
     pub(super) fn with_what_is_left(&self, mut write: Write) -> Write {
         self.count_touch(|function| Touch::writes(function, &write));
-        if let (Some(Mutation::Condition(touch)), Some(function)) = (self.mutation(), self.function())
-            && touch == Touch::writes(function, &write)
-        {
-            write.condition = Condition::None;
+        self.count_fence(&write);
+        let (Some(mutation), Some(function)) = (self.mutation(), self.function()) else { return write };
+        match mutation {
+            Mutation::Condition(touch) if touch == Touch::writes(function, &write) => {
+                write.condition = Condition::None;
+            }
+            Mutation::Fence(touch) if touch == Touch::writes(function, &write) => {
+                let before = fenced(&self.shared.lock(), &write);
+                if let (Some(before), Change::Put(item)) = (before, &mut write.change) {
+                    item.revision = before;
+                }
+            }
+            _ => {}
         }
         write
+    }
+
+    fn count_fence(&self, write: &Write) {
+        let Some(function) = self.function() else { return };
+        let mut state = self.shared.lock();
+        if state.seam.touches.is_some() && fenced(&state, write).is_some() {
+            *state.seam.fences.entry(Touch::writes(function, write)).or_default() += 1;
+        }
     }
 
     /// Tells whether a call is tried again.
@@ -77,7 +101,7 @@ impl ModelEngine {
     /// Has the environment stand still before some of the writes that a mutation run wants late.
     pub(super) async fn may_stand_still(&self, writes: &[Write]) {
         let Some(caller) = &self.caller else { return };
-        let for_ms = {
+        let (for_ms, again_ms, last_ms) = {
             let mut state = self.shared.lock();
             let Some(Provoked::StandsStill(late)) = &state.seam.provoked else { return };
             if !writes.iter().any(|write| Touch::writes(&caller.function, write) == *late) {
@@ -87,16 +111,29 @@ impl ModelEngine {
                 return;
             }
             state.seam.stood_still += 1;
-            state.random.between(1, STANDS_STILL_MS_MAX)
+            let longest = usize::try_from(state.random.below(3)).expect("below 3");
+            let for_ms = state.random.between(1, STANDS_STILL_MS_MAX[longest]);
+            let last_ms = state.random.between(0, CALLED_BEFORE_END_MS.min(for_ms));
+            (for_ms, state.random.between(0, for_ms - last_ms), last_ms)
         };
-        self.shared.stand_still(caller.invocation, for_ms).await;
+        if !CALLED_AGAIN.contains(&&*caller.function) {
+            self.shared.stand_still(caller.invocation, for_ms).await;
+            return;
+        }
+        for wait_ms in [again_ms, for_ms - again_ms - last_ms] {
+            self.shared.stand_still(caller.invocation, wait_ms).await;
+            let (function, payload) = (caller.function.to_string(), SCHEDULED.to_owned());
+            let call = Request::Lambda(LambdaRequest::InvokeAsynchronously { function, payload });
+            self.shared.lock().world.send(call, Fault::None);
+        }
+        self.shared.stand_still(caller.invocation, last_ms).await;
     }
 
     /// Tells whether a read sees what was written last.
     pub(super) fn is_consistent(&self, partition: &str) -> bool {
         match self.mutation() {
-            Some(Mutation::HeadsBeforeMarks(function)) if self.function() == Some(&function) => {
-                !READ_AFTER_MARKS.contains(&kind(partition).as_str())
+            Some(Mutation::Reads(order)) if self.function() == Some(order.function) => {
+                !order.then.contains(&kind(partition).as_str())
             }
             _ => true,
         }
@@ -152,6 +189,23 @@ impl ModelEngine {
             self.count_touch(|function| Touch::of(function, key, operation));
         }
     }
+}
+
+/// What a schedule calls with, as far as functions look at it.
+const SCHEDULED: &str = r#"{"repair":false}"#;
+
+/// Returns the revision of what stands where this is written, if the write changes nothing but that revision.
+fn fenced(state: &State, write: &Write) -> Option<u64> {
+    let (Change::Put(item), Condition::Revision(before)) = (&write.change, write.condition) else {
+        return None;
+    };
+    let table = state.world.database.tables().get(item.key.table.logical_name())?;
+    let key = crate::table::Key {
+        partition: item.key.partition.as_str().into(),
+        sort: item.key.sort.as_str().into(),
+    };
+    let present = item_of(item.key.table, table.look(&key)?);
+    (present.body == item.body && present.revision == before).then_some(before)
 }
 
 /// Returns an index of a date without the latest page that it names, as it was before that was indexed.

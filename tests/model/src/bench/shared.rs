@@ -54,6 +54,8 @@ pub(super) struct Seam {
     pub(super) has_small_pages: bool,
     /// What functions did to which kinds of items, where that is wanted.
     pub(super) touches: Option<BTreeMap<Touch, u64>>,
+    /// What they wrote that changed nothing but the revision, where that is wanted.
+    pub(super) fences: BTreeMap<Touch, u64>,
 }
 
 impl Seam {

@@ -32,6 +32,12 @@ impl Effect {
         self.key.partition.split('#').next().unwrap_or_default()
     }
 
+    /// Returns the item that was there.
+    #[must_use]
+    pub fn before(&self) -> Option<Item> {
+        self.before.as_ref().map(|stored| item_of(self.table, &stored.item))
+    }
+
     /// Returns the item that is there now.
     #[must_use]
     pub fn after(&self) -> Option<Item> {

@@ -1,7 +1,7 @@
 //! Who asks the ledger for something during a history: readers of the API, and operators.
 
 use chrono::{Days, NaiveDate};
-use domain::log::{AdjustmentTerms, Command as LogCommand};
+use domain::log::{AdjustmentTerms, Command as LogCommand, Paused};
 use domain::{Amount, BusinessDate, OrderId, Owner, VersionTerms};
 use serde_json::{Value, json};
 use store::inbox::StoredCommand;
@@ -110,8 +110,70 @@ pub(super) enum Command {
     Close { number: u32 },
     /// To compare an order again.
     Repair { number: u32, order: u64 },
+    /// To let a truncate go.
+    LetGoTruncate { key: String },
     /// To have other rules judge the orders that are dated within some days of another date.
     Introduce { policy: &'static str, from: NaiveDate, until: Option<NaiveDate> },
+}
+
+/// Two operators who ask for different things under one key, at once.
+#[derive(Clone, Debug)]
+pub(super) struct Rivals {
+    amounts: [u64; 2],
+    receivers: [String; 2],
+}
+
+impl Rivals {
+    /// Returns two operators.
+    pub(super) fn some(random: &mut Random) -> Self {
+        let amounts = [(); 2].map(|()| 1 + random.below(20));
+        Self { amounts, receivers: [(); 2].map(|()| account(random)) }
+    }
+
+    /// Asks, and returns what must not be: each is told what became of what it asked for, or that the key is used.
+    pub(super) fn ask(self, executor: &mut Executor, today: NaiveDate) -> Vec<String> {
+        const NAMES: [&str; 2] = ["anna", "berta"];
+        let event = |place: usize| {
+            let body = json!({ "reason": "a test", "command": {
+                "type": "adjust",
+                "giver": "OPERATION",
+                "receiver": self.receivers[place],
+                "amount": self.amounts[place].to_string(),
+                "effective_date": today.to_string(),
+                "reference": "a paper",
+            } });
+            json!({
+                "version": "2.0",
+                "rawPath": "/v1/commands",
+                "rawQueryString": "",
+                "headers": { "idempotency-key": "adjust-by-two", "content-type": "application/json" },
+                "requestContext": {
+                    "http": { "method": "POST", "path": "/v1/commands" },
+                    "authorizer": { "jwt": { "claims": {
+                        "sub": NAMES[place], "scope": "contribution:operate contribution:approve",
+                    } } },
+                },
+                "body": body.to_string(),
+                "isBase64Encoded": false,
+            })
+        };
+        let answers = executor.invoke_together("query-api", &[event(0), event(1)]);
+        let mut found = Vec::new();
+        for (name, response) in NAMES.into_iter().zip(answers) {
+            let Some(response) = response else { continue };
+            let body: Value =
+                serde_json::from_str(response["body"].as_str().unwrap_or_default()).unwrap_or_default();
+            match response["statusCode"].as_u64().unwrap_or_default() {
+                200 | 202 if body["by"] != name => {
+                    found.push(format!("{name} asked for something, and is answered: {body}"));
+                }
+                // It is told what became of it, the key is used, or storage is in trouble.
+                200 | 202 | 409 | 503 => {}
+                status => found.push(format!("{name} asked for something, and is answered {status}: {body}")),
+            }
+        }
+        found
+    }
 }
 
 /// Rules that a history may go on with; each is whole. Terms stay as long as they are.
@@ -183,6 +245,9 @@ impl Command {
             }
             Self::Repair { number, order } => {
                 (format!("repair-{number}"), LogCommand::Repair { order: OrderId::new(order) })
+            }
+            Self::LetGoTruncate { key } => {
+                ("let-go-truncate".to_owned(), LogCommand::LetGo { what: Paused::Truncate { key } })
             }
             Self::Introduce { policy, from, until } => {
                 let terms = VersionTerms {

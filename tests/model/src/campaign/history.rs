@@ -15,10 +15,11 @@ use serde_json::json;
 use store::progress::PartitionName;
 use store::rows::RowTable;
 
-use super::clients::{Command, Reader};
+use super::clients::{Command, Reader, Rivals};
 use super::cycles::Cycle;
 use super::ending;
 use super::feed::{Feed, PREFIX, TABLES, Written, feed};
+use super::rare::Rare;
 use super::script::Script;
 use super::situations::Situations;
 use super::source::reduced;
@@ -47,6 +48,8 @@ pub struct HistoryOptions {
     pub provoked: Option<Provoked>,
     /// Whether it is counted what the functions do to which kinds of items.
     pub counts_touches: bool,
+    /// Whether a history ends with the first finding.
+    pub ends_at_finding: bool,
 }
 
 impl HistoryOptions {
@@ -60,6 +63,7 @@ impl HistoryOptions {
             mutation: None,
             provoked: None,
             counts_touches: false,
+            ends_at_finding: false,
         }
     }
 }
@@ -87,6 +91,8 @@ pub struct HistoryOutcome {
     pub interruptions: Interruptions,
     /// What the functions did to which kinds of items, where that was counted.
     pub touches: BTreeMap<Touch, u64>,
+    /// What they wrote that changed nothing but the revision, where that was counted.
+    pub fences: BTreeMap<Touch, u64>,
     /// How many entries of each kind the log has.
     pub entry_kinds: BTreeMap<String, u64>,
     /// The hash of everything that happened.
@@ -118,6 +124,13 @@ const QUIET_FOR_MS: Millis = 130_000;
 /// For how long faults go on after the last record.
 const FAULTS_AFTER_MS: Millis = 5_000;
 
+/// Levels that few accounts reach, one of them by the levels of others.
+const FEW_ACCOUNTS_REACH: &str = r#"{"rows":[
+    {"direct_count":1,"promotion_count":1},
+    {"direct_count":2,"promotion_count":3,"direct_at_level":{"level":1,"count":1}},
+    {"direct_count":2,"promotion_count":6}
+]}"#;
+
 /// What a seed decides about a history besides its source.
 pub(super) struct Setting {
     pub(super) settings: Settings,
@@ -138,7 +151,13 @@ impl Setting {
         let today = began_on + Days::new(1);
         // Every other history ends contributions between its closes, where a term is one year.
         let ends_terms = seed % 2 == 1;
-        let policy_json = if ends_terms { r#"{"term_years":1}"# } else { "{}" };
+        // Half of them have a table of talent levels that a dozen accounts reach, until a version has the usual one again.
+        let policy_json = match (ends_terms, seed / 3 % 2 == 1) {
+            (true, true) => format!(r#"{{"term_years":1,"talent":{FEW_ACCOUNTS_REACH}}}"#),
+            (true, false) => r#"{"term_years":1}"#.to_owned(),
+            (false, true) => format!(r#"{{"talent":{FEW_ACCOUNTS_REACH}}}"#),
+            (false, false) => "{}".to_owned(),
+        };
         let dated_around = if ends_terms { began_on - Days::new(365) } else { began_on };
         let page_bytes_max = [300, 700, 1_500, 16_384][usize::try_from(seed / 2 % 4).expect("below 4")];
         let settle = Duration::from_secs(if seed.is_multiple_of(3) { 2 } else { 0 });
@@ -151,15 +170,15 @@ impl Setting {
             ..DecisionSettings::default()
         };
         let settings = Settings {
-            policy: serde_json::from_str(policy_json).expect("a policy"),
-            policy_json: policy_json.to_owned(),
+            policy: serde_json::from_str(&policy_json).expect("a policy"),
+            policy_json: policy_json.clone(),
             profile: CaptureProfile::from_json(CAPTURE).expect("a profile"),
             decisions,
             first_close_date: Some(began_on - Days::new(1)),
             account_shards: 1 + u32::try_from(seed / 5 % 4).expect("below 4"),
             ..Settings::default()
         };
-        let versions = Versions::starting(policy_json).expect("a policy");
+        let versions = Versions::starting(&policy_json).expect("a policy");
         Self { settings, versions, epoch, today, dated_around, ends_terms }
     }
 }
@@ -203,16 +222,24 @@ struct Run {
     /// What happens when, besides what the functions do.
     agenda: BTreeMap<(Millis, usize), Act>,
     ends_ms: Millis,
+    rests_from_ms: Millis,
     reader: Reader,
     is_audited: bool,
+    ends_at_finding: bool,
 }
 
 /// What the world around the functions does.
-enum Act {
+pub(super) enum Act {
     Write(Written),
     Read,
     Ask(Command),
+    /// Two operators ask for something under one key.
+    AskBoth(Rivals),
     Audit,
+    /// The source truncates a table.
+    Truncate(Written),
+    /// A schedule calls a function once more than it should, or an operator does beside it.
+    CallAgain(&'static str),
     Recreate,
 }
 
@@ -226,7 +253,8 @@ impl Run {
     ) -> Self {
         let last_ms = feed.records.last().map_or(0, |record| record.at_ms);
         let ends_ms = last_ms + FAULTS_AFTER_MS;
-        let agenda = agenda(script, &setting, &feed, last_ms, &mut random);
+        let Rare { acts, rests_from_ms } = Rare::of(script, last_ms, ends_ms);
+        let agenda = agenda(script, &setting, &feed, acts, &mut random);
         let faults = FaultPlan {
             rates: FaultRates {
                 duplicates: if script.duplicates.is_some() { 0 } else { options.rates.duplicates },
@@ -264,7 +292,19 @@ impl Run {
         executor.watch(Box::new(move |_, effect| lock(&watching).see(&effect)));
         let reader = Reader::new(random.fork());
         let is_audited = agenda.values().any(|act| matches!(act, Act::Audit));
-        Self { executor, watcher, setting, feed, agenda, ends_ms, reader, is_audited }
+        let ends_at_finding = options.ends_at_finding;
+        Self {
+            executor,
+            watcher,
+            setting,
+            feed,
+            agenda,
+            ends_ms,
+            rests_from_ms,
+            reader,
+            is_audited,
+            ends_at_finding,
+        }
     }
 
     /// Lets everything happen that comes from outside, then everything that follows.
@@ -273,6 +313,9 @@ impl Run {
         // be of one millisecond, and nothing would tell which came first.
         let mut late_ms = 0;
         while let Some(((planned_ms, _), act)) = self.agenda.pop_first() {
+            if self.is_over() {
+                return;
+            }
             late_ms = self.executor.now_ms().saturating_sub(planned_ms).max(late_ms);
             self.executor.run_until(planned_ms + late_ms);
             match act {
@@ -286,25 +329,43 @@ impl Run {
                 Act::Recreate => self.recreate_topics(),
                 // Work in hand, such as a walk over all orders, is a difference to an audit: only the last is judged.
                 Act::Audit => self.executor.call("ledger-audit", &json!({ "repair": false })),
+                Act::Truncate(written) => {
+                    lock(&self.watcher).shadow.situations.count("a table was truncated");
+                    produce(&self.executor, &written);
+                }
+                Act::CallAgain(function) => {
+                    lock(&self.watcher).shadow.situations.count("a schedule called a function twice");
+                    self.executor.call(function, &json!({ "repair": false }));
+                }
                 Act::Ask(command) => command.ask(&mut self.executor, self.setting.today),
+                Act::AskBoth(rivals) => {
+                    lock(&self.watcher).shadow.situations.count("two operators asked under one key");
+                    let found = rivals.ask(&mut self.executor, self.setting.today);
+                    self.reader.findings.extend(found);
+                }
             }
         }
         self.ends_ms += late_ms;
         self.executor.run_until(self.ends_ms);
     }
 
+    /// Tells whether enough was found.
+    fn is_over(&self) -> bool {
+        self.ends_at_finding && !(self.executor.findings().is_empty() && self.reader.findings.is_empty())
+    }
+
     /// Runs until everything is read, the source is known to be read, and nothing changes any more.
     fn come_to_rest(&mut self) -> Result<(), String> {
         let deadline_ms = self.ends_ms + QUIET_AFTER_MS;
-        while self.has_unread() {
+        while self.has_unread() && !self.is_over() {
             if self.executor.now_ms() > deadline_ms {
                 return Err("records of the source wait for ever".to_owned());
             }
             self.executor.run_until(self.executor.now_ms() + 1_000);
         }
-        let (mut position, mut changed_ms) = (0, self.executor.now_ms());
+        let (mut position, mut changed_ms) = (0, self.executor.now_ms().max(self.rests_from_ms));
         let mut marked_ms = None;
-        while self.executor.now_ms() < changed_ms + QUIET_FOR_MS {
+        while self.executor.now_ms() < changed_ms + QUIET_FOR_MS && !self.is_over() {
             // As the connector's marks do, again and again: a date may begin meanwhile.
             let now_ms = self.executor.now_ms();
             if marked_ms.is_none_or(|marked_ms| marked_ms + MARK_EVERY_MS <= now_ms) {
@@ -314,9 +375,9 @@ impl Run {
             self.executor.run_until(self.executor.now_ms() + 5_000);
             let now = lock(&self.watcher).shadow.position();
             if now != position {
-                (position, changed_ms) = (now, self.executor.now_ms());
+                (position, changed_ms) = (now, self.executor.now_ms().max(self.rests_from_ms));
             }
-            if self.executor.now_ms() > deadline_ms + QUIET_FOR_MS {
+            if self.executor.now_ms() > deadline_ms + self.rests_from_ms + QUIET_FOR_MS {
                 return Err("the log never comes to rest".to_owned());
             }
         }
@@ -369,6 +430,7 @@ impl Run {
         let mut findings = Vec::new();
         match self.come_to_rest() {
             Err(finding) => findings.push(finding),
+            Ok(()) if self.is_over() => {}
             Ok(()) => match ending::read(&mut self.executor, &self.setting) {
                 Err(error) => findings.push(format!("at the end: {error}")),
                 Ok(read) => {
@@ -377,7 +439,7 @@ impl Run {
                 }
             },
         }
-        if self.is_audited {
+        if self.is_audited && !self.is_over() {
             findings.extend(audit(&mut self.executor));
         }
         findings.append(&mut self.reader.findings);
@@ -408,6 +470,7 @@ impl Run {
             situations,
             interruptions: self.executor.interruptions(),
             touches: self.executor.touches(),
+            fences: self.executor.fences(),
             entry_kinds: shadow.entry_kinds.clone(),
             trace_hash: self.executor.trace_hash(),
             trace: self.executor.trace_lines(),
@@ -428,9 +491,10 @@ fn agenda(
     script: &Script,
     setting: &Setting,
     feed: &Feed,
-    last_ms: Millis,
+    rare: Vec<(Millis, Act)>,
     random: &mut Random,
 ) -> BTreeMap<(Millis, usize), Act> {
+    let last_ms = feed.records.last().map_or(0, |record| record.at_ms);
     let mut acts: Vec<(Millis, Act)> = Vec::new();
     for record in &feed.records {
         acts.push((record.at_ms, Act::Write(record.clone())));
@@ -458,6 +522,7 @@ fn agenda(
     if random.below(4) == 0 {
         acts.push((random.between(last_ms / 4, last_ms + FAULTS_AFTER_MS), Act::Audit));
     }
+    acts.extend(rare);
     if !script.without.commands {
         acts.extend(commands(setting, last_ms, random).map(|(at_ms, command)| (at_ms, Act::Ask(command))));
     }

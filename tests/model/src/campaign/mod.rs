@@ -6,6 +6,7 @@ mod ending;
 mod feed;
 mod history;
 mod mutate;
+mod rare;
 mod report;
 mod run;
 mod script;
@@ -16,7 +17,7 @@ mod source;
 mod watcher;
 
 pub use history::{HistoryOptions, HistoryOutcome, run_history};
-pub use mutate::{Candidate, Caught, MutateOptions, enumerate, mutate};
+pub use mutate::{Candidate, Caught, MutateOptions, enumerate, known_seeds, mutate};
 pub use report::{EVERY_SITUATION_FROM, Report, finding_lines};
 pub use run::{CampaignOptions, Progress, run_campaign};
 pub use script::{InvalidScript, Script, Without};

@@ -1,5 +1,4 @@
-//! Takes each condition, each retry, each kind of log entry and each order of reads away, and looks whether a campaign
-//! finds that.
+//! Takes each condition, fence, retry, kind of log entry and order of reads away, and looks whether a campaign finds that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,14 +7,14 @@ use std::thread;
 
 use super::history::{HistoryOptions, run_history};
 use super::script::Script;
-use crate::bench::{KnownFault, Mutation, Touch};
+use crate::bench::{KnownFault, Mutation, ReadOrder, Touch};
 
 /// What a mutation run does.
 #[derive(Clone, Debug)]
 pub struct MutateOptions {
     /// How many histories show what there is to take away.
     pub seen_in: u64,
-    /// In how many histories at most each mutation may be found.
+    /// In how many histories at most each mutation may be found, besides those that are known to find it.
     pub histories: u64,
     /// How many run side by side.
     pub threads: usize,
@@ -39,19 +38,22 @@ pub struct Caught {
     pub mutation: Mutation,
     /// The seed that finds it with the first finding; none where no history did.
     pub by: Option<(u64, String)>,
+    /// In how many histories it was taken away.
+    pub histories: u64,
     /// Seeds that find something although nothing is taken away.
     pub found_without: BTreeSet<u64>,
 }
+
+/// The seeds that found each mutation: a line has its name, a bar, and the seeds.
+const KNOWN_SEEDS: &str = include_str!("known_seeds.txt");
 
 /// Where each call of a function and each kind of entry was seen.
 #[derive(Default)]
 struct Seen {
     touches: BTreeMap<Touch, BTreeSet<u64>>,
+    fences: BTreeMap<Touch, BTreeSet<u64>>,
     kinds: BTreeMap<String, BTreeSet<u64>>,
 }
-
-/// Functions that go by what they read after marks, without a condition that would tell them that it was old.
-const GO_BY_MARKS: [&str; 3] = ["adoption-distribution", "daily-snapshot", "query-api"];
 
 /// Returns everything that there is to take away: what functions do in some histories, by what they do it to.
 #[must_use]
@@ -65,20 +67,23 @@ pub fn enumerate(options: &MutateOptions) -> Vec<Candidate> {
         for touch in outcome.touches.into_keys() {
             seen.touches.entry(touch).or_default().insert(*seed);
         }
+        for touch in outcome.fences.into_keys() {
+            seen.fences.entry(touch).or_default().insert(*seed);
+        }
         for kind in outcome.entry_kinds.into_keys() {
             seen.kinds.entry(kind).or_default().insert(*seed);
         }
     });
-    let Seen { touches, kinds } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Seen { touches, fences, kinds } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     let known = KnownFault::ALL.map(|fault| (Mutation::Known(fault), BTreeSet::new()));
     let conditions = touches.iter().filter(|(touch, _)| touch.has_condition());
     let conditions = conditions.map(|(touch, seeds)| (Mutation::Condition(touch.clone()), seeds.clone()));
+    let fences = fences.into_iter().map(|(touch, seeds)| (Mutation::Fence(touch), seeds));
     let entries = kinds.into_iter().map(|(kind, seeds)| (Mutation::Entry(kind), seeds));
-    let reads = |function: &&str| touches.keys().any(|t| t.function == **function && t.reads_after_marks());
-    let orders = GO_BY_MARKS.into_iter().filter(reads);
-    let orders = orders.map(|function| (Mutation::HeadsBeforeMarks(function.to_owned()), BTreeSet::new()));
+    let orders = ReadOrder::ALL.into_iter().filter(|order| order.is_seen(touches.keys()));
+    let orders = orders.map(|order| (Mutation::Reads(order), BTreeSet::new()));
     let retries = touches.iter().map(|(touch, seeds)| (Mutation::Retry(touch.clone()), seeds.clone()));
-    let all = known.into_iter().chain(conditions).chain(entries).chain(orders).chain(retries);
+    let all = known.into_iter().chain(conditions).chain(fences).chain(entries).chain(orders).chain(retries);
     all.map(|(mutation, seen_in)| Candidate { mutation, seen_in }).collect()
 }
 
@@ -90,10 +95,12 @@ pub fn mutate(
     candidates: &[Candidate],
     progress: impl Fn(&Caught) + Sync,
 ) -> Vec<Caught> {
+    let known = known_seeds();
     let caught: Mutex<Vec<(usize, Caught)>> = Mutex::default();
     let numbered: Vec<(usize, &Candidate)> = candidates.iter().enumerate().collect();
     side_by_side(options.threads, &numbered, |(number, candidate)| {
-        let one = take_away(options, candidate);
+        let known = known.get(candidate.mutation.to_string().as_str());
+        let one = take_away(options, candidate, known.map(Vec::as_slice).unwrap_or_default());
         progress(&one);
         caught.lock().unwrap_or_else(PoisonError::into_inner).push((*number, one));
     });
@@ -102,19 +109,36 @@ pub fn mutate(
     caught.into_iter().map(|(_, one)| one).collect()
 }
 
-fn take_away(options: &MutateOptions, candidate: &Candidate) -> Caught {
+/// Returns the committed seeds that found each mutation, by its name.
+#[must_use]
+pub fn known_seeds() -> BTreeMap<&'static str, Vec<u64>> {
+    seeds_in(KNOWN_SEEDS)
+}
+
+fn seeds_in(text: &str) -> BTreeMap<&str, Vec<u64>> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let split = lines.filter_map(|line| line.split_once(" | "));
+    let seeds = |text: &str| text.split_whitespace().filter_map(|seed| seed.parse().ok()).collect();
+    split.map(|(name, text)| (name, seeds(text))).collect()
+}
+
+fn take_away(options: &MutateOptions, candidate: &Candidate, known: &[u64]) -> Caught {
     let Candidate { mutation, seen_in } = candidate;
     let with = HistoryOptions {
         mutation: Some(mutation.clone()),
         provoked: mutation.provoked(),
+        ends_at_finding: true,
         ..options.history.clone()
     };
     let without = HistoryOptions { mutation: None, ..with.clone() };
-    let mut caught = Caught { mutation: mutation.clone(), by: None, found_without: BTreeSet::new() };
-    // Histories that use what is taken away come first.
+    let mut caught =
+        Caught { mutation: mutation.clone(), by: None, histories: 0, found_without: BTreeSet::new() };
+    // Histories that use what is taken away come before others.
     let others = (1..=options.histories).filter(|seed| !seen_in.contains(seed));
-    let seeds: Vec<u64> = seen_in.iter().copied().chain(others).collect();
-    for seed in seeds.into_iter().take(usize::try_from(options.histories).unwrap_or(usize::MAX)) {
+    let fresh = seen_in.iter().copied().chain(others).filter(|seed| !known.contains(seed));
+    let fresh = fresh.take(usize::try_from(options.histories).unwrap_or(usize::MAX));
+    for seed in known.iter().copied().chain(fresh) {
+        caught.histories += 1;
         let findings = run_history(&Script::of(seed), &with).findings;
         let Some(finding) = findings.into_iter().next() else { continue };
         if run_history(&Script::of(seed), &without).findings.is_empty() {
@@ -137,4 +161,19 @@ fn side_by_side<T: Sync>(threads: usize, list: &[T], work: impl Fn(&T) + Sync) {
             });
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::seeds_in;
+
+    #[test]
+    fn a_line_has_a_name_and_the_seeds_that_find_it() {
+        let text = "# what it is\nwithout the condition: a Log LOG Put(Absent) | 3 17\nwithout b | 4\n";
+        let expected =
+            [("without the condition: a Log LOG Put(Absent)", vec![3, 17]), ("without b", vec![4])];
+        assert_eq!(seeds_in(text), BTreeMap::from(expected));
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::log::{Cause, Command, CommandOutcome, Entry, HoldReason, Page, WalkScope};
+use domain::log::{Cause, Command, CommandOutcome, Entry, HoldReason, Page, Paused, WalkScope};
 use domain::{Link, OrderId};
 
 /// The situations that every campaign of some length is in.
-pub const NAMED: [&str; 53] = [
+pub const NAMED: [&str; 61] = [
     "a close waited",
     "a connector read a snapshot between changes",
     "a connector read rows between watermarks",
@@ -60,6 +60,14 @@ pub const NAMED: [&str; 53] = [
     "a version of the rules was introduced",
     "an order was compared again by hand",
     "topics were made anew",
+    "a command was asked for under a key that was used",
+    "a talent record was written by another run",
+    "an audit met another one",
+    "an index of dates was moved by another run",
+    "a schedule called a function twice",
+    "a table was truncated",
+    "a truncate was let go",
+    "two operators asked under one key",
 ];
 
 /// How often each situation was met.
@@ -203,6 +211,11 @@ impl Situations {
             }
             Entry::Adjusted(_) => self.count("an amount was moved by hand"),
             Entry::VersionIntroduced(_) => self.count("a version of the rules was introduced"),
+            Entry::Commanded {
+                command: Command::LetGo { what: Paused::Truncate { .. } },
+                outcome: CommandOutcome::Done | CommandOutcome::Changed { .. },
+                ..
+            } => self.count("a truncate was let go"),
             Entry::Commanded { outcome: CommandOutcome::Refused { .. }, .. } => {
                 self.count("an amount was refused to be moved");
             }

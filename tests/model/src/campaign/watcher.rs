@@ -23,11 +23,21 @@ pub(super) struct Watcher {
     /// When which order was committed at the source, in milliseconds since 1970.
     committed: Vec<(i64, OrderId)>,
     zone: Tz,
+    /// The keys of the reports of audits.
+    audited: BTreeSet<String>,
 }
 
 impl Watcher {
     pub(super) fn new(versions: Versions, shards: u32, zone: Tz) -> Self {
-        Self { shadow: Shadow::new(versions), shards, lacking: BTreeMap::new(), committed: Vec::new(), zone }
+        let shadow = Shadow::new(versions);
+        Self {
+            shadow,
+            shards,
+            lacking: BTreeMap::new(),
+            committed: Vec::new(),
+            zone,
+            audited: BTreeSet::new(),
+        }
     }
 
     /// Learns when which order was committed at the source.
@@ -99,9 +109,16 @@ impl Watcher {
     }
 
     fn see_ledger(&mut self, effect: &Effect) -> Result<Vec<String>, StoreError> {
-        let Some(revision) = effect.revision_after() else { return Ok(Vec::new()) };
         let kind = effect.kind();
+        if kind == "AUDIT" {
+            return self.see_audit(effect);
+        }
+        let Some(revision) = effect.revision_after() else { return Ok(Vec::new()) };
         match kind {
+            "AUDIT_REPORTS" => {
+                self.audited.insert(effect.key.sort.to_string());
+                Ok(Vec::new())
+            }
             "ACCOUNT" | "ADOPTION" => {
                 let item = effect.after().expect("it has a revision");
                 let found =
@@ -116,6 +133,28 @@ impl Watcher {
             }
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// Checks an audit: it begins at its beginning, goes on until its report is there, and no other one takes its place.
+    fn see_audit(&self, effect: &Effect) -> Result<Vec<String>, StoreError> {
+        let name = |item: &Item| {
+            store::audit::progress_of(item)
+                .map(|audit| store::audit::report_sort(audit.position, audit.began_ms))
+        };
+        let before = effect.before().as_ref().map(name).transpose()?;
+        let after = effect.after().as_ref().map(name).transpose()?;
+        Ok(match (before, after) {
+            (None, Some(audit)) if effect.revision_after() != Some(1) => {
+                vec![format!("the audit {audit} goes on although it has ended")]
+            }
+            (Some(audit), None) if !self.audited.contains(&audit) => {
+                vec![format!("the audit {audit} ends without a report")]
+            }
+            (Some(before), Some(after)) if before != after => {
+                vec![format!("the audit {after} takes the place of {before}, which has not ended")]
+            }
+            _ => Vec::new(),
+        })
     }
 
     /// Notes that the head of this key includes the pages up to a position.
