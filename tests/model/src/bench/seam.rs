@@ -20,7 +20,7 @@ const SMALL_PAGE_ITEMS: usize = 3;
 const STANDS_STILL_MAX: u32 = 4;
 const STANDS_STILL_PER_MILLION: u32 = 250_000;
 const STANDS_STILL_MS_MAX: [u64; 3] = [500, 6_000, 80_000];
-/// What a schedule calls, or whoever asks for it. While one of these stands still, it is called again.
+/// What a schedule or an operator calls. While one of these stands still, it is called again.
 const CALLED_AGAIN: [&str; 5] =
     ["contribution-expiry", "daily-snapshot", "ledger-audit", "ledger-stream", "talent-propagation"];
 /// How long before the end of a standstill the last of these calls is made, at most.

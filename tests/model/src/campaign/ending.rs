@@ -13,7 +13,7 @@ use store::marks::Projection;
 use store::talent::StoredTalent;
 use store::{Engine, Segment, Shard, StoreError};
 
-use super::history::Setting;
+use super::setting::Setting;
 use super::shadow::Shadow;
 use crate::bench::{Executor, ModelEngine};
 

@@ -1,5 +1,6 @@
 //! Many random histories of a source through the functions, with faults, each judged while it goes on and at its end.
 
+mod act;
 mod clients;
 mod cycles;
 mod ending;
@@ -10,6 +11,7 @@ mod rare;
 mod report;
 mod run;
 mod script;
+mod setting;
 mod shadow;
 mod shrink;
 mod situations;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::act::Act;
 use super::clients::{Command, Rivals};
 use super::feed::{PREFIX, TABLES, Written};
-use super::history::Act;
 use super::script::Script;
 use crate::clock::Millis;
 use crate::random::Random;
