@@ -11,9 +11,7 @@ use domain::{AccountSequence, Versions};
 use store::Engine;
 
 use crate::error::AuditError;
-
-/// How many pages of the log are read at once.
-const LOG_PAGES_READ: u32 = 128;
+use crate::pages;
 
 /// What the log says up to a position.
 pub(crate) struct Expected {
@@ -51,16 +49,7 @@ pub(crate) async fn read(
         last_ms: i64::MIN,
         last_hash: PageHash::default(),
     };
-    let mut read = 0;
-    while read < position {
-        let count = LOG_PAGES_READ.min(u32::try_from(position - read).unwrap_or(LOG_PAGES_READ));
-        let pages = store::log::read_after(engine, read, count).await?;
-        let Some(last) = pages.last() else { return Err(AuditError::MissingPage { position: read + 1 }) };
-        read = last.position;
-        for page in &pages {
-            expected.take(page)?;
-        }
-    }
+    pages::read(engine, 0, position, |page| expected.take(page)).await?;
     Ok(expected)
 }
 

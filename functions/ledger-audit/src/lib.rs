@@ -23,6 +23,7 @@ mod expected;
 mod export;
 mod heads;
 mod later;
+mod pages;
 mod price_book;
 mod rebuild;
 mod repair;

@@ -18,9 +18,8 @@ use store::talent::{self, StoredTalent, TablePass, TakenIn, Talent, TalentState}
 use store::{Engine, Item, StoreError, Written};
 
 use crate::error::AuditError;
+use crate::pages;
 
-/// How many pages of the log are read at once.
-const PAGES_READ: u32 = 128;
 /// How many accounts are compared at once, each with its direct referrals.
 const ACCOUNTS_COMPARED: usize = 200;
 /// They are begun only while more than this is left of the invocation, in milliseconds.
@@ -140,16 +139,11 @@ async fn read_on(
     after: Position,
     until: Position,
 ) -> Result<(), AuditError> {
-    let mut read = after;
-    while read < until {
-        let pages = store::log::read_after(engine, read, PAGES_READ).await?;
-        let Some(last) = pages.last() else { return Err(AuditError::MissingPage { position: read + 1 }) };
-        read = last.position;
-        for page in pages.iter().filter(|page| page.position <= until) {
-            page.entries.iter().for_each(|entry| forest.apply(entry, page.position));
-        }
-    }
-    Ok(())
+    pages::read(engine, after, until, |page| {
+        page.entries.iter().for_each(|entry| forest.apply(entry, page.position));
+        Ok(())
+    })
+    .await
 }
 
 /// Returns the table of levels in force; `None` where none was looked up yet.
