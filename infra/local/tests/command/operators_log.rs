@@ -38,13 +38,12 @@ fn started(directory: &Path, options: &[&str]) -> Child {
     let mut child = run.spawn().expect("it starts");
     let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
     let mut said = Vec::new();
-    for line in lines.map_while(Result::ok) {
-        if line.contains("press Ctrl-C") {
-            return child;
-        }
+    let mut is_up = |line: String| {
         said.push(line);
-    }
-    panic!("it ended: {}", said.join("\n"));
+        said.last().is_some_and(|line| line.contains("press Ctrl-C"))
+    };
+    assert!(lines.map_while(Result::ok).any(&mut is_up), "it ended: {}", said.join("\n"));
+    child
 }
 
 /// Options that change nothing by themselves: which ledger, how it runs, what is named, how it is shown.
