@@ -22,7 +22,7 @@ use runtime::{Context, Function, FunctionError, Message, Queue, Settings};
 use serde_json::{Value, json};
 use store::BoxFuture;
 
-use crate::session::{Ended, Session};
+use crate::session::{Deployment, Ended, Session};
 
 pub use crate::truncates::STORING_TAKES_MS;
 
@@ -48,10 +48,13 @@ pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
         ..Parameters::default()
     };
     Ok(Arc::new(AdoptionDistribution {
-        versions,
-        parameters,
+        deployment: Deployment {
+            versions,
+            parameters,
+            shards: settings.account_shards,
+            pages_ahead_max: decisions.pages_ahead_max,
+        },
         decide_for_ms: milliseconds(decisions.decide_for),
-        shards: settings.account_shards,
         orders_partitions: settings.orders_partitions,
         kept: Mutex::new(None),
     }))
@@ -65,10 +68,8 @@ pub fn run() -> std::process::ExitCode {
 }
 
 struct AdoptionDistribution {
-    versions: Versions,
-    parameters: Parameters,
+    deployment: Deployment,
     decide_for_ms: i64,
-    shards: u32,
     orders_partitions: Option<i32>,
     /// What the invocation before had in memory: a function of the log, which only has grown since.
     kept: Mutex<Option<Session>>,
@@ -115,7 +116,7 @@ impl AdoptionDistribution {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut session = match kept {
             Some(session) => session,
-            None => Session::open(context, &self.versions, &self.parameters, self.shards).await?,
+            None => Session::open(context, self.deployment.clone()).await?,
         };
         let time = time::TimeSource::of(event, context);
         let end_ms = context.clock.now().timestamp_millis() + self.decide_for_ms;

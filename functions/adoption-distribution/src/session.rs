@@ -18,8 +18,6 @@ use crate::time::TimeSource;
 
 /// How many pages are read together.
 const PAGES_PER_READ: u32 = 16;
-/// The decider runs ahead of the projections by at most so many pages.
-const TAIL_PAGES_MAX: usize = 1_024;
 /// More heads than this are not kept from one invocation to the next.
 const HEADS_KEPT_MAX: usize = 4_000_000;
 /// What is due within so long is waited for: in the invocation, and where its time ends before, in the next one.
@@ -53,34 +51,40 @@ pub(crate) struct Ended {
     pub(crate) has_more: bool,
 }
 
+/// What a deployment says to its decider.
+#[derive(Clone)]
+pub(crate) struct Deployment {
+    /// The versions of the rules before the log introduces others.
+    pub(crate) versions: Versions,
+    /// By which numbers it decides.
+    pub(crate) parameters: Parameters,
+    /// In how many parts the accounts are projected.
+    pub(crate) shards: u32,
+    /// By how many pages it runs ahead of the projections.
+    pub(crate) pages_ahead_max: usize,
+}
+
 /// A decider and what belongs to it.
 pub(crate) struct Session {
     decider: Decider,
     marks: Marks,
-    shards: u32,
-    versions: Versions,
-    parameters: Parameters,
+    deployment: Deployment,
     /// The position that the last checkpoint has.
     checkpoint: Position,
 }
 
 impl Session {
     /// Returns a session that goes on at the end of the log.
-    pub(crate) async fn open(
-        context: &Context,
-        versions: &Versions,
-        parameters: &Parameters,
-        shards: u32,
-    ) -> Result<Self, StoreError> {
+    pub(crate) async fn open(context: &Context, deployment: Deployment) -> Result<Self, StoreError> {
         let engine = &*context.engine;
         let marks = marks::read(engine).await?;
-        let network = store::network::read(engine).await?.unwrap_or_else(|| Network::new(versions.clone()));
+        let network =
+            store::network::read(engine).await?.unwrap_or_else(|| Network::new(deployment.versions.clone()));
         let checkpoint = network.position;
-        let decider = Decider::new(network, parameters.clone());
-        let (versions, parameters) = (versions.clone(), parameters.clone());
-        let mut session = Self { decider, marks, shards, versions, parameters, checkpoint };
+        let decider = Decider::new(network, deployment.parameters.clone());
+        let mut session = Self { decider, marks, deployment, checkpoint };
         // The pages that some head in storage may not include yet.
-        let mut after = session.marks.heads(shards).min(checkpoint);
+        let mut after = session.marks.heads(session.deployment.shards).min(checkpoint);
         while after < checkpoint {
             let pages = log::read_after(engine, after, PAGES_PER_READ).await?;
             for page in pages.into_iter().filter(|page| page.position <= checkpoint) {
@@ -166,7 +170,7 @@ impl Session {
             let message = "another decider kept putting pages first".to_owned();
             return Err(StoreError::Unavailable { message });
         }
-        *self = Self::open(context, &self.versions, &self.parameters, self.shards).await?;
+        *self = Self::open(context, self.deployment.clone()).await?;
         self.catch_up(&*context.engine).await
     }
 
@@ -215,7 +219,8 @@ impl Session {
                 }
                 Step::Load(needs) => {
                     has_loaded = true;
-                    let loaded = store::needs::load(engine, needs, &self.marks, self.shards).await?;
+                    let loaded =
+                        store::needs::load(engine, needs, &self.marks, self.deployment.shards).await?;
                     if self.decider.provide(loaded).is_err() {
                         return Ok(Outcome::Lost);
                     }
@@ -246,13 +251,13 @@ impl Session {
 
     /// Learns how far the projections are, and waits for them where they are far behind.
     async fn keep_near_projections(&mut self, context: &Context, end_ms: i64) -> Result<(), StoreError> {
-        if self.decider.tail_pages() < TAIL_PAGES_MAX / 2 {
+        if self.decider.tail_pages() < self.deployment.pages_ahead_max / 2 {
             return Ok(());
         }
         loop {
             self.marks = marks::read(&*context.engine).await?;
-            self.decider.forget_tail_through(self.marks.heads(self.shards));
-            if self.decider.tail_pages() < TAIL_PAGES_MAX || is_over(context, end_ms) {
+            self.decider.forget_tail_through(self.marks.heads(self.deployment.shards));
+            if self.decider.tail_pages() < self.deployment.pages_ahead_max || is_over(context, end_ms) {
                 return Ok(());
             }
             context.clock.sleep(Duration::from_millis(PROJECTIONS_TAKE_MS)).await;

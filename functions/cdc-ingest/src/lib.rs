@@ -8,7 +8,8 @@
 //! says that something was read which the decider cannot find.
 //!
 //! - Reads: `Source`.
-//! - Writes: `Source` (rows, users, progress, announcements, quarantine).
+//! - Writes: `Source` (rows, users, progress, announcements, quarantine); `Ledger` (marks of users, where the source says
+//!   when they were last seen).
 //! - Sends to: `DecisionsQueue`.
 
 mod announce;
@@ -23,15 +24,18 @@ mod users;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use runtime::{Context, Function, FunctionError, Settings};
+use runtime::{Context, Function, FunctionError, Settings, Unique};
 use serde_json::{Value, json};
 use store::BoxFuture;
+use store::talent::TalentShards;
 
 use crate::batch::{Batch, Content, Received};
 use crate::outcome::Outcome;
+use crate::users::Users;
 
 /// Takes changes in that no connector sent: rows that an operator has had read at the source. They are folded, stored
-/// and announced like those of a batch, and say nothing about how far the source was read.
+/// and announced like those of a batch, and say nothing about how far the source was read. `account_shards` is the number of
+/// the deployment.
 ///
 /// # Errors
 ///
@@ -40,6 +44,7 @@ use crate::outcome::Outcome;
 pub fn take_in<'a>(
     context: &'a Context,
     profile: &'a cdc::Profile,
+    account_shards: u32,
     changes: Vec<cdc::Change>,
 ) -> BoxFuture<'a, Result<(), String>> {
     Box::pin(async move {
@@ -47,7 +52,8 @@ pub fn take_in<'a>(
         let batch = Batch::of_changes(changes);
         let mut outcomes: Vec<Outcome> = batch.records.iter().map(Received::initial_outcome).collect();
         let folded = rows::fold_and_store(engine, profile, &batch, &mut outcomes).await;
-        users::keep(engine, &folded, &batch, &mut outcomes).await;
+        let (shards, unique) = (TalentShards::beside(account_shards), &Unique::default());
+        Users { profile, shards, unique }.keep(context, &folded, &batch, &mut outcomes).await;
         announce::announce(context, &batch, &outcomes).await?;
         let failure = outcomes.into_iter().find_map(|outcome| match outcome {
             Outcome::Failed(message) => Some(message),
@@ -59,7 +65,12 @@ pub fn take_in<'a>(
 
 /// Returns the function.
 pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
-    Ok(Arc::new(CdcIngest { profile: settings.profile.clone(), source_name: settings.source_name.clone() }))
+    Ok(Arc::new(CdcIngest {
+        profile: settings.profile.clone(),
+        source_name: settings.source_name.clone(),
+        shards: TalentShards::beside(settings.account_shards),
+        unique: Unique::default(),
+    }))
 }
 
 /// Runs the function on Lambda.
@@ -72,6 +83,8 @@ pub fn run() -> std::process::ExitCode {
 struct CdcIngest {
     profile: cdc::Profile,
     source_name: Option<String>,
+    shards: TalentShards,
+    unique: Unique,
 }
 
 impl Function for CdcIngest {
@@ -99,7 +112,8 @@ impl CdcIngest {
         let engine = &*context.engine;
         let mut outcomes: Vec<Outcome> = batch.records.iter().map(Received::initial_outcome).collect();
         let folded = rows::fold_and_store(engine, &self.profile, batch, &mut outcomes).await;
-        users::keep(engine, &folded, batch, &mut outcomes).await;
+        let users = Users { profile: &self.profile, shards: self.shards, unique: &self.unique };
+        users.keep(context, &folded, batch, &mut outcomes).await;
         quarantine::keep(engine, batch, &mut outcomes, context.clock.now().timestamp_millis()).await;
         if let Err(error) = announce::announce(context, batch, &outcomes).await {
             fail_changes(batch, &mut outcomes, &error);

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use store::MemoryEngine;
 use store::inbox::Announcement;
 use store::rows::RowTable;
+use store::talent::{MarkKind, TalentShards, raised};
 
 use super::build;
 
@@ -150,4 +151,28 @@ async fn a_mark_that_the_source_wrote_into_a_partition_proves_how_far_it_was_rea
     assert_eq!(handle(event(ORDERS, records), &context).await, json!({ "batchItemFailures": [] }));
     let progress = store::progress::read(&*context.engine).await.expect("readable");
     assert_eq!(progress[0].read_through_ms(), Some(committed_ms));
+}
+
+#[tokio::test]
+async fn users_are_marked_where_the_source_says_when_they_were_last_seen() {
+    let profile = r#"{"tables":{"users":{"holds":"users","columns":{"last_activity":["seen_at"]}}}}"#;
+    let knowing =
+        Settings { profile: cdc::Profile::from_json(profile).expect("a profile"), ..Settings::default() };
+    let unknowing = r#"{"tables":{"users":{"holds":"users"}}}"#;
+    let unknowing =
+        Settings { profile: cdc::Profile::from_json(unknowing).expect("a profile"), ..Settings::default() };
+    let row = r#"{"before":null,"after":{"id":1,"account_sequence":"D1","status":"ACTIVE","seen_at":1795167685522},
+        "op":"c","source":{"ts_ms":1,"lsn":1,"snapshot":"false"}}"#;
+    for (settings, marked) in [(unknowing, vec![]), (knowing, vec![("D1".to_owned(), MarkKind::User)])] {
+        let context = context(&Arc::new(MemoryQueues::default()));
+        let function = build(&settings).expect("valid settings");
+        // A batch that comes again marks again: the first time it may have ended before that.
+        for _ in 0..2 {
+            let answer = function.handle(event("users", vec![record("users", 1, row)]), &context).await;
+            assert_eq!(answer.expect("an answer"), json!({ "batchItemFailures": [] }));
+        }
+        let marks = raised(&*context.engine, TalentShards::beside(settings.account_shards), 10).await;
+        let marks = marks.expect("readable").into_iter().map(|mark| (mark.account.to_string(), mark.kind));
+        assert_eq!(marks.collect::<Vec<_>>(), marked);
+    }
 }

@@ -1,12 +1,17 @@
 //! Keeps users by account: talent levels and answers ask for them by it.
 //!
-//! Touches: `Source` (reads, writes).
+//! A level that waits for its user is found by the schedule of `talent-propagation`. What no schedule looks for is that a
+//! known user was seen again: where the source says that, each account that a batch names is marked.
+//!
+//! Touches: `Source` (reads, writes), `Ledger` (writes marks).
 
 use std::collections::BTreeMap;
 
-use cdc::{BusinessKey, RowImage};
+use cdc::{BusinessKey, Profile, RowImage};
 use domain::{AccountSequence, RowKey};
+use runtime::{Context, Unique};
 use store::rows::RowTable;
+use store::talent::{self, Mark, MarkKind, TalentCause, TalentShards};
 use store::users::{self, User};
 use store::{Engine, StoreError, Written};
 
@@ -20,11 +25,54 @@ const ATTEMPTS_MAX: usize = 8;
 /// What the batch's rows say of an account: each row, with its revision.
 type Sayings = Vec<(RowKey, u64, Option<User>)>;
 
-/// Brings the users of every account that the batch's rows ever named up to date.
-pub(crate) async fn keep(engine: &dyn Engine, folded: &FoldedRows, batch: &Batch, outcomes: &mut [Outcome]) {
+/// Keeps users, and marks the accounts of those that may have been seen again.
+pub(crate) struct Users<'a> {
+    pub(crate) profile: &'a Profile,
+    pub(crate) shards: TalentShards,
+    pub(crate) unique: &'a Unique,
+}
+
+impl Users<'_> {
+    /// Brings the users of every account that the batch's rows ever named up to date.
+    pub(crate) async fn keep(
+        &self,
+        context: &Context,
+        folded: &FoldedRows,
+        batch: &Batch,
+        outcomes: &mut [Outcome],
+    ) {
+        let of_accounts = sayings(folded);
+        let accounts: Vec<AccountSequence> = of_accounts.keys().cloned().collect();
+        let mut kept = store_users(&*context.engine, of_accounts).await;
+        if kept.is_ok() && self.profile.knows_activity() {
+            kept = self.mark(context, accounts).await;
+        }
+        let Err(error) = kept else { return };
+        for (record, outcome) in batch.records.iter().zip(outcomes) {
+            if let Content::Change(change) = &record.content
+                && row_of(change).0 == RowTable::Users
+            {
+                *outcome = Outcome::Failed(error.to_string());
+            }
+        }
+    }
+
+    /// Marks accounts, known ones included: a batch that is repeated may have ended before it marked them.
+    async fn mark(&self, context: &Context, accounts: Vec<AccountSequence>) -> Result<(), StoreError> {
+        let mark = |account: AccountSequence| Mark {
+            account: account.clone(),
+            kind: MarkKind::User,
+            raised_by: self.unique.next(context),
+            cause: TalentCause::UserChanged { account },
+        };
+        talent::raise(&*context.engine, self.shards, accounts.into_iter().map(mark).collect()).await
+    }
+}
+
+/// Returns what the rows of users say of each account that they ever named.
+fn sayings(folded: &FoldedRows) -> BTreeMap<AccountSequence, Sayings> {
     let mut of_accounts: BTreeMap<AccountSequence, Sayings> = BTreeMap::new();
-    for ((table, key), row) in folded.iter().filter(|((table, _), _)| *table == RowTable::Users) {
-        debug_assert_eq!(*table, RowTable::Users);
+    for ((_, key), row) in folded.iter().filter(|((table, _), _)| *table == RowTable::Users) {
         let image = match row.state.image() {
             Some(RowImage::User(image)) => Some(image),
             _ => None,
@@ -40,15 +88,7 @@ pub(crate) async fn keep(engine: &dyn Engine, folded: &FoldedRows, batch: &Batch
             of_accounts.entry(account).or_default().push((key.clone(), row.revision, user));
         }
     }
-    if let Err(error) = store_users(engine, of_accounts).await {
-        for (record, outcome) in batch.records.iter().zip(outcomes) {
-            if let Content::Change(change) = &record.content
-                && row_of(change).0 == RowTable::Users
-            {
-                *outcome = Outcome::Failed(error.to_string());
-            }
-        }
-    }
+    of_accounts
 }
 
 async fn store_users(

@@ -9,6 +9,7 @@ use domain::recalculate::{Compared, Difference, Extent, Rules};
 use domain::{BusinessDate, Versions};
 use runtime::Context;
 use store::audit::{self, AuditFindings, AuditProgress, AuditReport, DIFFERENCES_MAX};
+use store::talent::TalentShards;
 use store::{Segment, marks};
 
 use crate::error::{AuditError, PAGES_BEHIND_MAX};
@@ -80,7 +81,7 @@ impl Audit<'_> {
             later: Later::after(position, versions.clone()),
             position,
         };
-        let mut seen = talent::Seen::begin(engine).await?;
+        let mut seen = talent::Seen::begin(engine, TalentShards::beside(self.shards)).await?;
         if !self.compare_heads(&mut comparison, &mut seen, &mut progress).await? {
             return Ok(Audited::GoesOn { segment: progress.segment });
         }

@@ -16,6 +16,7 @@ use store::fold::AccountFold;
 use store::heads::{self, At, LinePage};
 use store::lists::{self, HeldAdoption};
 use store::marks::{self, Marks, Projection};
+use store::talent::TalentShards;
 use store::{Engine, Key, Shard, StoreError, Write, Written, books};
 
 use crate::error::AuditError;
@@ -101,7 +102,8 @@ pub async fn rebuild(
     shards: u32,
     targets: Targets,
 ) -> Result<u64, AuditError> {
-    let mut rebuilt = talent::rebuild(engine, versions, &targets.talents).await?;
+    let mut rebuilt =
+        talent::rebuild(engine, versions, TalentShards::beside(shards), &targets.talents).await?;
     let mut left = targets;
     for _ in 0..ATTEMPTS_MAX {
         if left.heads() == 0 {

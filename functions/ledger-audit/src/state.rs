@@ -9,7 +9,8 @@ use domain::heads::{AdoptionState, Network};
 use domain::log::{AdjustmentTerms, Command, Position};
 use domain::{AccountSequence, BusinessDate, Owner, Versions};
 use store::marks::{self, Projection};
-use store::{Engine, Key, Segment, StoreError, Table, heads, lists, talent};
+use store::talent::{self, TalentShards};
+use store::{Engine, Key, Segment, StoreError, Table, heads, lists};
 
 /// How many pages or operations are read at once.
 const READ_AT_ONCE: u32 = 256;
@@ -84,7 +85,7 @@ async fn check_caught_up(engine: &dyn Engine, position: Position, shards: u32) -
     if marks.of(&Projection::Talent) != position {
         return moving("talent has not caught up with the log");
     }
-    if !talent::is_settled(engine).await? {
+    if !talent::is_settled(engine, TalentShards::beside(shards)).await? {
         return moving("changes of talent are still being propagated");
     }
     if talent::state(engine).await?.pass.is_some() {

@@ -14,7 +14,7 @@ use domain::{AccountSequence, Report, TALENT_DEPTH, TalentTable, Team, TeamChang
 use runtime::Context;
 use store::audit::AuditFindings;
 use store::marks::{self, Projection};
-use store::talent::{self, StoredTalent, TablePass, TakenIn, Talent, TalentState};
+use store::talent::{self, StoredTalent, TablePass, TakenIn, Talent, TalentShards, TalentState};
 use store::{Engine, Item, StoreError, Written};
 
 use crate::error::AuditError;
@@ -34,22 +34,23 @@ struct Still {
 }
 
 /// Returns where talent stands, if it stands still.
-async fn still(engine: &dyn Engine) -> Result<Option<Still>, StoreError> {
+async fn still(engine: &dyn Engine, shards: TalentShards) -> Result<Option<Still>, StoreError> {
     let position = marks::read(engine).await?.of(&Projection::Talent);
     let state = talent::state(engine).await?;
-    let is_settled = state.pass.is_none() && talent::is_settled(engine).await?;
+    let is_settled = state.pass.is_none() && talent::is_settled(engine, shards).await?;
     Ok(is_settled.then_some(Still { position, state }))
 }
 
 /// The records that were among the items which the audit read anyway.
 pub(crate) struct Seen {
+    shards: TalentShards,
     begun: Option<Still>,
     records: BTreeMap<AccountSequence, StoredTalent>,
 }
 
 impl Seen {
-    pub(crate) async fn begin(engine: &dyn Engine) -> Result<Self, StoreError> {
-        Ok(Self { begun: still(engine).await?, records: BTreeMap::new() })
+    pub(crate) async fn begin(engine: &dyn Engine, shards: TalentShards) -> Result<Self, StoreError> {
+        Ok(Self { shards, begun: still(engine, shards).await?, records: BTreeMap::new() })
     }
 
     /// Keeps the records among these items. One that cannot be read is asked for again when accounts are compared.
@@ -69,7 +70,8 @@ pub(crate) async fn compare(
     found: &mut AuditFindings,
 ) -> Result<Option<u64>, AuditError> {
     let engine = &*context.engine;
-    let Some(begun) = still(engine).await?.filter(|still| still.position >= position) else {
+    let shards = seen.shards;
+    let Some(begun) = still(engine, shards).await?.filter(|still| still.position >= position) else {
         return Ok(None);
     };
     read_on(engine, forest, position, begun.position).await?;
@@ -89,7 +91,7 @@ pub(crate) async fn compare(
             differences.extend(fault.map(|fault| Difference::Talent { account: account.clone(), fault }));
         }
     }
-    if still(engine).await?.as_ref() != Some(&begun) {
+    if still(engine, shards).await?.as_ref() != Some(&begun) {
         return Ok(None);
     }
     for difference in differences {
@@ -103,12 +105,13 @@ pub(crate) async fn compare(
 pub(crate) async fn rebuild(
     engine: &dyn Engine,
     versions: &Versions,
+    shards: TalentShards,
     accounts: &BTreeSet<AccountSequence>,
 ) -> Result<u64, AuditError> {
     if accounts.is_empty() {
         return Ok(0);
     }
-    let begun = still(engine).await?.ok_or(AuditError::TalentMoves)?;
+    let begun = still(engine, shards).await?.ok_or(AuditError::TalentMoves)?;
     let mut forest = ReferralForest::new();
     read_on(engine, &mut forest, 0, begun.position).await?;
     let table = table(versions, &begun.state)?.ok_or(AuditError::TalentMoves)?;

@@ -90,6 +90,7 @@ pub(crate) enum UserState {
 pub(crate) struct Forest {
     accounts: BTreeMap<AccountSequence, Standing>,
     users: BTreeMap<AccountSequence, UserState>,
+    written: BTreeSet<AccountSequence>,
 }
 
 /// An account's record as it was read, and as it should be.
@@ -115,10 +116,16 @@ impl Forest {
 
     /// Records that the account's record was written as it should be.
     pub(crate) fn keep_written(&mut self, account: &AccountSequence) {
+        self.written.insert(account.clone());
         if let Some(standing) = self.accounts.get_mut(account) {
             standing.read =
                 StoredTalent { talent: standing.now.clone(), revision: standing.read.revision + 1 };
         }
+    }
+
+    /// Returns the accounts whose records were written.
+    pub(crate) fn written(&self) -> &BTreeSet<AccountSequence> {
+        &self.written
     }
 
     pub(crate) fn names(&self) -> Vec<AccountSequence> {

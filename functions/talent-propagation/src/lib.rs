@@ -16,7 +16,6 @@ mod log;
 mod propagate;
 mod standards;
 mod sweep;
-mod unique;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,15 +23,14 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use domain::{AccountSequence, Versions};
 use runtime::telemetry::Metrics;
-use runtime::{Context, Function, FunctionError, Message, Queue, QueueError, Settings};
+use runtime::{Context, Function, FunctionError, Message, Queue, QueueError, Settings, Unique};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::talent::{self, Mark, MarkKind, TalentCause};
+use store::talent::{self, Mark, MarkKind, TalentCause, TalentShards};
 use store::{BoxFuture, StoreError};
 
 use forest::{Reach, Work};
 use propagate::{Propagated, Propagator};
-use unique::Unique;
 
 /// The name under which it is deployed, logs and counts.
 const NAME: &str = "talent-propagation";
@@ -54,6 +52,7 @@ pub fn build(settings: &Settings) -> Result<Arc<dyn Function>, FunctionError> {
         zone: settings.policy.business_time_zone(),
         knows_activity: settings.profile.knows_activity(),
         unique: Unique::default(),
+        shards: TalentShards::beside(settings.account_shards),
     }))
 }
 
@@ -68,7 +67,7 @@ pub fn run() -> std::process::ExitCode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// Propagate what is marked on these accounts, and publish their levels if their users have arrived.
+    /// Propagate what is marked on these accounts.
     Accounts(BTreeSet<AccountSequence>),
     /// Read the log.
     Log,
@@ -121,6 +120,7 @@ struct TalentPropagation {
     zone: Tz,
     knows_activity: bool,
     unique: Unique,
+    shards: TalentShards,
 }
 
 impl Function for TalentPropagation {
@@ -214,7 +214,7 @@ impl TalentPropagation {
         json!({ "batchItemFailures": failures })
     }
 
-    /// Propagates what is marked on these accounts, and publishes their levels if their users have arrived.
+    /// Propagates what is marked on these accounts.
     async fn propagate_from(
         &self,
         accounts: BTreeSet<AccountSequence>,
@@ -222,9 +222,8 @@ impl TalentPropagation {
         propagated: &mut Propagated,
     ) -> Result<(), PropagationError> {
         let accounts: Vec<AccountSequence> = accounts.into_iter().collect();
-        let marks = talent::raised_on(&*context.engine, &accounts).await?;
-        let awaiting = talent::awaiting_of(&*context.engine, accounts).await?;
-        self.propagate_marks(marks, awaiting, context, propagated).await
+        let marks = talent::raised_on(&*context.engine, self.shards, &accounts).await?;
+        self.propagate_marks(marks, Vec::new(), context, propagated).await
     }
 
     /// Propagates what these marks stand for, and removes them.
@@ -254,7 +253,7 @@ impl TalentPropagation {
             return Ok(());
         }
         self.propagate(work, context, propagated).await?;
-        talent::clear(&*context.engine, marks).await?;
+        talent::clear(&*context.engine, self.shards, marks).await?;
         Ok(())
     }
 
@@ -270,6 +269,7 @@ impl TalentPropagation {
             let by_table = Propagator {
                 context,
                 unique: &self.unique,
+                shards: self.shards,
                 table: standards.table(),
                 knows_activity: self.knows_activity,
             };

@@ -124,7 +124,7 @@ impl TalentPropagation {
             raised_by: self.unique.next(context),
             cause,
         });
-        talent::raise(engine, raised.collect()).await?;
+        talent::raise(engine, self.shards, raised.collect()).await?;
         Ok(marked)
     }
 }
@@ -145,6 +145,14 @@ fn marks_after(batch: &Batch, forest: &Forest) -> BTreeMap<(AccountSequence, Mar
         }
         if kind == MarkKind::Rings {
             marks.insert((account.clone(), kind), cause);
+        }
+    }
+    // A referrer that only a later page names may have taken a report in.
+    for (account, (_, _)) in &batch.referrers {
+        let Some(referrer) = forest.now(account).and_then(|talent| talent.referrer.clone()) else { continue };
+        if forest.written().contains(&referrer) {
+            let cause = TalentCause::ReferralChanged { account: account.clone() };
+            marks.entry((referrer, MarkKind::Report)).or_insert(cause);
         }
     }
     marks

@@ -16,12 +16,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::{AccountSequence, TalentTable};
-use runtime::Context;
-use store::talent::{self, ActiveUntil, Awaiting, INTENT_ACCOUNTS_MAX, Intent, LevelChange, TalentCause};
+use runtime::{Context, Unique};
+use store::talent::{
+    self, ActiveUntil, Awaiting, INTENT_ACCOUNTS_MAX, Intent, LevelChange, TalentCause, TalentShards,
+};
 use store::{StoreError, Write, Written, users};
 
+use crate::PropagationError;
 use crate::forest::{Forest, Needs, Reach, Settled, Standards, Unsettled, UserState, Work};
-use crate::{PropagationError, Unique};
 
 /// How many passes are made before the rest is left to a later attempt.
 const PASSES_MAX: u32 = 30;
@@ -33,6 +35,7 @@ const PASS_TAKES_MS: i64 = 1_000;
 pub(crate) struct Propagator<'a> {
     pub(crate) context: &'a Context,
     pub(crate) unique: &'a Unique,
+    pub(crate) shards: TalentShards,
     pub(crate) table: &'a TalentTable,
     pub(crate) knows_activity: bool,
 }
@@ -73,7 +76,8 @@ impl Propagator<'_> {
             }
             let to_write: BTreeSet<AccountSequence> = settled.changed.union(&work.fenced).cloned().collect();
             if to_write.is_empty() {
-                for removed in engine.write_many(intents.iter().map(talent::remove_intent).collect()).await {
+                let removals = intents.iter().map(|intent| talent::remove_intent(intent, self.shards));
+                for removed in engine.write_many(removals.collect()).await {
                     let _ = removed?;
                 }
                 return Ok(forest);
@@ -179,7 +183,8 @@ impl Propagator<'_> {
             cause: cause.clone(),
         };
         let intents: Vec<Intent> = accounts.chunks(INTENT_ACCOUNTS_MAX).map(intent).collect();
-        for stored in self.context.engine.write_many(intents.iter().map(talent::put_intent).collect()).await {
+        let puts = intents.iter().map(|intent| talent::put_intent(intent, self.shards));
+        for stored in self.context.engine.write_many(puts.collect()).await {
             let _ = stored?;
         }
         Ok(intents)
@@ -196,7 +201,7 @@ impl Propagator<'_> {
         propagated: &mut Propagated,
     ) -> Result<bool, StoreError> {
         let engine = &*self.context.engine;
-        for written in engine.write_many(lists_before(forest, &settled.changed)).await {
+        for written in engine.write_many(lists_before(forest, &settled.changed, self.shards)).await {
             let _ = written?;
         }
         let mut after: Vec<Write> = Vec::new();
@@ -211,7 +216,7 @@ impl Propagator<'_> {
             for (account, outcome) in ready.iter().zip(outcomes) {
                 remaining.remove(account);
                 if outcome? == Written::Done {
-                    after.extend(list_after(forest, account));
+                    after.extend(list_after(forest, account, self.shards));
                     forest.keep_written(account);
                     work.fenced.remove(account);
                     propagated.written += 1;
@@ -263,7 +268,7 @@ fn leave_out_below(
 }
 
 /// Returns what is written to lists before the records are. Repeating it changes nothing.
-fn lists_before(forest: &Forest, changed: &BTreeSet<AccountSequence>) -> Vec<Write> {
+fn lists_before(forest: &Forest, changed: &BTreeSet<AccountSequence>, shards: TalentShards) -> Vec<Write> {
     let mut writes: BTreeMap<(u8, AccountSequence), Write> = BTreeMap::new();
     for account in changed {
         let (Some(read), Some(now)) = (forest.record(account), forest.now(account)) else { continue };
@@ -276,20 +281,21 @@ fn lists_before(forest: &Forest, changed: &BTreeSet<AccountSequence>) -> Vec<Wri
             now.awaits_user_since.filter(|_| read.talent.awaits_user_since.is_none())
         {
             let awaiting = Awaiting { account: account.clone(), since_revision };
-            writes.insert((1, account.clone()), talent::put_awaiting(&awaiting));
+            writes.insert((1, account.clone()), talent::put_awaiting(&awaiting, shards));
         }
         let until_ms = now.active_until_ms.filter(|until_ms| Some(*until_ms) != read.talent.active_until_ms);
         if let Some(until_ms) = until_ms {
             let active = ActiveUntil { until_ms, account: account.clone() };
-            writes.insert((2, account.clone()), talent::put_active_until(&active));
+            writes.insert((2, account.clone()), talent::put_active_until(&active, shards));
         }
     }
     writes.into_values().collect()
 }
 
 /// Returns the write that takes `account` from a list once its record is written.
-fn list_after(forest: &Forest, account: &AccountSequence) -> Option<Write> {
+fn list_after(forest: &Forest, account: &AccountSequence, shards: TalentShards) -> Option<Write> {
     let since_revision = forest.record(account)?.talent.awaits_user_since?;
     let waits_on = forest.now(account)?.awaits_user_since.is_some();
-    (!waits_on).then(|| talent::remove_awaiting(&Awaiting { account: account.clone(), since_revision }))
+    let awaited = Awaiting { account: account.clone(), since_revision };
+    (!waits_on).then(|| talent::remove_awaiting(&awaited, shards))
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use domain::AccountSequence;
 use runtime::Context;
-use store::talent::{self, Intent, RAISED_SHARDS, TablePass, TalentCause};
-use store::{Segment, Shard};
+use store::Segment;
+use store::talent::{self, Awaiting, Intent, TablePass, TalentCause};
 
 use crate::forest::{Reach, Work};
 use crate::propagate::Propagated;
@@ -17,8 +17,6 @@ use crate::{PropagationError, STARTS_MAX, TalentPropagation};
 
 /// Work is begun only while more than this is left of the invocation, in milliseconds.
 const WORK_TAKES_MS: i64 = 3_000;
-/// Marks are read in this number from each shard.
-const MARKS_READ: usize = STARTS_MAX / RAISED_SHARDS as usize;
 /// Intents are read in this number from each shard.
 const INTENTS_READ: usize = 20;
 
@@ -38,7 +36,7 @@ impl TalentPropagation {
         self.settle_intents(context, propagated).await?;
         let mut failed = BTreeSet::new();
         while has_time(context) {
-            let mut marks = talent::raised(&*context.engine, MARKS_READ).await?;
+            let mut marks = talent::raised(&*context.engine, self.shards, self.read_at_once()).await?;
             marks.retain(|mark| !failed.contains(mark));
             if marks.is_empty() {
                 break;
@@ -63,6 +61,11 @@ impl TalentPropagation {
         Ok(())
     }
 
+    /// Returns how many marks or entries are read at once from each shard.
+    fn read_at_once(&self) -> usize {
+        (STARTS_MAX / self.shards.count() as usize).max(1)
+    }
+
     /// Settles the accounts of every intent whose invocation must have ended, and removes the intent.
     ///
     /// Each account is written first, so that a write which that invocation still has under way fails.
@@ -73,7 +76,8 @@ impl TalentPropagation {
     ) -> Result<(), PropagationError> {
         let now_ms = context.clock.now().timestamp_millis();
         let has_ended = |intent: &Intent| intent.until_ms < now_ms;
-        for intent in talent::intents(&*context.engine, INTENTS_READ).await?.into_iter().filter(has_ended) {
+        let intents = talent::intents(&*context.engine, self.shards, INTENTS_READ).await?;
+        for intent in intents.into_iter().filter(has_ended) {
             if !has_time(context) {
                 return Ok(());
             }
@@ -86,7 +90,7 @@ impl TalentPropagation {
                 ..Work::default()
             };
             match self.propagate(work, context, propagated).await {
-                Ok(_) => drop(context.engine.write(talent::remove_intent(&intent)).await?),
+                Ok(_) => drop(context.engine.write(talent::remove_intent(&intent, self.shards)).await?),
                 Err(error) => {
                     tracing::error!(intent = intent.number, %error, "an intent could not be settled; the next sweep tries again");
                 }
@@ -101,15 +105,15 @@ impl TalentPropagation {
         context: &Context,
         propagated: &mut Propagated,
     ) -> Result<(), PropagationError> {
-        for shard in Shard::all(RAISED_SHARDS) {
-            let mut after: Option<AccountSequence> = None;
+        for shard in self.shards.all() {
+            let mut after: Option<Awaiting> = None;
             loop {
                 if !has_time(context) {
                     return Ok(());
                 }
                 let awaiting = talent::awaiting(&*context.engine, shard, after.as_ref(), STARTS_MAX).await?;
                 let Some(last) = awaiting.last() else { break };
-                after = Some(last.account.clone());
+                after = Some(last.clone());
                 let accounts: Vec<AccountSequence> = awaiting.iter().map(|one| one.account.clone()).collect();
                 let known = store::users::read(&*context.engine, accounts).await?;
                 let arrived =
@@ -124,8 +128,9 @@ impl TalentPropagation {
                     // The entry is stored before the record that begins to wait.
                     let stored = &records[&one.account];
                     let may_begin_to_wait = stored.revision < one.since_revision;
-                    if stored.talent.awaits_user_since.is_none() && !may_begin_to_wait {
-                        let removal = talent::remove_awaiting(&one);
+                    let waits_on = stored.talent.awaits_user_since == Some(one.since_revision);
+                    if !waits_on && !may_begin_to_wait {
+                        let removal = talent::remove_awaiting(&one, self.shards);
                         let _ = context.engine.write(removal).await?;
                     } else if arrived(&one.account) {
                         starts.push(one.account);
@@ -145,7 +150,8 @@ impl TalentPropagation {
     ) -> Result<(), PropagationError> {
         while has_time(context) {
             let now_ms = context.clock.now().timestamp_millis();
-            let due = talent::active_until_past(&*context.engine, now_ms, MARKS_READ).await?;
+            let limit = self.read_at_once();
+            let due = talent::active_until_past(&*context.engine, self.shards, now_ms, limit).await?;
             if due.is_empty() {
                 return Ok(());
             }
@@ -157,7 +163,7 @@ impl TalentPropagation {
                 ..Work::default()
             };
             self.propagate(work, context, propagated).await?;
-            let removals = due.iter().map(talent::remove_active_until).collect();
+            let removals = due.iter().map(|one| talent::remove_active_until(one, self.shards)).collect();
             for removed in context.engine.write_many(removals).await {
                 let _ = removed?;
             }

@@ -56,6 +56,7 @@ mod memory;
 mod queue;
 mod settings;
 pub mod telemetry;
+mod unique;
 
 pub use clock::{Clock, SystemClock};
 pub use function::{Context, Function, FunctionError};
@@ -65,3 +66,4 @@ pub use queue::{Message, Queue, QueueError, Queues};
 pub use settings::{
     DecisionSettings, MembersSee, QueueUrls, Settings, SettingsError, SourceConnection, TableNames, Variables,
 };
+pub use unique::Unique;

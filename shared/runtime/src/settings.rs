@@ -115,6 +115,8 @@ pub struct DecisionSettings {
     pub reorder_window: Duration,
     /// How large a page of the log becomes (`PAGE_BYTES_MAX`, 1,024 to 262,144, default 65,536).
     pub page_bytes_max: usize,
+    /// By how many pages the decider runs ahead of the projections (`PAGES_AHEAD_MAX`, 2 to 4,096, default 1,024).
+    pub pages_ahead_max: usize,
     /// For how long one invocation goes on deciding (`DECIDE_FOR_MS`, default 1,500).
     pub decide_for: Duration,
 }
@@ -127,6 +129,7 @@ impl Default for DecisionSettings {
             guard_factor: Some(10),
             reorder_window: Duration::from_secs(1),
             page_bytes_max: 64 * 1_024,
+            pages_ahead_max: 1_024,
             decide_for: Duration::from_millis(1_500),
         }
     }
@@ -219,6 +222,7 @@ fn decisions(variables: &Variables) -> Result<DecisionSettings, SettingsError> {
         page_bytes_max: variables
             .in_range("PAGE_BYTES_MAX", 1_024..=262_144)?
             .unwrap_or(default.page_bytes_max),
+        pages_ahead_max: variables.in_range("PAGES_AHEAD_MAX", 2..=4_096)?.unwrap_or(default.pages_ahead_max),
         decide_for: milliseconds("DECIDE_FOR_MS", default.decide_for)?,
     })
 }

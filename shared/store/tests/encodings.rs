@@ -25,7 +25,7 @@ use store::marks::{self, Projection};
 use store::rows::RowTable;
 use store::talent::{
     self, ActiveUntil, Awaiting, Confirmed, Intent, LevelChange, Mark, MarkKind, Talent, TalentCause,
-    TalentState,
+    TalentShards, TalentState,
 };
 use store::{Change, Condition, Engine, Item, MemoryEngine, Segment, Shard, Table, Write};
 
@@ -175,12 +175,13 @@ fn talent_writes() -> Vec<Write> {
         until_ms: 60_000,
         cause: TalentCause::ReferralChanged { account: account.clone() },
     };
+    let shards = TalentShards::beside(16);
     vec![
         talent::put(&account, &talent, 8),
         talent::put_change(&account, &change),
-        talent::put_intent(&intent),
-        talent::put_awaiting(&Awaiting { account: account.clone(), since_revision: 9 }),
-        talent::put_active_until(&ActiveUntil { until_ms: 1_000, account }),
+        talent::put_intent(&intent, shards),
+        talent::put_awaiting(&Awaiting { account: account.clone(), since_revision: 9 }, shards),
+        talent::put_active_until(&ActiveUntil { until_ms: 1_000, account }, shards),
     ]
 }
 
@@ -195,7 +196,7 @@ async fn store_talent(engine: &dyn Engine) {
         raised_by: 5,
         cause: TalentCause::ActivityEnded { account: posting().account },
     };
-    talent::raise(engine, vec![mark]).await.expect("memory");
+    talent::raise(engine, TalentShards::beside(16), vec![mark]).await.expect("memory");
     let state = TalentState { date: Some(date("2026-02-10")), version: 2, ..TalentState::default() };
     assert_eq!(talent::put_state(engine, &state).await, Ok(true));
 }

@@ -1,6 +1,7 @@
 //! Runs the model: conformance scripts, campaigns and measurements.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -75,7 +76,7 @@ enum Command {
         #[arg(long, default_value_t = 300)]
         histories: u64,
         /// How many histories show what there is to take away.
-        #[arg(long, default_value_t = 60)]
+        #[arg(long, default_value_t = 500)]
         seen_in: u64,
         /// How many run side by side.
         #[arg(long, default_value_t = 2)]
@@ -289,7 +290,10 @@ const REDUCED_MAX: usize = 3;
 /// Runs a campaign with its progress on standard error, prints what was found, and tells whether it was good.
 fn campaign(options: &CampaignOptions, whole: bool) -> bool {
     let began = wall_clock();
-    let mut report = run_campaign(options, |progress| show(progress, began));
+    let mut report = run_campaign(options, |progress, found| {
+        found.iter().for_each(|line| eprintln!("\r{line}"));
+        show(progress, began);
+    });
     let took = per_second(report.histories, began);
     eprintln!();
     if !whole {
@@ -373,8 +377,12 @@ fn wall_clock() -> Instant {
     Instant::now()
 }
 
+/// Shows how far a campaign is: on a terminal all the time, elsewhere after every hundredth part.
 fn show(progress: Progress, began: Instant) {
     let Progress { done, with_findings, of } = progress;
+    if !std::io::stderr().is_terminal() && done % (of / 100).max(1) != 0 {
+        return;
+    }
     let rate = per_second(done, began).max(f64::MIN_POSITIVE);
     #[expect(clippy::cast_precision_loss, reason = "a campaign has far fewer than 2^52 histories")]
     let left_s = (of - done) as f64 / rate;

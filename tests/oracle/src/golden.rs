@@ -20,19 +20,21 @@ impl Judgement {
     /// Returns the ledger in the golden form, with `effective` and `snapshot` of this date.
     ///
     /// What the golden files leave open is decided so: `accounts` lists every account that has a user row, a
-    /// referral row or anything in the ledger; `talent` lists those with a user row, `system` those that any leg
-    /// went to; `distributions` shows each leg where it finally is; the ratio that rounding leaves over is in
+    /// referral row or anything in the ledger; `talent` lists those with a user row, `system` those that have
+    /// an amount; `distributions` shows each leg where it finally is; the ratio that rounding leaves over is in
     /// headquarters' row. A date that cannot be closed has a `snapshot` of null.
     #[must_use]
     pub fn golden(&self, date: NaiveDate) -> Value {
         let held: Vec<Value> =
             self.held.iter().map(|(order_id, reason)| json!([order_id.0, reason.name()])).collect();
+        let mut system = self.system_accounts();
+        system.retain(|_, account| account.balance != crate::Amount::ZERO);
         json!({
             "orders": self.postings.len(),
             "held": held,
             "distributed_total": self.distributed_total().to_string(),
             "accounts": self.golden_accounts(date),
-            "system": named(self.system_accounts(), |account| account.balance.to_string().into()),
+            "system": named(system, |account| account.balance.to_string().into()),
             "distributions": self.by_order(golden_distribution),
             "snapshot": self.snapshot(date).map_or(Value::Null, |snapshot| golden_snapshot(&snapshot)),
             "talent": self.golden_talent(),

@@ -20,6 +20,12 @@ type Permitted = (String, String, String);
 /// Functions whose every call is made here. Of the others it is only checked that what they call is allowed.
 const EXACT: [&str; 3] = ["CdcIngest", "AdoptionDistribution", "LedgerStream"];
 
+const KNOWS_ACTIVITY: &str = r#"{ "tables": {
+    "dbserver1.rwa_identity.users": { "holds": "users", "columns": { "last_activity": ["seen_at"] } },
+    "dbserver1.rwa_referral.referral_relations": { "holds": "referrals" },
+    "dbserver1.rwa_planting.planting_orders": { "holds": "adoptions" }
+} }"#;
+
 #[tokio::test]
 async fn roles_allow_exactly_the_calls_that_functions_make() {
     let calls = Arc::new(Calls::default());
@@ -112,6 +118,8 @@ fn assert_partitions_are_allowed(template: &Template, calls: &Calls, names: &BTr
 async fn everything_that_happens(calls: &Arc<Calls>) {
     let mut options = Options { calls: Some(Arc::clone(calls)), records_per_event: 3, ..Options::default() };
     options.settings.account_shards = 2;
+    // Where the source says when users were last seen, `cdc-ingest` marks them.
+    options.settings.profile = cdc::Profile::from_json(KNOWS_ACTIVITY).expect("a profile");
     let mut harness = Harness::new(options.clone());
     let source = history();
     harness.feed(&source.records, Shuffle::AsCaptured).await;

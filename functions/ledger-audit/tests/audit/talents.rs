@@ -6,7 +6,7 @@ use domain::recalculate::{Difference, TalentFault};
 use domain::{AccountSequence, TalentLevel};
 use oracle::generate::Plan;
 use serde_json::json;
-use store::talent::{self, Mark, MarkKind, StoredTalent, TakenIn, Talent, TalentCause};
+use store::talent::{self, Mark, MarkKind, StoredTalent, TakenIn, Talent, TalentCause, TalentShards};
 use store::{Engine, Segment, Written};
 
 use crate::audits::report;
@@ -93,7 +93,9 @@ async fn talent_that_is_being_propagated_is_not_judged() {
     put(engine, &account, &stored, &damaged).await;
     let cause = TalentCause::ReferralChanged { account: account.clone() };
     let mark = Mark { account, kind: MarkKind::Report, raised_by: 1, cause };
-    talent::raise(engine, vec![mark]).await.expect("memory answers");
+    talent::raise(engine, TalentShards::beside(stack.settings.account_shards), vec![mark])
+        .await
+        .expect("memory answers");
     let report = report(&stack).await;
     assert_eq!((report.talents, report.found.differences), (None, Vec::new()));
 }

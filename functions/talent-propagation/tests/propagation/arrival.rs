@@ -4,8 +4,9 @@ use chrono::TimeDelta;
 use domain::Link;
 use runtime::Clock;
 use serde_json::json;
+use store::talent::{Mark, MarkKind, TalentCause};
 
-use crate::support::{Bench, account, queue_event, schedule, under, user};
+use crate::support::{Bench, account, schedule, shards, under, user};
 
 #[tokio::test]
 async fn a_level_is_published_when_its_user_arrives() {
@@ -20,26 +21,9 @@ async fn a_level_is_published_when_its_user_arrives() {
     assert_eq!(bench.talent("A").await.3, 0);
 
     bench.set_user("A", Some(user(None))).await;
-    let named = vec![account("A"), account("B")];
-    let woken = store::talent::users_changed(&*bench.engine, named, false, 1).await.unwrap();
-    assert_eq!(woken, [account("A")]);
-    let messages = talent_propagation::Request::messages(woken);
-    let bodies: Vec<String> = messages.into_iter().map(|message| message.body).collect();
-    bench.invoke(queue_event(&bodies)).await;
+    bench.invoke(schedule()).await;
     assert_eq!(bench.talent("A").await, (1, 1, 1, 1));
     assert_eq!(bench.changes("A").await, [(1, 0, 1, "USER_CHANGED".to_owned())]);
-    let woken = store::talent::users_changed(&*bench.engine, vec![account("A")], false, 2).await.unwrap();
-    assert_eq!(woken, []);
-}
-
-#[tokio::test]
-async fn the_schedule_finds_users_that_no_message_announced() {
-    let mut bench = Bench::new(&json!({ "talent": { "rows": [{ "direct_count": 1 }] } }));
-    bench.move_accounts(&[("A", Link::Root), ("B", under("A"))]).await;
-    bench.invoke(schedule()).await;
-    bench.set_user("A", Some(user(None))).await;
-    bench.invoke(schedule()).await;
-    assert_eq!(bench.talent("A").await, (1, 1, 1, 1));
 }
 
 #[tokio::test]
@@ -59,8 +43,10 @@ async fn activity_counts_where_the_source_knows_it_and_ends_after_fifteen_days()
     assert_eq!(bench.talent("A").await, (1, 1, 0, 0), "B was never seen");
 
     bench.set_user("B", Some(user(Some(seen_ms)))).await;
-    let woken = store::talent::users_changed(&*bench.engine, vec![account("B")], true, 1).await.unwrap();
-    assert_eq!(woken, [account("B")]);
+    // As `cdc-ingest` marks each user that a batch names.
+    let cause = TalentCause::UserChanged { account: account("B") };
+    let mark = Mark { account: account("B"), kind: MarkKind::User, raised_by: 1, cause };
+    store::talent::raise(&*bench.engine, shards(), vec![mark]).await.unwrap();
     bench.invoke(schedule()).await;
     assert_eq!(bench.talent("A").await, (1, 1, 1, 1));
 

@@ -14,6 +14,7 @@ use oracle::rows::{PrimaryKey, ReferralRow, Tables, UserRow};
 use oracle::{Inputs, Judgement};
 use runtime::{Clock, Context, Function, Message, Queue, QueueError, Queues, Settings};
 use serde_json::{Value, json};
+use store::talent::TalentShards;
 use store::users::User;
 use store::{BoxFuture, Engine, Item, Key, MemoryEngine, Query, Segment, StoreError, Table, Write, Written};
 
@@ -290,9 +291,11 @@ impl Bench {
     /// Compares everything with the independent judge, and checks that no mark and no intent is left.
     pub(crate) async fn assert_settled(&self, context: &str) {
         self.assert_judged(context).await;
-        let marks = store::talent::raised(&self.engine.tables, 100).await.expect("they are readable");
+        let marks =
+            store::talent::raised(&self.engine.tables, shards(), 100).await.expect("they are readable");
         assert_eq!(marks, [], "marks are left: {context}");
-        let intents = store::talent::intents(&self.engine.tables, 100).await.expect("they are readable");
+        let intents =
+            store::talent::intents(&self.engine.tables, shards(), 100).await.expect("they are readable");
         assert_eq!(intents, [], "intents are left: {context}");
     }
 
@@ -351,3 +354,8 @@ pub(crate) fn queue_event(bodies: &[String]) -> Value {
 
 /// A future that owns what it works with.
 pub(crate) type Running = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Returns the parts in which marks and intents are kept.
+pub(crate) fn shards() -> TalentShards {
+    TalentShards::beside(Settings::default().account_shards)
+}

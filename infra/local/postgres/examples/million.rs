@@ -1,11 +1,12 @@
 //! Compares a large table with a ledger's rows while both change.
 //!
-//! `tests/postgres/reconcile_million` starts the server, fills the table, and calls it with the server's address, the
-//! number of rows and, where they do not fit into memory, a directory. The ledger's rows are put into tables in memory or
-//! in that directory as `cdc-ingest` stores them. One is lost, one is extra and one is stale. A writer changes 200 rows a second at the source, which the
-//! ledger hears of up to a second and a half later, and one row five times a second.
+//! `tests/postgres/reconcile_million` starts the server, fills the table, and calls it with the server's address, where the
+//! ledger's rows are from, the number of rows and the ledger's directory. With `--through` they went through the ledger.
+//! With `--seeded` they are put into that directory as `cdc-ingest` stores them. One row is lost, one is extra and one is
+//! stale. A writer changes 200 rows a second at the source, which the ledger hears of up to a second and a half later, and
+//! one row five times a second.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,11 +20,11 @@ use reconcile::layout::Layout;
 use reconcile::ledger::{row_key, row_table};
 use reconcile::record::SourceRecord;
 use reconcile::{DifferenceKind, Ledger, Moment, Options, Source, SourceRow};
-use runtime::{Clock, Context, MemoryQueues, SystemClock};
+use runtime::{Clock, Context, MemoryQueues, Settings, SystemClock};
 use serde_json::value::RawValue;
+use store::Engine;
 use store::progress::{self, PartitionName};
 use store::rows::{self, RowTable};
-use store::{Engine, MemoryEngine};
 use tokio_postgres::{Client, NoTls};
 
 const TOPIC: &str = "dbserver1.rwa_planting.planting_orders";
@@ -45,22 +46,29 @@ fn context(engine: &Arc<dyn Engine>, number: u64) -> Context {
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(url), Some(rows)) = (arguments.next(), arguments.next()) else {
-        return Err("give the server's address and the number of rows".into());
+    let (Some(url), Some(from), Some(rows), Some(directory)) =
+        (arguments.next(), arguments.next(), arguments.next(), arguments.next())
+    else {
+        return Err(
+            "give the server's address, --through or --seeded, the number of rows and the ledger's directory"
+                .into(),
+        );
     };
     let rows: i64 = rows.parse()?;
-    let (lost, stale, extra) = (rows / 3, rows / 2, rows * 2);
+    let went_through = from == "--through";
+    // What went through is all of it, so that the source has one row more and one less.
+    let (lost, extra) = if went_through { (rows * 2, rows / 3) } else { (rows / 3, rows * 2) };
+    let stale = rows / 2;
     let profile = Profile::built_in();
     let source = PostgresSource::new(Connection::open(&url, ConnectOptions::default()).await?, 20_000);
     let layout = layout(&profile, &source).await?;
-    let engine: Arc<dyn Engine> = match arguments.next() {
-        Some(directory) => Arc::new(SqliteEngine::open(Path::new(&directory))?),
-        None => Arc::new(MemoryEngine::default()),
-    };
-
-    let begun = Instant::now();
-    seed(&engine, &source, &layout, &profile, rows, (lost, stale, extra)).await?;
-    println!("{rows} rows put into the ledger in {:.1} s", begun.elapsed().as_secs_f64());
+    let engine: Arc<dyn Engine> = Arc::new(SqliteEngine::open(Path::new(&directory))?);
+    if !went_through {
+        let begun = Instant::now();
+        seed(&engine, &source, &layout, &profile, rows, (lost, stale, extra)).await?;
+        println!("{rows} rows put into the ledger in {:.1} s", begun.elapsed().as_secs_f64());
+    }
+    reached(&engine, source.moment().await?.at_ms).await?;
     let before = source.load();
 
     let (changes, ends) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
@@ -69,7 +77,7 @@ async fn main() -> Result<()> {
         engine: Arc::clone(&engine),
         layout: layout.clone(),
         rows,
-        untouched: [lost, stale],
+        untouched: [lost, stale, extra],
         changes: Arc::clone(&changes),
         ends: Arc::clone(&ends),
     };
@@ -137,7 +145,7 @@ async fn seed(
     const TREES: i64 = 77_777_777_777;
 
     let read = source.moment().await?;
-    let change = record(layout, ORDER, TREES, read).change(profile)?;
+    let change = record(layout, &seeded(ORDER, TREES), read).change(profile)?;
     let pattern = serde_json::to_string(&cdc::fold(None, &change).state)?;
     let account = format!("\"D{}\"", ORDER % 100_000);
     let holds = row_table(layout.holds);
@@ -157,32 +165,56 @@ async fn seed(
             let _ = written?;
         }
     }
-    reached(engine, read.at_ms).await
+    Ok(())
 }
 
-/// Returns the record of a row as the script has filled it.
-fn record(layout: &Layout, order: i64, trees: i64, read: Moment) -> SourceRecord {
-    let values = layout.columns.iter().map(|column| match column.name.as_str() {
-        "order_id" => Some(order.to_string()),
-        "account_sequence" => Some(format!("D{}", order % 100_000)),
-        "tree_count" => Some(trees.to_string()),
-        "contribution_per_tree" => Some("22617.0000000000".to_owned()),
-        "adoption_date" => Some("2026-01-09".to_owned()),
-        "created_at" => Some("2026-01-09T01:00:00.000000Z".to_owned()),
-        "status" => Some("PAID".to_owned()),
-        _ => None,
-    });
-    SourceRecord::of_row(
-        layout,
-        &SourceRow { key: order.to_string(), values: values.collect() },
-        read,
-        read.at_ms,
-    )
+/// The columns of an order, in the order of [`ROW`].
+type Row = BTreeMap<&'static str, Option<String>>;
+
+/// What SQL shows of a row, each value as the source's rows are read.
+const ROW: [(&str, &str); 9] = [
+    ("order_id", "order_id::text"),
+    ("account_sequence", "account_sequence::text"),
+    ("tree_count", "tree_count::text"),
+    ("contribution_per_tree", "contribution_per_tree::text"),
+    ("adoption_date", "adoption_date::text"),
+    ("status", "status::text"),
+    ("selected_province", "selected_province::text"),
+    ("selected_city", "selected_city::text"),
+    ("created_at", "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
+];
+
+/// Returns a row as the script puts it directly.
+fn seeded(order: i64, trees: i64) -> Row {
+    BTreeMap::from([
+        ("order_id", Some(order.to_string())),
+        ("account_sequence", Some(format!("D{}", order % 100_000))),
+        ("tree_count", Some(trees.to_string())),
+        ("contribution_per_tree", Some("22617.0000000000".to_owned())),
+        ("adoption_date", Some("2026-01-09".to_owned())),
+        ("created_at", Some("2026-01-09T01:00:00.000000Z".to_owned())),
+        ("status", Some("PAID".to_owned())),
+    ])
 }
 
+fn record(layout: &Layout, row: &Row, read: Moment) -> SourceRecord {
+    let value = |name: &str| row.get(name).cloned().flatten();
+    let values = layout.columns.iter().map(|column| value(&column.name)).collect();
+    let key = value("order_id").expect("every row has its number");
+    SourceRecord::of_row(layout, &SourceRow { key, values }, read, read.at_ms)
+}
+
+/// Notes that everything was read which the source committed before a time.
 async fn reached(engine: &Arc<dyn Engine>, at_ms: i64) -> Result<()> {
-    let name = PartitionName { source: "million".to_owned(), topic: TOPIC.to_owned(), partition: 0 };
-    Ok(progress::reached_end(&**engine, name, Some(RowTable::Adoptions), at_ms, true).await?)
+    let known = progress::read(&**engine).await?.into_iter().map(|progress| progress.name);
+    let mut names: Vec<PartitionName> = known.filter(|name| name.topic == TOPIC).collect();
+    if names.is_empty() {
+        names.push(PartitionName { source: "million".to_owned(), topic: TOPIC.to_owned(), partition: 0 });
+    }
+    for name in names {
+        progress::reached_end(&**engine, name, Some(RowTable::Adoptions), at_ms, true).await?;
+    }
+    Ok(())
 }
 
 /// Changes rows at the source, and lets the ledger know somewhat later.
@@ -191,7 +223,7 @@ struct Writer {
     engine: Arc<dyn Engine>,
     layout: Layout,
     rows: i64,
-    untouched: [i64; 2],
+    untouched: [i64; 3],
     changes: Arc<AtomicU64>,
     ends: Arc<AtomicBool>,
 }
@@ -199,12 +231,16 @@ struct Writer {
 impl Writer {
     async fn run(self) -> Result<()> {
         let profile = Profile::built_in();
-        let update = "UPDATE rwa_planting.planting_orders SET tree_count = $2 WHERE order_id = $1 \
-                      RETURNING floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
-                      (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint";
-        let update = self.client.prepare(update).await?;
+        let columns: Vec<&str> = ROW.iter().map(|(_, shown)| *shown).collect();
+        let update = format!(
+            "UPDATE rwa_planting.planting_orders SET tree_count = $2 WHERE order_id = $1 \
+             RETURNING floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
+             (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint, {}",
+            columns.join(", ")
+        );
+        let update = self.client.prepare(&update).await?;
         let mut random = 88_172_645_463_325_252_u64;
-        let mut on_their_way: Vec<(Instant, i64, i64, Moment)> = Vec::new();
+        let mut on_their_way: Vec<(Instant, Row, Moment)> = Vec::new();
         let begun = Instant::now();
         for number in 0_u64.. {
             if self.ends.load(Ordering::Relaxed) {
@@ -223,7 +259,8 @@ impl Writer {
             let position: i64 = answer.get(1);
             let read = Moment { at_ms: answer.get(0), position: position.unsigned_abs() };
             let late = Duration::from_millis(500 + random % 1_000);
-            on_their_way.push((Instant::now() + late, order, trees, read));
+            let row = ROW.iter().enumerate().map(|(place, (name, _))| (*name, answer.get(place + 2)));
+            on_their_way.push((Instant::now() + late, row.collect(), read));
             self.changes.fetch_add(1, Ordering::Relaxed);
             if number % 20 == 0 {
                 self.deliver(&mut on_their_way, &profile, number).await?;
@@ -237,7 +274,7 @@ impl Writer {
     /// Takes in what has arrived; what the source committed before the oldest that has not was read.
     async fn deliver(
         &self,
-        on_their_way: &mut Vec<(Instant, i64, i64, Moment)>,
+        on_their_way: &mut Vec<(Instant, Row, Moment)>,
         profile: &Profile,
         number: u64,
     ) -> Result<()> {
@@ -245,9 +282,10 @@ impl Writer {
         let arrived: Vec<_> = on_their_way.extract_if(.., |(at, ..)| *at <= now).collect();
         let changes = arrived
             .iter()
-            .map(|(_, order, trees, read)| record(&self.layout, *order, *trees, *read).change(profile))
+            .map(|(_, row, read)| record(&self.layout, row, *read).change(profile))
             .collect::<std::result::Result<Vec<_>, _>>()?;
-        cdc_ingest::take_in(&context(&self.engine, 1_000_000_000 + number), profile, changes).await?;
+        let context = context(&self.engine, 1_000_000_000 + number);
+        cdc_ingest::take_in(&context, profile, Settings::default().account_shards, changes).await?;
         let oldest = on_their_way.iter().map(|(.., read)| read.at_ms - 1).min();
         match oldest {
             Some(at_ms) => reached(&self.engine, at_ms).await,

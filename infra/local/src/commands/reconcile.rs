@@ -138,7 +138,7 @@ mod network {
             let context = stack.shared.context(STEP);
             // The entry comes first: what is taken in never lacks one, and a step that was interrupted shows.
             note(stack, differences, reason, &context.request_id).await?;
-            cdc_ingest::take_in(&context, &stack.settings.profile, changes)
+            cdc_ingest::take_in(&context, &stack.settings.profile, stack.settings.account_shards, changes)
                 .await
                 .map_err(anyhow::Error::msg)?;
             stack.settle().await?;

@@ -31,6 +31,7 @@ fn a_deployment_that_sets_nothing_has_the_numbers_of_the_rules() {
         guard_factor: Some(10),
         reorder_window: Duration::from_secs(1),
         page_bytes_max: 65_536,
+        pages_ahead_max: 1_024,
         decide_for: Duration::from_millis(1_500),
     };
     assert_eq!(settings.decisions, decisions);
@@ -47,6 +48,7 @@ fn every_setting_is_read_from_its_variable() {
         ("GUARD_FACTOR", "3"),
         ("REORDER_WINDOW_MS", "250"),
         ("PAGE_BYTES_MAX", "2048"),
+        ("PAGES_AHEAD_MAX", "64"),
         ("DECIDE_FOR_MS", "1000"),
         ("FIRST_CLOSE_DATE", "2026-02-01"),
         ("ACCOUNT_SHARDS", "4"),
@@ -64,6 +66,7 @@ fn every_setting_is_read_from_its_variable() {
             guard_factor: Some(3),
             reorder_window: Duration::from_millis(250),
             page_bytes_max: 2_048,
+            pages_ahead_max: 64,
             decide_for: Duration::from_secs(1),
         }
     );

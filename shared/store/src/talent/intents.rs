@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use domain::AccountSequence;
 use serde::{Deserialize, Serialize};
 
-use super::marks::RAISED_SHARDS;
 use super::record::TalentCause;
+use super::shards::TalentShards;
 use crate::codec::{decode, encode, unreadable};
 use crate::engine::{BoxFuture, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Query, Table, Write};
@@ -43,9 +43,9 @@ fn partition(shard: Shard) -> String {
     format!("TALENT_INTENTS#{shard}")
 }
 
-fn key(number: u64) -> Key {
+fn key(number: u64, shards: TalentShards) -> Key {
     let sort = format!("{number:020}");
-    Key::new(Table::Ledger, partition(Shard::of(&sort, RAISED_SHARDS)), sort)
+    Key::new(Table::Ledger, partition(shards.of(&sort)), sort)
 }
 
 fn decode_intent(item: &Item) -> Result<Intent, StoreError> {
@@ -57,23 +57,27 @@ fn decode_intent(item: &Item) -> Result<Intent, StoreError> {
 
 /// Returns the write that stores an intent.
 #[must_use]
-pub fn put_intent(intent: &Intent) -> Write {
+pub fn put_intent(intent: &Intent, shards: TalentShards) -> Write {
     let Intent { accounts, until_ms, cause, .. } = intent.clone();
     let stored = StoredIntent { accounts, until_ms, cause };
-    Write::put(Item::new(key(intent.number), 1, encode(&stored)), Condition::None)
+    Write::put(Item::new(key(intent.number, shards), 1, encode(&stored)), Condition::None)
 }
 
 /// Returns the write that removes an intent.
 #[must_use]
-pub fn remove_intent(intent: &Intent) -> Write {
-    Write::delete(key(intent.number), Condition::None)
+pub fn remove_intent(intent: &Intent, shards: TalentShards) -> Write {
+    Write::delete(key(intent.number, shards), Condition::None)
 }
 
 /// Returns intents, at most `limit` of each shard.
-pub fn intents(engine: &dyn Engine, limit: usize) -> BoxFuture<'_, Result<Vec<Intent>, StoreError>> {
+pub fn intents(
+    engine: &dyn Engine,
+    shards: TalentShards,
+    limit: usize,
+) -> BoxFuture<'_, Result<Vec<Intent>, StoreError>> {
     Box::pin(async move {
         let page = |shard| engine.query(Query { limit, ..Query::partition(Table::Ledger, partition(shard)) });
-        let pages = futures::future::try_join_all(Shard::all(RAISED_SHARDS).map(page)).await?;
+        let pages = futures::future::try_join_all(shards.all().map(page)).await?;
         pages.iter().flat_map(|page| &page.items).map(decode_intent).collect()
     })
 }

@@ -7,13 +7,11 @@ use domain::AccountSequence;
 use serde::{Deserialize, Serialize};
 
 use super::record::TalentCause;
+use super::shards::TalentShards;
 use crate::codec::{decode, encode, unreadable};
 use crate::engine::{BoxFuture, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Query, Table, Write};
 use crate::shard::Shard;
-
-/// In how many parts marks and the lists of talent are kept.
-pub const RAISED_SHARDS: u32 = 32;
 
 /// What is to be done from an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,8 +53,8 @@ fn partition(shard: Shard) -> String {
     format!("TALENT_MARKS#{shard}")
 }
 
-fn key(account: &AccountSequence, kind: MarkKind) -> Key {
-    let shard = Shard::of(account.as_str(), RAISED_SHARDS);
+fn key(account: &AccountSequence, kind: MarkKind, shards: TalentShards) -> Key {
+    let shard = shards.of(account.as_str());
     Key::new(Table::Ledger, partition(shard), format!("{account}#{}", kind.name()))
 }
 
@@ -72,9 +70,13 @@ fn decode_mark(item: &Item) -> Result<Mark, StoreError> {
 }
 
 /// Raises marks.
-pub fn raise(engine: &dyn Engine, marks: Vec<Mark>) -> BoxFuture<'_, Result<(), StoreError>> {
-    let put = |mark: Mark| {
-        let item = Item::new(key(&mark.account, mark.kind), mark.raised_by, encode(&mark.cause));
+pub fn raise(
+    engine: &dyn Engine,
+    shards: TalentShards,
+    marks: Vec<Mark>,
+) -> BoxFuture<'_, Result<(), StoreError>> {
+    let put = move |mark: Mark| {
+        let item = Item::new(key(&mark.account, mark.kind, shards), mark.raised_by, encode(&mark.cause));
         Write::put(item, Condition::None)
     };
     Box::pin(async move {
@@ -84,9 +86,14 @@ pub fn raise(engine: &dyn Engine, marks: Vec<Mark>) -> BoxFuture<'_, Result<(), 
 }
 
 /// Takes marks away that were not raised again since they were read.
-pub fn clear(engine: &dyn Engine, marks: Vec<Mark>) -> BoxFuture<'_, Result<(), StoreError>> {
-    let delete =
-        |mark: Mark| Write::delete(key(&mark.account, mark.kind), Condition::Revision(mark.raised_by));
+pub fn clear(
+    engine: &dyn Engine,
+    shards: TalentShards,
+    marks: Vec<Mark>,
+) -> BoxFuture<'_, Result<(), StoreError>> {
+    let delete = move |mark: Mark| {
+        Write::delete(key(&mark.account, mark.kind, shards), Condition::Revision(mark.raised_by))
+    };
     Box::pin(async move {
         let written = engine.write_many(marks.into_iter().map(delete).collect()).await;
         written.into_iter().try_for_each(|written| written.map(|_| ()))
@@ -96,17 +103,23 @@ pub fn clear(engine: &dyn Engine, marks: Vec<Mark>) -> BoxFuture<'_, Result<(), 
 /// Returns the marks that are raised on these accounts.
 pub fn raised_on<'a>(
     engine: &'a dyn Engine,
+    shards: TalentShards,
     accounts: &[AccountSequence],
 ) -> BoxFuture<'a, Result<Vec<Mark>, StoreError>> {
-    let keys = accounts.iter().flat_map(|account| MarkKind::ALL.map(|kind| key(account, kind))).collect();
+    let of_all_kinds = |account| MarkKind::ALL.map(|kind| key(account, kind, shards));
+    let keys = accounts.iter().flat_map(of_all_kinds).collect();
     Box::pin(async move { engine.get_many(keys).await?.iter().map(decode_mark).collect() })
 }
 
 /// Returns marks that are raised, at most `limit` of each shard.
-pub fn raised(engine: &dyn Engine, limit: usize) -> BoxFuture<'_, Result<Vec<Mark>, StoreError>> {
+pub fn raised(
+    engine: &dyn Engine,
+    shards: TalentShards,
+    limit: usize,
+) -> BoxFuture<'_, Result<Vec<Mark>, StoreError>> {
     Box::pin(async move {
         let page = |shard| engine.query(Query { limit, ..Query::partition(Table::Ledger, partition(shard)) });
-        let pages = futures::future::try_join_all(Shard::all(RAISED_SHARDS).map(page)).await?;
+        let pages = futures::future::try_join_all(shards.all().map(page)).await?;
         pages.iter().flat_map(|page| &page.items).map(decode_mark).collect()
     })
 }

@@ -7,6 +7,7 @@ use store::progress::Progress;
 use store::{Change, Condition, Item, Key, Page, Query, Table, Write};
 
 use super::engine::ModelEngine;
+use super::faults::{Fate, Once};
 use super::mutation::{KnownFault, Mutation, Operation, Provoked, Touch, kind, without_entries};
 use super::requests::item_of;
 use super::shared::State;
@@ -15,16 +16,19 @@ use crate::world::{Fault, LambdaRequest, Request};
 /// How many items a page of a list has, where pages are small.
 const SMALL_PAGE_ITEMS: usize = 3;
 /// How often an environment stands still in a history of a mutation run, in how many of a million writes, and for how
-/// long at most: for as long as another invocation takes, for as long as what another one sets off, or longer than any
-/// function may run but those that may take minutes.
+/// long: for as long as another invocation takes, for as long as what another one sets off, or longer than any
+/// function may run but those that may take minutes, and than what its next schedule mends.
 const STANDS_STILL_MAX: u32 = 4;
 const STANDS_STILL_PER_MILLION: u32 = 250_000;
-const STANDS_STILL_MS_MAX: [u64; 3] = [500, 6_000, 80_000];
+const STANDS_STILL_MS: [[u64; 2]; 3] = [[1, 500], [1, 6_000], [30_000, 120_000]];
 /// What a schedule or an operator calls. While one of these stands still, it is called again.
 const CALLED_AGAIN: [&str; 5] =
     ["contribution-expiry", "daily-snapshot", "ledger-audit", "ledger-stream", "talent-propagation"];
 /// How long before the end of a standstill the last of these calls is made, at most.
 const CALLED_BEFORE_END_MS: u64 = 500;
+/// How often another invocation of the function is killed meanwhile, and within how long after it was called.
+const KILLED_MEANWHILE_PER_MILLION: u32 = 400_000;
+const KILLED_WITHIN_MS: u64 = 2_000;
 /// Partitions that are read in one call, because they never fill a page of the service.
 const READ_AT_ONCE: [&str; 3] = ["MARKS", "VERSIONS", "CLOSES"];
 
@@ -111,10 +115,17 @@ impl ModelEngine {
                 return;
             }
             state.seam.stood_still += 1;
-            let longest = usize::try_from(state.random.below(3)).expect("below 3");
-            let for_ms = state.random.between(1, STANDS_STILL_MS_MAX[longest]);
+            let [shortest_ms, longest_ms] =
+                STANDS_STILL_MS[usize::try_from(state.random.below(3)).expect("below 3")];
+            let for_ms = state.random.between(shortest_ms, longest_ms);
             let last_ms = state.random.between(0, CALLED_BEFORE_END_MS.min(for_ms));
-            (for_ms, state.random.between(0, for_ms - last_ms), last_ms)
+            let again_ms = state.random.between(0, for_ms - last_ms);
+            if state.random.happens(KILLED_MEANWHILE_PER_MILLION) {
+                let from_ms = state.world.now_ms() + again_ms + state.random.below(KILLED_WITHIN_MS);
+                let function = caller.function.to_string();
+                state.faults.meets(Once { function, from_ms, fate: Fate::KilledAfter });
+            }
+            (for_ms, again_ms, last_ms)
         };
         if !CALLED_AGAIN.contains(&&*caller.function) {
             self.shared.stand_still(caller.invocation, for_ms).await;

@@ -6,8 +6,10 @@ use domain::{Amount, BusinessDate, OrderId, Owner, VersionTerms};
 use serde_json::{Value, json};
 use store::inbox::StoredCommand;
 
+use super::setting::{MIDNIGHT_MS, Setting};
 use super::shadow::Shadow;
 use crate::bench::Executor;
+use crate::clock::Millis;
 use crate::random::Random;
 
 /// An answer of the API.
@@ -111,7 +113,7 @@ pub(super) enum Command {
     /// To compare an order again.
     Repair { number: u32, order: u64 },
     /// To let a truncate go.
-    LetGoTruncate { key: String },
+    LetGoTruncate { number: usize, key: String },
     /// To have other rules judge the orders that are dated within some days of another date.
     Introduce { policy: &'static str, from: NaiveDate, until: Option<NaiveDate> },
 }
@@ -246,8 +248,8 @@ impl Command {
             Self::Repair { number, order } => {
                 (format!("repair-{number}"), LogCommand::Repair { order: OrderId::new(order) })
             }
-            Self::LetGoTruncate { key } => {
-                ("let-go-truncate".to_owned(), LogCommand::LetGo { what: Paused::Truncate { key } })
+            Self::LetGoTruncate { number, key } => {
+                (format!("let-go-truncate-{number}"), LogCommand::LetGo { what: Paused::Truncate { key } })
             }
             Self::Introduce { policy, from, until } => {
                 let terms = VersionTerms {
@@ -262,4 +264,32 @@ impl Command {
             }
         }
     }
+}
+
+/// Returns what operators ask for, and when: in a history whose last record is of `last_ms` and whose faults end at `end_ms`.
+pub(super) fn commands(
+    setting: &Setting,
+    last_ms: Millis,
+    end_ms: Millis,
+    random: &mut Random,
+) -> impl Iterator<Item = (Millis, Command)> {
+    let mut commands = Vec::new();
+    for number in 0..2 {
+        commands.push((random.between(last_ms / 3, end_ms), Command::some_move(number, random)));
+    }
+    if random.below(2) == 0 {
+        // While orders still arrive; sometimes two ask at once.
+        let at_ms = random.between(MIDNIGHT_MS, end_ms.max(MIDNIGHT_MS));
+        for number in 0..=u32::try_from(random.below(2)).expect("0 or 1") {
+            commands.push((at_ms, Command::Close { number }));
+        }
+    }
+    if random.below(3) == 0 {
+        let version = Command::some_version(setting.dated_around, setting.ends_terms, random);
+        commands.push((random.between(0, end_ms), version));
+    }
+    if random.below(3) == 0 {
+        commands.push((random.between(last_ms / 2, end_ms), Command::some_repair(0, random)));
+    }
+    commands.into_iter()
 }

@@ -10,7 +10,8 @@ use oracle::{Adjustment, Inputs, Judgement};
 use runtime::Clock;
 use serde_json::{Value, json};
 use store::marks::Projection;
-use store::talent::StoredTalent;
+use store::talent::{StoredTalent, TalentShards};
+use store::truncates::Sweep;
 use store::{Engine, Segment, Shard, StoreError};
 
 use super::setting::Setting;
@@ -43,6 +44,8 @@ pub(super) struct Read {
     says_what_close_waits_for: bool,
     price_book: BTreeMap<oracle::rows::OrderId, u64>,
     announced: usize,
+    /// Truncates that are not carried out.
+    truncates: usize,
     marks: BTreeMap<String, u64>,
     talent_raised: usize,
     dates: BTreeMap<BusinessDate, Date>,
@@ -66,6 +69,7 @@ async fn read_all(
 ) -> Result<Read, StoreError> {
     let engine: &dyn Engine = &engine;
     let marks = store::marks::read(engine).await?;
+    let truncates = store::truncates::read::<cdc::Truncate>(engine).await?;
     let heads = Shard::all(shards).map(Projection::Heads);
     let projections = heads.chain([Projection::Dates, Projection::Talent]);
     let marks = projections.map(|projection| (format!("{projection:?}"), marks.of(&projection)));
@@ -79,8 +83,9 @@ async fn read_all(
             .is_some_and(|network| network.close_waits.is_some_and(|(_, reasons)| !reasons.is_empty())),
         price_book: end_to_end::price_book(engine).await,
         announced: store::inbox::read(engine, 10).await?.0.len(),
+        truncates: truncates.iter().filter(|truncate| truncate.sweep != Sweep::Done).count(),
         marks,
-        talent_raised: store::talent::raised(engine, 10).await?.len(),
+        talent_raised: store::talent::raised(engine, TalentShards::beside(shards), 10).await?.len(),
         dates: dates(engine).await?,
         adjustments: adjustments(engine).await?,
     })
@@ -153,6 +158,9 @@ impl Read {
     /// Returns what still waits although nothing goes wrong any more.
     fn waits(&self, shadow: &Shadow, today: chrono::NaiveDate) -> Vec<String> {
         let mut found = Vec::new();
+        if self.truncates > 0 {
+            found.push(format!("{} truncates that were let go are not carried out", self.truncates));
+        }
         if self.announced > 0 {
             found.push(format!("{} announcements wait for ever", self.announced));
         }

@@ -48,6 +48,15 @@ impl Feed {
         of_partition.take_while(|record| record.key == begin.key).collect()
     }
 
+    /// Has the connector stand still until a time before it writes the last third of the records.
+    pub(super) fn stand_still(&mut self, until_ms: Millis) {
+        let Some(first) = self.records.get(self.records.len() * 2 / 3) else { return };
+        let (from_ms, later_ms) = (first.at_ms, until_ms.saturating_sub(first.at_ms));
+        let at = self.records.iter_mut().map(|record| &mut record.at_ms);
+        let at = at.chain(&mut self.turns_ms).chain(&mut self.recreated_ms);
+        at.filter(|at_ms| **at_ms >= from_ms).for_each(|at_ms| *at_ms += later_ms);
+    }
+
     /// Returns until when a record may be written once more.
     pub(super) fn may_be_repeated_until(&self, record: &Written, last_ms: Millis) -> Millis {
         let next = self.turns_ms.iter().find(|turn_ms| **turn_ms >= record.at_ms);

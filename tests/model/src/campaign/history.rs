@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use domain::log::Position;
 use oracle::generate::{History, Plan, history};
 use runtime::{Clock, Settings};
 use serde_json::json;
@@ -10,11 +11,11 @@ use store::progress::PartitionName;
 use store::rows::RowTable;
 
 use super::act::Act;
-use super::clients::{Command, Reader};
+use super::clients::{Reader, commands};
 use super::cycles::Cycle;
 use super::ending;
 use super::feed::{Feed, PREFIX, TABLES, Written, feed};
-use super::rare::Rare;
+use super::rare::{Rare, called_often, stands_still_until_ms};
 use super::script::Script;
 use super::setting::Setting;
 use super::situations::Situations;
@@ -75,6 +76,8 @@ pub struct HistoryOutcome {
     pub faults: Vec<Happened>,
     /// How many transactions the source committed.
     pub transactions: usize,
+    /// How many rows they changed.
+    pub changes: usize,
     /// How many records the connector wrote.
     pub records: usize,
     /// How many invocations there were.
@@ -99,8 +102,8 @@ pub struct HistoryOutcome {
 
 /// The name that ingest gives the source, after the cluster of the events.
 const SOURCE: &str = "model";
-/// When that midnight is.
-const MIDNIGHT_MS: Millis = 8_000;
+/// How many transactions follow those that register the accounts.
+const CHANGES: usize = 38;
 /// How long after the last fault everything must be done.
 const QUIET_AFTER_MS: Millis = 15 * 60 * 1_000;
 /// How long is waited for what is to be read before topics are made anew.
@@ -109,6 +112,8 @@ const READ_WITHIN_MS: Millis = 20_000;
 const MARK_EVERY_MS: Millis = 30_000;
 /// How long nothing may change before a history counts as over.
 const QUIET_FOR_MS: Millis = 130_000;
+/// How often an audit is asked for at the end, until one has seen everything.
+const AUDITS_MAX: usize = 4;
 /// For how long faults go on after the last record.
 const FAULTS_AFTER_MS: Millis = 5_000;
 
@@ -117,7 +122,7 @@ const FAULTS_AFTER_MS: Millis = 5_000;
 pub fn run_history(script: &Script, options: &HistoryOptions) -> HistoryOutcome {
     let mut random = Random::new(script.seed ^ 0x00c0_ffee);
     let setting = Setting::of(script.seed);
-    let plan = Plan { today: setting.dated_around, ..Plan::small(script.seed) };
+    let plan = Plan { today: setting.dated_around, changes: CHANGES, ..Plan::small(script.seed) };
     let whole = history(&plan);
     let whole = match Cycle::of(script.seed) {
         Some(cycle) => cycle.added_to(whole, plan.today),
@@ -127,12 +132,15 @@ pub fn run_history(script: &Script, options: &HistoryOptions) -> HistoryOutcome 
         Some(keep) => reduced(&whole, keep),
         None => whole,
     };
-    let feed = feed(
+    let mut feed = feed(
         &history,
         setting.epoch.timestamp_millis(),
         &mut random,
         !script.without.disorder && script.seed.is_multiple_of(2),
     );
+    if let Some(until_ms) = stands_still_until_ms(script) {
+        feed.stand_still(until_ms);
+    }
     let partitions = i32::try_from(feed.partitions).expect("few partitions");
     // A deployment says how many partitions the orders have, so that one that has not begun is waited for.
     let settings = Settings { orders_partitions: Some(partitions), ..setting.settings.clone() };
@@ -168,6 +176,7 @@ impl Run {
         let last_ms = feed.records.last().map_or(0, |record| record.at_ms);
         let ends_ms = last_ms + FAULTS_AFTER_MS;
         let Rare { acts, rests_from_ms } = Rare::of(script, last_ms, ends_ms);
+        let acts = acts.into_iter().chain(called_often(options.provoked.as_ref(), ends_ms)).collect();
         let agenda = agenda(script, &setting, &feed, acts, &mut random);
         let faults = FaultPlan {
             rates: FaultRates {
@@ -354,7 +363,8 @@ impl Run {
             },
         }
         if self.is_audited && !self.is_over() {
-            findings.extend(audit(&mut self.executor));
+            let position = lock(&self.watcher).shadow.position();
+            findings.extend(audit(&mut self.executor, position));
         }
         findings.append(&mut self.reader.findings);
         let of_executor = self.executor.findings().iter();
@@ -378,6 +388,7 @@ impl Run {
             findings,
             faults,
             transactions: history.transactions.len(),
+            changes: history.transactions.iter().map(|transaction| transaction.changes.len()).sum(),
             records: self.feed.records.len(),
             invocations: self.executor.invocations(),
             closes: shadow.closes().len(),
@@ -438,44 +449,26 @@ fn agenda(
     }
     acts.extend(rare);
     if !script.without.commands {
-        acts.extend(commands(setting, last_ms, random).map(|(at_ms, command)| (at_ms, Act::Ask(command))));
+        let asked = commands(setting, last_ms, last_ms + FAULTS_AFTER_MS, random);
+        acts.extend(asked.map(|(at_ms, command)| (at_ms, Act::Ask(command))));
     }
     acts.into_iter().enumerate().map(|(number, (at_ms, act))| ((at_ms, number), act)).collect()
 }
 
-/// Has the ledger audited, and returns what an audit says that came to its end.
-fn audit(executor: &mut Executor) -> Option<String> {
-    let audited = executor.invoke("ledger-audit", &json!({ "repair": false }))?;
-    let is_right = audited["complete"] != true || audited["differences"] == 0;
-    (!is_right).then(|| format!("the audit says: {audited}"))
-}
-
-/// Returns what operators ask for, and when.
-fn commands(
-    setting: &Setting,
-    last_ms: Millis,
-    random: &mut Random,
-) -> impl Iterator<Item = (Millis, Command)> {
-    let end_ms = last_ms + FAULTS_AFTER_MS;
-    let mut commands = Vec::new();
-    for number in 0..2 {
-        commands.push((random.between(last_ms / 3, end_ms), Command::some_move(number, random)));
-    }
-    if random.below(2) == 0 {
-        // While orders still arrive; sometimes two ask at once.
-        let at_ms = random.between(MIDNIGHT_MS, end_ms.max(MIDNIGHT_MS));
-        for number in 0..=u32::try_from(random.below(2)).expect("0 or 1") {
-            commands.push((at_ms, Command::Close { number }));
+/// Has the ledger audited, and returns what an audit says that began and ended after everything had happened.
+fn audit(executor: &mut Executor, position: Position) -> Option<String> {
+    // The first may be one that began earlier and was interrupted.
+    for _ in 0..AUDITS_MAX {
+        let audited = executor.invoke("ledger-audit", &json!({ "repair": false }))?;
+        if audited["complete"] == true && audited["position"] == position {
+            let engine = executor.engine();
+            let reports = executor.run_client(async move { store::audit::reports(&engine, 1).await });
+            let differences = reports.ok()?.pop()?.found.differences;
+            return (audited["differences"] != 0)
+                .then(|| format!("the audit says: {audited} {differences:?}"));
         }
     }
-    if random.below(3) == 0 {
-        let version = Command::some_version(setting.dated_around, setting.ends_terms, random);
-        commands.push((random.between(0, end_ms), version));
-    }
-    if random.below(3) == 0 {
-        commands.push((random.between(last_ms / 2, end_ms), Command::some_repair(0, random)));
-    }
-    commands.into_iter()
+    None
 }
 
 fn produce(executor: &Executor, written: &Written) {

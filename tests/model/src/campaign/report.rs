@@ -22,8 +22,8 @@ pub struct Report {
     pub records: u64,
     /// Invocations.
     pub invocations: u64,
-    /// How many transactions, closes and faults each history had.
-    sizes: Vec<[usize; 3]>,
+    /// How many transactions, changed rows, closes and faults each history had.
+    sizes: Vec<[usize; 4]>,
     /// How often each function met each kind of fault.
     pub faults: BTreeMap<(String, &'static str), u64>,
     /// How often each situation was met.
@@ -40,7 +40,7 @@ impl Report {
         self.histories += 1;
         self.records += outcome.records as u64;
         self.invocations += outcome.invocations;
-        self.sizes.push([outcome.transactions, outcome.closes, outcome.faults.len()]);
+        self.sizes.push([outcome.transactions, outcome.changes, outcome.closes, outcome.faults.len()]);
         for fault in &outcome.faults {
             let name = fault_name(fault.fate);
             *self.faults.entry((fault.call.function.clone(), name)).or_default() += 1;
@@ -95,9 +95,9 @@ impl Report {
             self.invocations,
             self.faults.values().sum::<u64>()
         )];
-        let [transactions, closes, faults] = [0, 1, 2].map(|part| self.median(part));
+        let [transactions, changes, closes, faults] = [0, 1, 2, 3].map(|part| self.median(part));
         lines.push(format!(
-            "at the median: {transactions} transactions at the source, {closes} closes, {faults} faults"
+            "at the median: {transactions} transactions with {changes} changed rows, {closes} closes, {faults} faults"
         ));
         lines.push("faults that happened:".to_owned());
         for ((function, fault), count) in &self.faults {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::history::{HistoryOptions, HistoryOutcome, run_history};
-use super::report::Report;
+use super::report::{Report, finding_lines};
 use super::script::Script;
 
 /// What a campaign runs.
@@ -32,10 +32,10 @@ pub struct Progress {
     pub of: u64,
 }
 
-/// Runs a campaign and tells how far it is after every history. The first history is run twice: what a seed gives
+/// Runs a campaign and tells after every history how far it is, and what was found in it. The first history is run twice: what a seed gives
 /// must be the same each time.
 #[must_use]
-pub fn run_campaign(options: &CampaignOptions, progress: impl Fn(Progress) + Sync) -> Report {
+pub fn run_campaign(options: &CampaignOptions, progress: impl Fn(Progress, &[String]) + Sync) -> Report {
     let report = Mutex::new(Report::default());
     let next = AtomicU64::new(0);
     thread::scope(|scope| {
@@ -47,13 +47,16 @@ pub fn run_campaign(options: &CampaignOptions, progress: impl Fn(Progress) + Syn
                         return;
                     }
                     let outcome = run_one(options, number);
+                    let found =
+                        if outcome.findings.is_empty() { Vec::new() } else { finding_lines(&outcome) };
                     let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
                     report.add(outcome);
-                    progress(Progress {
+                    let so_far = Progress {
                         done: report.histories,
                         with_findings: report.failed.len() as u64,
                         of: options.histories,
-                    });
+                    };
+                    progress(so_far, &found);
                 }
             });
         }

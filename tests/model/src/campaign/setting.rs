@@ -7,6 +7,8 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use domain::Versions;
 use runtime::{DecisionSettings, Settings};
 
+use crate::clock::Millis;
+
 /// What a seed decides about a history besides its source.
 pub(super) struct Setting {
     pub(super) settings: Settings,
@@ -44,6 +46,7 @@ impl Setting {
             guard_factor: None,
             reorder_window: Duration::from_millis(200),
             page_bytes_max,
+            pages_ahead_max: [2, 8, 1_024][usize::try_from(seed / 4 % 3).expect("below 3")],
             ..DecisionSettings::default()
         };
         let settings = Settings {
@@ -66,6 +69,8 @@ const CAPTURE: &str = r#"{ "name": "invented", "tables": {
     "dbserver1.rwa_referral.referral_relations": { "holds": "referrals" },
     "dbserver1.rwa_planting.planting_orders": { "holds": "adoptions" }
 } }"#;
+/// When that midnight is.
+pub(super) const MIDNIGHT_MS: Millis = 8_000;
 /// A history begins a few seconds before midnight of the business time zone.
 const EPOCH: &str = "2026-12-01T15:59:52Z";
 /// Levels that few accounts reach, one of them by the levels of others.

@@ -5,7 +5,7 @@ use chrono::Days;
 use super::source::Source;
 use super::{Change, Row};
 use crate::Amount;
-use crate::rows::{AdoptionRow, OrderId, ReferralRow, Term};
+use crate::rows::{AdoptionRow, OrderId, ReferralRow, Term, UserRow};
 
 /// Every kind, and how often it happens. The second list is of those that are odd.
 const ORDINARY: [(Kind, usize); 9] = [
@@ -19,7 +19,7 @@ const ORDINARY: [(Kind, usize); 9] = [
     (Kind::Refer, 10),
     (Kind::ChangeReferrer, 7),
 ];
-const ODD: [(Kind, usize); 11] = [
+const ODD: [(Kind, usize); 12] = [
     (Kind::MakeOdd, 5),
     (Kind::DuplicateAdoption, 4),
     (Kind::ChangeOrderKey, 3),
@@ -30,7 +30,8 @@ const ODD: [(Kind, usize); 11] = [
     (Kind::DeleteReferral, 2),
     (Kind::DuplicateReferral, 3),
     (Kind::ChangeReferralKey, 2),
-    (Kind::DeleteUser, 1),
+    (Kind::DeleteUser, 2),
+    (Kind::RegisterUser, 4),
 ];
 
 /// A kind of change.
@@ -71,6 +72,8 @@ enum Kind {
     /// The primary key of a referral changes: a delete and an insert.
     ChangeReferralKey,
     DeleteUser,
+    /// A user that is late or was deleted is inserted.
+    RegisterUser,
 }
 
 impl Source {
@@ -140,7 +143,16 @@ impl Source {
             }
             Kind::DeleteUser => {
                 let index = self.some_index(self.tables.users.len())?;
-                Some(vec![Change::Delete(Row::User(self.tables.users[index].clone()))])
+                let row = self.tables.users[index].clone();
+                self.missing_users.push(row.clone());
+                Some(vec![Change::Delete(Row::User(row))])
+            }
+            Kind::RegisterUser => {
+                let index = self.some_index(self.missing_users.len())?;
+                let row = self.missing_users.swap_remove(index);
+                // As for a referral, the row gets another key.
+                let row = UserRow { key: self.invention.next_key(), ..row };
+                Some(vec![Change::Insert(Row::User(row))])
             }
         }
     }

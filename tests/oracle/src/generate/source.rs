@@ -2,7 +2,7 @@
 
 use super::invention::Invention;
 use super::{Change, History, Plan, Row, Transaction};
-use crate::rows::{AdoptionRow, ReferralRow, Tables};
+use crate::rows::{AdoptionRow, ReferralRow, Tables, UserRow};
 
 /// A source, and everything it committed.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Source {
     pub(super) late_adoptions: Vec<AdoptionRow>,
     /// Referrals that are not committed yet.
     pub(super) late_referrals: Vec<ReferralRow>,
+    /// Users that are not committed yet, and those that were deleted.
+    pub(super) missing_users: Vec<UserRow>,
     /// Orders that were deleted.
     pub(super) deleted_adoptions: Vec<AdoptionRow>,
     /// Referrals that were deleted.
@@ -31,6 +33,7 @@ impl Source {
             tables: Tables::default(),
             late_adoptions: Vec::new(),
             late_referrals: Vec::new(),
+            missing_users: Vec::new(),
             deleted_adoptions: Vec::new(),
             deleted_referrals: Vec::new(),
             transactions: Vec::new(),
@@ -50,10 +53,15 @@ impl Source {
         }
     }
 
-    /// Commits a new account; where there are oddities, a few referrals come late or never.
+    /// Commits a new account; where there are oddities, a few users and referrals come late or never.
     pub(super) fn register(&mut self) {
         let (user, referral) = self.invention.account();
-        let mut changes = vec![Change::Insert(Row::User(user))];
+        let mut changes = Vec::new();
+        if self.oddities && self.invention.random.percent(5) {
+            self.missing_users.push(user);
+        } else {
+            changes.push(Change::Insert(Row::User(user)));
+        }
         if self.oddities && self.invention.random.percent(5) {
             self.late_referrals.push(referral);
         } else {

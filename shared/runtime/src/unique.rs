@@ -2,15 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use runtime::Context;
+use crate::function::Context;
 
-/// Makes numbers that are different for each mark.
+/// Makes numbers of which each comes only once.
 #[derive(Debug, Default)]
-pub(crate) struct Unique(AtomicU64);
+pub struct Unique(AtomicU64);
 
 impl Unique {
-    /// Returns a number made of the invocation, its time and a count, so that it comes only once.
-    pub(crate) fn next(&self, context: &Context) -> u64 {
+    /// Returns a number made of the invocation, its time and a count, so that it comes only once. It is never 0.
+    pub fn next(&self, context: &Context) -> u64 {
         let count = self.0.fetch_add(1, Ordering::Relaxed);
         let now_ms = context.clock.now().timestamp_millis();
         let parts = [context.request_id.as_bytes(), &now_ms.to_be_bytes(), &count.to_be_bytes()];
