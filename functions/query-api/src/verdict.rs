@@ -210,9 +210,10 @@ fn of_work(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble> {
     let network = known.network;
     let minutes_since = |since: DateTime<Utc>| (known.now - since).num_minutes();
     let mut troubles = Vec::new();
-    if known.is_braking {
-        let counts = &network.counts;
-        troubles.push(Trouble::Brake { waiting: counts.orders_waiting + counts.adoptions_below_waiting });
+    let waiting = network.counts.orders_waiting + network.counts.adoptions_below_waiting;
+    // What was let go within the hour brakes what comes next. While nothing waits, there is nothing to look at.
+    if known.is_braking && waiting > 0 {
+        troubles.push(Trouble::Brake { waiting });
     }
     if !network.truncates.is_empty() {
         troubles.push(Trouble::Truncated { tables: network.truncates.len() });

@@ -224,6 +224,19 @@ pub enum Obstacle {
         /// Its name.
         name: String,
     },
+    /// The decoder refuses a row.
+    #[error(
+        "{table}: its row {key} is not compared, because a record of it would be refused: {refusal}. Look for it in the \
+         quarantine"
+    )]
+    UnreadableRow {
+        /// The table.
+        table: String,
+        /// The row's key.
+        key: String,
+        /// Why it is refused.
+        refusal: String,
+    },
     /// The ledger has read nothing of the table's topic.
     #[error(
         "{topic}: the source has {table}, and the ledger has read nothing of this topic; it is not compared"

@@ -146,10 +146,11 @@ pub fn row_table(holds: SourceTable) -> RowTable {
     }
 }
 
-/// Returns the key of a row in the store; `None` where the store has room for no such row.
+/// Returns the key of a row in the store, where blanks at its end mean nothing; `None` where the store has room for no
+/// such row.
 #[must_use]
 pub fn row_key(layout: &Layout, primary_key: &str) -> Option<RowKey> {
-    RowKey::of_values(&layout.rows_of, &[primary_key])
+    RowKey::of_values(&layout.rows_of, &[primary_key.trim_end()])
 }
 
 /// Reads every row that the ledger keeps, once.

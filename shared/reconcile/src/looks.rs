@@ -72,16 +72,6 @@ pub enum ReconcileError {
     /// The ledger could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A row of the source cannot be read.
-    #[error("the row {key} of {table} cannot be read: {refusal}")]
-    Row {
-        /// The table.
-        table: String,
-        /// The row's key.
-        key: String,
-        /// Why.
-        refusal: cdc::Refusal,
-    },
 }
 
 /// Compares the tables that these databases have with the ledger's rows.
@@ -100,7 +90,8 @@ pub fn reconcile<'a>(
         let mut suspects: Vec<(usize, Seen)> = Vec::new();
         for (index, table) in tables.iter().enumerate() {
             let rows = scanned.tables.get_mut(&table.layout.rows_of).expect("each table's rows were scanned");
-            let (found, table_report) = first_look(table, ledger, rows, &mut progress).await?;
+            let (found, table_report) =
+                first_look(table, ledger, rows, &mut report.obstacles, &mut progress).await?;
             suspects.extend(found.into_iter().map(|seen| (index, seen)));
             report.tables.push(table_report);
         }
@@ -215,6 +206,7 @@ async fn first_look(
     table: &FoundTable<'_>,
     ledger: Ledger<'_>,
     rows: &mut LedgerRows,
+    obstacles: &mut Vec<Obstacle>,
     progress: &mut Progress<'_>,
 ) -> Result<(Vec<Seen>, TableReport), ReconcileError> {
     let layout = &table.layout;
@@ -231,8 +223,8 @@ async fn first_look(
     };
     let mut differing = Vec::new();
     for keys in suspects.chunks(KEYS_AT_ONCE) {
-        let seen = look(table, ledger, keys).await?;
-        differing.extend(seen.into_iter().filter(|seen| seen.difference(layout).is_some()));
+        let seen = look(table, ledger, keys, obstacles).await?;
+        differing.extend(seen.into_iter().flatten().filter(|seen| seen.difference(layout).is_some()));
     }
     report.rows_looked_at = differing.len() as u64;
     Ok((differing, report))
@@ -276,14 +268,34 @@ async fn compare_ranges(
             }
             after = Some(bucket.last);
         }
-        for Range { after, last } in differing {
-            let theirs = table.source.fingerprints(layout, after.as_deref(), Some(&last)).await?;
-            suspects.extend(rows.differing(after.as_ref().and_then(ordinal), ordinal(&last), &theirs));
+        for range in differing {
+            suspects.extend(compare_range(table, rows, range).await?);
         }
     }
     // What the ledger has after the source's last row.
     suspects.extend(rows.differing(after.as_ref().and_then(ordinal), None, &[]));
     Ok(suspects)
+}
+
+/// Compares the fingerprint of each row of a range, page by page: rows may have come since the range was digested, or
+/// pages have become smaller.
+async fn compare_range(
+    table: &FoundTable<'_>,
+    rows: &LedgerRows,
+    Range { mut after, last }: Range,
+) -> Result<Vec<String>, ReconcileError> {
+    let layout = &table.layout;
+    let ordinal = |key: &String| layout.key_kind.ordinal(key);
+    let mut suspects = Vec::new();
+    loop {
+        let page = table.source.fingerprints(layout, after.as_deref(), Some(&last)).await?;
+        let through = page.last().map_or_else(|| last.clone(), |(key, _)| key.clone());
+        suspects.extend(rows.differing(after.as_ref().and_then(ordinal), ordinal(&through), &page));
+        if through == last {
+            return Ok(suspects);
+        }
+        after = Some(through);
+    }
 }
 
 /// Compares the fingerprint of each row, where only the database knows the order of keys.
@@ -303,40 +315,50 @@ async fn compare_rows(
         report.source_rows += page.len() as u64;
         progress.add(page.len() as u64);
         let differing = page.into_iter().filter(|(key, theirs)| rows.take_differs(key.trim_end(), *theirs));
-        suspects.extend(differing.map(|(key, _)| key.trim_end().to_owned()));
+        // As the source writes it, because it is asked for the row by it.
+        suspects.extend(differing.map(|(key, _)| key));
     }
     suspects.extend(rows.left_over());
     Ok(suspects)
 }
 
-/// Reads rows on both sides, the source first.
+/// Reads rows on both sides, the source first. Returns `None` for each row that cannot be read, which is an obstacle.
 async fn look(
     table: &FoundTable<'_>,
     ledger: Ledger<'_>,
     keys: &[String],
-) -> Result<Vec<Seen>, ReconcileError> {
+    obstacles: &mut Vec<Obstacle>,
+) -> Result<Vec<Option<Seen>>, ReconcileError> {
     let layout = &table.layout;
     // Keys that the source's type does not have would make the statement fail.
     let askable: Vec<String> = keys.iter().filter(|key| layout.key_kind.has(key)).cloned().collect();
     let read = table.source.moment().await?;
     let mut at_source = BTreeMap::new();
+    let mut unreadable = BTreeSet::new();
     for row in table.source.rows(layout, &askable).await? {
-        let image = record::image(ledger.profile, layout, &row, read).map_err(|refusal| {
-            ReconcileError::Row { table: layout.full_name(), key: row.key.clone(), refusal }
-        })?;
-        at_source.insert(row.key.trim_end().to_owned(), (row, image));
+        match record::image(ledger.profile, layout, &row, read) {
+            Ok(image) => drop(at_source.insert(row.key.clone(), (row, image))),
+            Err(refusal) => {
+                let (table, refusal) = (layout.full_name(), refusal.to_string());
+                obstacles.push(Obstacle::UnreadableRow { table, key: row.key.clone(), refusal });
+                unreadable.insert(row.key);
+            }
+        }
     }
     let holds = row_table(layout.holds);
     let names = keys.iter().filter_map(|key| Some((holds, row_key(layout, key)?))).collect();
     let mut kept = rows::read::<RowState>(ledger.engine, names).await?;
     let seen = keys.iter().map(|key| {
+        if unreadable.contains(key) {
+            return None;
+        }
         let kept = row_key(layout, key).and_then(|key| kept.remove(&(holds, key)));
-        Seen {
+        Some(Seen {
             key: key.clone(),
             source: at_source.remove(key),
             ledger: kept.map(|stored| (stored.row, stored.revision)),
             read,
-        }
+        })
     });
     Ok(seen.collect())
 }
@@ -379,7 +401,9 @@ async fn look_again(
                     break;
                 }
                 let keys: Vec<String> = chunk.iter().map(|suspect| suspect.seen.key.clone()).collect();
-                for (suspect, later) in chunk.into_iter().zip(look(table, ledger, &keys).await?) {
+                let later = look(table, ledger, &keys, &mut report.obstacles).await?;
+                for (suspect, later) in chunk.into_iter().zip(later) {
+                    let Some(later) = later else { continue };
                     match suspect.seen.judge(&later, &table.layout) {
                         Judgement::Gone => report.tables[index].caught_up += 1,
                         Judgement::Stays => {

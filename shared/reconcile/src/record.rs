@@ -41,7 +41,7 @@ impl SourceRecord {
         let after_schema = json!({ "field": "after", "type": "struct", "fields": schemas });
         let envelope = json!({
             "schema": { "type": "struct", "fields": [after_schema] },
-            "payload": { "op": "r", "after": after, "source": origin(layout, read, "incremental") },
+            "payload": { "op": "r", "after": after, "source": origin(read, "incremental") },
         });
         Self::new(layout, &row.key, sent_ms, &envelope)
     }
@@ -49,7 +49,7 @@ impl SourceRecord {
     /// Returns the record that says that the row with this key was not there at `read`.
     #[must_use]
     pub fn of_deletion(layout: &Layout, key: &str, read: Moment, sent_ms: i64) -> Self {
-        let envelope = json!({ "op": "d", "before": null, "source": origin(layout, read, "false") });
+        let envelope = json!({ "op": "d", "before": null, "source": origin(read, "false") });
         Self::new(layout, key, sent_ms, &envelope)
     }
 
@@ -140,11 +140,10 @@ pub fn image(profile: &Profile, layout: &Layout, row: &SourceRow, read: Moment) 
     cdc::fold(None, &change).state.image().ok_or(Refusal::NoKey)
 }
 
-fn origin(layout: &Layout, read: Moment, snapshot: &str) -> Value {
+fn origin(read: Moment, snapshot: &str) -> Value {
     let position = read.position.to_string();
+    // Which table it is was decided when the layout was made: the source may call it otherwise than the topic does.
     let mut origin = json!({
-        "schema": layout.schema,
-        "table": layout.table,
         "snapshot": snapshot,
         "ts_ms": read.at_ms,
         "sequence": json!([position, position]).to_string(),

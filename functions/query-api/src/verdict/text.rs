@@ -59,8 +59,8 @@ impl Trouble {
                 format!("{date} 的关账被警戒拦下：{message}"),
             ),
             Self::Brake { waiting } => language.choose(
-                format!("the brake holds back changes of {waiting} adoptions"),
-                format!("刹车拦下了 {waiting} 笔认种的变更"),
+                format!("the brake holds back changes of at least {waiting} adoptions"),
+                format!("刹车拦下了至少 {waiting} 笔认种的变更"),
             ),
             Self::Truncated { tables } => language.choose(
                 format!("the source truncated tables: {tables}"),

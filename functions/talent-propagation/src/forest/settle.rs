@@ -8,7 +8,8 @@ use store::talent::{LevelChange, Talent, TalentCause};
 use super::{Forest, Needs, Reach, Standards, UserState, Work};
 
 /// A wave of levels can only run round and round on a ring that is not recorded as one. An account that is looked at
-/// more often than this, besides once for each start, is taken to be on such a ring.
+/// more often than this, besides twice for each start, is taken to be on such a ring. On a ring that is recorded, each
+/// start is met again and again as well, but no more than [`domain::TALENT_DEPTH`] times.
 const VISITS_MAX: usize = 100;
 
 /// What settling came to.
@@ -123,14 +124,14 @@ impl Run<'_> {
     fn visit(&mut self, account: &AccountSequence, cause: &TalentCause) -> Result<(), AccountSequence> {
         let visits = self.visits.entry(account.clone()).or_default();
         *visits += 1;
-        if *visits > VISITS_MAX + 2 * self.work.starts.len() {
-            self.needs.rings.insert(account.clone());
-            return Ok(());
-        }
         let Some(talent) = self.forest.now(account) else {
             self.needs.accounts.insert(account.clone());
             return Ok(());
         };
+        if talent.ring == 0 && *visits > VISITS_MAX + 2 * self.work.starts.len() {
+            self.needs.rings.insert(account.clone());
+            return Ok(());
+        }
         let mut referrers: BTreeSet<AccountSequence> = talent.referrer.iter().cloned().collect();
         self.assess(account);
         self.settled.visited.insert(account.clone(), cause.clone());

@@ -13,6 +13,7 @@ use crate::gateway::{self, Request};
 use crate::invocation::RunningFunction;
 use crate::language::accept_language;
 use crate::operators_log;
+use crate::replay;
 use crate::stack::Stack;
 use crate::template::Route;
 use crate::truncated;
@@ -73,6 +74,7 @@ impl Api for LocalApi {
             // The process ends with the command, so that what follows from it is done before.
             self.stack.settle().await?;
             truncated::remove_rows(&self.stack).await?;
+            replay::place_what_waits(&self.stack).await?;
             Ok(reply)
         })
     }

@@ -14,6 +14,9 @@ use crate::stack::Stack;
 use crate::summary::{Summary, posted};
 use crate::{close, kept_parameters, operators_log, replay};
 
+/// How many characters the operators' log takes as a reason.
+const REASON_LENGTH_MAX: usize = 500;
+
 /// Replays captures, shows a summary, and writes what was asked for.
 pub(super) async fn replay(arguments: Replay) -> Result<()> {
     // What cannot be read or written is said before any work.
@@ -41,10 +44,14 @@ pub(super) async fn replay(arguments: Replay) -> Result<()> {
         let mut told = Told::new(arguments.json, export.as_ref().is_some_and(ExportFile::is_standard_output));
         told.tell("summary", &summary, summary.to_json())?;
         if let Some(date) = arguments.as_of {
-            let closed = close::close_until(&stack, date, "replay --as-of").await?;
+            let reason = format!("replay --as-of: {}", replay::in_words(&captures));
+            let reason: String = reason.chars().take(REASON_LENGTH_MAX).collect();
+            let closed = close::close_until(&stack, date, &reason).await?;
             told.tell("business_dates", &closed, closed.to_json())?;
         }
-        if let Some(incident) = Incident::read(&stack, &captures).await? {
+        // Of a ledger that was gone on with, the captures do not say in which order all of it arrived.
+        let incident = if before == 0 { Incident::read(&stack, &captures).await? } else { None };
+        if let Some(incident) = incident {
             told.tell("incident", &incident, incident.to_json())?;
         }
         told.end()?;
