@@ -10,7 +10,7 @@ import { t } from "./texts.js";
 const SEVERITY = { WELL: "good", ATTENTION: "warn", BROKEN: "bad" };
 const WHERE = { SOURCE_BEHIND: "source", SNAPSHOT_GOES_ON: "source", CLOSE_OVERDUE: "operations", CLOSE_SUSPICIOUS: "operations",
   BRAKE: "waiting", TRUNCATED: "waiting", PAUSED: "operations", PROJECTIONS_BEHIND: "source", CORRECTION_GOES_ON: "source", HELD: "held",
-  QUARANTINED: "quarantine", AMBIGUOUS: "source" };
+  WEBHOOK_STOPPED: "webhooks", QUARANTINED: "quarantine", AMBIGUOUS: "source" };
 const REFRESH_MS = 30e3;
 
 export function verdictWords(status) {

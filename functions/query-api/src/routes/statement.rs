@@ -114,6 +114,11 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
 /// Returns the period that is asked for: closed dates; the last thirty where none is named.
 async fn period(request: &Request<'_>) -> Result<Period, Problem> {
     let (from, to) = (request.query::<BusinessDate>("from")?, request.query::<BusinessDate>("to")?);
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        return Err(Problem::invalid("from", format!("a date up to `to`, which is {to}")));
+    }
     let last = days::closed(request, to).await?;
     let to = last.date;
     let from = from.unwrap_or_else(|| to.minus_days(29).max(last.first_date));
