@@ -162,10 +162,9 @@ pub(crate) fn troubles(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble
     troubles.extend(of_work(known, thresholds));
     troubles.extend(known.audit.filter(|report| report.found.count > 0).map(of_audit));
     let stopped = known.stopped_webhooks.iter();
-    troubles.extend(stopped.map(|(webhook, since)| Trouble::WebhookStopped {
-        webhook: webhook.clone(),
-        since: *since,
-    }));
+    troubles.extend(
+        stopped.map(|(webhook, since)| Trouble::WebhookStopped { webhook: webhook.clone(), since: *since }),
+    );
     troubles.extend(of_records(known));
     troubles.sort_by_key(|trouble| std::cmp::Reverse(trouble.severity()));
     troubles

@@ -347,11 +347,10 @@ impl LedgerOptions {
             set(PROFILE, profile_text(profile)?);
         }
         if let Some(path) = &self.policy {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| {
-                    let path = path.display();
-                    say(format!("cannot read the policy {path}"), format!("无法读取规则文件 {path}"))
-                })?;
+            let text = std::fs::read_to_string(path).with_context(|| {
+                let path = path.display();
+                say(format!("cannot read the policy {path}"), format!("无法读取规则文件 {path}"))
+            })?;
             serde_json::from_str::<Policy>(&text).with_context(|| {
                 let path = path.display();
                 say(format!("the policy {path}"), format!("规则文件 {path}"))
@@ -373,9 +372,7 @@ impl LedgerOptions {
             Some(profile) => Ok(profile),
             None => Profile::from_json(&text).with_context(|| match &self.profile {
                 Some(profile) => say(format!("the profile {profile}"), format!("配置 {profile}")),
-                None => {
-                    say("the profile that the ledger's directory keeps", "账本目录保存的配置").to_owned()
-                }
+                None => say("the profile that the ledger's directory keeps", "账本目录保存的配置").to_owned(),
             }),
         }
     }

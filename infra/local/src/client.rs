@@ -179,7 +179,8 @@ impl Reply {
             return Ok(self);
         }
         let problem: Value = serde_json::from_str(&self.body).unwrap_or_default();
-        let text = |name: &str| problem[name].as_str().map(|text| text.trim_end_matches(['.', '。']).to_owned());
+        let text =
+            |name: &str| problem[name].as_str().map(|text| text.trim_end_matches(['.', '。']).to_owned());
         let title = text("title").or_else(|| text("message"));
         let (language, status) = (Language::of_environment(), self.status);
         let answered = || language.say(format!("the API answered {status}"), format!("接口返回 {status}"));
@@ -247,8 +248,9 @@ pub fn encoded(text: &str) -> String {
 fn token_for(token: Option<&str>) -> Result<String> {
     let language = Language::of_environment();
     let token = match token {
-        Some("-") => std::io::read_to_string(std::io::stdin())
-            .context(language.say("the token cannot be read from standard input", "无法从标准输入读取令牌"))?,
+        Some("-") => std::io::read_to_string(std::io::stdin()).context(
+            language.say("the token cannot be read from standard input", "无法从标准输入读取令牌"),
+        )?,
         Some(token) => token.to_owned(),
         None => std::env::var(TOKEN_VARIABLE).with_context(|| {
             language.say(

@@ -66,7 +66,11 @@ pub fn filled_captures(files: &[PathBuf]) -> Result<Vec<Capture>> {
 }
 
 fn name(file: &Path) -> String {
-    if file == Path::new("-") { say("standard input", "标准输入").to_owned() } else { file.display().to_string() }
+    if file == Path::new("-") {
+        say("standard input", "标准输入").to_owned()
+    } else {
+        file.display().to_string()
+    }
 }
 
 /// Returns what a replay of these captures does, for the operators' log.

@@ -66,11 +66,10 @@ impl DevelopmentKey {
             Some(directory) => directory.to_owned(),
             None => state_directory()?,
         };
-        fs::create_dir_all(&directory)
-            .with_context(|| {
-                let directory = directory.display();
-                say(format!("cannot create the directory {directory}"), format!("无法创建目录 {directory}"))
-            })?;
+        fs::create_dir_all(&directory).with_context(|| {
+            let directory = directory.display();
+            say(format!("cannot create the directory {directory}"), format!("无法创建目录 {directory}"))
+        })?;
         let path = directory.join(KEY_FILE);
         Self::read_or_make(&path).with_context(|| {
             let path = path.display();

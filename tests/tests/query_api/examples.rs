@@ -121,9 +121,7 @@ async fn the_examples_of_what_is_answered_are_real_answers() {
         std::fs::write(&file, serde_json::to_string(&others).expect("JSON")).expect("a file");
         let operations: Vec<&String> = others.keys().collect();
         let file = file.display();
-        panic!(
-            "examples of {operations:?} are not what is answered: run tests/contract/examples.py {file}"
-        );
+        panic!("examples of {operations:?} are not what is answered: run tests/contract/examples.py {file}");
     }
 }
 

@@ -48,8 +48,7 @@ impl RemoteApi {
     /// certificates.
     pub fn new(url: &str, token: &str) -> Result<Self> {
         let url = url.trim_end_matches('/');
-        let no_address =
-            || say(format!("--url {url} is not an address"), format!("--url {url} 不是网址"));
+        let no_address = || say(format!("--url {url} is not an address"), format!("--url {url} 不是网址"));
         let uri: Uri = url.parse().with_context(no_address)?;
         let way = match (uri.scheme_str(), uri.host()) {
             (Some("https"), Some(_)) => Self::encrypted(url)?,
@@ -58,7 +57,9 @@ impl RemoteApi {
             }
             (Some("http"), Some(host)) => {
                 bail!(say(
-                    format!("--url {url}: a token is sent to {host} over https only; write https:// before it"),
+                    format!(
+                        "--url {url}: a token is sent to {host} over https only; write https:// before it"
+                    ),
                     format!("--url {url}：令牌只能经 https 发往 {host}；请在前面写 https://")
                 ))
             }
@@ -83,7 +84,9 @@ impl RemoteApi {
                 "this build of the command cannot ask {url}: it was made without the network, and asks stacks of this \
                  machine only. Build it with {way}, or name a directory with --data"
             ),
-            format!("此版本未包含网络功能，无法询问 {url}，只能询问本机的账本。请用 {way} 构建，或用 --data 写明目录")
+            format!(
+                "此版本未包含网络功能，无法询问 {url}，只能询问本机的账本。请用 {way} 构建，或用 --data 写明目录"
+            )
         ))
     }
 
@@ -111,20 +114,16 @@ impl RemoteApi {
 
     async fn ask(&self, request: request::Builder, body: Full<Bytes>) -> Result<Reply> {
         let url = &self.url;
-        let request =
-            request.body(body).context(say(
-                "the token, the key or the path cannot be sent over HTTP",
-                "令牌、键或路径无法经 HTTP 发送",
-            ))?;
-        let response = self
-            .send(request)
-            .await
-            .with_context(|| {
-                say(
-                    format!("{url} cannot be reached: check --url, and that the stack is up"),
-                    format!("无法连接 {url}：请核对 --url，并确认账本已启动"),
-                )
-            })?;
+        let request = request.body(body).context(say(
+            "the token, the key or the path cannot be sent over HTTP",
+            "令牌、键或路径无法经 HTTP 发送",
+        ))?;
+        let response = self.send(request).await.with_context(|| {
+            say(
+                format!("{url} cannot be reached: check --url, and that the stack is up"),
+                format!("无法连接 {url}：请核对 --url，并确认账本已启动"),
+            )
+        })?;
         let (parts, body) = response.into_parts();
         if parts.status.is_redirection() && parts.status != StatusCode::NOT_MODIFIED {
             bail!(say(
@@ -150,15 +149,13 @@ impl RemoteApi {
     }
 
     async fn answered_in_time(&self, request: request::Builder, body: Full<Bytes>) -> Result<Reply> {
-        tokio::time::timeout(ANSWERED_WITHIN, self.ask(request, body))
-            .await
-            .with_context(|| {
-                let (url, seconds) = (&self.url, ANSWERED_WITHIN.as_secs());
-                say(
-                    format!("{url} did not answer within {seconds} s"),
-                    format!("{url} 在 {seconds} 秒内没有返回"),
-                )
-            })?
+        tokio::time::timeout(ANSWERED_WITHIN, self.ask(request, body)).await.with_context(|| {
+            let (url, seconds) = (&self.url, ANSWERED_WITHIN.as_secs());
+            say(
+                format!("{url} did not answer within {seconds} s"),
+                format!("{url} 在 {seconds} 秒内没有返回"),
+            )
+        })?
     }
 }
 

@@ -237,7 +237,9 @@ mod network {
             let (more, less) = (csv::signed(total.more), csv::signed(total.less));
             let of_reason = csv::signed(of_reason);
             lines.push(language.say(
-                format!("  {reason:<18}{accounts:>6} accounts  {more:>26} more {less:>26} less {of_reason:>26}"),
+                format!(
+                    "  {reason:<18}{accounts:>6} accounts  {more:>26} more {less:>26} less {of_reason:>26}"
+                ),
                 format!("  {reason:<18}{accounts:>6} 个账户  {more:>26} 多 {less:>26} 少 {of_reason:>26}"),
             ));
         }

@@ -64,10 +64,7 @@ async fn differences(arguments: &Digest, first: &Path, second: &Path) -> Result<
             format!("the states differ in {DIFFERENCES_MAX} keys or more; these are the first"),
             format!("状态至少有 {DIFFERENCES_MAX} 处不同；以上为最先发现的")
         )),
-        count => bail!(say(
-            format!("the states differ in {count} keys"),
-            format!("状态有 {count} 处不同")
-        )),
+        count => bail!(say(format!("the states differ in {count} keys"), format!("状态有 {count} 处不同"))),
     }
 }
 

@@ -312,7 +312,8 @@ impl Explanation {
         }
         if !self.history_is_complete {
             let more = "  what came before it is shown of a kept ledger (see --data)";
-            let _ = writeln!(text, "{}", language.say(more, "  更早的经过须在保存的账本中查看（参见 --data）"));
+            let _ =
+                writeln!(text, "{}", language.say(more, "  更早的经过须在保存的账本中查看（参见 --data）"));
         }
         text
     }

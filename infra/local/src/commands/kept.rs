@@ -35,7 +35,9 @@ impl Kept {
                     "the ledger in {shown} has no page, so that there is nothing to look at: replay a capture into it, \
                      restore it from a backup if it had any, or name another directory"
                 ),
-                format!("{shown} 中的账本没有任何日志页，无可查看：请重放捕获文件；若原有数据请从备份恢复；或另写目录"),
+                format!(
+                    "{shown} 中的账本没有任何日志页，无可查看：请重放捕获文件；若原有数据请从备份恢复；或另写目录"
+                ),
             )
         );
         operators_log::take_in(&stack, directory).await?;

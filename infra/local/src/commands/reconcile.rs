@@ -180,10 +180,9 @@ mod network {
         inbox::ask(stack.engine(), &key, &command).await?;
         stack.settle().await?;
         match inbox::command(stack.engine(), &key).await?.and_then(|stored| stored.answer) {
-            Some((CommandOutcome::Refused { reason }, _)) => bail!(say(
-                format!("the entry was refused: {reason}"),
-                format!("该条记录被拒绝：{reason}")
-            )),
+            Some((CommandOutcome::Refused { reason }, _)) => {
+                bail!(say(format!("the entry was refused: {reason}"), format!("该条记录被拒绝：{reason}")))
+            }
             Some(_) => Ok(()),
             None => bail!(say(
                 "the entry is not in the operators' log yet; nothing was taken in",

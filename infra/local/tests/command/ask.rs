@@ -297,7 +297,9 @@ mod served {
 
     /// Checks that an explanation of a deployment is that of a directory, but for what came before the last entry.
     fn assert_explained_alike(deployed: &str, kept: &str) {
-        let parts = |text: &str| text.split_once("\nhistory\n").map(|(one, other)| (one.to_owned(), other.to_owned()));
+        let parts = |text: &str| {
+            text.split_once("\nhistory\n").map(|(one, other)| (one.to_owned(), other.to_owned()))
+        };
         let (deployed, kept) = (parts(deployed).expect("a history"), parts(kept).expect("a history"));
         assert_eq!(deployed.0, kept.0);
         assert!(deployed.0.contains("TEAM_LEVEL 1") && deployed.0.contains("terms\n"), "{}", deployed.0);

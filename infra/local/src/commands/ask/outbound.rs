@@ -47,10 +47,7 @@ pub(super) async fn show_webhooks(arguments: &Webhooks) -> Result<()> {
     let Some(found) = subscriptions.iter().find(|one| one["webhook"] == name.as_str()) else {
         let known: Vec<String> = subscriptions.iter().map(|one| text(&one["webhook"])).collect();
         let meant = crate::suggestion(name, known.iter().map(String::as_str));
-        bail!(say(
-            format!("there is no subscription {name}{meant}"),
-            format!("没有订阅 {name}{meant}")
-        ));
+        bail!(say(format!("there is no subscription {name}{meant}"), format!("没有订阅 {name}{meant}")));
     };
     let path = format!("/v1/webhooks/{}/deliveries", encoded(name));
     let mut document = client.list(&path, "deliveries", arguments.limit).await?;

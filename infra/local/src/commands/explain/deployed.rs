@@ -87,9 +87,7 @@ fn what(kind: &str, adoption: &Value, language: Language) -> String {
         "HELD" => language.say(format!("held: {reason}"), format!("暂挂：{reason}")),
         "WITHDRAWN" => language.say("withdrawn", "撤销").to_owned(),
         "HOLD_ENDED" => language.say("hold ended", "暂挂解除").to_owned(),
-        "UNPRICED" => {
-            language.say("waits for its place in the price book", "等待价格位次").to_owned()
-        }
+        "UNPRICED" => language.say("waits for its place in the price book", "等待价格位次").to_owned(),
         "PLACED" => language.say("placed in the price book", "价格位次已定").to_owned(),
         "GONE" => language.say("no row names it any more", "已无记录").to_owned(),
         "WAITS" => language.say("a change of its row waits", "记录变更等待中").to_owned(),
@@ -152,8 +150,17 @@ mod tests {
     #[test]
     fn every_kind_of_entry_is_said_in_both_languages() {
         let kinds = [
-            "POSTED", "CORRECTED", "HELD", "WITHDRAWN", "HOLD_ENDED", "UNPRICED", "PLACED", "GONE", "WAITS",
-            "WAIT_ENDED", "ROW_CHANGED",
+            "POSTED",
+            "CORRECTED",
+            "HELD",
+            "WITHDRAWN",
+            "HOLD_ENDED",
+            "UNPRICED",
+            "PLACED",
+            "GONE",
+            "WAITS",
+            "WAIT_ENDED",
+            "ROW_CHANGED",
         ];
         for kind in kinds {
             let adoption = posted(&Value::Null);

@@ -56,7 +56,9 @@ fn difference(one: &Difference) -> String {
 
 fn hot(one: &HotRow) -> String {
     let HotRow { topic, key, looks, ledger_changes } = one;
-    format!("变化过快 {topic}/{key}：{looks} 次查看之间来源每次都有变化，账本变化 {ledger_changes} 次；请待其稳定后再核对")
+    format!(
+        "变化过快 {topic}/{key}：{looks} 次查看之间来源每次都有变化，账本变化 {ledger_changes} 次；请待其稳定后再核对"
+    )
 }
 
 fn obstacle(one: &Obstacle) -> String {
@@ -112,7 +114,9 @@ mod tests {
         let text = report(&found);
         assert_eq!(text.lines().count(), found.to_string().trim_end().lines().count());
         assert!(text.lines().all(is_chinese), "{text}");
-        for part in ["来源 11 行，账本 12 行", "--table t=SCHEMA.TABLE", "CREATE INDEX CONCURRENTLY", "用时 5 毫秒"] {
+        for part in
+            ["来源 11 行，账本 12 行", "--table t=SCHEMA.TABLE", "CREATE INDEX CONCURRENTLY", "用时 5 毫秒"]
+        {
             assert!(text.contains(part), "{part} is not in {text}");
         }
     }
