@@ -265,12 +265,12 @@ export async function guardClicks(browser, stack, look, { operator }) {
   await visitor.heading("Operations");
   const title = "What the close of 2026-02-01 would take";
   await panel(visitor, title).getByRole("link", { name: "951", exact: true }).waitFor();
-  await page.getByRole("link", { name: "Waiting", exact: true }).click();
+  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Waiting", exact: true }).click();
   await visitor.heading("Waiting");
   const stopped = panel(visitor, title), rows = stopped.locator("tbody tr");
   assert.match(await rows.first().innerText(), /becomes effective\s+951\s+D\d+/, "the largest change comes first");
   assert.match(await rows.nth(1).innerText(), /952/);
-  assert.equal(await act(visitor, stopped, "Let the close of 2026-02-01 go", "a large buyer, checked at the source"), "done");
+  assert.equal(await act(visitor, stopped, "Let go the close of 2026-02-01", "a large buyer, checked at the source"), "done");
   for (let tries = 0; tries < 20 && await stopped.count() > 0; tries += 1) {
     await page.waitForTimeout(700);
     await page.reload();

@@ -11,6 +11,7 @@ use webhook_delivery::{Post, Transport};
 
 use crate::days::closed;
 use crate::ledger::{operator, regions, small, units};
+use crate::pattern;
 use crate::schema::faults;
 
 fn directory() -> PathBuf {
@@ -87,6 +88,10 @@ fn the_asyncapi_document_names_every_schema_and_every_reference_leads_somewhere(
     let contract: Value = serde_json::from_str(query_api::OPENAPI).expect("the contract is JSON");
     let kinds = contract["components"]["schemas"]["EventType"]["enum"].as_array().expect("kinds").clone();
     assert_eq!(kinds.iter().filter_map(Value::as_str).collect::<BTreeSet<_>>(), files);
+    let asked_for = &contract["components"]["parameters"]["events_type"]["schema"]["pattern"];
+    let asked_for = asked_for.as_str().expect("a pattern");
+    let all = files.into_iter().collect::<Vec<_>>().join(",");
+    assert!(pattern::matches(asked_for, &all) && !pattern::matches(asked_for, "close"), "{asked_for}");
 }
 
 fn collect(value: &Value, references: &mut BTreeSet<String>) {

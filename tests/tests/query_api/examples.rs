@@ -140,7 +140,9 @@ fn collect(contract: &Value, part: &Value, at: &str, seen: &mut u32, found: &mut
             }
         }
         Value::Array(entries) => {
-            entries.iter().for_each(|entry| collect(contract, entry, at, seen, found));
+            for entry in entries {
+                collect(contract, entry, at, seen, found);
+            }
         }
         _ => {}
     }

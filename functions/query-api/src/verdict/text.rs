@@ -29,17 +29,14 @@ impl Trouble {
     /// Returns what is the matter.
     pub(super) fn what(&self, language: Language) -> String {
         match self {
-            Self::SourceBehind { source, partitions, .. } => language.choose(
-                format!(
-                    "{partitions} {} not known to be read to the present",
-                    if *partitions == 1 {
-                        format!("partition of {source} is")
-                    } else {
-                        format!("partitions of {source} are")
-                    }
-                ),
-                format!("{source} 有 {partitions} 个分区尚未读到最新"),
-            ),
+            Self::SourceBehind { source, partitions, .. } => {
+                let (partition, are) =
+                    if *partitions == 1 { ("partition", "is") } else { ("partitions", "are") };
+                language.choose(
+                    format!("{partitions} {partition} of {source} {are} not known to be read to the present"),
+                    format!("{source} 有 {partitions} 个分区尚未读到最新"),
+                )
+            }
             Self::SnapshotGoesOn { partitions } => language.choose(
                 format!("the source's snapshot is being read in {partitions} partitions"),
                 format!("正在读取来源快照（{partitions} 个分区）"),

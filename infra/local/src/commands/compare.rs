@@ -108,11 +108,10 @@ mod network {
                     BusinessKey::Account(_) => None,
                 });
                 rows.known.extend(named);
-                if let (Some(RowImage::Adoption(image)), Some((_, primary_key))) =
-                    (stored.row.image(), reconcile::ledger::split(&key))
+                if let Some(RowImage::Adoption(image)) = stored.row.image()
                     && let Some(order) = image.order.value()
                 {
-                    rows.by_key.insert(primary_key, *order);
+                    rows.by_key.insert(key.primary_key().to_owned(), *order);
                 }
             }
             match next {

@@ -93,7 +93,7 @@ mod network {
     const STEP: TimeDelta = TimeDelta::seconds(60);
 
     pub(super) async fn with_server(arguments: &Reconcile, stack: &Stack) -> Result<Report> {
-        let options = options(arguments)?;
+        let options = options(arguments);
         let mut sources = Vec::new();
         for url in &arguments.postgres {
             let connect = ConnectOptions { rests: !arguments.full_speed, ..ConnectOptions::default() };
@@ -109,7 +109,7 @@ mod network {
         Ok(report)
     }
 
-    fn options(arguments: &Reconcile) -> Result<Options> {
+    fn options(arguments: &Reconcile) -> Options {
         let mut options = Options {
             topics: arguments.topic.iter().cloned().collect(),
             pause: Duration::from_secs(arguments.pause.into()),
@@ -124,7 +124,7 @@ mod network {
             };
             options.tables.insert(topic.clone(), name);
         }
-        Ok(options)
+        options
     }
 
     /// Returns a line that shows how far the comparison is.
