@@ -36,7 +36,7 @@ enum Way {
     /// Without encryption, to this machine: its host and port.
     Plain(String, u16),
     #[cfg(feature = "network")]
-    Encrypted(encrypted::Encrypted),
+    Encrypted(Box<encrypted::Encrypted>),
 }
 
 impl RemoteApi {
@@ -73,7 +73,7 @@ impl RemoteApi {
 
     #[cfg(feature = "network")]
     fn encrypted(_url: &str) -> Result<Way> {
-        Ok(Way::Encrypted(encrypted::Encrypted::new()?))
+        Ok(Way::Encrypted(Box::new(encrypted::Encrypted::new()?)))
     }
 
     #[cfg(not(feature = "network"))]
