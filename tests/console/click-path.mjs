@@ -8,7 +8,7 @@
 // whose files are looked at instead of those that were built in.
 
 import { open, Look, Visitor } from "./browser.mjs";
-import { memberClicks, operatorClicks, troubleClicks } from "./clicks.mjs";
+import { guardClicks, memberClicks, operatorClicks, troubleClicks } from "./clicks.mjs";
 import { outboundClicks } from "./outbound.mjs";
 import { startAll, tokenOf } from "./stacks.mjs";
 
@@ -18,6 +18,7 @@ const VIEWS = ["", "network", "snapshots", "snapshots/2026-02-10", "snapshots/20
   "account/D25122700014", "account/HEADQUARTERS", "account/HEADQUARTERS/statement", "account/NOBODY-KNOWN", "no-such-view"];
 const TROUBLED = ["", "held", "held/NO_REFERRAL", "quarantine", "quarantine/MALFORMED_JSON", "waiting", "operations", "systems", "source", "events", "webhooks", "order/17", "order/907",
   "account/PROVINCE:440000", "account/D25122800901", "account/D25122800901/tree", "account/D25122800901/proof"];
+const GUARDED = ["", "operations", "waiting"];
 const EMPTY = ["", "network", "snapshots", "held", "quarantine", "waiting", "systems", "source", "events", "webhooks", "operations", "account/D25122700018", "order/57"];
 const OF_MEMBER = ["", `account/${OWN}/statement`, `account/${OWN}/tree`, `account/${OWN}/proof`, `account/${OWN}/proof/2026-02-01`, "account/D25122700019", "held", "order/57", "webhooks", "operations"];
 
@@ -55,6 +56,7 @@ try {
   for (const look of looks) {
     await attempt(`${look.name}: an operator's views`, () => visitAll(browser, stacks.demo, look, operator, VIEWS, "operator-"));
     await attempt(`${look.name}: views of trouble`, () => visitAll(browser, stacks.trouble, look, operator, TROUBLED, "trouble-"));
+    await attempt(`${look.name}: views of a close that the guard stops`, () => visitAll(browser, stacks.guarded, look, operator, GUARDED, "guarded-"));
     await attempt(`${look.name}: views of nothing`, () => visitAll(browser, stacks.nothing, look, operator, EMPTY, "empty-"));
     await attempt(`${look.name}: a member's views`, () => visitAll(browser, stacks.demo, look, member, OF_MEMBER, "member-"));
   }
@@ -64,6 +66,7 @@ try {
     await attempt(`${look.name}: what a member clicks`, () => memberClicks(browser, stacks.demo, look, { member }));
   }
   for (const look of [desk, phone]) await attempt(`${look.name}: what is done about other services`, () => outboundClicks(browser, stacks.demo, look, { operator }));
+  await attempt("what is done about a suspicious close", () => guardClicks(browser, stacks.guarded, desk, { operator }));
   await attempt("what is done about trouble", () => troubleClicks(browser, stacks.trouble, desk, { operator }));
 } finally {
   await browser.close();

@@ -256,3 +256,27 @@ export async function troubleClicks(browser, stack, look, { operator }) {
   for (const entry of ["the cancellations are meant", "asking the source's people", "a look at the source", "a complaint that was right"]) assert.ok(log.includes(entry), entry);
   await visitor.leave();
 }
+
+/// The guard stops a close: what it would take is listed where it is let go, and the date closes then.
+export async function guardClicks(browser, stack, look, { operator }) {
+  const visitor = await Visitor.at(browser, stack, look), { page } = visitor;
+  await visitor.signIn(operator);
+  await page.getByRole("link", { name: "Operations", exact: true }).click();
+  await visitor.heading("Operations");
+  const title = "What the close of 2026-02-01 would take";
+  await panel(visitor, title).getByRole("link", { name: "951", exact: true }).waitFor();
+  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Waiting", exact: true }).click();
+  await visitor.heading("Waiting");
+  const stopped = panel(visitor, title), rows = stopped.locator("tbody tr");
+  assert.match(await rows.first().innerText(), /becomes effective\s+951\s+D\d+/, "the largest change comes first");
+  assert.match(await rows.nth(1).innerText(), /952/);
+  assert.equal(await act(visitor, stopped, "Let go the close of 2026-02-01", "a large buyer, checked at the source"), "done");
+  for (let tries = 0; tries < 20 && await stopped.count() > 0; tries += 1) {
+    await page.waitForTimeout(700);
+    await page.reload();
+    await visitor.heading("Waiting");
+  }
+  await visitor.visit("snapshots/2026-02-01", "clicked-let-go-close");
+  assert.equal(await page.getByRole("heading", { level: 1, name: "2026-02-01" }).count(), 1, "the date is closed");
+  await visitor.leave();
+}

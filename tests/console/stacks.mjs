@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { troubledCapture } from "./troubled.mjs";
+import { suspiciousCapture, troubledCapture } from "./troubled.mjs";
 
 const ROOT = join(import.meta.dirname, "../..");
 export const BINARY = process.env.CONTRIBUTION ?? join(ROOT, "target/debug/contribution");
@@ -30,13 +30,28 @@ async function start(...parameters) {
   return { url: await up, stop: () => { child.removeAllListeners("exit"); child.kill("SIGINT"); } };
 }
 
-/// The ledger of the ordering incident; one with trouble, held by a brake; and one with nothing.
+/// Sends an operator's command to a stack, and waits until it is carried out.
+async function ask({ url }, command) {
+  const headers = { "content-type": "application/json", authorization: "Bearer " + tokenOf("--operate"), "idempotency-key": "before-the-walk" };
+  const body = JSON.stringify({ reason: "before the walk", command });
+  for (let outcome = "PENDING"; outcome === "PENDING";) {
+    const answer = await (await fetch(url + "/v1/commands", { method: "POST", headers, body })).json();
+    outcome = answer.outcome ?? JSON.stringify(answer);
+    if (!["PENDING", "DONE"].includes(outcome)) throw new Error(`${command.type} was not carried out: ${outcome}`);
+  }
+}
+
+/// The ledger of the ordering incident; one with trouble, held by a brake; one whose close the guard stops; and one with
+/// nothing.
 export async function startAll() {
   const directory = mkdtempSync(join(tmpdir(), "console-"));
-  const troubled = join(directory, "troubled.jsonl"), empty = join(directory, "empty.jsonl");
+  const troubled = join(directory, "troubled.jsonl"), suspicious = join(directory, "suspicious.jsonl"), empty = join(directory, "empty.jsonl");
   writeFileSync(troubled, troubledCapture());
+  writeFileSync(suspicious, suspiciousCapture());
   writeFileSync(empty, "");
-  const [demo, trouble, nothing] = await Promise.all([start("--as-of", "2026-02-10"),
-    start(join(CAPTURES, "flattened-regions.jsonl"), troubled, "--settle", "2", "--brake", "3", "--as-of", "2026-02-10"), start(empty)]);
-  return { demo, trouble, nothing, stop: () => { [demo, trouble, nothing].forEach((stack) => stack.stop()); rmSync(directory, { recursive: true, force: true }); } };
+  const [demo, trouble, guarded, nothing] = await Promise.all([start("--as-of", "2026-02-10"),
+    start(join(CAPTURES, "flattened-regions.jsonl"), troubled, "--settle", "2", "--brake", "3", "--as-of", "2026-02-10"),
+    start(join(CAPTURES, "flattened-regions.jsonl"), suspicious, "--guard", "10", "--as-of", "2026-01-31"), start(empty)]);
+  await ask(guarded, { type: "close", until: "2026-02-10" });
+  return { demo, trouble, guarded, nothing, stop: () => { [demo, trouble, guarded, nothing].forEach((stack) => stack.stop()); rmSync(directory, { recursive: true, force: true }); } };
 }

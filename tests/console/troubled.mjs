@@ -40,6 +40,20 @@ export function troubledCapture() {
   return trouble.join("\n") + "\n";
 }
 
+/// Returns the text of a capture to be replayed after the one with regions: a date on which thirty times as much becomes
+/// effective as on any before, so that a guard stops its close.
+export function suspiciousCapture() {
+  const records = readFileSync(CAPTURE, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+  const paid = JSON.parse(records.findLast((one) => one.topic === ORDERS && one.value && JSON.parse(one.value).status === "MINING_ENABLED").value);
+  const order = (order_id, tree_count, n) => {
+    const at = 1795167740000 + n * 10;
+    const row = { ...paid, order_id, adoption_id: `00000000-0000-4000-8000-${String(order_id).padStart(12, "0")}`, tree_count, adoption_date: paid.adoption_date + 1 };
+    const value = { ...row, __op: "c", __lsn: 48900000 + n * 100, __source_ts_ms: at, __source_snapshot: null };
+    return JSON.stringify({ topic: ORDERS, partition: 0, offset: n, timestamp: at, key: JSON.stringify({ order_id }), value: JSON.stringify(value) });
+  };
+  return [order(951, 900, 0), order(952, 3, 1)].join("\n") + "\n";
+}
+
 /// The column that names the referrer, whatever it is called.
 function underOther(referral, other) {
   const column = Object.keys(referral).find((name) => name !== "account_sequence" && /^D\d/.test(String(referral[name])));

@@ -3,7 +3,7 @@
 //! Touches: `Ledger` (reads), `Source` (reads users).
 
 use domain::log::Position;
-use domain::{AccountSequence, Link, Owner};
+use domain::{AccountSequence, Link, Owner, SystemAccount};
 use serde::Serialize;
 use store::heads::{self, AccountHead, At};
 use store::users;
@@ -14,18 +14,20 @@ use crate::view::instant;
 
 /// Returns an account's head, if anything is known of the account, and the position it stands at.
 ///
-/// An account is known if it has a head, or a user.
+/// An account is known if it has a head, or a user. A province or a city is known once an adoption names it; the
+/// other two system accounts always are.
 pub(crate) async fn known(request: &Request<'_>, owner: &Owner) -> Result<(AccountHead, Position), Problem> {
     let At { head, position } = head(request, owner).await?;
     if position == 0 {
-        let is_user = match owner {
+        let is_known = match owner {
             Owner::User(account) => {
                 let users = users::read(request.engine(), vec![account.clone()]).await?;
                 users.values().any(|rows| rows.user().is_some())
             }
-            Owner::System(_) => true,
+            Owner::System(SystemAccount::Headquarters | SystemAccount::Operation) => true,
+            Owner::System(SystemAccount::Province(_) | SystemAccount::City(_)) => false,
         };
-        if !is_user {
+        if !is_known {
             return Err(Problem::Unknown(Subject::Account, owner.to_string()));
         }
     }

@@ -19,6 +19,7 @@ mod csv;
 mod cursor;
 mod days;
 mod event;
+mod expected;
 mod explain;
 mod language;
 mod lines;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use store::StoreError;
 
 use crate::answer::Answer;
+use crate::expected::Expected;
 use crate::language::Language;
 
 /// Why a request is not answered with what it asks for.
@@ -37,7 +38,7 @@ pub(crate) enum Problem {
         /// The parameter.
         name: String,
         /// What it must be.
-        expected: String,
+        expected: Expected,
     },
     /// The body is not what the contract says.
     InvalidBody {
@@ -95,8 +96,8 @@ struct Texts {
 
 impl Problem {
     /// Returns the problem that a parameter is not what it must be.
-    pub(crate) fn invalid(name: &str, expected: impl Into<String>) -> Self {
-        Self::InvalidParameter { name: name.to_owned(), expected: expected.into() }
+    pub(crate) fn invalid(name: &str, expected: Expected) -> Self {
+        Self::InvalidParameter { name: name.to_owned(), expected }
     }
 
     /// Returns the problem that stored values contradict each other.
@@ -182,8 +183,8 @@ impl Problem {
                     .choose("A parameter is not what the contract says", "参数不符合接口约定")
                     .to_owned(),
                 detail: Some(language.choose(
-                    format!("`{name}` must be {expected}"),
-                    format!("`{name}` 的值不合要求：{expected}"),
+                    format!("`{name}` must be {}", expected.text(language)),
+                    format!("`{name}` 不合要求，应为：{}", expected.text(language)),
                 )),
                 next: language.choose(
                     "Correct the parameter; /openapi.json describes it.",
@@ -365,7 +366,7 @@ mod tests {
             Problem::MethodNotAllowed { allowed: "GET" },
             Problem::Unauthorized,
             Problem::Forbidden,
-            Problem::invalid("limit", "a number"),
+            Problem::invalid("limit", Expected::new("a number", "数字")),
             Problem::InvalidBody { message: "no".to_owned() },
             Problem::InvalidCursor,
             Problem::Behind { at_least: 7, position: 5 },

@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::cursor::Cursor;
 use crate::event::Event;
+use crate::expected::Expected;
 use crate::problem::Problem;
 
 /// The parameter that every route takes that reads the ledger.
@@ -38,13 +39,13 @@ fn check_names(query: &[(String, String)], access: Access, parameters: &[&str]) 
         let is_known = parameters.contains(&name.as_str()) || (reads_ledger && name == AT_LEAST);
         if !is_known {
             let expected = match parameters {
-                [] => "left out: there is no such parameter here".to_owned(),
-                known => format!("one of {}", known.join(", ")),
+                [] => Expected::new("left out: there is no such parameter here", "省略（此处没有该参数）"),
+                known => Expected::one_of(known),
             };
             return Err(Problem::invalid(name, expected));
         }
         if query[..index].iter().any(|(earlier, _)| earlier == name) {
-            return Err(Problem::invalid(name, "given once"));
+            return Err(Problem::invalid(name, Expected::new("given once", "只写一次")));
         }
     }
     Ok(())
@@ -72,7 +73,10 @@ fn follow_cursor(
             Some(_) => {
                 return Err(Problem::invalid(
                     &name,
-                    format!("{value}, as the cursor was asked with, or left out"),
+                    Expected::new(
+                        format!("{value}, as the cursor was asked with, or left out"),
+                        format!("{value}，与取得游标时相同，或省略"),
+                    ),
                 ));
             }
         }

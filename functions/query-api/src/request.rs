@@ -20,6 +20,7 @@ use crate::QueryApi;
 use crate::access::Caller;
 use crate::cursor::Cursor;
 use crate::event::Event;
+use crate::expected::Expected;
 use crate::language::Language;
 use crate::problem::Problem;
 use crate::query::{AT_LEAST, Query};
@@ -176,30 +177,33 @@ impl<'a> Request<'a> {
     pub(crate) fn path<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<T, Problem> {
         let value = self.path.iter().find(|(known, _)| *known == name);
         let (_, value) = value.expect("a route asks for the parameters of its own path");
-        value.parse().map_err(|error: T::Err| Problem::invalid(name, expectation(&error)))
+        value.parse().map_err(|error: T::Err| Problem::invalid(name, Expected::by_error(&error)))
     }
 
     /// Returns a value of the query, if it is given.
     pub(crate) fn query<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<Option<T>, Problem> {
         let value = self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.parse());
-        value.transpose().map_err(|error: T::Err| Problem::invalid(name, expectation(&error)))
+        value.transpose().map_err(|error: T::Err| Problem::invalid(name, Expected::by_error(&error)))
     }
 
     /// Returns a value of the query that must be given.
     pub(crate) fn required<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<T, Problem> {
-        self.query(name)?.ok_or_else(|| Problem::invalid(name, "given"))
+        self.query(name)?.ok_or_else(|| Problem::invalid(name, Expected::new("given", "不可省略")))
     }
 
     /// Returns how many entries of a list are wanted.
     pub(crate) fn limit(&self) -> Result<usize, Problem> {
-        let expected = || Problem::invalid("limit", format!("a whole number from 1 to {LIMIT_MAX}"));
+        let english = format!("a whole number from 1 to {LIMIT_MAX}");
+        let chinese = format!("1 至 {LIMIT_MAX} 的整数");
+        let expected = || Problem::invalid("limit", Expected::new(english.clone(), chinese.clone()));
         let limit = self.query::<usize>("limit").map_err(|_| expected())?.unwrap_or(LIMIT_DEFAULT);
         if (1..=LIMIT_MAX).contains(&limit) { Ok(limit) } else { Err(expected()) }
     }
 
     /// Returns the position that the answer must include, if one is given.
     pub(crate) fn at_least(&self) -> Result<Option<Position>, Problem> {
-        self.query::<Position>(AT_LEAST).map_err(|_| Problem::invalid(AT_LEAST, "a position of the log"))
+        let expected = || Expected::new("a position of the log", "日志位置");
+        self.query::<Position>(AT_LEAST).map_err(|_| Problem::invalid(AT_LEAST, expected()))
     }
 
     /// Returns the place where the list goes on, if not at its beginning.
@@ -216,14 +220,5 @@ impl<'a> Request<'a> {
             place: place.to_string(),
         }
         .encode()
-    }
-}
-
-/// Returns what a value should have been, from an error that reads `[.. is] not <what it should be>`.
-fn expectation(error: &impl Display) -> String {
-    let message = error.to_string();
-    match message.split_once(" is not ") {
-        Some((_, expected)) => expected.to_owned(),
-        None => message.strip_prefix("not ").unwrap_or(&message).to_owned(),
     }
 }

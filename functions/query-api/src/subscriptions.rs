@@ -5,13 +5,17 @@
 //!
 //! Touches: `Ledger` (reads).
 
-use domain::log::EventPlace;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::log::{EventPlace, WebhookName};
 use domain::webhooks::Webhooks;
 use store::lists::{self, Operation};
 use store::webhooks;
 
 use crate::problem::Problem;
 use crate::request::Request;
+use crate::view::instant;
 
 /// How many entries of the operators' log are read together.
 const AT_ONCE: usize = 50;
@@ -35,4 +39,20 @@ pub(crate) async fn read(request: &Request<'_>) -> Result<Webhooks, Problem> {
         webhooks.apply_command(&operation.command, &operation.outcome, at, operation.time_ms);
     }
     Ok(webhooks)
+}
+
+/// Returns the subscriptions that are stopped, and when each was. Where none is, that is one call.
+pub(crate) async fn stopped(request: &Request<'_>) -> Result<BTreeMap<WebhookName, DateTime<Utc>>, Problem> {
+    let mut states = webhooks::states(request.engine()).await?;
+    states.retain(|_, state| state.stopped_ms.is_some());
+    if states.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // A state may be of a subscription that was removed since, or made anew.
+    let subscriptions = read(request).await?;
+    let stopped = states.into_iter().filter_map(|(name, state)| {
+        let is_present = subscriptions.get(&name).is_some_and(|webhook| webhook.since == state.since);
+        state.stopped_ms.filter(|_| is_present).map(|stopped_ms| (name, instant(stopped_ms)))
+    });
+    Ok(stopped.collect())
 }

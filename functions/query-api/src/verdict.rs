@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::BusinessDate;
 use domain::heads::Network;
-use domain::log::{PauseScope, Position};
+use domain::log::{PauseScope, Position, WebhookName};
 use serde::Serialize;
 use store::audit::AuditReport;
 use store::progress::Progress;
@@ -32,6 +32,8 @@ pub(crate) struct Known<'a> {
     pub(crate) is_braking: bool,
     /// The latest audit's report, if there was one.
     pub(crate) audit: Option<&'a AuditReport>,
+    /// The subscriptions to events that were stopped, and when.
+    pub(crate) stopped_webhooks: &'a BTreeMap<WebhookName, DateTime<Utc>>,
 }
 
 /// How bad it is.
@@ -78,6 +80,8 @@ pub(crate) enum Trouble {
     ProjectionsBehind { pages: u64 },
     /// A correction goes on for long.
     CorrectionGoesOn { since: DateTime<Utc> },
+    /// A subscription to events was stopped, because its address did not take them.
+    WebhookStopped { webhook: WebhookName, since: DateTime<Utc> },
     /// An audit found that the ledger is not what its rows say.
     AuditDifferences { count: u64, ended: DateTime<Utc> },
     /// Adoptions are held for a reason that only people can take away.
@@ -119,6 +123,7 @@ impl Trouble {
             | Self::Truncated { .. }
             | Self::Brake { .. }
             | Self::CorrectionGoesOn { .. }
+            | Self::WebhookStopped { .. }
             | Self::Held { .. }
             | Self::Quarantined { .. }
             | Self::Ambiguous { .. } => Verdict::Attention,
@@ -142,6 +147,7 @@ impl Trouble {
             Self::AuditDifferences { ended, .. } => Some(*ended),
             Self::CloseOverdue { since, .. }
             | Self::Paused { since, .. }
+            | Self::WebhookStopped { since, .. }
             | Self::CorrectionGoesOn { since } => Some(*since),
             _ => None,
         }
@@ -155,6 +161,10 @@ pub(crate) fn troubles(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble
     troubles.extend(of_close(known, thresholds));
     troubles.extend(of_work(known, thresholds));
     troubles.extend(known.audit.filter(|report| report.found.count > 0).map(of_audit));
+    let stopped = known.stopped_webhooks.iter();
+    troubles.extend(
+        stopped.map(|(webhook, since)| Trouble::WebhookStopped { webhook: webhook.clone(), since: *since }),
+    );
     troubles.extend(of_records(known));
     troubles.sort_by_key(|trouble| std::cmp::Reverse(trouble.severity()));
     troubles

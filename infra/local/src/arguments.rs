@@ -17,7 +17,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use domain::{AccountSequence, BusinessDate, Policy};
 
 use crate::kept_parameters;
-use crate::language::Language;
+use crate::language::{Language, say};
 use crate::stack::Options;
 
 pub use ask::{
@@ -133,7 +133,10 @@ pub enum Command {
     /// Says why each leg of an adoption has its amount: terms and where the price comes from, the chain and what it had
     /// unlocked, what was not allocated and why, its place in the price book, and the cause of every correction.
     ///
+    /// Of a deployment it knows the last entry of the log about the adoption, and not those before.
+    ///
     /// Example: contribution explain 55 --data ledger
+    /// Example: `contribution explain 55 --url https://api.example.com`
     Explain(Explain),
     /// Writes the price book of a ledger to a file, or takes over that of another ledger.
     ///
@@ -314,11 +317,18 @@ impl KeptLedger {
 impl LedgerOptions {
     /// Returns how to run the stack, where the captures show so many partitions of the orders' topic.
     pub fn options(&self, partitions_seen: u32) -> Result<Options> {
+        let last = partitions_seen.saturating_sub(1);
         anyhow::ensure!(
             partitions_seen <= PARTITIONS_MAX,
-            "a capture names partition {} of the orders' topic, which may have {PARTITIONS_MAX} partitions: look for the \
-             line in the capture",
-            partitions_seen - 1
+            say(
+                format!(
+                    "a capture names partition {last} of the orders' topic, which may have {PARTITIONS_MAX} partitions: \
+                     look for the line in the capture"
+                ),
+                format!(
+                    "捕获文件中订单主题出现分区 {last}，而最多允许 {PARTITIONS_MAX} 个分区：请查看捕获文件中的该行"
+                ),
+            )
         );
         let mut parameters = self.kept()?;
         let kept_partitions = parameters.get(PARTITIONS).and_then(|count| count.parse().ok());
@@ -337,10 +347,14 @@ impl LedgerOptions {
             set(PROFILE, profile_text(profile)?);
         }
         if let Some(path) = &self.policy {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the policy {}", path.display()))?;
-            serde_json::from_str::<Policy>(&text)
-                .with_context(|| format!("the policy {}", path.display()))?;
+            let text = std::fs::read_to_string(path).with_context(|| {
+                let path = path.display();
+                say(format!("cannot read the policy {path}"), format!("无法读取规则文件 {path}"))
+            })?;
+            serde_json::from_str::<Policy>(&text).with_context(|| {
+                let path = path.display();
+                say(format!("the policy {path}"), format!("规则文件 {path}"))
+            })?;
             set("ContributionPolicy", text);
         }
         parameters.extend(self.parameters.iter().cloned());
@@ -357,8 +371,8 @@ impl LedgerOptions {
         match Profile::named(&text) {
             Some(profile) => Ok(profile),
             None => Profile::from_json(&text).with_context(|| match &self.profile {
-                Some(profile) => format!("the profile {profile}"),
-                None => "the profile that the ledger's directory keeps".to_owned(),
+                Some(profile) => say(format!("the profile {profile}"), format!("配置 {profile}")),
+                None => say("the profile that the ledger's directory keeps", "账本目录保存的配置").to_owned(),
             }),
         }
     }
@@ -375,10 +389,13 @@ impl LedgerOptions {
 ///
 /// It says that there is no ledger in the directory.
 pub fn kept_options(data: &Path, parameters: &[(String, String)]) -> Result<Options> {
+    let shown = data.display();
     anyhow::ensure!(
         data.join("tables.sqlite").exists(),
-        "{} holds no ledger: name a directory that replay or run was given with --data",
-        data.display()
+        say(
+            format!("{shown} holds no ledger: name a directory that replay or run was given with --data"),
+            format!("{shown} 中没有账本：请写明 replay 或 run 以 --data 使用过的目录"),
+        )
     );
     let mut all = parameters_kept_in(data)?;
     all.extend(parameters.iter().cloned());
@@ -406,10 +423,10 @@ fn profile_text(profile: &str) -> Result<String> {
         return Ok(profile.to_owned());
     }
     std::fs::read_to_string(Path::new(profile)).with_context(|| {
-        format!(
-            "{profile} is neither a profile nor a file with one; profiles are {}{}",
-            NAMES.join(", "),
-            crate::suggestion(profile, NAMES)
+        let (names, meant) = (NAMES.join(", "), crate::suggestion(profile, NAMES));
+        say(
+            format!("{profile} is neither a profile nor a file with one; profiles are {names}{meant}"),
+            format!("{profile} 既不是配置名称，也不是配置文件；可用的配置有 {names}{meant}"),
         )
     })
 }
@@ -417,11 +434,15 @@ fn profile_text(profile: &str) -> Result<String> {
 /// Returns the text if it is a whole number from 1, or `off`.
 fn count_or_off(text: &str) -> Result<String, &'static str> {
     let is_good = text == "off" || text.parse::<u32>().is_ok_and(|count| count > 0);
-    if is_good { Ok(text.to_owned()) } else { Err("expected a whole number from 1, or off") }
+    if is_good {
+        Ok(text.to_owned())
+    } else {
+        Err(say("expected a whole number from 1, or off", "应为不小于 1 的整数，或 off"))
+    }
 }
 
 fn parameter(text: &str) -> Result<(String, String), &'static str> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    let (name, value) = text.split_once('=').ok_or(say("expected NAME=VALUE", "应为 名称=值"))?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -11,6 +11,8 @@ use cdc::CapturedRecord;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
+use crate::language::say;
+
 /// A capture: records in the order they arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capture {
@@ -25,12 +27,21 @@ impl Capture {
     /// Reads a capture from a file, or from standard input where the path is `-`.
     pub fn read(path: &Path) -> Result<Self> {
         if path == Path::new("-") {
-            return Self::parse("standard-input", io::stdin().lock()).context("cannot read standard input");
+            let parsed = Self::parse("standard-input", io::stdin().lock());
+            return parsed.context(say("cannot read standard input", "无法读取标准输入"));
         }
         let name = path.file_stem().map_or_else(|| "capture".into(), |stem| stem.to_string_lossy());
-        let file = File::open(path)
-            .with_context(|| format!("cannot open the capture {}{}", path.display(), similar_file(path)))?;
-        Self::parse(&name, file).with_context(|| format!("cannot read the capture {}", path.display()))
+        let shown = path.display();
+        let file = File::open(path).with_context(|| {
+            let similar = similar_file(path);
+            say(
+                format!("cannot open the capture {shown}{similar}"),
+                format!("无法打开捕获文件 {shown}{similar}"),
+            )
+        })?;
+        Self::parse(&name, file).with_context(|| {
+            say(format!("cannot read the capture {shown}"), format!("无法读取捕获文件 {shown}"))
+        })
     }
 
     /// Reads a capture from bytes, which may be compressed by `gzip`, also in several parts one after another.
@@ -50,26 +61,32 @@ impl Capture {
             line.clear();
             let read = reader.read_line(&mut line).map_err(|error| match error.kind() {
                 ErrorKind::InvalidData => {
-                    anyhow!("line {number} is not UTF-8 text; write the capture as UTF-8")
+                    anyhow!(say(
+                        format!("line {number} is not UTF-8 text; write the capture as UTF-8"),
+                        format!("第 {number} 行不是 UTF-8 文本；捕获文件请用 UTF-8 编码")
+                    ))
                 }
-                _ => anyhow!("line {number} cannot be read: {error}"),
+                _ => anyhow!(say(
+                    format!("line {number} cannot be read: {error}"),
+                    format!("第 {number} 行无法读取：{error}")
+                )),
             });
             if read? == 0 {
                 break;
             }
             let record = CapturedRecord::from_line(&line)
                 .map_err(|error| with_the_way_to_unfold(error.into(), &line))
-                .with_context(|| format!("line {number}"))?;
+                .with_context(|| say(format!("line {number}"), format!("第 {number} 行")))?;
             if let Some(record) = record {
                 digest.update(line.trim().as_bytes());
                 records.push(record);
             }
         }
-        ensure!(
-            !is_encoded(&records),
-            "the values are base64, as a dump of events of MSK has them. {}",
-            unfolding(".")
+        let (english, chinese) = (
+            "the values are base64, as a dump of events of MSK has them. ",
+            "内容为 base64 编码，即 MSK 事件的转储。",
         );
+        ensure!(!is_encoded(&records), "{}{}", say(english, chinese), unfolding("."));
         let digest = digest.finalize();
         let fingerprint = digest.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
         Ok(Self { source: format!("{name}-{fingerprint:08x}"), records })
@@ -93,10 +110,11 @@ fn is_encoded(records: &[CapturedRecord]) -> bool {
 /// Returns the error; where the line is an event of MSK as a function gets it, with how to make records of it.
 fn with_the_way_to_unfold(error: anyhow::Error, line: &str) -> anyhow::Error {
     if line.contains("\"aws:kafka\"") || line.contains("\"SelfManagedKafka\"") {
-        return anyhow!(
-            "the line is an event that Kafka's trigger hands to a function, not a record. {}",
-            unfolding(".records[][]")
+        let (english, chinese) = (
+            "the line is an event that Kafka's trigger hands to a function, not a record. ",
+            "该行是 Kafka 触发器交给函数的事件，而不是记录。",
         );
+        return anyhow!("{}{}", say(english, chinese), unfolding(".records[][]"));
     }
     error
 }
@@ -104,11 +122,8 @@ fn with_the_way_to_unfold(error: anyhow::Error, line: &str) -> anyhow::Error {
 /// Returns how to make records of what has them at this path of `jq`.
 fn unfolding(path: &str) -> String {
     let decoded = |name: &str| format!(".{name} |= (if . then @base64d else . end)");
-    format!(
-        "Decode keys and values first: jq -c '{path} | {} | {}' DUMP > CAPTURE",
-        decoded("key"),
-        decoded("value")
-    )
+    let command = format!("jq -c '{path} | {} | {}' DUMP > CAPTURE", decoded("key"), decoded("value"));
+    say(format!("Decode keys and values first: {command}"), format!("请先解码键和值：{command}"))
 }
 
 /// What a file that `gzip` wrote begins with.

@@ -17,6 +17,7 @@ use serde_json::Value;
 use store::BoxFuture;
 
 use crate::arguments::Asked;
+use crate::language::Language;
 use crate::stack::Stack;
 
 pub use local::LocalApi;
@@ -72,10 +73,10 @@ impl Client {
         if let Some(url) = &asked.url {
             return Ok(Self::new(RemoteApi::new(url, &token_for(asked.token.as_deref())?)?));
         }
-        let directory = asked
-            .data
-            .as_deref()
-            .context("which ledger? Name its directory with --data DIR, or its API with --url URL")?;
+        let directory = asked.data.as_deref().context(Language::of_environment().say(
+            "which ledger? Name its directory with --data DIR, or its API with --url URL",
+            "哪个账本？请用 --data 目录 写明其目录，或用 --url 地址 写明其接口",
+        ))?;
         let options = crate::arguments::kept_options(directory, &asked.parameters)?;
         let stack = Stack::start(&options).map_err(|error| with_the_way_to_ask(error, directory))?;
         Ok(Self::new(LocalApi::over(stack)?))
@@ -178,28 +179,37 @@ impl Reply {
             return Ok(self);
         }
         let problem: Value = serde_json::from_str(&self.body).unwrap_or_default();
-        let text = |name: &str| problem[name].as_str().map(|text| text.trim_end_matches('.').to_owned());
+        let text =
+            |name: &str| problem[name].as_str().map(|text| text.trim_end_matches(['.', '。']).to_owned());
         let title = text("title").or_else(|| text("message"));
-        let mut sentence = title.unwrap_or_else(|| format!("the API answered {}", self.status));
-        for (before, more) in [(": ", text("detail")), (". ", text("next"))] {
+        let (language, status) = (Language::of_environment(), self.status);
+        let answered = || language.say(format!("the API answered {status}"), format!("接口返回 {status}"));
+        let mut sentence = title.unwrap_or_else(answered);
+        let sentence_end = language.say(". ", "。");
+        for (before, more) in [(": ", text("detail")), (sentence_end, text("next"))] {
             if let Some(more) = more {
                 sentence.push_str(before);
                 sentence.push_str(&more);
             }
         }
         if self.status == 401 {
-            sentence.push_str(
+            sentence.push_str(language.say(
                 ". --token or CONTRIBUTION_TOKEN gives one; `contribution token --operate` makes one for a stack on \
                  this machine",
-            );
+                "。可用 --token 或 CONTRIBUTION_TOKEN 给出；`contribution token --operate` 为本机的账本生成一个",
+            ));
         }
         bail!("{sentence}")
     }
 
     fn json(&self) -> Result<Value> {
         let start: String = self.body.chars().take(60).collect();
-        serde_json::from_str(&self.body)
-            .with_context(|| format!("the answer is not JSON, so this may not be the ledger's API: {start}"))
+        serde_json::from_str(&self.body).with_context(|| {
+            Language::of_environment().say(
+                format!("the answer is not JSON, so this may not be the ledger's API: {start}"),
+                format!("返回内容不是 JSON，可能不是账本的接口：{start}"),
+            )
+        })
     }
 
     /// Returns the query of the next part, if the answer names one.
@@ -216,11 +226,14 @@ impl Reply {
 /// Returns the error; where another process has the directory, with how to ask that process.
 fn with_the_way_to_ask(error: anyhow::Error, directory: &Path) -> anyhow::Error {
     match error.downcast_ref() {
-        Some(OpenError::InUse { .. }) => anyhow::anyhow!(
-            "{error}; or ask the stack that runs on it: --url http://127.0.0.1:8787 --token \"$(contribution token \
-             --operate --data {})\"",
-            directory.display()
-        ),
+        Some(OpenError::InUse { .. }) => {
+            let token = format!("--token \"$(contribution token --operate --data {})\"", directory.display());
+            let way = format!("--url http://127.0.0.1:8787 {token}");
+            anyhow::anyhow!(Language::of_environment().say(
+                format!("{error}; or ask the stack that runs on it: {way}"),
+                format!("该目录正由另一进程使用（{error}）；也可询问正在运行的账本：{way}"),
+            ))
+        }
         _ => error,
     }
 }
@@ -233,16 +246,21 @@ pub fn encoded(text: &str) -> String {
 
 /// Returns the token that the command or the environment gives.
 fn token_for(token: Option<&str>) -> Result<String> {
+    let language = Language::of_environment();
     let token = match token {
-        Some("-") => std::io::read_to_string(std::io::stdin())
-            .context("the token cannot be read from standard input")?,
+        Some("-") => std::io::read_to_string(std::io::stdin()).context(
+            language.say("the token cannot be read from standard input", "无法从标准输入读取令牌"),
+        )?,
         Some(token) => token.to_owned(),
         None => std::env::var(TOKEN_VARIABLE).with_context(|| {
-            format!("--url needs a token: give one with --token, or set {TOKEN_VARIABLE}")
+            language.say(
+                format!("--url needs a token: give one with --token, or set {TOKEN_VARIABLE}"),
+                format!("--url 需要令牌：请用 --token 给出，或设置 {TOKEN_VARIABLE}"),
+            )
         })?,
     };
     let token = token.trim();
-    anyhow::ensure!(!token.is_empty(), "the token for --url is empty");
+    anyhow::ensure!(!token.is_empty(), language.say("the token for --url is empty", "--url 的令牌为空"));
     Ok(token.to_owned())
 }
 

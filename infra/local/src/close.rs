@@ -11,7 +11,7 @@ use domain::snapshot::Totals;
 use serde_json::{Value, json};
 use store::inbox::{self, StoredCommand};
 
-use crate::language::Language;
+use crate::language::{Language, say};
 use crate::operators_log;
 use crate::progress_line::ProgressLine;
 use crate::stack::Stack;
@@ -41,14 +41,21 @@ pub struct Closed {
 pub async fn check(stack: &Stack, until: BusinessDate) -> Result<()> {
     let zone = stack.settings.policy.business_time_zone();
     if let Some(today) = BusinessDate::at(stack.shared.clock.now(), zone) {
-        ensure!(until <= today, "{until} cannot be closed: it has not begun, today is {today} in {zone}");
+        let english = || format!("{until} cannot be closed: it has not begun, today is {today} in {zone}");
+        let chinese = || format!("{until} 不能关账：该日尚未开始，{zone} 今天是 {today}");
+        ensure!(until <= today, say(english(), chinese()));
     }
     let closed = closed(network(stack).await?.as_ref());
     if let Some(last) = closed.filter(|last| *last > until) {
-        bail!(
-            "the ledger as of {until} cannot be shown: dates up to {last} are closed, and closes are not undone. \
-             Replay into an empty directory with --as-of {until}"
-        );
+        bail!(say(
+            format!(
+                "the ledger as of {until} cannot be shown: dates up to {last} are closed, and closes are not undone. \
+                 Replay into an empty directory with --as-of {until}"
+            ),
+            format!(
+                "无法显示截至 {until} 的账本：{last} 及以前均已关账，且不能撤销。请重放到空目录，并用 --as-of {until}"
+            ),
+        ));
     }
     Ok(())
 }
@@ -77,22 +84,30 @@ pub async fn close_until(stack: &Stack, until: BusinessDate, reason: &str) -> Re
     if let Some(StoredCommand { answer: Some((CommandOutcome::Refused { reason }, _)), .. }) =
         inbox::command(stack.engine(), &key).await?
     {
-        bail!("the close of {until} was refused: {reason}");
+        bail!(say(
+            format!("the close of {until} was refused: {reason}"),
+            format!("{until} 的关账被拒绝：{reason}")
+        ));
     }
     let network = network(stack).await?;
     let last = closed(network.as_ref());
     let first = network.as_ref().and_then(|network| network.counts.effective_first);
     if let Some((date, reasons)) = network.and_then(|network| network.close_waits) {
-        bail!("the close of {date} waits: {}", reasons.join("; "));
+        let reasons = reasons.join("; ");
+        bail!(say(
+            format!("the close of {date} waits: {reasons}"),
+            format!("{date} 的关账正在等待：{reasons}")
+        ));
     }
     let since = before.or(first.map(BusinessDate::previous));
     let dates = last.zip(since).map_or(0, |(last, since)| last.days_since_epoch() - since.days_since_epoch());
     let published = store::snapshots::latest(stack.engine()).await?;
     if published.as_ref().map(|manifest| manifest.date) != last {
-        bail!(
-            "the snapshot of {} is not published; the errors above say why",
-            last.map_or_else(String::new, |last| last.to_string())
-        );
+        let last = last.map_or_else(String::new, |last| last.to_string());
+        bail!(say(
+            format!("the snapshot of {last} is not published; the errors above say why"),
+            format!("{last} 的快照未能发布；原因见上方错误")
+        ));
     }
     Ok(Closed { dates, last, first, totals: published.map(|manifest| manifest.totals) })
 }
@@ -102,8 +117,8 @@ async fn watch(stack: &Stack, since: Option<BusinessDate>, until: BusinessDate) 
     let Some(since) = since.filter(|since| *since < until) else { return std::future::pending().await };
     let days =
         |date: BusinessDate| u64::from(date.days_since_epoch().saturating_sub(since.days_since_epoch()));
-    let mut closing = Some(ProgressLine::new("close", "dates closed", days(until)));
-    let mut publishing = ProgressLine::new("close", "dates published", days(until));
+    let mut closing = Some(ProgressLine::new("close", say("dates closed", "天已关账"), days(until)));
+    let mut publishing = ProgressLine::new("close", say("dates published", "天已发布"), days(until));
     loop {
         stack.shared.clock.sleep(LOOK).await;
         let closed = closed(network(stack).await?.as_ref()).map_or(0, days);

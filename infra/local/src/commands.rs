@@ -103,10 +103,15 @@ fn print_token(arguments: &Token) -> Result<()> {
 /// Returns the error of a build that has no network in it.
 #[cfg(not(feature = "network"))]
 fn without_network(option: &str) -> anyhow::Error {
-    anyhow::anyhow!(
-        "this build cannot read a database, so {option} does nothing: build it with `cargo build -p contribution \
-         --features network`, or start it with `cargo run --features network -- ...`"
-    )
+    let way = "`cargo build -p contribution --features network`";
+    let other_way = "`cargo run --features network -- ...`";
+    anyhow::anyhow!(Language::of_environment().say(
+        format!(
+            "this build cannot read a database, so {option} does nothing: build it with {way}, or start it with \
+             {other_way}"
+        ),
+        format!("此版本无法读取数据库，{option} 不起作用：请用 {way} 构建，或用 {other_way} 启动"),
+    ))
 }
 
 /// Does the work unless Ctrl-C is pressed first; then it says what is kept.

@@ -2,6 +2,7 @@
 //! of the golden captures' expected states.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use serde::Serialize;
 use store::heads::AccountHead;
 use store::{Engine, Key, Segment, StoreError, Table, heads, snapshots, users};
 
-use crate::language::Language;
+use crate::language::{Language, say};
 use crate::stack::Stack;
 
 /// The ledger's state.
@@ -109,6 +110,11 @@ pub struct ExportFile {
     is_new: bool,
 }
 
+/// Returns that an export cannot be written there.
+pub fn cannot_write(name: &impl Display) -> String {
+    say(format!("cannot write the export to {name}"), format!("无法将导出写入 {name}"))
+}
+
 impl ExportFile {
     /// Opens the file without changing what is in it; `-` is standard output.
     ///
@@ -121,7 +127,7 @@ impl ExportFile {
         }
         let is_new = !path.exists();
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-        let file = opened.with_context(|| format!("cannot write the export to {}", path.display()))?;
+        let file = opened.with_context(|| cannot_write(&path.display()))?;
         Ok(Self { path: path.to_owned(), file: Some(file), is_new })
     }
 
@@ -162,7 +168,7 @@ impl ExportFile {
             writer.write_all(b"\n")?;
             anyhow::Ok(writer.flush()?)
         };
-        written().with_context(|| format!("cannot write the export to {name}"))?;
+        written().with_context(|| cannot_write(&name))?;
         eprintln!(
             "{}",
             Language::of_environment()

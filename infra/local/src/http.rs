@@ -13,15 +13,19 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::gateway::{Gateway, Request, Response, joined};
+use crate::language::say;
 
 /// The largest body that API Gateway takes.
 const BODY_BYTES_MAX: usize = 10 * 1_024 * 1_024;
 
 /// Listens on a port of 127.0.0.1, which no other process may be using; 0 finds a free one.
 pub async fn listen(port: u16) -> Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .with_context(|| format!("cannot serve on port {port}: name another with --port"))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
+        say(
+            format!("cannot serve on port {port}: name another with --port"),
+            format!("无法使用端口 {port}：请用 --port 换一个"),
+        )
+    })?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::language::say;
 use crate::stack::Options;
 
 const FILE: &str = "parameters.json";
@@ -19,7 +20,10 @@ const FILE: &str = "parameters.json";
 /// They cannot be read.
 pub fn read(directory: &Path) -> Result<BTreeMap<String, String>> {
     let file = directory.join(FILE);
-    let cannot = || format!("cannot read the parameters in {}", file.display());
+    let cannot = || {
+        let file = file.display();
+        say(format!("cannot read the parameters in {file}"), format!("无法读取 {file} 中的参数"))
+    };
     match fs::read(&file) {
         Ok(bytes) => serde_json::from_slice(&bytes).with_context(cannot),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
@@ -44,5 +48,8 @@ pub fn keep(options: &Options) -> Result<()> {
         opened.sync_all()?;
         anyhow::Ok(fs::rename(&part, &file)?)
     };
-    written().with_context(|| format!("cannot write the parameters to {}", file.display()))
+    written().with_context(|| {
+        let file = file.display();
+        say(format!("cannot write the parameters to {file}"), format!("无法将参数写入 {file}"))
+    })
 }

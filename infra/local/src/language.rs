@@ -28,6 +28,12 @@ impl Language {
     }
 }
 
+/// Returns the text in the language that the environment asks for.
+#[must_use]
+pub fn say<T>(english: T, chinese: T) -> T {
+    Language::of_environment().say(english, chinese)
+}
+
 /// Returns the language that answers of the API are to be in, by the environment: an `Accept-Language`.
 #[must_use]
 pub fn accept_language() -> &'static str {

@@ -36,5 +36,7 @@ pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> S
     const CLOSE: f64 = 0.8;
     let rated = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
     let best = rated.filter(|(rating, _)| *rating > CLOSE).max_by(|one, other| one.0.total_cmp(&other.0));
-    best.map(|(_, known)| format!("; did you mean {known}?")).unwrap_or_default()
+    let say =
+        |known: &str| language::say(format!("; did you mean {known}?"), format!("；是否想写 {known}？"));
+    best.map(|(_, known)| say(known)).unwrap_or_default()
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use contribution::arguments::Arguments;
 use contribution::commands;
+use contribution::language::Language;
 
 fn main() -> ExitCode {
     let arguments = Arguments::of_process();
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("{}: {error:#}", Language::of_environment().say("error", "错误"));
             ExitCode::FAILURE
         }
     }

@@ -14,6 +14,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::log::Command;
 use store::inbox::{self, StoredCommand};
 
+use crate::language::say;
 use crate::stack::Stack;
 use crate::token::DevelopmentKey;
 
@@ -87,29 +88,40 @@ pub fn leave(directory: &Path, reason: &str, deed: Deed) -> Result<()> {
         fs::write(&part, serde_json::to_vec(&noted(reason, deed))?)?;
         anyhow::Ok(fs::rename(&part, asked.join(format!("{name}.json")))?)
     };
-    written().with_context(|| format!("cannot write what was asked for to {}", asked.display()))
+    written().with_context(|| {
+        let asked = asked.display();
+        say(format!("cannot write what was asked for to {asked}"), format!("无法将所请求的操作写入 {asked}"))
+    })
 }
 
 /// Has the operators' log say what was left in the ledger's directory. Returns whether there was anything.
 pub async fn take_in(stack: &Stack, directory: &Path) -> Result<bool> {
     let left = left(&directory.join(DIRECTORY))?;
     for file in &left {
-        let cannot_read = || format!("cannot read {}", file.display());
+        let cannot_read = || cannot_read(file);
         let command: StoredCommand =
             serde_json::from_slice(&fs::read(file).with_context(cannot_read)?).with_context(cannot_read)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         // The same file taken in twice, because the process was killed in between, is one entry.
         inbox::ask(stack.engine(), &format!("asked-{name}"), &command).await?;
-        fs::remove_file(file).with_context(|| format!("cannot delete {}", file.display()))?;
+        fs::remove_file(file).with_context(|| {
+            let file = file.display();
+            say(format!("cannot delete {file}"), format!("无法删除 {file}"))
+        })?;
     }
     Ok(!left.is_empty())
+}
+
+fn cannot_read(path: &Path) -> String {
+    let path = path.display();
+    say(format!("cannot read {path}"), format!("无法读取 {path}"))
 }
 
 fn left(asked: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(asked) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", asked.display())),
+        Err(error) => return Err(error).with_context(|| cannot_read(asked)),
     };
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::language::say;
+
 /// How often the line is renewed.
 const RENEWED_EVERY: Duration = Duration::from_millis(100);
 /// How long work must have gone on before it is estimated how long it still takes.
@@ -79,7 +81,10 @@ impl ProgressLine {
         let filled =
             (done * BAR_CHARACTERS).checked_div(*total).unwrap_or(BAR_CHARACTERS).min(BAR_CHARACTERS);
         let bar: String = (0..BAR_CHARACTERS).map(|place| if place < filled { '#' } else { '.' }).collect();
-        let left = self.estimate(elapsed).map(|left| format!(", about {} left", seconds(left)));
+        let left = self.estimate(elapsed).map(|left| {
+            let left = seconds(left);
+            say(format!(", about {left} left"), format!("，约剩 {left}"))
+        });
         format!("{name} [{bar}] {done}/{total} {unit}{}", left.unwrap_or_default())
     }
 

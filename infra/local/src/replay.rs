@@ -12,7 +12,7 @@ use store::{inbox, marks};
 
 use crate::capture::Capture;
 use crate::events;
-use crate::language::Language;
+use crate::language::{Language, say};
 use crate::progress_line::ProgressLine;
 use crate::stack::Stack;
 use crate::truncated;
@@ -53,17 +53,24 @@ pub fn captures(files: &[PathBuf]) -> Result<Vec<Capture>> {
 /// It names the files, of which none has one.
 pub fn filled_captures(files: &[PathBuf]) -> Result<Vec<Capture>> {
     let captures = captures(files)?;
+    let names = files.iter().map(|file| name(file)).collect::<Vec<_>>().join(", ");
+    let has = if files.len() == 1 { "has" } else { "have" };
     ensure!(
         captures.iter().any(|capture| !capture.records.is_empty()),
-        "nothing was read: {} {} no record; a capture has one Kafka record per line",
-        files.iter().map(|file| name(file)).collect::<Vec<_>>().join(", "),
-        if files.len() == 1 { "has" } else { "have" },
+        say(
+            format!("nothing was read: {names} {has} no record; a capture has one Kafka record per line"),
+            format!("没有读到内容：{names} 中没有记录；捕获文件每行一条 Kafka 记录"),
+        )
     );
     Ok(captures)
 }
 
 fn name(file: &Path) -> String {
-    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
+    if file == Path::new("-") {
+        say("standard input", "标准输入").to_owned()
+    } else {
+        file.display().to_string()
+    }
 }
 
 /// Returns what a replay of these captures does, for the operators' log.
@@ -90,7 +97,7 @@ pub async fn replay(stack: &Stack, captures: &[Capture]) -> Result<Duration> {
     let started = Instant::now();
     for capture in captures {
         feed(stack, capture).await?;
-        let mut progress = ProgressLine::new(&capture.source, "pages projected", 0);
+        let mut progress = ProgressLine::new(&capture.source, say("pages projected", "页已投影"), 0);
         tokio::select! {
             settled = stack.settle() => settled?,
             watched = watch(stack, &mut progress) => watched?,
@@ -109,7 +116,7 @@ async fn feed(stack: &Stack, capture: &Capture) -> Result<()> {
     }
     let mut waiting = not_dealt_with(capture, &next_offsets(stack, &capture.source).await?);
     let total = capture.records.len() as u64;
-    let mut progress = ProgressLine::new(&capture.source, "records read", total);
+    let mut progress = ProgressLine::new(&capture.source, say("records read", "条已读"), total);
     progress.begin_at(total - waiting.len() as u64);
     while !waiting.is_empty() {
         stack.shared.check_disk()?;

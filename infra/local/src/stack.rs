@@ -1,6 +1,7 @@
 //! Starts the stack: tables, queues, functions, and what invokes them.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::functions;
 use crate::invocation::{RunningFunction, Shared};
+use crate::language::say;
 use crate::template::{self, FunctionSpec, Route, Template, Trigger};
 use crate::token::{AUDIENCE, DevelopmentKey, ISSUER};
 use crate::triggers::{self, Closing, Schedules};
@@ -160,7 +162,8 @@ impl Stack {
                 progress = (Instant::now(), writes);
             } else if progress.0.elapsed() > SILENT_FOR {
                 progress.0 = Instant::now();
-                eprintln!("still waiting for {}", self.shared.waits_for());
+                let what = self.shared.waits_for();
+                eprintln!("{}", say(format!("still waiting for {what}"), format!("仍在等待 {what}")));
             }
         }
     }
@@ -192,16 +195,23 @@ fn settings(spec: &FunctionSpec, secret: &str) -> Result<Settings> {
     Settings::read(&Variables::new(move |name| variables.get(name).cloned())).map_err(as_it_was_set)
 }
 
+/// Returns the error that what the command was given is refused.
+fn refused(name: &str, why: &dyn Display) -> anyhow::Error {
+    anyhow::anyhow!(say(format!("{name} is refused: {why}"), format!("{name} 被拒绝：{why}")))
+}
+
 /// Returns the error with the name of what the command was given, in the place of the variable that comes of it.
 fn as_it_was_set(error: SettingsError) -> anyhow::Error {
     match error {
         SettingsError::Invalid { variable, value, expected } => {
-            anyhow::anyhow!("{} is {value:?}: it must be {expected}", name_of(variable))
+            let name = name_of(variable);
+            anyhow::anyhow!(say(
+                format!("{name} is {value:?}: it must be {expected}"),
+                format!("{name} 的值 {value:?} 不合要求：{expected}")
+            ))
         }
-        SettingsError::Policy { message } => {
-            anyhow::anyhow!("{} is refused: {message}", name_of("CONTRIBUTION_POLICY"))
-        }
-        SettingsError::Profile(error) => anyhow::anyhow!("{} is refused: {error}", name_of("CDC_PROFILE")),
+        SettingsError::Policy { message } => refused(&name_of("CONTRIBUTION_POLICY"), &message),
+        SettingsError::Profile(error) => refused(&name_of("CDC_PROFILE"), &error),
         SettingsError::Missing { .. } => error.into(),
     }
 }

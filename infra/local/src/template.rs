@@ -7,6 +7,8 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use store::Table;
 
+use crate::language::say;
+
 /// The template this binary was built with.
 const TEMPLATE: &str = include_str!("../../template.yaml");
 const FUNCTION: &str = "AWS::Serverless::Function";
@@ -108,7 +110,11 @@ impl Template {
         for (name, value) in overrides {
             if document["Parameters"].get(name).is_none() {
                 let known = members(&document["Parameters"]).map(|(name, _)| name.as_str());
-                bail!("infra/template.yaml has no parameter {name}{}", crate::suggestion(name, known));
+                let meant = crate::suggestion(name, known);
+                bail!(say(
+                    format!("infra/template.yaml has no parameter {name}{meant}"),
+                    format!("infra/template.yaml 没有参数 {name}{meant}")
+                ));
             }
             parameters.insert(name.clone(), value.clone());
         }
@@ -234,7 +240,10 @@ impl Template {
             let is_resource = || self.document["Resources"].get(name).map(|_| name.to_owned());
             let found = self.parameters.get(name).cloned().or_else(is_resource);
             return found.map(Value::String).with_context(|| {
-                format!("the parameter {name} has no value: set it with --parameter {name}=VALUE")
+                say(
+                    format!("the parameter {name} has no value: set it with --parameter {name}=VALUE"),
+                    format!("参数 {name} 没有值：请用 --parameter {name}=值 设置"),
+                )
             });
         }
         if let Some(text) = value.get("Fn::Sub").and_then(Value::as_str) {

@@ -22,6 +22,8 @@ use query_api::{ACCOUNT_CLAIM, APPROVE_SCOPE, OPERATE_SCOPE, READ_SCOPE};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
+use crate::language::say;
+
 /// Who signs tokens here.
 pub const ISSUER: &str = "https://contribution.localhost";
 /// Whom tokens are for here.
@@ -64,10 +66,15 @@ impl DevelopmentKey {
             Some(directory) => directory.to_owned(),
             None => state_directory()?,
         };
-        fs::create_dir_all(&directory)
-            .with_context(|| format!("cannot create the directory {}", directory.display()))?;
+        fs::create_dir_all(&directory).with_context(|| {
+            let directory = directory.display();
+            say(format!("cannot create the directory {directory}"), format!("无法创建目录 {directory}"))
+        })?;
         let path = directory.join(KEY_FILE);
-        Self::read_or_make(&path).with_context(|| format!("cannot use the token key {}", path.display()))
+        Self::read_or_make(&path).with_context(|| {
+            let path = path.display();
+            say(format!("cannot use the token key {path}"), format!("无法使用令牌密钥 {path}"))
+        })
     }
 
     fn read_or_make(path: &Path) -> Result<Self> {
@@ -219,7 +226,10 @@ fn state_directory() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
     Ok(state
-        .context("neither XDG_STATE_HOME nor HOME is set; name a directory with --data")?
+        .context(say(
+            "neither XDG_STATE_HOME nor HOME is set; name a directory with --data",
+            "XDG_STATE_HOME 与 HOME 均未设置；请用 --data 写明目录",
+        ))?
         .join("contribution"))
 }
 

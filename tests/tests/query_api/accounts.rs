@@ -167,6 +167,37 @@ async fn an_unknown_account_is_named_with_a_next_step() {
 }
 
 #[tokio::test]
+async fn an_account_that_no_input_names_is_unknown_on_every_route() {
+    let contract: Value = serde_json::from_str(query_api::OPENAPI).expect("the contract is JSON");
+    let patterns = contract["paths"].as_object().expect("paths").keys();
+    let patterns: Vec<&String> = patterns.filter(|path| path.starts_with("/v1/accounts/{account}")).collect();
+    assert!(patterns.len() > 9, "{patterns:?}");
+    let client = operator(closed().await);
+    for pattern in patterns {
+        for account in ["D404", "PROVINCE:999", "CITY:999"] {
+            let reply = client.get(&pattern.replace("{account}", account)).await;
+            // Some routes are about the referral forest, where a system account is no account at all.
+            let is_refused = account != "D404" && reply.status == 400;
+            assert!(reply.status == 404 || is_refused, "{pattern} of {account}: {}", reply.text);
+        }
+    }
+    assert_eq!(client.get("/v1/system-accounts/PROVINCE:999/records").await.status, 404);
+    for account in ["HEADQUARTERS", "OPERATION"] {
+        for route in ["", "/records", "/balance", "/statement", "/snapshots"] {
+            let reply = client.get(&format!("/v1/accounts/{account}{route}")).await;
+            assert_eq!(reply.status, 200, "{account}{route}: {}", reply.text);
+        }
+    }
+    let client = operator(regions().await);
+    for account in ["PROVINCE:440000", "HEADQUARTERS"] {
+        for route in ["", "/records", "/balance"] {
+            let reply = client.get(&format!("/v1/accounts/{account}{route}")).await;
+            assert_eq!(reply.status, 200, "{account}{route}: {}", reply.text);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_step_in_the_tree_has_stored_sums_and_begins_where_it_is_asked_to() {
     let harness = closed().await;
     let client = operator(harness);

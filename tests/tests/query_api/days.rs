@@ -14,6 +14,7 @@ use webhook_delivery::{Post, Transport};
 use crate::ledger::{all, of, operator, units};
 
 const LAST: &str = "2026-02-10";
+const INVALID: &str = "urn:problem-type:contribution:invalid-parameter";
 
 /// Returns the ledger of the incident with every date up to 2026-02-10 closed, which no test may change.
 pub(crate) async fn closed() -> &'static Harness {
@@ -157,6 +158,20 @@ async fn statements_add_up_to_the_balances_of_both_ends_by_the_snapshots() {
             assert_eq!(csv.text.lines().count(), lines.len() + 3, "columns, opening and closing");
         }
     }
+}
+
+#[tokio::test]
+async fn a_period_that_ends_before_it_begins_is_said_to_be_one_whether_its_dates_are_closed_or_not() {
+    let client = operator(closed().await);
+    let path = "/v1/accounts/D25122700018/statement";
+    for (from, to) in [("2026-02-09", "2026-02-08"), ("2031-01-02", "2031-01-01"), (LAST, "2020-01-01")] {
+        let reply = client.get(&format!("{path}?from={from}&to={to}")).await;
+        assert_eq!(reply.status, 400, "{from} to {to}: {}", reply.text);
+        let problem = reply.json();
+        assert_eq!((&problem["parameter"], problem["type"].as_str()), (&json!("from"), Some(INVALID)));
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(to)), "{problem}");
+    }
+    assert_eq!(client.get(&format!("{path}?from=2031-01-01&to=2031-01-01")).await.status, 404);
 }
 
 #[tokio::test]

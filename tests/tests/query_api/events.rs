@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use end_to_end::{Client, Harness};
 use serde_json::{Value, json};
+use store::BoxFuture;
+use webhook_delivery::{Post, Transport};
 
 use crate::days::closed;
 use crate::ledger::{operator, regions, small, units};
+use crate::pattern;
 use crate::schema::faults;
 
 fn directory() -> PathBuf {
@@ -84,6 +88,10 @@ fn the_asyncapi_document_names_every_schema_and_every_reference_leads_somewhere(
     let contract: Value = serde_json::from_str(query_api::OPENAPI).expect("the contract is JSON");
     let kinds = contract["components"]["schemas"]["EventType"]["enum"].as_array().expect("kinds").clone();
     assert_eq!(kinds.iter().filter_map(Value::as_str).collect::<BTreeSet<_>>(), files);
+    let asked_for = &contract["components"]["parameters"]["events_type"]["schema"]["pattern"];
+    let asked_for = asked_for.as_str().expect("a pattern");
+    let all = files.into_iter().collect::<Vec<_>>().join(",");
+    assert!(pattern::matches(asked_for, &all) && !pattern::matches(asked_for, "close"), "{asked_for}");
 }
 
 fn collect(value: &Value, references: &mut BTreeSet<String>) {
@@ -186,6 +194,45 @@ async fn a_subscription_is_known_before_anything_was_delivered_and_forgotten_whe
     send("remove-mining", json!({ "type": "remove_webhook", "webhook": "mining" })).await;
     assert_eq!(client.get("/v1/webhooks").await.good()["webhooks"], json!([]));
     assert_eq!(client.get("/v1/webhooks/mining/secrets").await.status, 404);
+}
+
+/// A subscriber whose address is gone for good.
+struct Gone;
+
+impl Transport for Gone {
+    fn post(&self, _post: Post) -> BoxFuture<'_, Result<u16, String>> {
+        Box::pin(async { Ok(410) })
+    }
+}
+
+#[tokio::test]
+async fn the_verdict_names_a_subscription_that_was_stopped_until_it_is_removed() {
+    let harness = small().await;
+    let client = operator(&harness);
+    let send = async |key: &str, command: Value| {
+        let body = json!({ "reason": "a test", "command": command });
+        let sent = client.post("/v1/commands", key, &body).await;
+        assert_eq!(sent.status, 202, "{}", sent.text);
+        harness.settle().await;
+    };
+    let stopped = async || {
+        let status = client.get("/v1/status").await.good();
+        let problems = status["problems"].as_array().expect("problems").clone();
+        problems.into_iter().find(|problem| problem["code"] == "WEBHOOK_STOPPED")
+    };
+    let url = "https://hooks.example.com/in";
+    let command = json!({ "type": "set_webhook", "webhook": "mining", "url": url, "after": "0" });
+    send("subscribe-mining", command).await;
+    assert_eq!(stopped().await, None);
+    let delivery = webhook_delivery::build_with(harness.settings(), Arc::new(Gone)).expect("good settings");
+    harness.invoke(&delivery, json!({})).await.expect("what fails is listed");
+    assert_eq!(client.get("/v1/webhooks").await.good()["webhooks"][0]["state"], "STOPPED");
+    let problem = stopped().await.expect("it is named");
+    assert_eq!(problem["severity"], "ATTENTION");
+    assert!(problem["what"].as_str().is_some_and(|what| what.contains("mining")), "{problem}");
+    assert!(!problem["since"].is_null(), "{problem}");
+    send("remove-mining", json!({ "type": "remove_webhook", "webhook": "mining" })).await;
+    assert_eq!(stopped().await, None, "nothing is to be done about what was removed");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod contract;
 mod costs;
 mod days;
 mod events;
+mod examples;
 mod ledger;
 mod missed;
 mod operators_log;

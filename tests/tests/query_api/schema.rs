@@ -48,6 +48,7 @@ fn check_word(
                 format!("{value} is not {rule}"),
             )
         }
+        "not" => fault(!check(root, rule, value, at).is_empty(), format!("{value} is excluded by {rule}")),
         "allOf" => all().flatten().collect(),
         "oneOf" | "anyOf" => {
             let outcomes: Vec<Vec<String>> = all().collect();

@@ -120,7 +120,7 @@ function frame(view) {
   $(".brand span").textContent = t("title");
   const inside = Boolean(token()), operator = inside && isOperator();
   const navigation = $("header.bar nav");
-  navigation.hidden = !operator; $(".search").hidden = !operator; $("#sign-out").hidden = !inside; $(".verdict").hidden = !operator;
+  navigation.hidden = !operator; $(".search").hidden = !operator; $("#sign-out").hidden = !inside; $(".verdict").hidden = !operator; $(".verdict").textContent ||= t("loading");
   navigation.setAttribute("aria-label", t("views"));
   navigation.replaceChildren(...NAVIGATION.map((name) => h("a", { href: "#/" + name, "aria-current": (name === view || (name === "events" && view === "webhooks")) && "page" }, t("nav_" + (name || "overview")))));
   navigation.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

@@ -3,7 +3,7 @@
 import { get, mayApprove, mayOperate, post } from "./api.js";
 import { h } from "./dom.js";
 import { amount, date, instant, whole } from "./numbers.js";
-import { accountLink, badge, figures, growing, failure, heading, link, note, orderLink, panel } from "./parts.js";
+import { accountLink, badge, figures, growing, failure, heading, link, note, orderLink, panel, table } from "./parts.js";
 import { t } from "./texts.js";
 
 const SCOPES = ["posting", "closing", "corrections"];
@@ -33,6 +33,9 @@ export function act(title, command, ...fields) {
 export const letGoOrWait = (title, command, what) => h("div", { class: "two" }, h("details", { class: "decide", open: true }, h("summary", null, title), act(title, command)),
   h("details", { class: "decide" }, h("summary", null, t("wait_on")), act(t("wait_on"), () => ({ type: "note", text: "wait: " + what }))));
 
+/// What an operator decides about a close that the guard stops.
+export const letGoClose = (day) => mayOperate() && letGoOrWait(t("let_go_close", day), () => ({ type: "let_go_close", date: day }), "close " + day);
+
 /// A form that is opened when it is needed.
 export const folded = (title, ...content) => h("details", { class: "decide" }, h("summary", null, title), content);
 
@@ -44,8 +47,10 @@ export const field = (label, type, attributes) => {
 
 export async function operations() {
   const sync = await get("/v1/sync-status");
+  const stopped = isSuspicious(sync.close) ? (await get("/v1/waiting", { limit: 1 })).suspicious_close : null;
   return [t("nav_operations"), [heading(null, t("nav_operations")),
     h("div", { class: "two" }, panel(t("brake"), t("brake_aside"), brake(sync.brake)), panel(t("close"), null, close(sync.close))),
+    stopped && suspiciousClose(stopped),
     panel(t("pauses"), null, pauses(sync.paused)),
     mayApprove() && h("div", { class: "two" }, panel(t("adjust"), t("adjust_aside"), adjustment()), panel(t("introduce"), t("introduce_aside"), version())),
     !mayOperate() && note("", t("may_only_read")),
@@ -61,12 +66,21 @@ function brake(state) {
   h("p", { class: "small quiet" }, t("brake_help"), " ", h("a", { href: "#/waiting" }, t("nav_waiting")))];
 }
 
+const isSuspicious = ({ waiting_for: reasons }) => reasons.some((reason) => reason.startsWith("SUSPICIOUS"));
+
+/// What a close that the guard stops would take: the largest changes, for an operator to judge.
+export function suspiciousClose(stopped, ...more) {
+  const row = (one) => [t("change_" + one.change.toLowerCase()), orderLink(one.order_id), accountLink(one.account), amount(one.amount), whole(one.page)];
+  return panel(t("suspicious_close", stopped.date), t("largest_first"), h("p", null, stopped.reason),
+    table(t("suspicious_close", stopped.date), [[t("change")], [t("order")], [t("account")], [t("amount"), "r"], [t("log_page"), "r minor"]], stopped.changes.map(row)),
+    !stopped.are_all_looked_at && note("", t("latest_pages_only")), more);
+}
+
 function close(state) {
-  const suspicious = state.waiting_for.some((reason) => reason.startsWith("SUSPICIOUS"));
   const [until, label] = field(t("close_until"), "date");
   return [figures([t("last_closed"), state.last_closed_date ? date(state.last_closed_date) : t("none_yet")], state.asked_until && [t("asked_until"), date(state.asked_until)], state.waiting_date && [t("waits_now"), date(state.waiting_date)]),
     state.waiting_for.length > 0 && h("ul", { class: "steps" }, state.waiting_for.map((reason) => h("li", null, reason))),
-    suspicious && mayOperate() && letGoOrWait(t("let_go_close", state.waiting_date), () => ({ type: "let_go_close", date: state.waiting_date }), "close " + state.waiting_date),
+    isSuspicious(state) && letGoClose(state.waiting_date),
     mayOperate() && folded(t("close_now"), act(t("close_now"), () => ({ type: "close", until: until.value }), label))];
 }
 

@@ -10,14 +10,17 @@ import { t } from "./texts.js";
 const SEVERITY = { WELL: "good", ATTENTION: "warn", BROKEN: "bad" };
 const WHERE = { SOURCE_BEHIND: "source", SNAPSHOT_GOES_ON: "source", CLOSE_OVERDUE: "operations", CLOSE_SUSPICIOUS: "operations",
   BRAKE: "waiting", TRUNCATED: "waiting", PAUSED: "operations", PROJECTIONS_BEHIND: "source", CORRECTION_GOES_ON: "source", HELD: "held",
-  QUARANTINED: "quarantine", AMBIGUOUS: "source" };
+  WEBHOOK_STOPPED: "webhooks", QUARANTINED: "quarantine", AMBIGUOUS: "source" };
 const REFRESH_MS = 30e3;
 
 export function verdictWords(status) {
   const serious = status.problems.filter(({ severity }) => severity !== "WELL").length;
   // What stands still because of a person or until one decides shows on every page, whatever else is the matter.
   const stopped = ["PAUSED", "BRAKE", "CLOSE_SUSPICIOUS", "TRUNCATED"].map((wanted) => status.problems.find(({ code }) => code === wanted)).find(Boolean);
-  if (stopped) return serious === 1 ? stopped.what : stopped.what + " · " + t("problems", serious);
+  if (stopped) {
+    const [what] = stopped.what.split(/[:：]/);
+    return serious === 1 ? what : what + " · " + t("problems", serious);
+  }
   return serious === 0 ? t("all_well") : serious === 1 ? t("one_problem") : t("problems", serious);
 }
 

@@ -3,7 +3,7 @@
 import { get, mayOperate } from "./api.js";
 import { h } from "./dom.js";
 import { amount, date, instant, whole } from "./numbers.js";
-import { act, letGoOrWait } from "./operations.js";
+import { act, letGoClose, letGoOrWait, suspiciousClose } from "./operations.js";
 import { accountLink, growing, heading, note, orderLink, panel, table } from "./parts.js";
 import { t } from "./texts.js";
 
@@ -78,6 +78,7 @@ export async function waiting() {
     first.is_braking && panel(t("brake"), null, note("bad", t("is_braking")), mayOperate() && letGoOrWait(t("let_go_brake"), () => ({ type: "let_go_brake" }), "brake")),
     first.truncates.length > 0 && panel(t("truncated_tables"), null, table(t("truncated_tables"), [[t("table")], [t("committed_at")]], first.truncates.map((one) => [one.table, instant(one.committed_at)])),
       mayOperate() && first.truncates.map((one) => letGoOrWait(t("let_go_table", one.table), () => ({ type: "let_go_truncate", key: one.key }), one.table))),
+    first.suspicious_close && suspiciousClose(first.suspicious_close, letGoClose(first.suspicious_close.date)),
     panel(t("changes"), null, await growing({ title: t("nav_waiting"), path: "/v1/waiting", name: "waiting", begun: first, nothing: t("nothing_waits"),
       columns: [[t("what")], [t("in_force")], [t("row_now")], [t("until")]],
       row: (one) => (one.kind === "ORDER" ? [[t("order"), " ", orderLink(one.order_id), " ", one.account && accountLink(one.account), one.total && h("div", { class: "small quiet" }, t("would_be_taken_back"), " ", amount(one.total))], side(one.in_force), side(one.row), instant(one.until)]

@@ -20,6 +20,7 @@ use crate::access::Access;
 use crate::account;
 use crate::answer::Answer;
 use crate::children::first_children;
+use crate::expected::Expected;
 use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -236,7 +237,10 @@ impl FromStr for Place {
 
 /// Returns the account that `below` leads to, from the account of the path.
 async fn below(request: &Request<'_>, own: AccountSequence) -> Result<AccountSequence, Problem> {
-    let expected = || Problem::invalid("below", "numbers of direct referrals with dots between them");
+    let expected = || {
+        let english = "numbers of direct referrals with dots between them";
+        Problem::invalid("below", Expected::new(english, "直推的序号，以点分隔"))
+    };
     let Some(path) = request.query::<String>("below")? else { return Ok(own) };
     let numbers: Vec<usize> =
         path.split('.').map(|number| number.parse().map_err(|_| expected())).collect::<Result<_, _>>()?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use store::snapshots;
 
 use crate::access::Access;
+use crate::account;
 use crate::answer::Answer;
 use crate::days::{DATE_PARAMETERS, DatePage};
 use crate::problem::Problem;
@@ -45,6 +46,9 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let dates =
         page.manifests.iter().map(|manifest| snapshots::account(request.engine(), manifest.date, &owner));
     let found = try_join_all(dates).await?;
+    if found.iter().all(|found| found.as_ref().is_none_or(|found| found.carried.is_none())) {
+        account::known(request, &owner).await?;
+    }
     let snapshots = page.manifests.iter().zip(found).map(|(manifest, found)| {
         let row = found.and_then(|found| found.row);
         SnapshotView {

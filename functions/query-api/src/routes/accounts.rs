@@ -9,6 +9,7 @@ use store::{heads, snapshots};
 use super::account::AccountView;
 use crate::access::Access;
 use crate::answer::Answer;
+use crate::expected::Expected;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -32,8 +33,10 @@ struct AccountsView {
 }
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
-    let expected =
-        || Problem::invalid("ids", format!("1 to {ACCOUNTS_MAX} accounts with commas between them"));
+    let expected = || {
+        let english = format!("1 to {ACCOUNTS_MAX} accounts with commas between them");
+        Problem::invalid("ids", Expected::new(english, format!("1 至 {ACCOUNTS_MAX} 个账户，以逗号分隔")))
+    };
     let ids: String = request.required("ids")?;
     let owners: Vec<Owner> =
         ids.split(',').map(|id| id.trim().parse().map_err(|_| expected())).collect::<Result<_, _>>()?;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::access::Access;
 use crate::account;
 use crate::answer::Answer;
+use crate::expected::Expected;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::request::Request;
@@ -134,6 +135,8 @@ fn known_at(text: &str) -> Result<KnownAt, Problem> {
     }
     let instant = DateTime::parse_from_rfc3339(text).map(|instant| KnownAt::Instant(instant.to_utc()));
     instant.map_err(|_| {
-        Problem::invalid("known_at", "a position of the log, or an instant such as 2026-02-01T08:00:00+08:00")
+        let english = "a position of the log, or an instant such as 2026-02-01T08:00:00+08:00";
+        let chinese = "日志位置，或时刻（如 2026-02-01T08:00:00+08:00）";
+        Problem::invalid("known_at", Expected::new(english, chinese))
     })
 }

@@ -16,6 +16,7 @@ use store::quarantine;
 use crate::access::{Access, Caller, Operator};
 use crate::answer::Answer;
 use crate::command::{CommandBody, CommandView, RefusedRecord};
+use crate::expected::Expected;
 use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -156,7 +157,10 @@ fn key(request: &Request<'_>) -> Result<String, Problem> {
     } else {
         Err(Problem::invalid(
             "Idempotency-Key",
-            "a header of 8 to 100 letters, digits, '-', '_', '.' or ':', new for every command",
+            Expected::new(
+                "a header of 8 to 100 letters, digits, '-', '_', '.' or ':', new for every command",
+                "8 至 100 个字母、数字、“-”“_”“.”或“:”组成的头，每个命令各用一个",
+            ),
         ))
     }
 }

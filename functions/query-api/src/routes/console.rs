@@ -176,6 +176,7 @@ mod tests {
                 "entry_",
                 "posted corrected withdrawn held hold_ended unpriced placed gone waits wait_ended row_changed",
             ),
+            ("change_", "posted corrected withdrawn"),
             ("movement_", "became_effective late expired"),
             ("severity_", "well attention broken"),
             ("outcome_", "done refused pending"),

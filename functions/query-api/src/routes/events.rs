@@ -11,6 +11,7 @@ use store::events::{self, Wanted};
 
 use crate::access::Access;
 use crate::answer::Answer;
+use crate::expected::Expected;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -49,7 +50,8 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
 fn types(text: &str) -> Result<BTreeSet<EventType>, Problem> {
     let expected = || {
         let names = EventType::ALL.map(EventType::name).join(", ");
-        Problem::invalid("type", format!("kinds of events with commas between them: {names}"))
+        let english = format!("kinds of events with commas between them: {names}");
+        Problem::invalid("type", Expected::new(english, format!("事件类型，以逗号分隔：{names}")))
     };
     text.split(',').map(|name| name.parse().map_err(|_| expected())).collect()
 }

@@ -12,6 +12,7 @@ use store::lists::{self, HeldAdoption};
 use crate::access::Access;
 use crate::adoption::SourceView;
 use crate::answer::Answer;
+use crate::expected::Expected;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -62,7 +63,7 @@ struct HeldView {
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let reason: Option<String> = request.query("reason")?;
     if reason.as_deref().is_some_and(|reason| !REASONS.contains(&reason)) {
-        return Err(Problem::invalid("reason", format!("one of {}", REASONS.join(", "))));
+        return Err(Problem::invalid("reason", Expected::one_of(&REASONS)));
     }
     let account: Option<domain::AccountSequence> = request.query("account")?;
     let (limit, mut after) = (request.limit()?, request.place::<OrderId>()?);

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::access::Access;
 use crate::answer::Answer;
+use crate::expected::Expected;
 use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -93,8 +94,9 @@ async fn pages(request: &Request<'_>) -> Result<Answer, Problem> {
 }
 
 async fn page(request: &Request<'_>) -> Result<Answer, Problem> {
-    let number: Position =
-        request.path("page").map_err(|_| Problem::invalid("page", "the number of a page"))?;
+    let number: Position = request
+        .path("page")
+        .map_err(|_| Problem::invalid("page", Expected::new("the number of a page", "页号")))?;
     let (limit, skipped) = (request.limit()?, request.place::<usize>()?.unwrap_or(0));
     let end = request.network().await?.position;
     let pages = store::log::read_at(request.engine(), vec![number]).await?;

@@ -9,6 +9,7 @@ use crate::access::Access;
 use crate::answer::Answer;
 use crate::command::CommandView;
 use crate::csv::{Csv, number_cell, text_cell};
+use crate::expected::Expected;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -64,7 +65,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let is_csv = match request.query::<String>("format")?.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
-        Some(_) => return Err(Problem::invalid("format", "json or csv")),
+        Some(_) => return Err(Problem::invalid("format", Expected::one_of(&["json", "csv"]))),
     };
     let (limit, before) = (request.limit()?, request.place::<Place>()?);
     let (limit, is_first) = (if is_csv { CSV_LINES_MAX } else { limit }, before.is_none());

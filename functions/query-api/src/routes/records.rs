@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::access::Access;
 use crate::account;
 use crate::answer::Answer;
+use crate::expected::Expected;
 use crate::lines::{self, Filter, Place};
 use crate::problem::Problem;
 use crate::request::Request;
@@ -44,7 +45,7 @@ async fn page(request: &Request<'_>, owner: Owner) -> Result<Answer, Problem> {
     let descending = match request.query::<String>("direction")?.as_deref() {
         None | Some("ascending") => false,
         Some("descending") => true,
-        Some(_) => return Err(Problem::invalid("direction", "ascending or descending")),
+        Some(_) => return Err(Problem::invalid("direction", Expected::one_of(&["ascending", "descending"]))),
     };
     let filter = Filter {
         leg_type: request.query::<LegType>("type")?,

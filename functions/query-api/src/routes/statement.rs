@@ -14,6 +14,7 @@ use crate::account;
 use crate::answer::Answer;
 use crate::csv::{Csv, number_cell, text_cell};
 use crate::days;
+use crate::expected::Expected;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::request::Request;
@@ -81,7 +82,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let is_csv = match request.query::<String>("format")?.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
-        Some(_) => return Err(Problem::invalid("format", "json or csv")),
+        Some(_) => return Err(Problem::invalid("format", Expected::one_of(&["json", "csv"]))),
     };
     let (head, position) = account::known(request, &owner).await?;
     let period = period(request).await?;
@@ -114,14 +115,22 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
 /// Returns the period that is asked for: closed dates; the last thirty where none is named.
 async fn period(request: &Request<'_>) -> Result<Period, Problem> {
     let (from, to) = (request.query::<BusinessDate>("from")?, request.query::<BusinessDate>("to")?);
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        let english = format!("a date up to `to`, which is {to}");
+        return Err(Problem::invalid("from", Expected::new(english, format!("不晚于 `to`（{to}）的日期"))));
+    }
     let last = days::closed(request, to).await?;
     let to = last.date;
     let from = from.unwrap_or_else(|| to.minus_days(29).max(last.first_date));
     if from > to {
-        return Err(Problem::invalid("from", format!("a date up to {to}")));
+        let expected = Expected::new(format!("a date up to {to}"), format!("不晚于 {to} 的日期"));
+        return Err(Problem::invalid("from", expected));
     }
     if to.days_since_epoch() - from.days_since_epoch() + 1 > DAYS_MAX {
-        return Err(Problem::invalid("from", format!("within {DAYS_MAX} days before {to}")));
+        let english = format!("within {DAYS_MAX} days before {to}");
+        return Err(Problem::invalid("from", Expected::new(english, format!("{to} 之前 {DAYS_MAX} 天以内"))));
     }
     let closes = store::dates::closes_between(request.engine(), from.previous(), to).await?;
     let cuts = closes.into_iter().map(|close| (close.position, close.date)).collect();

@@ -15,6 +15,7 @@ use crate::answer::Answer;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
+use crate::subscriptions;
 use crate::thresholds::Thresholds;
 use crate::verdict::{self, Known, TroubleView, Verdict};
 use crate::view::instant;
@@ -73,6 +74,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let progress = progress::read(request.engine()).await?;
     let (latest, audits) =
         futures::try_join!(snapshots::latest(request.engine()), audit::reports(request.engine(), 1))?;
+    let stopped_webhooks = subscriptions::stopped(request).await?;
     let network = request.network().await?;
     let known = Known {
         now: request.now(),
@@ -82,6 +84,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         progress: &progress,
         is_braking: is_braking(request, &network),
         audit: audits.first(),
+        stopped_webhooks: &stopped_webhooks,
     };
     let troubles = verdict::troubles(&known, Thresholds::get());
     let verdict = troubles.iter().map(verdict::Trouble::severity).max().unwrap_or(Verdict::Well);

@@ -5,6 +5,7 @@ use serde::Serialize;
 use store::snapshots;
 
 use crate::access::Access;
+use crate::account;
 use crate::answer::Answer;
 use crate::days;
 use crate::problem::Problem;
@@ -46,6 +47,9 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let owner = Owner::User(account.clone());
     let found = snapshots::account(request.engine(), date, &owner).await?;
     let carried = found.and_then(|found| found.carried);
+    if carried.is_none() {
+        account::known(request, &owner).await?;
+    }
     let team = carried.as_ref().map(|carried| carried.team.clone()).unwrap_or_default();
     let levels = (1..).zip(team.levels()).map(|(level, trees)| LevelView { level, trees });
     Ok(Answer::json(&TeamView {

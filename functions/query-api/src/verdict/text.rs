@@ -18,6 +18,7 @@ impl Trouble {
             Self::Paused { .. } => "PAUSED",
             Self::ProjectionsBehind { .. } => "PROJECTIONS_BEHIND",
             Self::CorrectionGoesOn { .. } => "CORRECTION_GOES_ON",
+            Self::WebhookStopped { .. } => "WEBHOOK_STOPPED",
             Self::AuditDifferences { .. } => "AUDIT_DIFFERENCES",
             Self::Held { .. } => "HELD",
             Self::Quarantined { .. } => "QUARANTINED",
@@ -28,17 +29,14 @@ impl Trouble {
     /// Returns what is the matter.
     pub(super) fn what(&self, language: Language) -> String {
         match self {
-            Self::SourceBehind { source, partitions, .. } => language.choose(
-                format!(
-                    "{partitions} {} not known to be read to the present",
-                    if *partitions == 1 {
-                        format!("partition of {source} is")
-                    } else {
-                        format!("partitions of {source} are")
-                    }
-                ),
-                format!("{source} 有 {partitions} 个分区尚未读到最新"),
-            ),
+            Self::SourceBehind { source, partitions, .. } => {
+                let (partition, are) =
+                    if *partitions == 1 { ("partition", "is") } else { ("partitions", "are") };
+                language.choose(
+                    format!("{partitions} {partition} of {source} {are} not known to be read to the present"),
+                    format!("{source} 有 {partitions} 个分区尚未读到最新"),
+                )
+            }
             Self::SnapshotGoesOn { partitions } => language.choose(
                 format!("the source's snapshot is being read in {partitions} partitions"),
                 format!("正在读取来源快照（{partitions} 个分区）"),
@@ -77,6 +75,10 @@ impl Trouble {
             Self::CorrectionGoesOn { .. } => {
                 language.choose("a correction goes on for long", "更正进行已久").to_owned()
             }
+            Self::WebhookStopped { webhook, .. } => language.choose(
+                format!("the subscription {webhook} is stopped: nothing is sent to it"),
+                format!("订阅 {webhook} 已停止，不再推送"),
+            ),
             Self::AuditDifferences { count, .. } => language
                 .choose(format!("the audit found {count} differences"), format!("审计发现 {count} 处差异")),
             Self::Held { reason, count } => language.choose(
@@ -129,6 +131,10 @@ impl Trouble {
             Self::CorrectionGoesOn { .. } => {
                 language.choose("See how far it is; posting goes on meanwhile.", "请查看进度；期间照常分配。")
             }
+            Self::WebhookStopped { .. } => language.choose(
+                "See its deliveries for why; resume it once its address works. Nothing is lost.",
+                "请在推送记录中查看原因；地址恢复后继续推送，数据不会丢失。",
+            ),
             Self::AuditDifferences { .. } => language.choose(
                 "Read the audit's report, which names each; repair what it names.",
                 "请阅读审计报告（逐一列出差异），并修复所列内容。",
@@ -182,6 +188,7 @@ mod tests {
             Trouble::Paused { scope: PauseScope::Corrections, since, is_long: true },
             Trouble::ProjectionsBehind { pages: 1 },
             Trouble::CorrectionGoesOn { since },
+            Trouble::WebhookStopped { webhook: "mining".parse().expect("a name"), since },
             Trouble::AuditDifferences { count: 2, ended: since },
             Trouble::Held { reason: "NO_REFERRAL".to_owned(), count: 1 },
             Trouble::Quarantined { count: 1 },

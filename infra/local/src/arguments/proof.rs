@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use domain::{BusinessDate, InvalidOrderId, OrderId};
 
-use super::{KeptLedger, LedgerOptions, parameter};
+use super::{Asked, KeptLedger, LedgerOptions, parameter};
 
 /// `audit`.
 #[derive(Debug, Args)]
@@ -60,12 +60,9 @@ pub struct Explain {
     /// The order number, with or without a # before it.
     #[arg(value_parser = order)]
     pub order: OrderId,
-    /// Shows the explanation as JSON.
-    #[arg(long)]
-    pub json: bool,
     /// Which ledger.
     #[command(flatten)]
-    pub kept: KeptLedger,
+    pub asked: Asked,
 }
 
 /// Returns the order that the text numbers, with or without a # before it.

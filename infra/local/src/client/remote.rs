@@ -14,7 +14,7 @@ use store::BoxFuture;
 use tokio::net::TcpStream;
 
 use super::{Api, COMMANDS_PATH, Reply};
-use crate::language::accept_language;
+use crate::language::{accept_language, say};
 
 /// How long an answer may take: API Gateway gives up after thirty seconds.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
@@ -36,7 +36,7 @@ enum Way {
     /// Without encryption, to this machine: its host and port.
     Plain(String, u16),
     #[cfg(feature = "network")]
-    Encrypted(encrypted::Encrypted),
+    Encrypted(Box<encrypted::Encrypted>),
 }
 
 impl RemoteApi {
@@ -48,32 +48,46 @@ impl RemoteApi {
     /// certificates.
     pub fn new(url: &str, token: &str) -> Result<Self> {
         let url = url.trim_end_matches('/');
-        let uri: Uri = url.parse().with_context(|| format!("--url {url} is not an address"))?;
+        let no_address = || say(format!("--url {url} is not an address"), format!("--url {url} 不是网址"));
+        let uri: Uri = url.parse().with_context(no_address)?;
         let way = match (uri.scheme_str(), uri.host()) {
             (Some("https"), Some(_)) => Self::encrypted(url)?,
             (Some("http"), Some(host @ ("127.0.0.1" | "localhost" | "[::1]"))) => {
                 Way::Plain(host.to_owned(), uri.port_u16().unwrap_or(PLAIN_PORT))
             }
             (Some("http"), Some(host)) => {
-                bail!("--url {url}: a token is sent to {host} over https only; write https:// before it")
+                bail!(say(
+                    format!(
+                        "--url {url}: a token is sent to {host} over https only; write https:// before it"
+                    ),
+                    format!("--url {url}：令牌只能经 https 发往 {host}；请在前面写 https://")
+                ))
             }
-            _ => bail!("--url {url} is not an address such as https://api.example.com"),
+            _ => bail!(say(
+                format!("--url {url} is not an address such as https://api.example.com"),
+                format!("--url {url} 不是形如 https://api.example.com 的网址")
+            )),
         };
         Ok(Self { way, url: url.to_owned(), token: token.to_owned() })
     }
 
     #[cfg(feature = "network")]
     fn encrypted(_url: &str) -> Result<Way> {
-        Ok(Way::Encrypted(encrypted::Encrypted::new()?))
+        Ok(Way::Encrypted(Box::new(encrypted::Encrypted::new()?)))
     }
 
     #[cfg(not(feature = "network"))]
     fn encrypted(url: &str) -> Result<Way> {
-        bail!(
-            "this build of the command cannot ask {url}: it was made without the network, and asks stacks of this \
-             machine only. Build it with `cargo build --release -p contribution --features network`, or name a \
-             directory with --data"
-        )
+        let way = "`cargo build --release -p contribution --features network`";
+        bail!(say(
+            format!(
+                "this build of the command cannot ask {url}: it was made without the network, and asks stacks of this \
+                 machine only. Build it with {way}, or name a directory with --data"
+            ),
+            format!(
+                "此版本未包含网络功能，无法询问 {url}，只能询问本机的账本。请用 {way} 构建，或用 --data 写明目录"
+            )
+        ))
     }
 
     fn request(&self, method: Method, path_and_query: &str) -> request::Builder {
@@ -100,15 +114,22 @@ impl RemoteApi {
 
     async fn ask(&self, request: request::Builder, body: Full<Bytes>) -> Result<Reply> {
         let url = &self.url;
-        let request =
-            request.body(body).context("the token, the key or the path cannot be sent over HTTP")?;
-        let response = self
-            .send(request)
-            .await
-            .with_context(|| format!("{url} cannot be reached: check --url, and that the stack is up"))?;
+        let request = request.body(body).context(say(
+            "the token, the key or the path cannot be sent over HTTP",
+            "令牌、键或路径无法经 HTTP 发送",
+        ))?;
+        let response = self.send(request).await.with_context(|| {
+            say(
+                format!("{url} cannot be reached: check --url, and that the stack is up"),
+                format!("无法连接 {url}：请核对 --url，并确认账本已启动"),
+            )
+        })?;
         let (parts, body) = response.into_parts();
         if parts.status.is_redirection() && parts.status != StatusCode::NOT_MODIFIED {
-            bail!("{url} sends requests elsewhere: name the API's own address with --url");
+            bail!(say(
+                format!("{url} sends requests elsewhere: name the API's own address with --url"),
+                format!("{url} 将请求转往他处：请用 --url 写明接口本身的地址")
+            ));
         }
         let headers = parts
             .headers
@@ -116,15 +137,25 @@ impl RemoteApi {
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
             .collect();
         let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| anyhow::anyhow!("the answer of {url} broke off: {error}"))?;
-        let body = String::from_utf8(body.to_bytes().to_vec()).context("the answer is not text")?;
+        let body = body.map_err(|error| {
+            anyhow::anyhow!(say(
+                format!("the answer of {url} broke off: {error}"),
+                format!("{url} 的返回中断：{error}")
+            ))
+        })?;
+        let body = String::from_utf8(body.to_bytes().to_vec())
+            .context(say("the answer is not text", "返回内容不是文本"))?;
         Ok(Reply { status: parts.status.as_u16(), headers, body })
     }
 
     async fn answered_in_time(&self, request: request::Builder, body: Full<Bytes>) -> Result<Reply> {
-        tokio::time::timeout(ANSWERED_WITHIN, self.ask(request, body))
-            .await
-            .with_context(|| format!("{} did not answer within {} s", self.url, ANSWERED_WITHIN.as_secs()))?
+        tokio::time::timeout(ANSWERED_WITHIN, self.ask(request, body)).await.with_context(|| {
+            let (url, seconds) = (&self.url, ANSWERED_WITHIN.as_secs());
+            say(
+                format!("{url} did not answer within {seconds} s"),
+                format!("{url} 在 {seconds} 秒内没有返回"),
+            )
+        })?
     }
 }
 
@@ -172,7 +203,10 @@ mod encrypted {
             let tls = rustls::ClientConfig::builder_with_provider(provider.into())
                 .with_safe_default_protocol_versions()?
                 .with_native_roots()
-                .context("this machine has no certificates of authorities that it trusts")?
+                .context(crate::language::say(
+                    "this machine has no certificates of authorities that it trusts",
+                    "本机没有受信任的根证书",
+                ))?
                 .with_no_client_auth();
             let connector =
                 HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();

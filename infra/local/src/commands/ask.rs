@@ -21,7 +21,7 @@ use serde_json::Value;
 use super::show;
 use crate::arguments::{Ask, Asked};
 use crate::client::{Client, encoded};
-use crate::language::Language;
+use crate::language::{Language, say};
 use crate::screen::Screen;
 
 pub(super) use outbound::show_secrets;
@@ -84,6 +84,11 @@ fn query(parameters: &[(&str, Option<String>)]) -> String {
     if given.is_empty() { String::new() } else { format!("?{}", given.join("&")) }
 }
 
+fn cannot_write(path: &Path) -> String {
+    let path = path.display();
+    say(format!("cannot write to {path} (see --csv)"), format!("无法写入 {path}（参见 --csv）"))
+}
+
 /// A file for comma-separated values, or standard output. It is opened before anything is asked.
 struct CsvFile {
     /// `None` for standard output.
@@ -100,7 +105,7 @@ impl CsvFile {
         }
         let is_new = !path.exists();
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-        let file = opened.with_context(|| format!("cannot write to {} (see --csv)", path.display()))?;
+        let file = opened.with_context(|| cannot_write(path))?;
         Ok(Self { file: Some((path.to_owned(), file)), is_new })
     }
 
@@ -113,7 +118,7 @@ impl CsvFile {
             file.write_all(text.as_bytes())?;
             file.sync_all()
         };
-        write().with_context(|| format!("cannot write to {} (see --csv)", path.display()))?;
+        write().with_context(|| cannot_write(path))?;
         let (lines, path) = (text.lines().count(), path.display());
         let language = Language::of_environment();
         eprintln!(

@@ -1,6 +1,7 @@
 //! `contribution audit`: compares a kept ledger with its log. With `--repair` it also writes.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
@@ -12,7 +13,7 @@ use store::audit::AuditReport;
 
 use super::kept::Kept;
 use super::{show, unless_stopped};
-use crate::language::Language;
+use crate::language::{Language, say};
 use crate::progress_line::ProgressLine;
 use crate::summary::line;
 use crate::{arguments, operators_log};
@@ -47,24 +48,38 @@ pub(super) async fn audit(arguments: arguments::Audit) -> Result<()> {
             report = run(&kept).await?;
         }
         show_report(&report, arguments.json)?;
-        match (report.found.count, arguments.repair) {
-            (0, _) => Ok(()),
-            (count, false) => bail!(
-                "{count} differences: the ledger in {} is not what its log says; run the same command with --repair",
-                data.display()
-            ),
-            (count, true) => bail!(
-                "{count} differences are left: what stands in the operators' log and in the report above says where to \
-                 look; restore the tables of {} from a backup if the log itself was changed",
-                data.display()
-            ),
+        match report.found.count {
+            0 => Ok(()),
+            count => bail!(differs(count, data, arguments.repair)),
         }
     })
     .await
 }
 
+/// Returns what to do about differences, or about those that a repair left.
+fn differs(count: u64, data: &Path, is_repaired: bool) -> String {
+    let data = data.display();
+    if is_repaired {
+        return say(
+            format!(
+                "{count} differences are left: what stands in the operators' log and in the report above says where to \
+                 look; restore the tables of {data} from a backup if the log itself was changed"
+            ),
+            format!(
+                "仍有 {count} 处差异：操作日志与上方报告写明应查看何处；若日志本身被改动，请从备份恢复 {data} 的表"
+            ),
+        );
+    }
+    say(
+        format!(
+            "{count} differences: the ledger in {data} is not what its log says; run the same command with --repair"
+        ),
+        format!("{count} 处差异：{data} 中的账本与其日志不符；请加 --repair 再次运行同一命令"),
+    )
+}
+
 async fn run(kept: &Kept) -> Result<AuditReport> {
-    let progress = Mutex::new(ProgressLine::new("audit", "parts", 0));
+    let progress = Mutex::new(ProgressLine::new("audit", say("parts", "部分"), 0));
     let show_progress = |done: u32, of: u32| {
         if let Ok(mut progress) = progress.lock() {
             progress.set(u64::from(done), u64::from(of));

@@ -34,6 +34,7 @@ mod network {
 
     use crate::arguments::Compare;
     use crate::commands::{show, unless_stopped};
+    use crate::language::{Language, say};
     use crate::stack::Stack;
 
     /// How many dates are asked for at once.
@@ -68,15 +69,17 @@ mod network {
 
     /// Returns the order numbers in a file with an adoption and its order number on each line.
     fn named_orders(file: &Path) -> Result<BTreeMap<String, OrderId>> {
-        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let shown = file.display();
+        let text = fs::read_to_string(file)
+            .with_context(|| say(format!("cannot read {shown}"), format!("无法读取 {shown}")))?;
         let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
         lines
             .map(|(number, line)| {
                 let (adoption, order) = line.trim().rsplit_once(',').unwrap_or_default();
                 let order = order.parse().ok().with_context(|| {
-                    format!(
-                        "{}: line {number} is not an adoption, a comma and its order number",
-                        file.display()
+                    say(
+                        format!("{shown}: line {number} is not an adoption, a comma and its order number"),
+                        format!("{shown}：第 {number} 行不是“认种名称,订单号”"),
                     )
                 })?;
                 Ok((adoption.trim_matches('"').to_owned(), order))
@@ -198,52 +201,64 @@ mod network {
             ("mining.csv", csv::mining(dates)),
             ("comparison.html", page::page(comparison, dates)?),
         ];
-        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        let cannot_write = |path: &Path| {
+            let path = path.display();
+            say(format!("cannot write {path}"), format!("无法写入 {path}"))
+        };
+        fs::create_dir_all(directory).with_context(|| cannot_write(directory))?;
         for (name, content) in files {
             let file = directory.join(name);
-            fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
+            fs::write(&file, content).with_context(|| cannot_write(&file))?;
         }
         Ok(())
     }
 
     fn summary(comparison: &Comparison, dates: &[MiningDate], directory: &Path) -> Result<String> {
+        let language = Language::of_environment();
         let difference = comparison.ours.checked_sub(comparison.earlier)?;
         let is_other = |account: &&::compare::AccountComparison| !account.reasons.is_empty();
+        let (differing, all) =
+            (comparison.accounts.values().filter(is_other).count(), comparison.accounts.len());
         let mut lines = vec![
-            format!("earlier   {:>30}", comparison.earlier.to_string()),
-            format!("ledger    {:>30}", comparison.ours.to_string()),
-            format!("difference{:>30}", csv::signed(difference)),
-            format!(
-                "{} of {} accounts differ, because of",
-                comparison.accounts.values().filter(is_other).count(),
-                comparison.accounts.len()
+            format!("{}{:>30}", language.say("earlier   ", "此前服务  "), comparison.earlier.to_string()),
+            format!("{}{:>30}", language.say("ledger    ", "账本      "), comparison.ours.to_string()),
+            format!("{}{:>30}", language.say("difference", "差额      "), csv::signed(difference)),
+            language.say(
+                format!("{differing} of {all} accounts differ, because of"),
+                format!("{all} 个账户中有 {differing} 个不同，原因如下"),
             ),
         ];
         let mut sum = Amount::ZERO;
         for total in comparison.by_reason()? {
             let of_reason = total.more.checked_add(total.less)?;
             sum = sum.checked_add(of_reason)?;
-            lines.push(format!(
-                "  {:<18}{:>6} accounts  {:>26} more {:>26} less {:>26}",
-                total.reason.name(),
-                total.accounts,
-                csv::signed(total.more),
-                csv::signed(total.less),
-                csv::signed(of_reason)
+            let (reason, accounts) = (total.reason.name(), total.accounts);
+            let (more, less) = (csv::signed(total.more), csv::signed(total.less));
+            let of_reason = csv::signed(of_reason);
+            lines.push(language.say(
+                format!(
+                    "  {reason:<18}{accounts:>6} accounts  {more:>26} more {less:>26} less {of_reason:>26}"
+                ),
+                format!("  {reason:<18}{accounts:>6} 个账户  {more:>26} 多 {less:>26} 少 {of_reason:>26}"),
             ));
         }
-        lines.push(format!("  together{:>94}", csv::signed(sum)));
+        let sum = csv::signed(sum);
+        lines.push(language.say(format!("  together{sum:>94}"), format!("  合计{sum:>94}")));
         for date in dates {
-            lines.push(format!(
-                "{}: {} accounts were paid by another share; {} of it went to others than the ledger says",
-                date.date,
-                date.differing(),
-                csv::ratio(date.paid_too_much())
+            let (day, accounts) = (date.date, date.differing());
+            let elsewhere = csv::ratio(date.paid_too_much());
+            lines.push(language.say(
+                format!(
+                    "{day}: {accounts} accounts were paid by another share; {elsewhere} of it went to others than the \
+                     ledger says"
+                ),
+                format!("{day}：{accounts} 个账户按其他份额发放；其中 {elsewhere} 发给了账本所载以外的账户"),
             ));
         }
-        lines.push(format!(
-            "accounts.csv, legs.csv, mining.csv and comparison.html are in {}",
-            directory.display()
+        let directory = directory.display();
+        lines.push(language.say(
+            format!("accounts.csv, legs.csv, mining.csv and comparison.html are in {directory}"),
+            format!("accounts.csv、legs.csv、mining.csv 与 comparison.html 已写入 {directory}"),
         ));
         Ok(lines.join("\n"))
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::kept::Kept;
 use super::{readable, show, unless_stopped};
 use crate::arguments::{Digest, KeptLedger};
-use crate::language::Language;
+use crate::language::{Language, say};
 
 /// How many keys that differ are named.
 const DIFFERENCES_MAX: usize = 100;
@@ -21,7 +21,10 @@ pub(super) async fn digest(arguments: Digest) -> Result<()> {
     if let [first, second] = arguments.diff.as_slice() {
         return unless_stopped(None, differences(&arguments, first, second)).await;
     }
-    let directory = arguments.data.as_deref().context("name a ledger with --data, or two with --diff")?;
+    let directory = arguments.data.as_deref().context(say(
+        "name a ledger with --data, or two with --diff",
+        "请用 --data 写明一个账本，或用 --diff 写明两个",
+    ))?;
     unless_stopped(Some(directory), async {
         let kept = open(directory, &arguments).await?;
         let date = arguments.date.map_or_else(|| kept.today(), Ok)?;
@@ -57,8 +60,11 @@ async fn differences(arguments: &Digest, first: &Path, second: &Path) -> Result<
             eprintln!("{told}");
             Ok(())
         }
-        DIFFERENCES_MAX => bail!("the states differ in {DIFFERENCES_MAX} keys or more; these are the first"),
-        count => bail!("the states differ in {count} keys"),
+        DIFFERENCES_MAX => bail!(say(
+            format!("the states differ in {DIFFERENCES_MAX} keys or more; these are the first"),
+            format!("状态至少有 {DIFFERENCES_MAX} 处不同；以上为最先发现的")
+        )),
+        count => bail!(say(format!("the states differ in {count} keys"), format!("状态有 {count} 处不同"))),
     }
 }
 
@@ -70,14 +76,15 @@ async fn dump(path: &Path, arguments: &Digest) -> Result<Vec<u8>> {
         let date: BusinessDate = arguments.date.map_or_else(|| kept.today(), Ok)?;
         write_dump(&kept.state(date).await?, &mut lines)?;
     } else {
+        let shown = path.display();
         let file = readable(path).with_context(|| {
-            format!(
-                "cannot read {}: name a data directory, or a file made with `export --log`",
-                path.display()
+            say(
+                format!("cannot read {shown}: name a data directory, or a file made with `export --log`"),
+                format!("无法读取 {shown}：请写明账本目录，或 `export --log` 写出的文件"),
             )
         })?;
         verify::write_state(file, arguments.date, &mut lines)
-            .with_context(|| format!("{} is refused", path.display()))?;
+            .with_context(|| say(format!("{shown} is refused"), format!("{shown} 被拒绝")))?;
     }
     Ok(lines)
 }

@@ -1,4 +1,6 @@
-//! `contribution explain`: reads a kept ledger, and writes nothing.
+//! `contribution explain`: reads a kept ledger, or asks the API of a deployment, and writes nothing.
+
+mod deployed;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,10 +17,9 @@ use store::heads;
 
 use super::kept::Kept;
 use super::{show, unless_stopped};
-use crate::arguments::Explain;
+use crate::arguments::{Asked, Explain, kept_options};
 use crate::gateway::{Gateway, Request};
-use crate::language::Language;
-use crate::language::accept_language;
+use crate::language::{Language, accept_language, say};
 use crate::progress_line::ProgressLine;
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
 
@@ -34,8 +35,10 @@ struct Explanation {
     trees_before: Option<u64>,
     /// What the API says: legs with their reasons, and the chain with what it had unlocked.
     distribution: Value,
-    /// What the log decided about it, in order.
+    /// What the log decided about it, in order; of a deployment the last of it alone.
     history: Vec<Decision>,
+    /// Whether that is all of it.
+    history_is_complete: bool,
 }
 
 /// What an adoption was judged by.
@@ -70,23 +73,34 @@ struct Decision {
     cause: Option<String>,
 }
 
-/// Explains an adoption of a kept ledger.
+/// Explains an adoption of a kept ledger, or of a deployment.
 pub(super) async fn explain(arguments: Explain) -> Result<()> {
-    let data = &arguments.kept.data;
+    let asked = &arguments.asked;
+    // What programs read is the same everywhere.
+    let language = if asked.json { Language::English } else { Language::of_environment() };
+    let Some(data) = &asked.data else {
+        let (explanation, text) = deployed::explanation(asked, arguments.order, language).await?;
+        return explanation.show(&text, asked, language);
+    };
     unless_stopped(Some(data), async {
-        let kept = Kept::open(&arguments.kept.options()?, data).await?;
+        let kept = Kept::open(&kept_options(data, &asked.parameters)?, data).await?;
         let order = arguments.order;
-        // What programs read is the same everywhere.
-        let language = if arguments.json { Language::English } else { Language::of_environment() };
         let mut heads = heads::adoptions(kept.stack.engine(), vec![order]).await?;
         let at = heads.remove(&order).unwrap_or_default();
+        let shown = data.display();
         ensure!(
             at.position > 0,
-            "the ledger in {} knows no order {order}: check the number, or replay the capture that it is in",
-            data.display()
+            say(
+                format!(
+                    "the ledger in {shown} knows no order {order}: check the number, or replay the capture that it is in"
+                ),
+                format!("{shown} 中的账本没有订单 {order}：请核对订单号，或重放含有它的捕获文件"),
+            )
         );
         let network = store::network::read(kept.stack.engine()).await?;
-        let versions = network.context("the decider has no checkpoint; run the same command again")?.versions;
+        let no_checkpoint =
+            say("the decider has no checkpoint; run the same command again", "尚无检查点；请再次运行同一命令");
+        let versions = network.context(no_checkpoint)?.versions;
         let (distribution, text) = of_api(&kept, data, order).await?;
         let explanation = Explanation {
             order_id: order.to_string(),
@@ -94,11 +108,9 @@ pub(super) async fn explain(arguments: Explain) -> Result<()> {
             trees_before: at.head.trees_before,
             distribution,
             history: history(&kept, order, language).await?,
+            history_is_complete: true,
         };
-        if arguments.json {
-            return show(&serde_json::to_string_pretty(&explanation)?);
-        }
-        show(&explanation.text(&text, language))
+        explanation.show(&text, asked, language)
     })
     .await
 }
@@ -125,10 +137,11 @@ async fn of_api(kept: &Kept, data: &Path, order: OrderId) -> Result<(Value, Stri
     let response = gateway.answer(request).await;
     let body: Value = serde_json::from_slice(&response.body).context("the API answers with JSON")?;
     if response.status != 200 {
-        bail!(
-            "the API does not explain order {order}: {}",
-            body["detail"].as_str().unwrap_or("no reason given")
-        );
+        let why = body["detail"].as_str().or(body["title"].as_str()).unwrap_or_default();
+        bail!(say(
+            format!("the API does not explain order {order}: {why}"),
+            format!("接口无法说明订单 {order}：{why}")
+        ));
     }
     Ok((body["explanation"].clone(), body["text"].as_str().unwrap_or_default().to_owned()))
 }
@@ -147,7 +160,10 @@ fn terms(head: &AdoptionHead, versions: &Versions) -> Result<Option<Terms>> {
         (Some(price), _) => (price, PriceSource::Source),
         (None, Some(before)) => (contribution_per_tree(before, policy)?.amount(), PriceSource::PriceBook),
         (None, None) => {
-            bail!("a posted order has neither a price nor a place in the price book: audit the ledger")
+            bail!(say(
+                "a posted order has neither a price nor a place in the price book: audit the ledger",
+                "已分配的订单既无价格也无价格位次：请审计账本"
+            ))
         }
     };
     Ok(Some(Terms {
@@ -167,7 +183,7 @@ fn terms(head: &AdoptionHead, versions: &Versions) -> Result<Option<Terms>> {
 async fn history(kept: &Kept, order: OrderId, language: Language) -> Result<Vec<Decision>> {
     let engine = kept.stack.engine();
     let end = store::network::read(engine).await?.map_or(0, |network| network.position);
-    let mut progress = ProgressLine::new("explain", "pages read", end);
+    let mut progress = ProgressLine::new("explain", say("pages read", "页已读"), end);
     let (mut after, mut history) = (0, Vec::new());
     loop {
         let pages = store::log::read_after(engine, after, PAGES_READ).await?;
@@ -264,6 +280,14 @@ fn cause_text(cause: &Cause, language: Language) -> String {
 }
 
 impl Explanation {
+    /// Prints the explanation, with what the API says of legs and chain.
+    fn show(&self, of_api: &str, asked: &Asked, language: Language) -> Result<()> {
+        if asked.json {
+            return show(&serde_json::to_string_pretty(self)?);
+        }
+        show(&self.text(of_api, language))
+    }
+
     /// Returns the explanation as lines of text, with what the API says of legs and chain.
     fn text(&self, of_api: &str, language: Language) -> String {
         let mut text = of_api.to_owned();
@@ -285,6 +309,11 @@ impl Explanation {
             let cause = cause.as_ref().map(|cause| format!("{because}{cause}")).unwrap_or_default();
             let page = language.say(format!("page {page}"), format!("第 {page} 页"));
             let _ = writeln!(text, "  {page}, {decided_at}: {what}{cause}");
+        }
+        if !self.history_is_complete {
+            let more = "  what came before it is shown of a kept ledger (see --data)";
+            let _ =
+                writeln!(text, "{}", language.say(more, "  更早的经过须在保存的账本中查看（参见 --data）"));
         }
         text
     }

@@ -9,7 +9,8 @@ use domain::{BusinessDate, Versions};
 
 use super::unless_stopped;
 use crate::arguments::KeptLedger;
-use crate::export::ExportFile;
+use crate::export::{ExportFile, cannot_write};
+use crate::language::say;
 use crate::operators_log;
 use crate::stack::{Options, Stack};
 
@@ -26,11 +27,18 @@ impl Kept {
     pub(super) async fn open(options: &Options, directory: &Path) -> Result<Self> {
         let stack = Stack::start(options)?;
         let log = store::log::read_after(stack.engine(), 0, 1).await?;
+        let shown = directory.display();
         ensure!(
             !log.is_empty(),
-            "the ledger in {} has no page, so that there is nothing to look at: replay a capture into it, restore it \
-             from a backup if it had any, or name another directory",
-            directory.display()
+            say(
+                format!(
+                    "the ledger in {shown} has no page, so that there is nothing to look at: replay a capture into it, \
+                     restore it from a backup if it had any, or name another directory"
+                ),
+                format!(
+                    "{shown} 中的账本没有任何日志页，无可查看：请重放捕获文件；若原有数据请从备份恢复；或另写目录"
+                ),
+            )
         );
         operators_log::take_in(&stack, directory).await?;
         stack.settle().await?;
@@ -65,14 +73,19 @@ pub(super) async fn export_log(mut file: ExportFile, ledger: &KeptLedger) -> Res
         let kept = Kept::open(&ledger.options()?, &ledger.data).await?;
         let digest = StateDigest::of(&kept.state(kept.today()?).await?);
         let name = file.name();
-        let cannot = || format!("cannot write the export to {name}");
+        let cannot = || cannot_write(&name);
         let mut writer = file.emptied().with_context(cannot)?;
         let engine = kept.stack.engine();
         let position = ledger_audit::export_log(engine, &kept.first_policy, &digest, &mut writer)
             .await
             .with_context(cannot)?;
         writer.flush().with_context(cannot)?;
-        eprintln!("{position} pages and the state digest {} are in {name}", digest.hash);
+        let digest = digest.hash;
+        let told = say(
+            format!("{position} pages and the state digest {digest} are in {name}"),
+            format!("已写入 {name}：{position} 页，状态摘要 {digest}"),
+        );
+        eprintln!("{told}");
         Ok(())
     })
     .await

@@ -9,6 +9,7 @@ use super::ask::show_secrets;
 use super::show;
 use crate::arguments::{LetGo, Operate, Sent, WebhookCommand};
 use crate::client::Client;
+use crate::language::say;
 use crate::screen::{Screen, text};
 
 /// Sends the command, and shows what became of it.
@@ -61,7 +62,10 @@ async fn send(sent: &Sent, command: Value) -> Result<()> {
     let client = Client::of(&sent.asked)?;
     let key = sent.key.clone().unwrap_or_else(new_key);
     let answer = client.command(&key, &sent.reason, &command).await.with_context(|| {
-        format!("the command's key is {key}; sent again with --key {key}, it is carried out once")
+        say(
+            format!("the command's key is {key}; sent again with --key {key}, it is carried out once"),
+            format!("该命令的键为 {key}；用 --key {key} 再次发送只执行一次"),
+        )
     })?;
     if sent.asked.json {
         show(&serde_json::to_string_pretty(&answer)?)?;
@@ -70,8 +74,11 @@ async fn send(sent: &Sent, command: Value) -> Result<()> {
     }
     match answer["outcome"].as_str() {
         Some("DONE") => Ok(()),
-        Some("REFUSED") => bail!("refused: {}", text(&answer["refusal"])),
-        _ => bail!("the decider has not answered; `--key {key}` asks again, and carries it out once"),
+        Some("REFUSED") => bail!("{}{}", say("refused: ", "已拒绝："), text(&answer["refusal"])),
+        _ => bail!(say(
+            format!("the decider has not answered; `--key {key}` asks again, and carries it out once"),
+            format!("尚无处理结果；用 `--key {key}` 再次询问，只执行一次")
+        )),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `contribution price-book`: writes a kept ledger's price book to a file, or asks the decider to take one over.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use domain::log::CommandOutcome;
@@ -10,6 +11,7 @@ use super::kept::Kept;
 use super::{readable, unless_stopped};
 use crate::arguments::{PriceBook, PriceBookExport, PriceBookImport};
 use crate::export::ExportFile;
+use crate::language::say;
 use crate::stack::Stack;
 use crate::{kept_parameters, operators_log};
 
@@ -32,8 +34,11 @@ async fn write(arguments: PriceBookExport) -> Result<()> {
             ledger_audit::write_price_book(&places, &mut writer)?;
             writer.flush()
         };
-        written().with_context(|| format!("cannot write the price book to {name}"))?;
-        eprintln!("{} places are in {name}", places.len());
+        written().with_context(|| {
+            say(format!("cannot write the price book to {name}"), format!("无法将价格位次写入 {name}"))
+        })?;
+        let places = places.len();
+        eprintln!("{}", say(format!("{places} places are in {name}"), format!("{name} 共 {places} 个位次")));
         Ok(())
     })
     .await
@@ -41,12 +46,17 @@ async fn write(arguments: PriceBookExport) -> Result<()> {
 
 async fn take_over(arguments: PriceBookImport) -> Result<()> {
     let path = &arguments.file;
-    let file = readable(path).with_context(|| format!("cannot read the price book {}", path.display()))?;
-    let places =
-        ledger_audit::parse_price_book(file).with_context(|| format!("{} is refused", path.display()))?;
+    let shown = path.display();
+    let file = readable(path).with_context(|| {
+        say(format!("cannot read the price book {shown}"), format!("无法读取价格位次 {shown}"))
+    })?;
+    let places = ledger_audit::parse_price_book(file)
+        .with_context(|| say(format!("{shown} is refused"), format!("{shown} 被拒绝")))?;
     let data = arguments.ledger.data.as_deref();
-    let data =
-        data.context("a price book is taken over by a ledger that is kept: name its directory with --data")?;
+    let data = data.context(say(
+        "a price book is taken over by a ledger that is kept: name its directory with --data",
+        "价格位次须由保存的账本接管：请用 --data 写明其目录",
+    ))?;
     let options = arguments.ledger.options(1)?;
     let stack = Stack::start(&options)?;
     kept_parameters::keep(&options)?;
@@ -57,17 +67,33 @@ async fn take_over(arguments: PriceBookImport) -> Result<()> {
         for key in keys {
             let command = inbox::command(stack.engine(), &key).await?;
             match command.and_then(|command| command.answer) {
-                Some((CommandOutcome::Refused { reason }, _)) => bail!(
-                    "the ledger in {} keeps the places that it has: {reason}. A price book is taken over before a \
-                     ledger is fed; begin with an empty directory",
-                    data.display()
-                ),
+                Some((CommandOutcome::Refused { reason }, _)) => bail!(kept_its_own(data, &reason)),
                 Some(_) => {}
-                None => bail!("the decider has not answered; run the same command again"),
+                None => bail!(say(
+                    "the decider has not answered; run the same command again",
+                    "尚无处理结果；请再次运行同一命令"
+                )),
             }
         }
-        eprintln!("{} places are taken over; feed the ledger in {} now", places.len(), data.display());
+        let (places, data) = (places.len(), data.display());
+        let told = say(
+            format!("{places} places are taken over; feed the ledger in {data} now"),
+            format!("已接管 {places} 个位次；现在可向 {data} 中的账本读入数据"),
+        );
+        eprintln!("{told}");
         Ok(())
     })
     .await
+}
+
+/// Returns why a ledger takes over no places.
+fn kept_its_own(data: &Path, reason: &str) -> String {
+    let data = data.display();
+    say(
+        format!(
+            "the ledger in {data} keeps the places that it has: {reason}. A price book is taken over before a ledger is \
+             fed; begin with an empty directory"
+        ),
+        format!("{data} 中的账本保留已有位次：{reason}。须在读入数据之前接管；请从空目录开始"),
+    )
 }

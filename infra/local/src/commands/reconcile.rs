@@ -1,11 +1,14 @@
 //! `contribution reconcile`: reads a PostgreSQL server or a capture, and compares it with a kept ledger. With
 //! `--repair` the ledger takes in what the source has.
 
+mod chinese;
+
 use ::reconcile::{Ledger, Report, reconcile_with_capture};
 use anyhow::{Result, bail};
 
 use super::{show, unless_stopped};
 use crate::arguments::Reconcile;
+use crate::language::Language;
 use crate::replay;
 use crate::stack::Stack;
 
@@ -24,7 +27,10 @@ pub(super) async fn reconcile(arguments: Reconcile) -> Result<()> {
         if arguments.json {
             show(&serde_json::to_string_pretty(&report.to_json())?)?;
         } else {
-            show(&report)?;
+            match Language::of_environment() {
+                Language::English => show(&report)?,
+                Language::Chinese => show(&chinese::report(&report))?,
+            }
         }
         outcome(&report, arguments.repair)
     })
@@ -38,11 +44,18 @@ fn ledger(stack: &Stack) -> Ledger<'_> {
 /// Returns the error that makes the command's exit status say that something differs.
 fn outcome(report: &Report, is_repaired: bool) -> Result<()> {
     let named = report.differences.len();
+    let language = Language::of_environment();
     match (named, is_repaired) {
         (0, _) if report.is_clean() => Ok(()),
-        (0, _) => bail!("not everything could be compared; the lines above say what to do"),
+        (0, _) => bail!(language.say(
+            "not everything could be compared; the lines above say what to do",
+            "并非全部都能核对；处理办法见以上各行"
+        )),
         (_, true) => Ok(()),
-        (_, false) => bail!("{named} rows differ; --repair --reason WHY takes in what the source has"),
+        (_, false) => bail!(language.say(
+            format!("{named} rows differ; --repair --reason WHY takes in what the source has"),
+            format!("{named} 行有差异；--repair --reason 原因 会读入来源的内容")
+        )),
     }
 }
 
@@ -70,6 +83,7 @@ mod network {
 
     use super::ledger;
     use crate::arguments::Reconcile;
+    use crate::language::say;
     use crate::progress_line::ProgressLine;
     use crate::stack::Stack;
 
@@ -79,7 +93,7 @@ mod network {
     const STEP: TimeDelta = TimeDelta::seconds(60);
 
     pub(super) async fn with_server(arguments: &Reconcile, stack: &Stack) -> Result<Report> {
-        let options = options(arguments)?;
+        let options = options(arguments);
         let mut sources = Vec::new();
         for url in &arguments.postgres {
             let connect = ConnectOptions { rests: !arguments.full_speed, ..ConnectOptions::default() };
@@ -88,13 +102,14 @@ mod network {
         let sources: Vec<&dyn Source> = sources.iter().map(|source| source as &dyn Source).collect();
         let report = ::reconcile::reconcile(&sources, ledger(stack), &options).await?;
         if arguments.repair && !report.differences.is_empty() {
-            let reason = arguments.reason.as_deref().context("a repair needs --reason")?;
+            let reason = arguments.reason.as_deref();
+            let reason = reason.context(say("a repair needs --reason", "修复须写明 --reason"))?;
             repair(stack, &report, reason).await?;
         }
         Ok(report)
     }
 
-    fn options(arguments: &Reconcile) -> Result<Options> {
+    fn options(arguments: &Reconcile) -> Options {
         let mut options = Options {
             topics: arguments.topic.iter().cloned().collect(),
             pause: Duration::from_secs(arguments.pause.into()),
@@ -109,12 +124,12 @@ mod network {
             };
             options.tables.insert(topic.clone(), name);
         }
-        Ok(options)
+        options
     }
 
     /// Returns a line that shows how far the comparison is.
     fn watch() -> Watch {
-        let line = Mutex::new(ProgressLine::new("reconcile", "rows compared", 0));
+        let line = Mutex::new(ProgressLine::new("reconcile", say("rows compared", "行已核对"), 0));
         Watch::new(move |done, of| {
             if let Ok(mut line) = line.lock() {
                 line.set(done, of);
@@ -131,7 +146,8 @@ mod network {
                 .iter()
                 .map(|difference| {
                     SourceRecord::repairing(difference, profile, sent_ms).with_context(|| {
-                        format!("{}/{} cannot be taken in", difference.topic, difference.key)
+                        let (topic, key) = (&difference.topic, &difference.key);
+                        say(format!("{topic}/{key} cannot be taken in"), format!("{topic}/{key} 无法读入"))
                     })
                 })
                 .collect::<Result<Vec<_>>>()?;
@@ -143,7 +159,14 @@ mod network {
                 .map_err(anyhow::Error::msg)?;
             stack.settle().await?;
         }
-        eprintln!("{} rows were taken in; they stand in the operators' log", report.differences.len());
+        let rows = report.differences.len();
+        eprintln!(
+            "{}",
+            say(
+                format!("{rows} rows were taken in; they stand in the operators' log"),
+                format!("已读入 {rows} 行，并写入操作日志")
+            )
+        );
         Ok(())
     }
 
@@ -157,9 +180,14 @@ mod network {
         inbox::ask(stack.engine(), &key, &command).await?;
         stack.settle().await?;
         match inbox::command(stack.engine(), &key).await?.and_then(|stored| stored.answer) {
-            Some((CommandOutcome::Refused { reason }, _)) => bail!("the entry was refused: {reason}"),
+            Some((CommandOutcome::Refused { reason }, _)) => {
+                bail!(say(format!("the entry was refused: {reason}"), format!("该条记录被拒绝：{reason}")))
+            }
             Some(_) => Ok(()),
-            None => bail!("the entry is not in the operators' log yet; nothing was taken in"),
+            None => bail!(say(
+                "the entry is not in the operators' log yet; nothing was taken in",
+                "操作日志中尚无该条记录；没有读入任何内容"
+            )),
         }
     }
 }

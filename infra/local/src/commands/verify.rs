@@ -7,14 +7,17 @@ use verify::{Head, Verified};
 
 use super::{readable, show};
 use crate::arguments::Verify;
-use crate::language::Language;
+use crate::language::{Language, say};
 
 /// Checks an export, and shows what it is worth.
 pub(super) fn verify(arguments: &Verify) -> Result<()> {
     let kept = arguments.head.as_deref().map(head).transpose()?;
     let path = &arguments.export;
-    let file = readable(path).with_context(|| format!("cannot read the export {}", path.display()))?;
-    let verified = ::verify::verify(file, kept).with_context(|| format!("{} is refused", path.display()))?;
+    let shown = path.display();
+    let file = readable(path)
+        .with_context(|| say(format!("cannot read the export {shown}"), format!("无法读取导出 {shown}")))?;
+    let verified = ::verify::verify(file, kept)
+        .with_context(|| say(format!("{shown} is refused"), format!("{shown} 被拒绝")))?;
     let head = format!("{}:{}", verified.head.position, verified.head.hash);
     if arguments.json {
         return show(&json!({
@@ -46,7 +49,10 @@ fn head(text: &str) -> Result<Head> {
         Some(Head { position: position.parse().ok()?, hash: PageHash::from_hex(hash)? })
     });
     head.with_context(|| {
-        format!("{text} is no head: it is what `verify` printed, <position>:<64 hexadecimal digits>")
+        say(
+            format!("{text} is no head: it is what `verify` printed, <position>:<64 hexadecimal digits>"),
+            format!("{text} 不是 head：应为 `verify` 打印的内容，即 <位置>:<64 位十六进制数>"),
+        )
     })
 }
 

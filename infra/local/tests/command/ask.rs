@@ -295,6 +295,20 @@ mod served {
         assert_eq!(log.matches("ticket 4711").count(), 1, "once for each key: {log}");
     }
 
+    /// Checks that an explanation of a deployment is that of a directory, but for what came before the last entry.
+    fn assert_explained_alike(deployed: &str, kept: &str) {
+        let parts = |text: &str| {
+            text.split_once("\nhistory\n").map(|(one, other)| (one.to_owned(), other.to_owned()))
+        };
+        let (deployed, kept) = (parts(deployed).expect("a history"), parts(kept).expect("a history"));
+        assert_eq!(deployed.0, kept.0);
+        assert!(deployed.0.contains("TEAM_LEVEL 1") && deployed.0.contains("terms\n"), "{}", deployed.0);
+        let (page, _) = deployed.1.split_once(',').expect("a page");
+        let last = kept.1.lines().last().expect("a last entry");
+        assert!(last.starts_with(page), "{deployed:?} is not the end of {kept:?}");
+        assert!(deployed.1.contains("(see --data)"), "{deployed:?}");
+    }
+
     #[test]
     fn a_deployment_is_shown_as_a_directory_is() {
         let ledger = ledger();
@@ -311,6 +325,7 @@ mod served {
         files.push(vec!["statement", ACCOUNT, "--csv", "-"]);
         files.push(vec!["snapshot", LAST, "--csv", "-"]);
         let remote: Vec<String> = files.iter().map(|question| over_http(question)).collect();
+        let explained = over_http(&["explain", "57"]);
         let mut stranger = contribution();
         stranger.args(["held", "--url", &running.url, "--token", "no token"]);
         let refused = failure_of(&mut stranger);
@@ -319,6 +334,7 @@ mod served {
         for (question, remote) in files.iter().zip(remote) {
             assert_eq!(success_of(&mut ledger.ask(question)), remote, "{question:?}");
         }
+        assert_explained_alike(&explained, &success_of(&mut ledger.ask(&["explain", "57"])));
         let gone = failure_of(contribution().args(["held", "--url", "http://127.0.0.1:9", "--token", "t"]));
         assert!(gone.contains("cannot be reached"), "{gone}");
     }

@@ -95,7 +95,7 @@ fn tables_that_were_emptied_do_not_audit_clean() {
 fn a_ledger_is_only_looked_at_where_it_is_named() {
     for command in [["audit"].as_slice(), &["explain", "55"], &["export", "--log", "log.jsonl"]] {
         let refused = failure_of(contribution().args(command));
-        assert!(refused.contains("--data <DIR>"), "{command:?}: {refused}");
+        assert!(refused.contains("--data"), "{command:?}: {refused}");
     }
     let directory = tempfile::tempdir().expect("it works");
     let refused = failure_of(&mut on(directory.path(), &["audit"]));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{capture, contribution, success_of};
+use crate::program::{capture, contribution, failure_of, success_of};
 
 fn is_chinese(text: &str) -> bool {
     text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter))
@@ -61,6 +61,116 @@ fn whatever_is_said_in_english_is_said_in_chinese() {
         if let [english, _] = literals.as_slice() {
             assert!(!is_chinese(english), "{file}: {literals:?}");
         }
+    }
+}
+
+/// How what a person reads is made: errors, and lines on standard error and output.
+const READ_BY_PEOPLE: [&str; 7] =
+    ["bail!(", "anyhow!(", "ensure!(", "with_context(", ".context(", "println!(", "Err(\""];
+/// Files of which each text says that the template or the program is at fault, and not what a person did.
+const FILES_OF_FAULTS: [&str; 2] = ["template.rs", "gateway.rs"];
+/// Texts that say the same elsewhere, or that the machine, a table or another program is at fault.
+const FAULTS: [&str; 21] = [
+    "the clock shows no business date",
+    "the directory of {} is missing",
+    "version {} of the rules is not known",
+    "version {} is not known",
+    "the API cannot be served any longer",
+    "progress cannot be read",
+    "the template has no functions",
+    "{} cannot start",
+    "no function has a Kafka trigger",
+    "{crate_name} is not part of this build",
+    "the functions still write after {ROUNDS_MAX} rounds of calls; this is a fault of the program",
+    "a key has at least {KEY_BYTES} bytes",
+    "this system has no random numbers",
+    "the differences do not add up ({fault:?}); this is a fault of the program",
+    "a ratio has 18 decimals",
+    "the API answers with JSON",
+    "the API does not say by what the adoption was judged",
+    "a text is missing",
+    "the count of trees is missing",
+    "the version of the rules is missing",
+    "an adoption has a tree at least",
+];
+
+/// Returns the part of the text up to the bracket that ends it.
+fn call(text: &str) -> &str {
+    let (mut depth, mut is_quoted, mut is_escaped) = (0_u32, false, false);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            '(' if !is_quoted => depth += 1,
+            ')' if !is_quoted && depth == 0 => return &text[..at],
+            ')' if !is_quoted => depth -= 1,
+            _ => {}
+        }
+    }
+    text
+}
+
+/// Returns whether two words follow each other in the text: names and numbers alone need no translation.
+fn has_words(text: &str) -> bool {
+    let words: Vec<&str> = text.split(' ').collect();
+    let is_word = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_lowercase());
+    words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
+}
+
+/// Collects the files of a directory and of those in it.
+fn sources(directory: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(directory).expect("readable").map(|entry| entry.expect("readable").path()) {
+        if entry.is_dir() { sources(&entry, found) } else { found.push(entry) }
+    }
+}
+
+#[test]
+fn every_error_and_every_line_for_people_is_said_in_both_languages() {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let (mut seen, mut english_only) = (0, Vec::new());
+    for file in files {
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&file).expect("text");
+        let text = text.split("#[cfg(test)]\nmod tests {").next().expect("a first part");
+        if FILES_OF_FAULTS.contains(&name.as_str()) || name == "tests.rs" {
+            continue;
+        }
+        for marker in READ_BY_PEOPLE {
+            let quote = if marker.ends_with('"') { "\"" } else { "" };
+            for rest in text.split(marker).skip(1) {
+                let made = call(&format!("{quote}{rest}")).to_owned();
+                seen += 1;
+                let texts = literals(&made);
+                let has_words = texts.iter().any(|text| has_words(text));
+                let is_fault = texts.iter().any(|text| FAULTS.contains(&text.as_str()));
+                if has_words && !is_fault && !made.contains("say(") {
+                    english_only.push(format!("{name}: {texts:?}"));
+                }
+            }
+        }
+    }
+    assert!(seen > 120, "{seen} places are found");
+    assert_eq!(english_only, Vec::<String>::new());
+}
+
+#[test]
+fn errors_are_chinese_where_the_environment_asks_for_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (arguments, said) in [
+        (vec!["status"], "哪个账本"),
+        (vec!["status", "--data", "nowhere"], "nowhere 中没有账本"),
+        (vec!["replay", "no-such-capture"], "无法打开捕获文件"),
+        (vec!["held", "--url", "http://127.0.0.1:9", "--token", "t"], "无法连接"),
+        (vec!["held", "--url", "http://example.com", "--token", "t"], "令牌只能经 https"),
+        (vec!["digest", "--diff", "nowhere", "nothing"], "无法读取"),
+        (vec!["verify", "nowhere", "--head", "x"], "不是 head"),
+    ] {
+        let mut command = contribution();
+        command.current_dir(directory.path()).args(&arguments).env("LC_ALL", "zh_CN.UTF-8");
+        let refused = failure_of(command.env_remove("CONTRIBUTION_TOKEN"));
+        assert!(refused.starts_with("错误: ") && refused.contains(said), "{arguments:?}: {refused}");
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{answer, query};
 use crate::arguments::{Events, Secrets, Webhooks};
 use crate::client::{Client, encoded};
+use crate::language::say;
 use crate::screen::{Screen, Side, TextTable, Tone, entries, instant, text};
 
 /// How many events one page has at most.
@@ -46,7 +47,7 @@ pub(super) async fn show_webhooks(arguments: &Webhooks) -> Result<()> {
     let Some(found) = subscriptions.iter().find(|one| one["webhook"] == name.as_str()) else {
         let known: Vec<String> = subscriptions.iter().map(|one| text(&one["webhook"])).collect();
         let meant = crate::suggestion(name, known.iter().map(String::as_str));
-        bail!("there is no subscription {name}{meant}");
+        bail!(say(format!("there is no subscription {name}{meant}"), format!("没有订阅 {name}{meant}")));
     };
     let path = format!("/v1/webhooks/{}/deliveries", encoded(name));
     let mut document = client.list(&path, "deliveries", arguments.limit).await?;

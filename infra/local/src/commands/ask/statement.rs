@@ -6,12 +6,19 @@ use serde_json::Value;
 use super::{CsvFile, answer, known_account, query};
 use crate::arguments::Statement;
 use crate::client::Client;
+use crate::language::say;
 use crate::screen::{Screen, Side, TextTable, entries, text};
 
 /// Shows what an account had at first, every line that changed it, and what it has at last.
 pub(super) async fn show_statement(arguments: &Statement) -> Result<()> {
     if let (Some(from), Some(to)) = (arguments.from, arguments.to) {
-        ensure!(from <= to, "--from {from} is after --to {to}: name the first date of the period first");
+        ensure!(
+            from <= to,
+            say(
+                format!("--from {from} is after --to {to}: name the first date of the period first"),
+                format!("--from {from} 晚于 --to {to}：请先写期间首日"),
+            )
+        );
     }
     let file = arguments.csv.as_deref().map(CsvFile::open).transpose()?;
     let client = Client::of(&arguments.asked)?;
