@@ -28,6 +28,13 @@ pub(crate) struct Taken {
     referrals: BTreeSet<RowKey>,
 }
 
+impl Taken {
+    /// Tells whether nothing is being taken in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.announcements.is_empty()
+    }
+}
+
 /// What was read.
 #[derive(Debug, Default)]
 pub(crate) struct More {

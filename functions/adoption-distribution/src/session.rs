@@ -104,8 +104,7 @@ impl Session {
         orders_partitions: Option<i32>,
     ) -> Result<Ended, StoreError> {
         let engine = &*context.engine;
-        let mut ended = Ended::default();
-        let mut taken = Taken::default();
+        let (mut ended, mut taken) = (Ended::default(), Taken::default());
         self.catch_up(engine).await?;
         loop {
             self.keep_near_projections(context, end_ms).await?;
@@ -119,6 +118,7 @@ impl Session {
                 self.decider.forget_heads();
             }
             self.decider.begin(more.inputs, time.now_ms(context));
+            let pages_before = ended.pages;
             let due_ms = match self.put_pages(context, end_ms, &mut ended).await? {
                 Outcome::Idle { due_ms } => Some(due_ms),
                 Outcome::LooksAgain => None,
@@ -134,7 +134,11 @@ impl Session {
                     continue;
                 }
             };
-            inputs::finish(context, &mut taken, &self.decider).await?;
+            if !self.finish_inputs(context, &mut taken, pages_before, &mut ended).await? {
+                self.begin_again(context, &mut ended).await?;
+                taken = Taken::default();
+                continue;
+            }
             self.decider.forget_inputs();
             let Some(due_ms) = due_ms else { continue };
             if !is_all {
@@ -161,6 +165,23 @@ impl Session {
             self.decider.forget_heads();
         }
         Ok(ended)
+    }
+
+    /// Removes announcements once a page was put since their rows were read. Returns whether no other decider put one
+    /// first.
+    async fn finish_inputs(
+        &mut self,
+        context: &Context,
+        taken: &mut Taken,
+        pages_before: u64,
+        ended: &mut Ended,
+    ) -> Result<bool, StoreError> {
+        let is_fenced = taken.is_empty() || ended.pages > pages_before;
+        if !is_fenced && !put(&*context.engine, &self.decider.fence(), ended).await? {
+            return Ok(false);
+        }
+        inputs::finish(context, taken, &self.decider).await?;
+        Ok(true)
     }
 
     /// Throws away what is in memory, because another decider put a page first.

@@ -64,7 +64,6 @@ impl Projector {
         let engine = &*context.engine;
         let mut projected = Projected::default();
         let mut marks = marks::read(engine).await?;
-        self.learn(engine, marks.heads(self.shards)).await?;
         loop {
             let (mark, shards) = self.furthest_behind(&marks);
             let pages = store::log::read_after(engine, mark, PAGES_PER_RUN).await?;
@@ -99,7 +98,9 @@ impl Projector {
         shards: &BTreeSet<Shard>,
         pages: &[Page],
     ) -> Result<Option<u64>, StoreError> {
-        let Some(last) = pages.last() else { return Ok(Some(0)) };
+        let (Some(first), Some(last)) = (pages.first(), pages.last()) else { return Ok(Some(0)) };
+        // Another projector may have moved the mark past pages that this one never saw.
+        self.learn(engine, first.position - 1).await?;
         let (versions, closes) = self.known_with(pages);
         let run = Run::over(pages, shards, self.shards, &versions);
         let Some(written) = run.write(engine, &closes).await? else { return Ok(None) };
@@ -149,7 +150,8 @@ impl Projector {
         }
     }
 
-    /// Returns all versions and closes that any of these pages needs, and keeps those that are in them.
+    /// Returns all versions and closes that any of these pages needs, and keeps those that are in them. What the pages
+    /// before them say has been learned.
     fn known_with(&self, pages: &[Page]) -> (Versions, Closes) {
         let mut known = self.known();
         for page in pages {
@@ -165,7 +167,6 @@ impl Projector {
                 introduced.expect("the log introduces versions in their order");
             }
         }
-        // The pages follow the mark, up to which every version and close is known.
         known.through = known.through.max(pages.last().map_or(0, |page| page.position));
         (known.versions.clone(), known.closes.clone())
     }

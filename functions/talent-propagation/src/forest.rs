@@ -123,6 +123,11 @@ impl Forest {
         }
     }
 
+    /// Adds accounts whose records were written before.
+    pub(crate) fn keep_all_written(&mut self, accounts: BTreeSet<AccountSequence>) {
+        self.written.extend(accounts);
+    }
+
     /// Returns the accounts whose records were written.
     pub(crate) fn written(&self) -> &BTreeSet<AccountSequence> {
         &self.written

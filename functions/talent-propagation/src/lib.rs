@@ -30,7 +30,7 @@ use store::talent::{self, Mark, MarkKind, TalentCause, TalentShards};
 use store::{BoxFuture, StoreError};
 
 use forest::{Reach, Work};
-use propagate::{Propagated, Propagator};
+use propagate::{Propagated, Propagation, Propagator};
 
 /// The name under which it is deployed, logs and counts.
 const NAME: &str = "talent-propagation";
@@ -264,18 +264,28 @@ impl TalentPropagation {
         context: &Context,
         propagated: &mut Propagated,
     ) -> Result<forest::Forest, PropagationError> {
+        let mut intents = Vec::new();
+        let mut written: BTreeSet<AccountSequence> = BTreeSet::new();
         loop {
             let standards = self.standards(context).await?;
             let by_table = Propagator {
                 context,
                 unique: &self.unique,
                 shards: self.shards,
-                table: standards.table(),
+                standards: &standards,
                 knows_activity: self.knows_activity,
             };
-            let forest = by_table.propagate(work.clone(), propagated).await?;
-            if standards.are_in_force(context).await? {
-                return Ok(forest);
+            // What was written by a former table is settled again: the comparison of all accounts may have gone past it.
+            let cause = TalentCause::TableChanged { version: standards.number() };
+            let mut work = work.clone();
+            work.starts.extend(written.iter().map(|account| (account.clone(), cause.clone())));
+            work.users.extend(written.iter().cloned());
+            match by_table.propagate(work, &mut intents, propagated).await? {
+                Propagation::Lasting(mut forest) => {
+                    forest.keep_all_written(written);
+                    return Ok(forest);
+                }
+                Propagation::ByFormerTable(forest) => written.extend(forest.written().iter().cloned()),
             }
         }
     }

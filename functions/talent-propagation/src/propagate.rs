@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use domain::{AccountSequence, TalentTable};
+use domain::AccountSequence;
 use runtime::{Context, Unique};
 use store::talent::{
     self, ActiveUntil, Awaiting, INTENT_ACCOUNTS_MAX, Intent, LevelChange, TalentCause, TalentShards,
@@ -24,6 +24,7 @@ use store::{StoreError, Write, Written, users};
 
 use crate::PropagationError;
 use crate::forest::{Forest, Needs, Reach, Settled, Standards, Unsettled, UserState, Work};
+use crate::standards::TalentStandards;
 
 /// How many passes are made before the rest is left to a later attempt.
 const PASSES_MAX: u32 = 30;
@@ -36,7 +37,7 @@ pub(crate) struct Propagator<'a> {
     pub(crate) context: &'a Context,
     pub(crate) unique: &'a Unique,
     pub(crate) shards: TalentShards,
-    pub(crate) table: &'a TalentTable,
+    pub(crate) standards: &'a TalentStandards,
     pub(crate) knows_activity: bool,
 }
 
@@ -51,16 +52,24 @@ pub(crate) struct Propagated {
     pub(crate) without_user: BTreeSet<AccountSequence>,
 }
 
+/// How propagating ended: with the forest of the pass that found nothing to write.
+pub(crate) enum Propagation {
+    /// All of it stands, and the intents are removed.
+    Lasting(Forest),
+    /// Another table of levels came into force meanwhile. The intents stay.
+    ByFormerTable(Forest),
+}
+
 impl Propagator<'_> {
-    /// Does the work, pass by pass, until a pass finds nothing to write. Returns the forest of that pass.
+    /// Does the work, pass by pass, until a pass finds nothing to write.
     pub(crate) async fn propagate(
         &self,
         mut work: Work,
+        intents: &mut Vec<Intent>,
         propagated: &mut Propagated,
-    ) -> Result<Forest, PropagationError> {
+    ) -> Result<Propagation, PropagationError> {
         let engine = &*self.context.engine;
         let mut forest = Forest::default();
-        let mut intents: Vec<Intent> = Vec::new();
         let mut losses = 0;
         for _ in 0..PASSES_MAX {
             if (self.context.deadline - self.context.clock.now()).num_milliseconds() < PASS_TAKES_MS {
@@ -76,11 +85,14 @@ impl Propagator<'_> {
             }
             let to_write: BTreeSet<AccountSequence> = settled.changed.union(&work.fenced).cloned().collect();
             if to_write.is_empty() {
+                if !self.standards.are_in_force(self.context).await? {
+                    return Ok(Propagation::ByFormerTable(forest));
+                }
                 let removals = intents.iter().map(|intent| talent::remove_intent(intent, self.shards));
                 for removed in engine.write_many(removals.collect()).await {
                     let _ = removed?;
                 }
-                return Ok(forest);
+                return Ok(Propagation::Lasting(forest));
             }
             intents.extend(self.store_intent(&settled, &to_write).await?);
             propagated.without_user.extend(settled.begin_to_wait.iter().cloned());
@@ -102,7 +114,7 @@ impl Propagator<'_> {
     /// Settles the work in memory, and loads what that takes.
     async fn settle(&self, forest: &mut Forest, work: &mut Work) -> Result<Settled, PropagationError> {
         let standards = Standards {
-            table: self.table,
+            table: self.standards.table(),
             knows_activity: self.knows_activity,
             now_ms: self.context.clock.now().timestamp_millis(),
         };
@@ -138,7 +150,7 @@ impl Propagator<'_> {
             }
         }
         if !needs.users.is_empty() {
-            let active_for = TimeDelta::days(i64::from(self.table.active_within_days()));
+            let active_for = TimeDelta::days(i64::from(self.standards.table().active_within_days()));
             let known = users::read(engine, needs.users.iter().cloned().collect()).await?;
             for account in needs.users {
                 let user = known.get(&account).and_then(|rows| rows.user());

@@ -2,7 +2,7 @@
 //!
 //! The state in storage says it, so that all work by the same one. The invocation that finds that the date or the
 //! versions say something else changes the state, and with it begins a comparison of all accounts. Work that began by
-//! the table before reads the state again before it removes its marks.
+//! the table before reads the state again before it removes its intents and marks.
 //!
 //! Touches: `Ledger` (reads, writes).
 

@@ -227,6 +227,17 @@ mod tests {
         assert_eq!(image.status.value().map(String::as_str), Some("PAID"));
     }
 
+    #[test]
+    fn a_row_of_a_table_that_its_topic_does_not_name_is_read_as_well() {
+        let elsewhere =
+            Layout { schema: "restored".to_owned(), table: "orders_of_may".to_owned(), ..layout() };
+        let profile = Profile::built_in();
+        let image = image(&profile, &elsewhere, &row("3", None), read(1));
+        assert!(matches!(image, Ok(RowImage::Adoption(_))), "{image:?}");
+        let gone = SourceRecord::of_deletion(&elsewhere, "55", read(1), 2).change(&profile);
+        assert!(gone.is_ok(), "{gone:?}");
+    }
+
     /// Folds a change that a connector streamed.
     fn streamed(before: Option<RowState>, op: &str, ts_ms: i64, position: u64, trees: u32) -> RowState {
         let value = json!({

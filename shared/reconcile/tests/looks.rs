@@ -23,6 +23,8 @@ use store::{BoxFuture, Engine, MemoryEngine, Written};
 const TOPIC: &str = "dbserver1.rwa_planting.planting_orders";
 const BUCKET_ROWS: usize = 4;
 const PAGE_BUCKETS: usize = 3;
+/// Fewer than the ranges of a page have, as where pages had to become smaller.
+const PAGE_ROWS: usize = 5;
 
 /// A table of orders: what each row's `tree_count` is, by order.
 #[derive(Default)]
@@ -30,6 +32,8 @@ struct Table {
     trees: Mutex<BTreeMap<i64, u32>>,
     now_ms: Mutex<i64>,
     catalog: Option<Catalog>,
+    /// What is behind the key of each row.
+    blanks: &'static str,
 }
 
 impl Table {
@@ -38,21 +42,33 @@ impl Table {
             trees: Mutex::new(orders.into_iter().collect()),
             now_ms: Mutex::new(1_000),
             catalog: Some(catalog()),
+            blanks: "",
         }
+    }
+
+    /// Returns a table whose keys are texts with blanks at the end.
+    fn with_padded_keys(orders: impl IntoIterator<Item = (i64, u32)>) -> Self {
+        let mut table = Self { blanks: "  ", ..Self::of(orders) };
+        "varchar".clone_into(&mut table.catalog.as_mut().expect("there").columns[0].1);
+        table
+    }
+
+    fn row(&self, order: i64, trees: u32) -> SourceRow {
+        SourceRow { key: format!("{order}{}", self.blanks), ..source_row(order, trees) }
     }
 
     fn trees(&self) -> std::sync::MutexGuard<'_, BTreeMap<i64, u32>> {
         self.trees.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fingerprint(layout: &Layout, order: i64, trees: u32) -> i64 {
-        let row = source_row(order, trees);
-        let image = image(&Profile::built_in(), layout, &row, Moment::default()).expect("a row");
-        fingerprint(&row.key, &said(&image), &layout.compared)
+    fn fingerprint(&self, layout: &Layout, order: i64, trees: u32) -> i64 {
+        let row = self.row(order, trees);
+        let image = image(&Profile::built_in(), layout, &row, Moment::default());
+        image.map_or(0, |image| fingerprint(row.key.trim_end(), &said(&image), &layout.compared))
     }
 
     fn after(&self, after: Option<&str>) -> Vec<(i64, u32)> {
-        let after: i64 = after.map_or(i64::MIN, |after| after.parse().expect("a number"));
+        let after: i64 = after.map_or(i64::MIN, |after| after.trim_end().parse().expect("a number"));
         self.trees()
             .iter()
             .filter(|(order, _)| **order > after)
@@ -120,10 +136,7 @@ impl Source for Table {
         let buckets = rows.chunks(BUCKET_ROWS).take(PAGE_BUCKETS).map(|rows| Bucket {
             last: rows.last().expect("no chunk is empty").0.to_string(),
             rows: rows.len() as u64,
-            sum: rows
-                .iter()
-                .map(|(order, trees)| i128::from(Self::fingerprint(layout, *order, *trees)))
-                .sum(),
+            sum: rows.iter().map(|(order, trees)| i128::from(self.fingerprint(layout, *order, *trees))).sum(),
         });
         let buckets = buckets.collect();
         Box::pin(async { Ok(buckets) })
@@ -137,8 +150,10 @@ impl Source for Table {
     ) -> BoxFuture<'a, Result<Vec<(String, i64)>, SourceError>> {
         let through: i64 = through.map_or(i64::MAX, |through| through.parse().expect("a number"));
         let rows = self.after(after).into_iter().filter(|(order, _)| *order <= through);
-        let rows =
-            rows.map(|(order, trees)| (order.to_string(), Self::fingerprint(layout, order, trees))).collect();
+        let rows = rows
+            .take(PAGE_ROWS)
+            .map(|(order, trees)| (self.row(order, trees).key, self.fingerprint(layout, order, trees)));
+        let rows = rows.collect();
         Box::pin(async { Ok(rows) })
     }
 
@@ -148,8 +163,8 @@ impl Source for Table {
         keys: &'a [String],
     ) -> BoxFuture<'a, Result<Vec<SourceRow>, SourceError>> {
         let trees = self.trees();
-        let orders = keys.iter().filter_map(|key| key.parse().ok());
-        let rows = orders.filter_map(|order| Some(source_row(order, *trees.get(&order)?))).collect();
+        let rows = trees.iter().map(|(order, trees)| self.row(*order, *trees));
+        let rows = rows.filter(|row| keys.contains(&row.key)).collect();
         Box::pin(async { Ok(rows) })
     }
 
@@ -251,6 +266,32 @@ async fn a_lost_an_extra_and_a_stale_row_among_many_are_named_and_nothing_else()
     let stale = report.differences.iter().find(|difference| difference.kind == DifferenceKind::Stale);
     let columns: Vec<&str> = stale.expect("named").columns.iter().map(|(column, ..)| column.name()).collect();
     assert_eq!(columns, ["tree_count"]);
+}
+
+#[tokio::test]
+async fn a_lost_row_behind_the_first_page_of_a_range_is_named() {
+    let source = Table::of((1..=12).map(|order| (order, 2)));
+    // Each of the three ranges differs, so that they are read as one.
+    let lost = [2, 7, 11, 12];
+    let engine = ledger((1..=12).filter(|order| !lost.contains(order)).map(|order| (order, 2))).await;
+    read_through(&engine, 5_000).await;
+    let report = compared(&source, &engine, || {}).await;
+    let expected = lost.map(|order: i64| (DifferenceKind::Lost, order.to_string()));
+    assert_eq!(named(&report), BTreeSet::from(expected));
+}
+
+#[tokio::test]
+async fn a_row_whose_key_ends_in_blanks_is_found() {
+    let source = Table::with_padded_keys([(1, 2), (2, 9), (3, 2)]);
+    let engine = ledger([(1, 2), (2, 2), (4, 2)]).await;
+    read_through(&engine, 5_000).await;
+    let report = compared(&source, &engine, || {}).await;
+    let expected = [
+        (DifferenceKind::Stale, "2  ".to_owned()),
+        (DifferenceKind::Lost, "3  ".to_owned()),
+        (DifferenceKind::Extra, "4".to_owned()),
+    ];
+    assert_eq!(named(&report), BTreeSet::from(expected), "{report}");
 }
 
 #[tokio::test]

@@ -291,7 +291,9 @@ const REDUCED_MAX: usize = 3;
 fn campaign(options: &CampaignOptions, whole: bool) -> bool {
     let began = wall_clock();
     let mut report = run_campaign(options, |progress, found| {
-        found.iter().for_each(|line| eprintln!("\r{line}"));
+        for line in found {
+            eprintln!("\r{line}");
+        }
         show(progress, began);
     });
     let took = per_second(report.histories, began);

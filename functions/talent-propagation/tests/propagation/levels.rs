@@ -109,6 +109,24 @@ async fn an_account_on_a_ring_is_never_its_own_descendant() {
 }
 
 #[tokio::test]
+async fn a_ring_of_two_takes_in_any_number_of_accounts_below_it_at_once() {
+    let mut bench = Bench::new(&json!({}));
+    let names: Vec<String> = (0..60).map(|number| format!("D{number:02}")).collect();
+    let mut moves = vec![("A", under("B")), ("B", under("A"))];
+    moves
+        .extend(names.iter().map(|name| (name.as_str(), under(if name.ends_with('0') { "A" } else { "B" }))));
+    bench.move_accounts(&moves).await;
+    bench.invoke(schedule()).await;
+    bench.assert_settled("a ring of two with sixty accounts below it").await;
+    assert_eq!(bench.talent("A").await, (7, 61, 1, 0));
+    let more: Vec<String> = (0..60).map(|number| format!("E{number:02}")).collect();
+    let further: Vec<_> = more.iter().map(|name| (name.as_str(), under("D07"))).collect();
+    bench.move_accounts(&further).await;
+    bench.invoke(schedule()).await;
+    bench.assert_settled("sixty accounts below an account below the ring").await;
+}
+
+#[tokio::test]
 async fn levels_of_a_ring_that_only_hold_each_other_fall() {
     let mut bench = Bench::new(&self_supporting());
     chain(&mut bench, 3).await;

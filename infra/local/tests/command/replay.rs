@@ -300,8 +300,8 @@ fn a_replay_without_brakes_lets_a_truncate_go_and_one_with_a_brake_says_what_wai
     assert_eq!(status["posted"], 0, "{status}");
 }
 
-/// Returns the orders of the capture with another status, as records that come after it.
-fn with_status(orders: &[u64], status: &str) -> String {
+/// Returns the orders of the capture with another value in a column, as records that come after it.
+fn with_column(orders: &[u64], column: &str, changed: &Value) -> String {
     let text = fs::read_to_string(capture("ordering-incident")).expect("a capture");
     let mut last: std::collections::BTreeMap<u64, Value> = std::collections::BTreeMap::new();
     for line in text.lines() {
@@ -317,7 +317,7 @@ fn with_status(orders: &[u64], status: &str) -> String {
         let mut value: Value = serde_json::from_str(record["value"].as_str().expect("a text")).expect("JSON");
         value["op"] = "u".into();
         value["source"]["snapshot"] = "false".into();
-        value["after"]["status"] = status.into();
+        value["after"][column] = changed.clone();
         for time in ["/ts_ms", "/source/ts_ms"] {
             let time = value.pointer_mut(time).expect("a time");
             *time = (time.as_i64().expect("a number") + 86_400_000).into();
@@ -356,8 +356,9 @@ fn a_directory_keeps_the_brake_and_the_guard_that_it_was_fed_with() {
     success_of(&mut kept(&["close", "2026-02-10"]));
     // So has a replay the brake.
     let cancelled = directory.path().join("cancelled.jsonl");
-    fs::write(&cancelled, with_status(&[55, 57, 58], "CANCELLED")).unwrap();
-    success_of(&mut kept(&["replay", cancelled.to_str().expect("a path")]));
+    fs::write(&cancelled, with_column(&[55, 57, 58], "status", &"CANCELLED".into())).unwrap();
+    let gone_on = success_of(&mut kept(&["replay", cancelled.to_str().expect("a path")]));
+    assert!(!gone_on.contains("the ordering incident"), "the rest arrived before: {gone_on}");
     assert_eq!(brakes(), given);
     let is_braking = || {
         let status: Value = serde_json::from_str(&success_of(&mut kept(&["status", "--json"]))).unwrap();
@@ -369,4 +370,26 @@ fn a_directory_keeps_the_brake_and_the_guard_that_it_was_fed_with() {
     success_of(&mut kept(&["replay", incident, "--brake", "off"]));
     assert_eq!(brakes()[1].as_deref(), Some("off"));
     assert!(!is_braking());
+}
+
+#[test]
+fn orders_whose_price_was_taken_away_have_their_places_once_they_are_let_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("ledger");
+    let kept = |arguments: &[&str]| {
+        let mut command = contribution();
+        command.args(arguments).arg("--data").arg(&data);
+        success_of(&mut command)
+    };
+    let incident = capture("ordering-incident");
+    kept(&["replay", incident.to_str().expect("a path"), "--settle", "1", "--brake", "1"]);
+    let unpriced = directory.path().join("unpriced.jsonl");
+    fs::write(&unpriced, with_column(&[55, 57, 58], "contribution_per_tree", &Value::Null)).unwrap();
+    kept(&["replay", unpriced.to_str().expect("a path")]);
+    let order = || -> Value { serde_json::from_str(&kept(&["order", "57", "--json"])).expect("JSON") };
+    assert!(order()["trees_before"].is_null(), "it waits: {}", order());
+    kept(&["let-go", "brake", "--reason", "the ladder decides the price"]);
+    assert!(!order()["trees_before"].is_null(), "{}", order());
+    let status: Value = serde_json::from_str(&kept(&["status", "--json"])).expect("JSON");
+    assert_eq!(status["sync_status"]["adoptions"]["unpriced"], 0, "{status}");
 }

@@ -333,6 +333,14 @@ impl Decider {
         (self.begun.is_none() && !self.draft.is_empty()).then(|| self.finish_page())
     }
 
+    /// Returns a page without entries, for announcements that change nothing.
+    ///
+    /// Another decider may have read the same rows before they changed, and stand still before it puts its page. Once
+    /// this page is put, that one cannot be: so announcements may go.
+    pub fn fence(&mut self) -> Page {
+        self.finish_page()
+    }
+
     /// Returns whether nothing is decided that is not in a finished page.
     #[must_use]
     pub fn is_between_pages(&self) -> bool {

@@ -52,6 +52,22 @@ pub(super) struct Read {
     adjustments: Vec<Adjustment>,
 }
 
+/// How many pages of a history's log are shown.
+const SHOWN_PAGES_MAX: u32 = 1_000;
+
+/// Returns the rows that the ledger keeps of the source and the entries of its log, a line each.
+pub(super) fn shown(executor: &mut Executor) -> Vec<String> {
+    let engine = executor.engine();
+    let read = executor.run_client(async move {
+        let (rows, _) = store::rows::scan::<cdc::RowState>(&engine, Segment::WHOLE, None).await?;
+        Ok::<_, StoreError>((rows, store::log::read_after(&engine, 0, SHOWN_PAGES_MAX).await?))
+    });
+    let Ok((rows, pages)) = read else { return Vec::new() };
+    let rows = rows.into_iter().map(|(name, row)| format!("{name:?} {:?}", row.row.image()));
+    let entries = pages.iter().flat_map(|page| page.entries.iter().map(move |entry| (page, entry)));
+    rows.chain(entries.map(|(page, entry)| format!("{} {entry:?}", page.position))).collect()
+}
+
 /// What is published of a date.
 struct Date {
     cut: u64,

@@ -366,6 +366,11 @@ impl Run {
             let position = lock(&self.watcher).shadow.position();
             findings.extend(audit(&mut self.executor, position));
         }
+        let shown = if self.executor.trace_lines().is_empty() {
+            Vec::new()
+        } else {
+            ending::shown(&mut self.executor)
+        };
         findings.append(&mut self.reader.findings);
         let of_executor = self.executor.findings().iter();
         findings.extend(of_executor.map(|finding| format!("{} ms: {}", finding.at_ms, finding.message)));
@@ -398,7 +403,7 @@ impl Run {
             fences: self.executor.fences(),
             entry_kinds: shadow.entry_kinds.clone(),
             trace_hash: self.executor.trace_hash(),
-            trace: self.executor.trace_lines(),
+            trace: self.executor.trace_lines().into_iter().chain(shown).collect(),
         }
     }
 }

@@ -82,6 +82,9 @@ fn obstacle(one: &Obstacle) -> String {
         Obstacle::ColumnNeverNamed { table, column, name } => format!(
             "{table}：账本的记录从未包含列 {name}（`{column}`），因此不核对。请让连接器包含该列，并重新快照"
         ),
+        Obstacle::UnreadableRow { table, key, refusal } => {
+            format!("{table}：主键为 {key} 的行会被解码器拒绝（{refusal}），因此不核对；其记录已被隔离")
+        }
         Obstacle::NeverRead { topic, table } => {
             format!("{topic}：来源有 {table}，而账本从未读过该主题；不核对")
         }
@@ -106,6 +109,7 @@ mod tests {
             Obstacle::NoIndex { table: name(), key: name() },
             Obstacle::ColumnGone { table: name(), column: name(), names: name() },
             Obstacle::ColumnNeverNamed { table: name(), column: name(), name: name() },
+            Obstacle::UnreadableRow { table: name(), key: name(), refusal: name() },
             Obstacle::NeverRead { topic: name(), table: name() },
         ];
         let hot = vec![HotRow { topic: name(), key: name(), looks: 3, ledger_changes: 4 }];
