@@ -25,13 +25,14 @@ const CALLED_EVERY_MS: usize = 2_500;
 const ASKED_TWICE: u32 = 100_000;
 /// In how many of a million histories the orders begin with a truncate.
 const TRUNCATED: u32 = 60_000;
-/// When that truncate is let go, at the earliest and at the latest, and when once more.
-const LET_GO_MS: [[Millis; 2]; 2] = [[2_000, 7_000], [40_000, 60_000]];
+/// When that truncate is let go, at the earliest and at the latest, and when once more: a record that was not read the
+/// first time is read again a minute later.
+const LET_GO_MS: [[Millis; 2]; 3] = [[2_000, 7_000], [40_000, 60_000], [130_000, 140_000]];
 /// How long after it was let go rows begin to be compared with it.
 const TRUNCATE_COMPARED_AFTER_MS: Millis = 122_000;
 /// How long after the begin of a history all rows were compared with a truncate, at the latest: it is in force by the
 /// next minute, two minutes later rows are read, and a schedule may be a minute late.
-const TRUNCATE_DONE_MS: Millis = 330_000;
+const TRUNCATE_DONE_MS: Millis = 460_000;
 
 /// What is rare in a history.
 pub(super) struct Rare {
@@ -62,7 +63,7 @@ impl Rare {
         if let Some(let_go_ms) = let_go_ms(script) {
             let (record, key) = truncate();
             rare.acts.push((0, Act::Truncate(record)));
-            // The first word may come before the truncate is known.
+            // A word may come before the truncate is known.
             for (number, at_ms) in let_go_ms.into_iter().enumerate() {
                 rare.acts.push((at_ms, Act::Ask(Command::LetGoTruncate { number, key: key.clone() })));
             }
@@ -84,7 +85,7 @@ pub(super) fn called_often(provoked: Option<&Provoked>, end_ms: Millis) -> Vec<(
 }
 
 /// Returns when an operator lets the truncate of a history go, if it has one.
-fn let_go_ms(script: &Script) -> Option<[Millis; 2]> {
+fn let_go_ms(script: &Script) -> Option<[Millis; 3]> {
     let mut random = Random::new(script.seed ^ 0x7c04_ca7e);
     let is_truncated = random.happens(TRUNCATED) && !script.without.commands;
     is_truncated.then(|| LET_GO_MS.map(|[earliest_ms, latest_ms]| random.between(earliest_ms, latest_ms)))
@@ -93,7 +94,7 @@ fn let_go_ms(script: &Script) -> Option<[Millis; 2]> {
 /// Returns until when the connector stands still before it writes the last records, if it does: in a history with a truncate
 /// they come while all rows are compared with it.
 pub(super) fn stands_still_until_ms(script: &Script) -> Option<Millis> {
-    let_go_ms(script).map(|[let_go_ms, _]| let_go_ms + TRUNCATE_COMPARED_AFTER_MS)
+    let_go_ms(script).map(|[let_go_ms, ..]| let_go_ms + TRUNCATE_COMPARED_AFTER_MS)
 }
 
 /// Returns a truncate of the orders before the first of them, as Debezium writes it, and the key that it gets.
