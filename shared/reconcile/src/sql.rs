@@ -131,13 +131,16 @@ fn normal(own: &LayoutColumn, layout: &Layout) -> String {
         }
         (Column::Province | Column::City, ValueKind::Text) => format!("btrim({name}::text)"),
         (Column::AdoptionDate, ValueKind::Instant) => {
-            format!("to_char({name} AT TIME ZONE {zone}, 'YYYY-MM-DD')")
+            finite(&name, &format!("to_char({name} AT TIME ZONE {zone}, 'YYYY-MM-DD')"))
         }
         (Column::AdoptionDate, ValueKind::WallClock) if layout.wall_clock_zone != layout.business_zone => {
-            format!("to_char({name} AT TIME ZONE {wall_clock} AT TIME ZONE {zone}, 'YYYY-MM-DD')")
+            finite(
+                &name,
+                &format!("to_char({name} AT TIME ZONE {wall_clock} AT TIME ZONE {zone}, 'YYYY-MM-DD')"),
+            )
         }
         (Column::AdoptionDate, ValueKind::Date | ValueKind::WallClock) => {
-            format!("to_char({name}, 'YYYY-MM-DD')")
+            finite(&name, &format!("to_char({name}, 'YYYY-MM-DD')"))
         }
         (Column::CreatedAt | Column::LastActivity, ValueKind::Instant) => milliseconds(&name, &name),
         (Column::CreatedAt | Column::LastActivity, ValueKind::WallClock) => {
@@ -154,15 +157,19 @@ fn milliseconds(name: &str, instant: &str) -> String {
 /// Returns a column's value as a connector would send it, as text.
 fn plain(own: &LayoutColumn) -> String {
     let name = quoted(&own.name);
-    let finite = |shown: String| format!("CASE WHEN isfinite({name}) THEN {shown} ELSE {name}::text END");
     match own.kind {
-        ValueKind::Date => finite(format!("to_char({name}, 'YYYY-MM-DD')")),
-        ValueKind::WallClock => finite(format!("to_char({name}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')")),
+        ValueKind::Date => finite(&name, &format!("to_char({name}, 'YYYY-MM-DD')")),
+        ValueKind::WallClock => finite(&name, &format!("to_char({name}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')")),
         ValueKind::Instant => {
-            finite(format!("to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"))
+            finite(&name, &format!("to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"))
         }
         ValueKind::Number | ValueKind::Decimal | ValueKind::Text => format!("{name}::text"),
     }
+}
+
+/// Returns what shows a date or time, or `infinity`, for which `to_char` is null.
+fn finite(name: &str, shown: &str) -> String {
+    format!("CASE WHEN isfinite({name}) THEN {shown} ELSE {name}::text END")
 }
 
 fn table(layout: &Layout) -> String {
@@ -221,8 +228,9 @@ mod tests {
         let statement = buckets(&layout(), false, 1_000, 100);
         assert!(
             statement.contains(
-                "coalesce(to_char(\"adoption_date\", 'YYYY-MM-DD'), \
-                 to_char(\"created_at\" AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD'))"
+                "coalesce(CASE WHEN isfinite(\"adoption_date\") THEN to_char(\"adoption_date\", 'YYYY-MM-DD') \
+                 ELSE \"adoption_date\"::text END, CASE WHEN isfinite(\"created_at\") THEN \
+                 to_char(\"created_at\" AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD') ELSE \"created_at\"::text END)"
             ),
             "{statement}"
         );

@@ -95,9 +95,13 @@ impl Decider {
         Ok(())
     }
 
-    /// Returns whether a withdrawal waits: for a later version of its rows, or until corrections go on.
+    /// Returns whether a withdrawal waits: for a later version of its rows, to be counted by the brake, or until
+    /// corrections go on.
     pub(super) fn withdrawals_wait(&self) -> bool {
-        self.parameters.settle_ms > 0 || self.state.network.paused.contains_key(&PauseScope::Corrections)
+        let has_brake = self.parameters.brake_adoptions < u64::MAX;
+        self.parameters.settle_ms > 0
+            || has_brake
+            || self.state.network.paused.contains_key(&PauseScope::Corrections)
     }
 
     /// Returns the wait of a row that would take back a posted adoption or change its terms.

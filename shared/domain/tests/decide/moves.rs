@@ -224,6 +224,25 @@ fn more_withdrawals_than_the_brake_lets_pass_wait_for_an_operator() {
 }
 
 #[test]
+fn a_brake_holds_where_nothing_waits_for_a_later_version() {
+    let mut bench = bench_with("{}", |parameters| {
+        parameters.settle_ms = 0;
+        parameters.brake_adoptions = 3;
+    });
+    bench.refer("A", None);
+    (1..=6).for_each(|number| bench.adopt(number, "A"));
+    bench.run();
+    (1..=2).for_each(|number| bench.remove(number));
+    bench.wait(0);
+    assert_eq!(bench.network().counts.posted, 4, "two go by themselves");
+    (3..=5).for_each(|number| bench.remove(number));
+    bench.wait(0);
+    assert_eq!((bench.network().counts.posted, bench.network().counts.orders_waiting), (4, 3));
+    assert_eq!(bench.ask(Command::LetGo { what: Paused::Brake }), None);
+    assert_eq!(bench.network().counts.posted, 1);
+}
+
+#[test]
 fn a_move_of_many_is_counted_before_it_waits() {
     let mut bench = bench_with("{}", |parameters| {
         parameters.settle_ms = SETTLE_MS;
