@@ -125,11 +125,7 @@ impl Audit<'_> {
     }
 
     async fn save(&self, progress: AuditProgress) -> Result<AuditProgress, AuditError> {
-        if audit::put_progress(&*self.context.engine, &progress).await? {
-            Ok(AuditProgress { revision: progress.revision + 1, ..progress })
-        } else {
-            Err(AuditError::Another)
-        }
+        audit::put_progress(&*self.context.engine, &progress).await?.ok_or(AuditError::Another)
     }
 
     /// Reads the heads page by page, and saves after each how far it came. Returns whether it came to the end.

@@ -107,15 +107,28 @@ pub fn progress_of(item: &Item) -> Result<AuditProgress, StoreError> {
     Ok(AuditProgress { revision: item.revision, ..decode(item)? })
 }
 
-/// Puts how far an audit came in the place of what was read. Returns whether nothing else came first.
+/// Puts how far an audit came in the place of what was read. Returns it with its revision, or `None` where something
+/// else came first.
+///
+/// Revisions begin at the time at which the audit began, so that a write of an audit that has ended never meets the next
+/// one.
 pub fn put_progress<'a>(
     engine: &'a dyn Engine,
     progress: &AuditProgress,
-) -> BoxFuture<'a, Result<bool, StoreError>> {
-    let before = progress.revision;
-    let condition = if before == 0 { Condition::Absent } else { Condition::Revision(before) };
-    let write = Write::put(Item::new(current_key(), before + 1, encode(progress)), condition);
-    Box::pin(async move { Ok(engine.write(write).await? == Written::Done) })
+) -> BoxFuture<'a, Result<Option<AuditProgress>, StoreError>> {
+    let (condition, revision) = match progress.revision {
+        0 => (Condition::Absent, first_revision(progress.began_ms)),
+        before => (Condition::Revision(before), before + 1),
+    };
+    let write = Write::put(Item::new(current_key(), revision, encode(progress)), condition);
+    let put = AuditProgress { revision, ..progress.clone() };
+    Box::pin(async move { Ok((engine.write(write).await? == Written::Done).then_some(put)) })
+}
+
+/// Returns the revision that an audit has at first which began at this time.
+#[must_use]
+pub fn first_revision(began_ms: i64) -> u64 {
+    began_ms.unsigned_abs().max(1)
 }
 
 /// Returns under which sort key the report of an audit is kept that judges a position.

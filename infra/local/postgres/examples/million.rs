@@ -260,7 +260,11 @@ impl Writer {
                 continue;
             }
             let trees = i64::try_from(number % 1_000)? + 10;
-            let answer = self.client.query_one(&update, &[&order, &i32::try_from(trees)?]).await?;
+            // Not every number is that of an order.
+            let Some(answer) = self.client.query_opt(&update, &[&order, &i32::try_from(trees)?]).await?
+            else {
+                continue;
+            };
             let position: i64 = answer.get(1);
             let read = Moment { at_ms: answer.get(0), position: position.unsigned_abs() };
             let late = Duration::from_millis(500 + random % 1_000);

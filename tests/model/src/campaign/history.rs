@@ -286,7 +286,7 @@ impl Run {
             }
             self.executor.run_until(self.executor.now_ms() + 1_000);
         }
-        let (mut position, mut changed_ms) = (0, self.executor.now_ms().max(self.rests_from_ms));
+        let (mut changes, mut changed_ms) = (0, self.executor.now_ms().max(self.rests_from_ms));
         let mut marked_ms = None;
         while self.executor.now_ms() < changed_ms + QUIET_FOR_MS && !self.is_over() {
             // As the connector's marks do, again and again: a date may begin meanwhile.
@@ -296,9 +296,9 @@ impl Run {
                 marked_ms = Some(now_ms);
             }
             self.executor.run_until(self.executor.now_ms() + 5_000);
-            let now = lock(&self.watcher).shadow.position();
-            if now != position {
-                (position, changed_ms) = (now, self.executor.now_ms().max(self.rests_from_ms));
+            let now = lock(&self.watcher).ledger_changes;
+            if now != changes {
+                (changes, changed_ms) = (now, self.executor.now_ms().max(self.rests_from_ms));
             }
             if self.executor.now_ms() > deadline_ms + self.rests_from_ms + QUIET_FOR_MS {
                 return Err("the log never comes to rest".to_owned());

@@ -25,6 +25,8 @@ pub(super) struct Watcher {
     zone: Tz,
     /// The keys of the reports of audits.
     audited: BTreeSet<String>,
+    /// How often the ledger's table changed.
+    pub(super) ledger_changes: u64,
 }
 
 impl Watcher {
@@ -37,6 +39,7 @@ impl Watcher {
             committed: Vec::new(),
             zone,
             audited: BTreeSet::new(),
+            ledger_changes: 0,
         }
     }
 
@@ -109,6 +112,7 @@ impl Watcher {
     }
 
     fn see_ledger(&mut self, effect: &Effect) -> Result<Vec<String>, StoreError> {
+        self.ledger_changes += u64::from(!effect.changes_nothing());
         let kind = effect.kind();
         if kind == "AUDIT" {
             return self.see_audit(effect);
@@ -138,19 +142,20 @@ impl Watcher {
     /// Checks an audit: it begins at its beginning, goes on until its report is there, and no other one takes its place.
     fn see_audit(&self, effect: &Effect) -> Result<Vec<String>, StoreError> {
         let name = |item: &Item| {
-            store::audit::progress_of(item)
-                .map(|audit| store::audit::report_sort(audit.position, audit.began_ms))
+            let audit = store::audit::progress_of(item)?;
+            let sort = store::audit::report_sort(audit.position, audit.began_ms);
+            Ok::<_, StoreError>((sort, audit.revision == store::audit::first_revision(audit.began_ms)))
         };
         let before = effect.before().as_ref().map(name).transpose()?;
         let after = effect.after().as_ref().map(name).transpose()?;
         Ok(match (before, after) {
-            (None, Some(audit)) if effect.revision_after() != Some(1) => {
+            (None, Some((audit, false))) => {
                 vec![format!("the audit {audit} goes on although it has ended")]
             }
-            (Some(audit), None) if !self.audited.contains(&audit) => {
+            (Some((audit, _)), None) if !self.audited.contains(&audit) => {
                 vec![format!("the audit {audit} ends without a report")]
             }
-            (Some(before), Some(after)) if before != after => {
+            (Some((before, _)), Some((after, _))) if before != after => {
                 vec![format!("the audit {after} takes the place of {before}, which has not ended")]
             }
             _ => Vec::new(),
