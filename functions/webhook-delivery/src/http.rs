@@ -68,10 +68,12 @@ impl HttpTransport {
         let address = self.resolve(&post.target).await?;
         let stream = TcpStream::connect(address).await.map_err(|error| format!("no connection: {error}"))?;
         if post.target.is_encrypted {
-            self.send_encrypted(stream, post).await
-        } else {
-            exchange(TokioIo::new(stream), post).await
+            #[cfg(feature = "tls")]
+            return self.send_encrypted(stream, post).await;
+            #[cfg(not(feature = "tls"))]
+            return Err("this build encrypts nothing: build it with the feature `network`".to_owned());
         }
+        exchange(TokioIo::new(stream), post).await
     }
 
     /// Returns the address to connect to, if every address of the host is one that may be reached.
@@ -100,12 +102,6 @@ impl HttpTransport {
         let stream = self.tls.connect(name, stream).await;
         exchange(TokioIo::new(stream.map_err(|error| format!("no encrypted connection: {error}"))?), post)
             .await
-    }
-
-    #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "the build that encrypts does both")]
-    async fn send_encrypted(&self, _stream: TcpStream, _post: Post) -> Result<u16, String> {
-        Err("this build encrypts nothing: build it with the feature `network`".to_owned())
     }
 }
 
