@@ -34,8 +34,12 @@ pub(crate) const PAGE: Route = Route {
     answer: |request| Box::pin(page(request)),
 };
 
-/// How many pages one answer lists at most: a page may have hundreds of kilobytes.
-const PAGES_MAX: usize = 20;
+/// How many pages one answer lists at most.
+const PAGES_MAX: u64 = 20;
+/// How many pages are read before it is known how much they hold.
+const PAGES_FIRST: u64 = 4;
+/// After so many entries an answer lists no more pages: one page may have thousands, in hundreds of kilobytes.
+const ENTRIES_ENOUGH: u64 = 20_000;
 
 #[derive(Debug, Serialize)]
 struct PagesView {
@@ -76,21 +80,39 @@ struct EntryView {
 }
 
 async fn pages(request: &Request<'_>) -> Result<Answer, Problem> {
-    let limit = request.limit()?.min(PAGES_MAX) as u64;
+    let limit = (request.limit()? as u64).min(PAGES_MAX);
     let end = request.network().await?.position;
     let last = request.place::<Position>()?.map_or(end, |before| before.saturating_sub(1).min(end));
-    let first = last.saturating_sub(limit).saturating_add(1);
-    let positions: Vec<Position> = (first..=last).collect();
-    let mut pages = store::log::read_at(request.engine(), positions.clone()).await?;
-    if pages.len() != positions.len() {
-        return Err(Problem::inconsistent("the log has a gap"));
-    }
-    pages.reverse();
+    let mut pages = read_before(request, last, limit.min(PAGES_FIRST)).await?;
+    let more = more_pages(&pages, limit);
+    pages.extend(read_before(request, last - pages.len() as u64, more).await?);
+    let first = pages.last().map_or(1, |page| page.position);
     Ok(Answer::json(&PagesView {
-        next_cursor: (first > 1 && !pages.is_empty()).then(|| request.cursor(first)),
+        next_cursor: (first > 1).then(|| request.cursor(first)),
         pages: pages.iter().map(PageView::from).collect(),
     })
     .at(end))
+}
+
+/// Returns the pages up to this one, at most `count`, the last page first.
+async fn read_before(request: &Request<'_>, last: Position, count: u64) -> Result<Vec<Page>, Problem> {
+    let first = last.saturating_sub(count).saturating_add(1);
+    let positions: Vec<Position> = (first..=last).collect();
+    let wanted = positions.len();
+    let mut pages = store::log::read_at(request.engine(), positions).await?;
+    if pages.len() != wanted {
+        return Err(Problem::inconsistent("the log has a gap"));
+    }
+    pages.reverse();
+    Ok(pages)
+}
+
+/// Returns how many more pages have enough entries together with these, if they are alike.
+fn more_pages(pages: &[Page], limit: u64) -> u64 {
+    let listed = pages.len() as u64;
+    let entries: u64 = pages.iter().map(|page| page.entries.len() as u64).sum();
+    let fitting = ENTRIES_ENOUGH.saturating_sub(entries).saturating_mul(listed) / entries.max(1);
+    fitting.min(limit.saturating_sub(listed))
 }
 
 async fn page(request: &Request<'_>) -> Result<Answer, Problem> {
@@ -217,4 +239,30 @@ fn detail(entry: &Entry) -> Option<String> {
         Entry::TruncateWaits(truncate) => truncate.table.clone(),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, OrderId, Page, PageHash, more_pages};
+
+    fn pages(count: u64, entries: usize) -> Vec<Page> {
+        let entry = Entry::OrderSeen { order: OrderId::MIN };
+        let page = |position| Page {
+            position,
+            previous: PageHash::default(),
+            time_ms: 0,
+            entries: vec![entry.clone(); entries],
+        };
+        (1..=count).map(page).collect()
+    }
+
+    #[test]
+    fn pages_with_many_entries_are_listed_by_few() {
+        assert_eq!(more_pages(&pages(4, 10), 20), 16);
+        assert_eq!(more_pages(&pages(4, 0), 20), 16, "pages may be empty");
+        assert_eq!(more_pages(&pages(4, 2_000), 20), 6, "ten pages have 20,000 entries");
+        assert_eq!(more_pages(&pages(4, 8_000), 20), 0);
+        assert_eq!(more_pages(&pages(2, 10), 2), 0, "as many as were asked for");
+        assert_eq!(more_pages(&[], 20), 0, "there is no log yet");
+    }
 }
