@@ -134,7 +134,7 @@ async fn ledger(engine: Arc<WaitingEngine>) -> Harness {
     assert_eq!(sent.status, 202, "{}", sent.text);
     harness.settle().await;
     harness.publish().await;
-    operator(&harness).get("/v1/snapshots/latest").await.good();
+    assert_eq!(operator(&harness).get("/v1/snapshots/latest").await.status, 200);
     harness
 }
 

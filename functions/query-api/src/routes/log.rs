@@ -35,11 +35,11 @@ pub(crate) const PAGE: Route = Route {
 };
 
 /// How many pages one answer lists at most.
-const PAGES_MAX: u64 = 20;
-/// How many pages are read before it is known how much they hold.
-const PAGES_FIRST: u64 = 4;
-/// After so many entries an answer lists no more pages: one page may have thousands, in hundreds of kilobytes.
-const ENTRIES_ENOUGH: u64 = 20_000;
+const PAGES_MAX: usize = 20;
+/// How many pages are read together.
+const PAGES_AT_ONCE: u64 = 5;
+/// After so many entries an answer reads no more pages: one page may have thousands, in hundreds of kilobytes.
+const ENTRIES_ENOUGH: usize = 10_000;
 
 #[derive(Debug, Serialize)]
 struct PagesView {
@@ -80,12 +80,10 @@ struct EntryView {
 }
 
 async fn pages(request: &Request<'_>) -> Result<Answer, Problem> {
-    let limit = (request.limit()? as u64).min(PAGES_MAX);
+    let limit = request.limit()?.min(PAGES_MAX);
     let end = request.network().await?.position;
     let last = request.place::<Position>()?.map_or(end, |before| before.saturating_sub(1).min(end));
-    let mut pages = read_before(request, last, limit.min(PAGES_FIRST)).await?;
-    let more = more_pages(&pages, limit);
-    pages.extend(read_before(request, last - pages.len() as u64, more).await?);
+    let pages = read_before(request, last, limit).await?;
     let first = pages.last().map_or(1, |page| page.position);
     Ok(Answer::json(&PagesView {
         next_cursor: (first > 1).then(|| request.cursor(first)),
@@ -94,25 +92,24 @@ async fn pages(request: &Request<'_>) -> Result<Answer, Problem> {
     .at(end))
 }
 
-/// Returns the pages up to this one, at most `count`, the last page first.
-async fn read_before(request: &Request<'_>, last: Position, count: u64) -> Result<Vec<Page>, Problem> {
-    let first = last.saturating_sub(count).saturating_add(1);
-    let positions: Vec<Position> = (first..=last).collect();
-    let wanted = positions.len();
-    let mut pages = store::log::read_at(request.engine(), positions).await?;
-    if pages.len() != wanted {
-        return Err(Problem::inconsistent("the log has a gap"));
+/// Returns the pages up to this one, the last page first, at most `limit`; fewer once they have enough entries.
+async fn read_before(request: &Request<'_>, mut last: Position, limit: usize) -> Result<Vec<Page>, Problem> {
+    let mut pages: Vec<Page> = Vec::new();
+    let mut entries = 0;
+    while last > 0 && pages.len() < limit && entries < ENTRIES_ENOUGH {
+        let count = PAGES_AT_ONCE.min((limit - pages.len()) as u64);
+        let positions: Vec<Position> = (last.saturating_sub(count) + 1..=last).collect();
+        let wanted = positions.len();
+        let mut read = store::log::read_at(request.engine(), positions).await?;
+        if read.len() != wanted {
+            return Err(Problem::inconsistent("the log has a gap"));
+        }
+        last -= wanted as u64;
+        entries += read.iter().map(|page| page.entries.len()).sum::<usize>();
+        read.reverse();
+        pages.extend(read);
     }
-    pages.reverse();
     Ok(pages)
-}
-
-/// Returns how many more pages have enough entries together with these, if they are alike.
-fn more_pages(pages: &[Page], limit: u64) -> u64 {
-    let listed = pages.len() as u64;
-    let entries: u64 = pages.iter().map(|page| page.entries.len() as u64).sum();
-    let fitting = ENTRIES_ENOUGH.saturating_sub(entries).saturating_mul(listed) / entries.max(1);
-    fitting.min(limit.saturating_sub(listed))
 }
 
 async fn page(request: &Request<'_>) -> Result<Answer, Problem> {
@@ -239,30 +236,4 @@ fn detail(entry: &Entry) -> Option<String> {
         Entry::TruncateWaits(truncate) => truncate.table.clone(),
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Entry, OrderId, Page, PageHash, more_pages};
-
-    fn pages(count: u64, entries: usize) -> Vec<Page> {
-        let entry = Entry::OrderSeen { order: OrderId::MIN };
-        let page = |position| Page {
-            position,
-            previous: PageHash::default(),
-            time_ms: 0,
-            entries: vec![entry.clone(); entries],
-        };
-        (1..=count).map(page).collect()
-    }
-
-    #[test]
-    fn pages_with_many_entries_are_listed_by_few() {
-        assert_eq!(more_pages(&pages(4, 10), 20), 16);
-        assert_eq!(more_pages(&pages(4, 0), 20), 16, "pages may be empty");
-        assert_eq!(more_pages(&pages(4, 2_000), 20), 6, "ten pages have 20,000 entries");
-        assert_eq!(more_pages(&pages(4, 8_000), 20), 0);
-        assert_eq!(more_pages(&pages(2, 10), 2), 0, "as many as were asked for");
-        assert_eq!(more_pages(&[], 20), 0, "there is no log yet");
-    }
 }
