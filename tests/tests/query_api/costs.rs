@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::heads::{Line, LineKind, LineLeg, Lines, Money, Node, Totals};
+use domain::log::{Entry, Page, PageHash};
 use domain::{Amount, OrderId, Owner, Slot};
 use end_to_end::{Client, CountedEngine, Harness, Options};
 use store::heads::{AccountHead, LinePage, put_account, put_line_page};
@@ -101,4 +102,32 @@ async fn any_page_of_a_hundred_thousand_records_takes_three_calls_and_thirty_uni
             }
         }
     }
+}
+
+#[tokio::test]
+async fn the_log_is_listed_without_gaps_and_by_few_pages_where_they_have_thousands_of_entries() {
+    let engine = Arc::new(CountedEngine::default());
+    let mut previous = PageHash::default();
+    for position in 1..=23 {
+        // The first ones are large, as those of a bulk load are.
+        let count = if position <= 13 { 3_000 } else { 1 };
+        let entries = (1..=count).filter_map(OrderId::new).map(|order| Entry::OrderSeen { order }).collect();
+        let page = Page { position, previous, time_ms: 1_768_000_000_000, entries };
+        previous = page.hash();
+        let _ = store::log::put(&*engine, &page).await.expect("memory answers");
+    }
+    let harness = Harness::over(engine.clone(), Options::default());
+    let client = Client::operator(&harness, ALL_SCOPES);
+    let (mut listed, mut sizes) = (Vec::new(), Vec::new());
+    let mut next = "/v1/log".to_owned();
+    loop {
+        let answer = client.get(&next).await.good();
+        let pages = answer["pages"].as_array().expect("pages").clone();
+        sizes.push(pages.len());
+        listed.extend(pages.iter().map(|page| page["page"].as_u64().expect("a number")));
+        let Some(cursor) = answer["next_cursor"].as_str() else { break };
+        next = format!("/v1/log?cursor={cursor}");
+    }
+    assert_eq!(listed, (1..=23).rev().collect::<Vec<u64>>());
+    assert_eq!(sizes, [15, 5, 3]);
 }

@@ -18,5 +18,6 @@ mod random;
 mod random_simulations;
 mod random_statements;
 mod records;
+mod rounds;
 mod schema;
 mod simulations;

@@ -11,7 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use domain::snapshot::CarriedAccount;
-use domain::{AccountSequence, Amount, BusinessDate, Owner, TalentLevel};
+use domain::{AccountSequence, Amount, BusinessDate, Owner, Policy, TalentLevel};
 use serde::Serialize;
 use store::heads::{self, AccountHead, At};
 use store::{snapshots, talent};
@@ -70,52 +70,75 @@ struct ReferralView {
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let own: AccountSequence = request.path("account")?;
-    let (limit, mut start) = (request.limit()?, request.place::<Place>()?.unwrap_or_default());
-    let (_, position) = account::known(request, &Owner::User(own.clone())).await?;
+    let (limit, start) = (request.limit()?, request.place::<Place>()?.unwrap_or_default());
+    let owner = Owner::User(own.clone());
+    let (known, listed, network, latest) = futures::join!(
+        account::known(request, &owner),
+        listed(request, own, start, limit + 1),
+        request.network(),
+        snapshots::latest(request.engine()),
+    );
+    // In this order, whichever was read first: an account that is unknown is said to be.
+    let (_, position) = known?;
+    let (above, mut page) = listed?;
+    let (network, latest) = (network?, latest?);
+    let more = page.len() > limit;
+    page.truncate(limit);
+    let date = latest.map(|manifest| manifest.date).filter(|_| request.sees_others());
+    let loaded = Loaded::read(request, &page, date).await?;
+    let policy = request.policy_today(&network);
+    // An account that was moved stays in the list of every referrer it had.
+    let hangs_here = |child| loaded.head(child).node.link().referrer() == Some(&above);
+    let here = page.iter().filter(|(_, child)| hangs_here(child));
+    let referrals = here.map(|(number, child)| view(request, policy, &loaded, *number, child));
+    let referrals = referrals.collect::<Result<_, _>>()?;
+    let next_cursor = page.last().filter(|_| more).map(|last| request.cursor(Place::after(request, last)));
+    let view = ReferralsView { account: request.name(&above), trees_on: date, referrals, next_cursor };
+    Ok(Answer::json(&view).at(position))
+}
+
+/// Returns whose direct referrals are asked for, and `count` of them, each with its number.
+async fn listed(
+    request: &Request<'_>,
+    own: AccountSequence,
+    mut start: Place,
+    count: usize,
+) -> Result<(AccountSequence, Vec<(usize, AccountSequence)>), Problem> {
     let above = below(request, own).await?;
     if let Some(first) = from(request)? {
         start = start.or_at(request, &above, first).await?;
     }
-    let mut page = start.page(request, &above, limit + 1).await?;
-    let more = page.len() > limit;
-    page.truncate(limit);
-    let owners: Vec<Owner> = page.iter().map(|(_, child)| Owner::User(child.clone())).collect();
-    let heads = heads::accounts(request.engine(), owners.clone()).await?;
-    let sums = if request.sees_others() { Sums::read(request, &owners).await? } else { Sums::default() };
-    let with_referrals = with_referrals(request, &page, &heads, &sums).await?;
-    let network = request.network().await?;
-    let policy = request.policy_today(&network);
-    let mut referrals = Vec::new();
-    for (number, child) in &page {
-        let head = &heads[&Owner::User(child.clone())].head;
-        // An account that was moved stays in the list of every referrer it had.
-        if head.node.link().referrer() != Some(&above) {
-            continue;
-        }
-        let unlock = head.node.facts.latest(policy);
-        let seen = request.sees_others();
-        referrals.push(ReferralView {
-            number: *number,
-            account: request.name(child),
-            has_adopted: unlock.has_adopted,
-            first_order_id: head.node.facts.first_order().filter(|_| seen).map(order_text),
-            unlocked_level_depth: seen.then_some(unlock.level_depth),
-            unlocked_bonus_tiers: seen.then_some(unlock.bonus_tiers),
-            total: if request.sees_amounts() { Some(head.money.totals.total()?) } else { None },
-            talent_level: sums.talent(child).map(|talent| talent.published),
-            descendants: sums.talent(child).map(|talent| talent.team.promotion_count()),
-            own_trees: sums.carried(child).map(|carried| carried.trees),
-            team_trees: sums.carried(child).map(|carried| carried.team.total()),
-            team_contribution: sums
-                .carried(child)
-                .map(|carried| carried.team.contribution)
-                .filter(|_| request.sees_amounts()),
-            has_referrals: with_referrals.contains(child),
-        });
-    }
-    let next_cursor = page.last().filter(|_| more).map(|last| request.cursor(Place::after(request, last)));
-    let view = ReferralsView { account: request.name(&above), trees_on: sums.date, referrals, next_cursor };
-    Ok(Answer::json(&view).at(position))
+    let page = start.page(request, &above, count).await?;
+    Ok((above, page))
+}
+
+fn view(
+    request: &Request<'_>,
+    policy: &Policy,
+    loaded: &Loaded,
+    number: usize,
+    child: &AccountSequence,
+) -> Result<ReferralView, Problem> {
+    let head = loaded.head(child);
+    let unlock = head.node.facts.latest(policy);
+    let seen = request.sees_others();
+    let (talent, carried) = (loaded.talent(child), loaded.carried(child));
+    let contribution = carried.as_ref().map(|carried| carried.team.contribution);
+    Ok(ReferralView {
+        number,
+        account: request.name(child),
+        has_adopted: unlock.has_adopted,
+        first_order_id: head.node.facts.first_order().filter(|_| seen).map(order_text),
+        unlocked_level_depth: seen.then_some(unlock.level_depth),
+        unlocked_bonus_tiers: seen.then_some(unlock.bonus_tiers),
+        total: if request.sees_amounts() { Some(head.money.totals.total()?) } else { None },
+        talent_level: talent.map(|talent| talent.published),
+        descendants: talent.map(|talent| talent.team.promotion_count()),
+        own_trees: carried.as_ref().map(|carried| carried.trees),
+        team_trees: carried.as_ref().map(|carried| carried.team.total()),
+        team_contribution: contribution.filter(|_| request.sees_amounts()),
+        has_referrals: loaded.with_referrals.contains(child),
+    })
 }
 
 /// Returns the account that the list is to begin at. A member, who walks by numbers, may not look for accounts.
@@ -127,30 +150,43 @@ fn from(request: &Request<'_>) -> Result<Option<AccountSequence>, Problem> {
     Ok(first)
 }
 
-/// What is stored of accounts and of those below them.
-#[derive(Default)]
-struct Sums {
-    date: Option<BusinessDate>,
-    carried: BTreeMap<Owner, CarriedAccount>,
+/// What is stored of direct referrals and of those below them.
+struct Loaded {
+    heads: BTreeMap<Owner, At<AccountHead>>,
+    /// Empty where the caller does not see others.
     talents: BTreeMap<AccountSequence, talent::StoredTalent>,
+    /// Absent where no date is asked for.
+    carried: Option<BTreeMap<Owner, CarriedAccount>>,
+    with_referrals: BTreeSet<AccountSequence>,
 }
 
-impl Sums {
-    async fn read(request: &Request<'_>, owners: &[Owner]) -> Result<Self, Problem> {
-        let accounts = owners.iter().filter_map(|owner| match owner {
-            Owner::User(account) => Some(account.clone()),
-            Owner::System(_) => None,
-        });
-        let (talents, latest) = futures::try_join!(
-            talent::read_all(request.engine(), accounts.collect()),
-            snapshots::latest(request.engine())
-        )?;
-        let date = latest.map(|manifest| manifest.date);
-        let carried = match date {
-            Some(date) => snapshots::carried(request.engine(), date, owners).await?.unwrap_or_default(),
-            None => BTreeMap::new(),
+impl Loaded {
+    /// Reads what is stored of these accounts, and of a closed date; what does not wait for another answer, together.
+    async fn read(
+        request: &Request<'_>,
+        page: &[(usize, AccountSequence)],
+        date: Option<BusinessDate>,
+    ) -> Result<Self, Problem> {
+        let engine = request.engine();
+        let accounts: Vec<AccountSequence> = page.iter().map(|(_, child)| child.clone()).collect();
+        let owners: Vec<Owner> = accounts.iter().cloned().map(Owner::User).collect();
+        let seen = if request.sees_others() { accounts.clone() } else { Vec::new() };
+        let forest = async {
+            let heads = heads::accounts(engine, owners.clone());
+            let (heads, talents) = futures::try_join!(heads, talent::read_all(engine, seen))?;
+            let with_referrals = with_referrals(request, &accounts, &heads, &talents).await?;
+            Ok::<_, Problem>((heads, talents, with_referrals))
         };
-        Ok(Self { date, carried, talents })
+        let carried = async {
+            let Some(date) = date else { return Ok(None) };
+            Ok(Some(snapshots::carried(engine, date, &owners).await?.unwrap_or_default()))
+        };
+        let ((heads, talents, with_referrals), carried) = futures::try_join!(forest, carried)?;
+        Ok(Self { heads, talents, carried, with_referrals })
+    }
+
+    fn head(&self, account: &AccountSequence) -> &AccountHead {
+        &self.heads[&Owner::User(account.clone())].head
     }
 
     fn talent(&self, account: &AccountSequence) -> Option<&talent::Talent> {
@@ -159,9 +195,9 @@ impl Sums {
 
     /// Returns the sums of an account; those of nothing where nothing was carried over, and none where no date is closed.
     fn carried(&self, account: &AccountSequence) -> Option<CarriedAccount> {
-        self.date?;
+        let carried = self.carried.as_ref()?;
         let owner = Owner::User(account.clone());
-        Some(self.carried.get(&owner).cloned().unwrap_or_else(|| CarriedAccount::new(owner)))
+        Some(carried.get(&owner).cloned().unwrap_or_else(|| CarriedAccount::new(owner)))
     }
 }
 
@@ -270,21 +306,20 @@ async fn below(request: &Request<'_>, own: AccountSequence) -> Result<AccountSeq
 /// others the lists are asked, because what is stored may be older.
 async fn with_referrals(
     request: &Request<'_>,
-    page: &[(usize, AccountSequence)],
+    accounts: &[AccountSequence],
     heads: &BTreeMap<Owner, At<AccountHead>>,
-    sums: &Sums,
+    talents: &BTreeMap<AccountSequence, talent::StoredTalent>,
 ) -> Result<BTreeSet<AccountSequence>, Problem> {
-    let accounts = page.iter().map(|(_, child)| child);
-    let is_known = |child: &&AccountSequence| {
-        let head = &heads[&Owner::User((*child).clone())].head;
+    let is_known = |account: &&AccountSequence| {
+        let head = &heads[&Owner::User((*account).clone())].head;
         head.node.facts.direct_adopter_count() > 0
-            || sums.talent(child).is_some_and(|talent| talent.team.promotion_count() > 0)
+            || talents.get(*account).is_some_and(|stored| stored.talent.team.promotion_count() > 0)
     };
-    let (known, unknown): (Vec<_>, Vec<_>) = accounts.partition(is_known);
-    let first = unknown.iter().map(|child| heads::children_page(request.engine(), child, None, 1));
+    let (known, unknown): (Vec<_>, Vec<_>) = accounts.iter().partition(is_known);
+    let first = unknown.iter().map(|account| heads::children_page(request.engine(), account, None, 1));
     let first = futures::future::try_join_all(first).await?;
     let asked = unknown.into_iter().zip(first).filter(|(_, children)| !children.accounts.is_empty());
-    Ok(known.into_iter().chain(asked.map(|(child, _)| child)).cloned().collect())
+    Ok(known.into_iter().chain(asked.map(|(account, _)| account)).cloned().collect())
 }
 
 #[cfg(test)]

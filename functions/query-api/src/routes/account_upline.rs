@@ -48,8 +48,9 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let after = request.place::<Place>()?;
     // A member's own cursor would name an ancestor, so that a member reads what decides the own legs, at once.
     let limit = if request.member().is_some() { limit.min(20) } else { limit };
-    account::known(request, &Owner::User(account.clone())).await?;
-    let network = request.network().await?;
+    let owner = Owner::User(account.clone());
+    let (known, network) = futures::join!(account::known(request, &owner), request.network());
+    let ((own, _), network) = (known?, network?);
     let policy = request.policy_today(&network);
     let (mut current, mut level) = match after {
         Some(place) if request.member().is_none() => (place.account, place.level),
@@ -58,7 +59,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     };
     let mut seen = BTreeSet::from([current.clone()]);
     let (mut ancestors, mut passed) = (Vec::new(), Vec::new());
-    let mut heads = Heads::default();
+    let mut heads = Heads(BTreeMap::from([(account.clone(), own)]));
     let mut head = heads.of(request, &current, None).await?;
     let end = loop {
         let referrer = match head.node.link() {
@@ -98,7 +99,6 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
 }
 
 /// Heads that were read, and those that were read ahead.
-#[derive(Default)]
 struct Heads(BTreeMap<AccountSequence, AccountHead>);
 
 impl Heads {

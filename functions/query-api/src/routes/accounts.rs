@@ -43,12 +43,13 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     if owners.is_empty() || owners.len() > ACCOUNTS_MAX {
         return Err(expected());
     }
-    let mut heads = heads::accounts(request.engine(), owners.clone()).await?;
-    let mut on_date = match snapshots::latest(request.engine()).await? {
-        Some(manifest) => snapshots::accounts(request.engine(), manifest.date, &owners).await?,
-        None => BTreeMap::new(),
+    let engine = request.engine();
+    let on_date = async {
+        let Some(manifest) = snapshots::latest(engine).await? else { return Ok(BTreeMap::new()) };
+        Ok::<_, Problem>(snapshots::accounts(engine, manifest.date, &owners).await?)
     };
-    let network = request.network().await?;
+    let heads = async { Ok(heads::accounts(engine, owners.clone()).await?) };
+    let (mut heads, mut on_date, network) = futures::try_join!(heads, on_date, request.network())?;
     let mut view = AccountsView { accounts: Vec::new(), unknown: Vec::new() };
     for owner in owners {
         match heads.remove(&owner) {

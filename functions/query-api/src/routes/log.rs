@@ -34,8 +34,12 @@ pub(crate) const PAGE: Route = Route {
     answer: |request| Box::pin(page(request)),
 };
 
-/// How many pages one answer lists at most: a page may have hundreds of kilobytes.
+/// How many pages one answer lists at most.
 const PAGES_MAX: usize = 20;
+/// How many pages are read together.
+const PAGES_AT_ONCE: u64 = 5;
+/// After so many entries an answer reads no more pages: one page may have thousands, in hundreds of kilobytes.
+const ENTRIES_ENOUGH: usize = 10_000;
 
 #[derive(Debug, Serialize)]
 struct PagesView {
@@ -76,21 +80,36 @@ struct EntryView {
 }
 
 async fn pages(request: &Request<'_>) -> Result<Answer, Problem> {
-    let limit = request.limit()?.min(PAGES_MAX) as u64;
+    let limit = request.limit()?.min(PAGES_MAX);
     let end = request.network().await?.position;
     let last = request.place::<Position>()?.map_or(end, |before| before.saturating_sub(1).min(end));
-    let first = last.saturating_sub(limit).saturating_add(1);
-    let positions: Vec<Position> = (first..=last).collect();
-    let mut pages = store::log::read_at(request.engine(), positions.clone()).await?;
-    if pages.len() != positions.len() {
-        return Err(Problem::inconsistent("the log has a gap"));
-    }
-    pages.reverse();
+    let pages = read_before(request, last, limit).await?;
+    let first = pages.last().map_or(1, |page| page.position);
     Ok(Answer::json(&PagesView {
-        next_cursor: (first > 1 && !pages.is_empty()).then(|| request.cursor(first)),
+        next_cursor: (first > 1).then(|| request.cursor(first)),
         pages: pages.iter().map(PageView::from).collect(),
     })
     .at(end))
+}
+
+/// Returns the pages up to this one, the last page first, at most `limit`; fewer once they have enough entries.
+async fn read_before(request: &Request<'_>, mut last: Position, limit: usize) -> Result<Vec<Page>, Problem> {
+    let mut pages: Vec<Page> = Vec::new();
+    let mut entries = 0;
+    while last > 0 && pages.len() < limit && entries < ENTRIES_ENOUGH {
+        let count = PAGES_AT_ONCE.min((limit - pages.len()) as u64);
+        let positions: Vec<Position> = (last.saturating_sub(count) + 1..=last).collect();
+        let wanted = positions.len();
+        let mut read = store::log::read_at(request.engine(), positions).await?;
+        if read.len() != wanted {
+            return Err(Problem::inconsistent("the log has a gap"));
+        }
+        last -= wanted as u64;
+        entries += read.iter().map(|page| page.entries.len()).sum::<usize>();
+        read.reverse();
+        pages.extend(read);
+    }
+    Ok(pages)
 }
 
 async fn page(request: &Request<'_>) -> Result<Answer, Problem> {

@@ -59,8 +59,9 @@ struct MissedView {
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let account: AccountSequence = request.path("account")?;
     let (limit, after) = (request.limit()?, request.place::<Place>()?);
-    let (head, position) = account::known(request, &Owner::User(account.clone())).await?;
-    let network = request.network().await?;
+    let owner = Owner::User(account.clone());
+    let (known, network) = futures::join!(account::known(request, &owner), request.network());
+    let ((head, position), network) = (known?, network?);
     let facts = &head.node.facts;
     let (found, next) = missed::find(request, &network, (&account, facts), after, limit).await?;
     let records = found.iter().map(|missed| view(request, &network.versions, facts, missed));
