@@ -11,7 +11,7 @@ use domain::proof::Secret;
 use domain::webhooks::{Reach, SigningSecret, Target, Webhook};
 use runtime::Context;
 use store::events::{self, EventPage, Wanted};
-use store::webhooks::{self, Attempt, AttemptOutcome, Failing, WebhookState};
+use store::webhooks::{self, Attempt, AttemptOutcome, Failing, NextDelivery, WebhookState};
 use store::{Engine, StoreError};
 
 use crate::message::message;
@@ -28,8 +28,6 @@ const RETRY_MAX_MS: i64 = 3_600_000;
 const STOPPED_AFTER_MS: i64 = 3 * 24 * 3_600 * 1_000;
 /// The status by which a subscriber says that it wants nothing any more.
 const GONE: u16 = 410;
-/// A place that moved on by so many pages, because nothing in them is wanted, is put down without a delivery.
-const PAGES_UNSAVED_MAX: Position = 512;
 
 /// What was sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -112,7 +110,7 @@ impl Courier<'_> {
         state.stopped_ms.is_none() && !waits
     }
 
-    /// Returns whether there is anything to send. Nothing is written to find that out.
+    /// Returns whether there is anything to send, and notes what is sent first. Nothing is written to find that out.
     async fn has_work(&self, round: &mut Round<'_>) -> Result<bool, StoreError> {
         if !round.redeliveries().is_empty() {
             return Ok(true);
@@ -121,8 +119,11 @@ impl Courier<'_> {
             return Ok(false);
         }
         let page = self.next_events(round).await?;
-        let passed = page.next.position().saturating_sub(round.state.delivered.position());
-        Ok(!page.events.is_empty() || passed >= PAGES_UNSAVED_MAX)
+        if let Some(last) = page.events.last() {
+            round.begin(last.id);
+        }
+        // What is wanted may follow further on than one call reads.
+        Ok(!page.events.is_empty() || !page.is_last)
     }
 
     async fn work(&self, round: &mut Round<'_>) -> Result<(), StoreError> {
@@ -136,13 +137,17 @@ impl Courier<'_> {
         while self.has_time() && self.is_due(&round.state) {
             let page = self.next_events(round).await?;
             let Some(last) = page.events.last() else {
-                let was_failing = round.state.failing.take().is_some();
-                round.state.delivered = page.next;
-                if page.is_last && !was_failing {
+                let was_begun = round.state.begun().is_some();
+                round.state.failing = None;
+                round.state.next = Some(NextDelivery { searched: page.next, to: None });
+                if page.is_last && !was_begun {
                     break;
                 }
                 continue;
             };
+            if round.begin(last.id) && !round.save(self.engine()).await? {
+                return Ok(());
+            }
             let after = round.state.delivered;
             let id = DeliveryId { webhook: round.name.clone(), after, to: last.id };
             let number = round.state.failing.as_ref().map_or(0, |failing| failing.attempts) + 1;
@@ -157,10 +162,9 @@ impl Courier<'_> {
         round.save(self.engine()).await.map(drop)
     }
 
-    /// Returns the events that come next; those of the delivery that fails, if one does.
+    /// Returns the events that come next; those of the delivery that was begun, if one was.
     async fn next_events(&self, round: &Round<'_>) -> Result<EventPage, StoreError> {
-        let until = round.state.failing.as_ref().map(|failing| failing.to);
-        self.events(round.webhook, round.state.delivered, until).await
+        self.events(round.webhook, round.state.searched(), round.state.begun()).await
     }
 
     async fn events(
@@ -241,6 +245,7 @@ impl Courier<'_> {
         if outcome.is_delivered() {
             state.delivered = id.to;
             state.failing = None;
+            state.next = None;
             return;
         }
         let now_ms = self.now_ms();
@@ -269,6 +274,15 @@ impl Round<'_> {
         asked.filter(|(at, _)| Some(*at) > self.state.redelivered_at).cloned().collect()
     }
 
+    /// Notes where the next delivery ends, so that it is the same when it comes again. Returns whether that is new.
+    fn begin(&mut self, to: EventPlace) -> bool {
+        let is_new = self.state.begun() != Some(to);
+        if is_new {
+            self.state.next = Some(NextDelivery { searched: self.state.searched(), to: Some(to) });
+        }
+        is_new
+    }
+
     /// Puts how far the subscription is. Returns whether no other invocation came first.
     async fn save(&mut self, engine: &dyn Engine) -> Result<bool, StoreError> {
         let is_saved = webhooks::put_state(engine, self.name, &self.state).await?;
@@ -288,11 +302,14 @@ fn as_operators_say(stored: Option<WebhookState>, webhook: &Webhook) -> WebhookS
         failing: None,
         stopped_ms: None,
         claimed_until_ms: 0,
+        next: None,
         revision,
     });
     if let Some(resumed) = webhook.resumed.filter(|resumed| Some(resumed.at) != state.resumed_at) {
         state.resumed_at = Some(resumed.at);
-        state.delivered = resumed.after.unwrap_or(state.delivered);
+        if let Some(after) = resumed.after {
+            (state.delivered, state.next) = (after, None);
+        }
         state.failing = None;
         state.stopped_ms = None;
     }

@@ -14,6 +14,8 @@ use crate::codec::{decode, decode_with_last_member, encode};
 use crate::engine::{BoxFuture, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Query, Table, Write, Written};
 
+/// How many bits of a revision count the changes of an audit's progress; those above say when it began.
+const REVISION_BITS: u32 = 16;
 /// At most so many differences are named in a report.
 pub const DIFFERENCES_MAX: usize = 500;
 
@@ -125,10 +127,11 @@ pub fn put_progress<'a>(
     Box::pin(async move { Ok((engine.write(write).await? == Written::Done).then_some(put)) })
 }
 
-/// Returns the revision that an audit has at first which began at this time.
+/// Returns the revision that an audit has at first which began at this time: between two of them there is room for every
+/// revision of the first, also where the clock of the second is behind.
 #[must_use]
 pub fn first_revision(began_ms: i64) -> u64 {
-    began_ms.unsigned_abs().max(1)
+    began_ms.unsigned_abs().max(1) << REVISION_BITS
 }
 
 /// Returns under which sort key the report of an audit is kept that judges a position.

@@ -13,7 +13,7 @@ use domain::log::{DeliveryId, EventPlace, Position, WebhookName};
 use domain::webhooks::Webhooks;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{decode, encode, unreadable};
+use crate::codec::{decode, decode_with_last_member, encode, unreadable};
 use crate::engine::{Answer, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Query, Table, Write, Written};
 
@@ -38,7 +38,7 @@ pub struct Registry {
 pub struct WebhookState {
     /// Which subscription of this name: the entry that made it.
     pub since: EventPlace,
-    /// Everything up to here was delivered, or is not wanted.
+    /// The end of the last delivery that was taken; where the subscription begins, before the first.
     pub delivered: EventPlace,
     /// The last word that it go on which was followed.
     pub resumed_at: Option<EventPlace>,
@@ -50,9 +50,34 @@ pub struct WebhookState {
     pub stopped_ms: Option<i64>,
     /// Until when one invocation has it for itself, in milliseconds since 1970.
     pub claimed_until_ms: i64,
+    /// What is known of the next delivery, if anything is.
+    pub next: Option<NextDelivery>,
     /// Counts the changes of this.
     #[serde(skip)]
     pub revision: u64,
+}
+
+/// What is known of the next delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextDelivery {
+    /// From the end of the delivery before up to here nothing is wanted.
+    pub searched: EventPlace,
+    /// Its end, once it may have been sent: when it comes again it is the same.
+    pub to: Option<EventPlace>,
+}
+
+impl WebhookState {
+    /// Returns the place up to which everything was delivered, or is not wanted.
+    #[must_use]
+    pub fn searched(&self) -> EventPlace {
+        self.next.map_or(self.delivered, |next| next.searched)
+    }
+
+    /// Returns the end of the delivery that may have been sent and was not taken yet, as far as is known.
+    #[must_use]
+    pub fn begun(&self) -> Option<EventPlace> {
+        self.failing.as_ref().map(|failing| failing.to).or_else(|| self.next.and_then(|next| next.to))
+    }
 }
 
 /// A delivery that fails.
@@ -131,7 +156,8 @@ pub fn states(engine: &dyn Engine) -> Answer<'_, BTreeMap<WebhookName, WebhookSt
             for item in &page.items {
                 let name =
                     item.key.sort.parse().map_err(|_| unreadable(item, "its key is no name".to_owned()))?;
-                states.insert(name, WebhookState { revision: item.revision, ..decode(item)? });
+                states
+                    .insert(name, WebhookState { revision: item.revision, ..decode_with_last_member(item)? });
             }
             match page.next {
                 Some(next) => query.after = Some(next.sort),

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::bench::{Provoked, Touch};
 use model::campaign::{
     CampaignOptions, Caught, HistoryOptions, MutateOptions, Progress, RUNS_MAX, Script, enumerate,
     finding_lines, known_seeds, mutate, run_campaign, run_history, shrink,
@@ -63,6 +64,13 @@ enum Command {
         /// Runs without faults by chance.
         #[arg(long)]
         no_faults: bool,
+        /// Has the first attempt of each of these calls fail, as `mutate` does: a function, a table, a kind of item and
+        /// an operation.
+        #[arg(long, conflicts_with = "stands_still")]
+        fails_first: Option<Touch>,
+        /// Has environments stand still before these writes, as `mutate` does.
+        #[arg(long)]
+        stands_still: Option<Touch>,
         /// Reduces it, if it fails.
         #[arg(long)]
         shrink: bool,
@@ -188,8 +196,11 @@ fn main() -> ExitCode {
             let history = HistoryOptions::usual(!no_faults);
             Ok(campaign(&CampaignOptions { histories, first_seed: seed, threads, history }, whole))
         }
-        Command::Again { script, no_faults, shrink, trace } => {
-            again(&script, &HistoryOptions::usual(!no_faults), shrink, trace.as_deref())
+        Command::Again { script, no_faults, fails_first, stands_still, shrink, trace } => {
+            let fails_first = fails_first.map(Provoked::FailsFirst);
+            let provoked = fails_first.or(stands_still.map(Provoked::StandsStill));
+            let options = HistoryOptions { provoked, ..HistoryOptions::usual(!no_faults) };
+            again(&script, &options, shrink, trace.as_deref())
         }
         Command::Mutate { histories, seen_in, threads, only, learn } => {
             let history = HistoryOptions::usual(true);
@@ -345,8 +356,10 @@ fn mutations(options: &MutateOptions, only: Option<&str>, learn: Option<&Path>) 
         None => println!("{}: NOT FOUND in {} histories", one.mutation, one.histories),
     });
     let found = caught.iter().filter(|one| one.by.is_some()).count();
-    for one in caught.iter().filter(|one| !one.found_without.is_empty()) {
-        println!("found something without {} as well: seeds {:?}", one.mutation, one.found_without);
+    for one in &caught {
+        for (seed, finding) in &one.found_without {
+            println!("seed {seed} finds something where nothing is taken away, {}: {finding}", one.mutation);
+        }
     }
     for name in known_seeds().into_keys().filter(|name| !names.contains(*name)) {
         println!("not seen any more: {name}");

@@ -222,7 +222,7 @@ impl WebhookView {
                 (None, Some(_)) => "FAILING",
                 (None, None) => "ACTIVE",
             },
-            delivered: state.map_or(webhook.after, |state| state.delivered),
+            delivered: state.map_or(webhook.after, WebhookState::searched),
             failing: failing.map(FailingView::from),
             stopped_at: stopped_ms.map(instant),
         }

@@ -202,6 +202,47 @@ async fn many_events_come_in_several_messages_without_a_gap() {
 }
 
 #[tokio::test]
+async fn a_delivery_begins_where_the_one_before_ended_although_nothing_is_wanted_in_between() {
+    let mut stage = Stage::new();
+    stage.ask(set("mining", &[])).await;
+    for order in 0..3 {
+        stage.page(vec![held(order + 1), Entry::OrderSeen { order: stage::order(9) }]).await;
+        stage.run().await;
+        stage.page(vec![Entry::OrderSeen { order: stage::order(9) }]).await;
+        stage.run().await;
+    }
+    let sent = stage.take_sent();
+    let ids: Vec<String> = sent.iter().map(|sent| sent.header("webhook-id")).collect();
+    assert_eq!(ids, ["mining_1-0_2-0", "mining_2-0_4-0", "mining_4-0_6-0"]);
+    // Where nothing is wanted in many pages, the place is put down, and the next delivery says nothing of it.
+    for _ in 0..600 {
+        stage.page(vec![Entry::OrderSeen { order: stage::order(9) }]).await;
+    }
+    stage.run().await;
+    let state = stage.state("mining").await.expect("it was served");
+    assert_eq!(state.delivered, EventPlace::of_entry(6, 0));
+    assert_eq!(state.searched(), EventPlace::after_page(607));
+    stage.page(vec![held(8)]).await;
+    stage.run().await;
+    assert_eq!(stage.take_sent()[0].header("webhook-id"), "mining_6-0_608-0");
+}
+
+#[tokio::test]
+async fn a_delivery_whose_sender_was_killed_comes_again_as_it_was_and_later_events_follow() {
+    let mut stage = Stage::new();
+    stage.ask(set("mining", &[])).await;
+    stage.page(vec![held(1)]).await;
+    stage.run_and_kill().await;
+    stage.page(vec![held(2)]).await;
+    stage.pass_s(61);
+    stage.run().await;
+    let sent = stage.take_sent();
+    let ids: Vec<String> = sent.iter().map(|sent| sent.header("webhook-id")).collect();
+    assert_eq!(ids, ["mining_1-0_2-0", "mining_1-0_2-0", "mining_2-0_3-0"]);
+    assert_eq!(sent[0].body(), sent[1].body());
+}
+
+#[tokio::test]
 async fn only_the_kinds_that_are_asked_for_are_sent() {
     let mut stage = Stage::new();
     stage.ask(set("mining", &[EventType::AdoptionReleased])).await;

@@ -1,6 +1,8 @@
 //! A log that tests write, and subscribers that keep what they are sent.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +54,8 @@ impl Sent {
 struct Subscribers {
     sent: Mutex<Vec<Sent>>,
     answers: Mutex<BTreeMap<String, Result<u16, String>>>,
+    /// Whether nothing is answered.
+    are_silent: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,6 +68,9 @@ impl Transport for Subscribers {
         let name = sent.header("webhook-id").split('_').next().expect("a first part").to_owned();
         lock(&self.sent).push(sent);
         let answer = lock(&self.answers).get(&name).cloned().unwrap_or(Ok(200));
+        if self.are_silent.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
         Box::pin(async move { answer })
     }
 }
@@ -174,6 +181,13 @@ impl Stage {
             request_id: "a request".to_owned(),
         };
         runtime::invoke(self.function.as_ref(), json!({}), &context).await.expect("it sends")
+    }
+
+    /// Invokes the function, and kills it when it has sent something and waits for the answer.
+    pub(crate) async fn run_and_kill(&self) {
+        self.subscribers.are_silent.store(true, Ordering::Relaxed);
+        assert!(futures::poll!(pin!(self.run())).is_pending(), "nothing was sent");
+        self.subscribers.are_silent.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn now_ms(&self) -> i64 {

@@ -39,6 +39,8 @@ pub(super) struct Attempts {
     pub(super) may_have_taken_effect: bool,
     /// Whether the first attempt fails, because a mutation run wants to see that there is a second one.
     pub(super) fails_first: bool,
+    /// Whether an attempt failed because that was provoked.
+    pub(super) was_provoked: bool,
     failed: u32,
     invocation: Option<u64>,
 }
@@ -80,6 +82,7 @@ impl Attempts {
             pause_ms: FIRST_PAUSE_MS,
             may_have_taken_effect: false,
             fails_first: false,
+            was_provoked: false,
             failed: 0,
             invocation: caller.map(|caller| caller.invocation),
         }
@@ -97,7 +100,7 @@ impl Attempts {
         self.may_have_taken_effect |= failure.kind == FailureKind::Unknown;
         if failure.kind != FailureKind::Refused {
             self.failed += 1;
-            shared.lock().attempt_failed(self.invocation, self.failed);
+            shared.lock().attempt_failed(self.invocation, self.failed, self.was_provoked);
         }
         if failure.kind == FailureKind::Refused || self.left_ms == 0 {
             return Err(failure);

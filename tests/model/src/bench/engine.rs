@@ -47,6 +47,7 @@ impl ModelEngine {
         request: tables::Request,
     ) -> Result<Response, CallError> {
         if std::mem::take(&mut attempts.fails_first) {
+            attempts.was_provoked = true;
             return Err(first_attempt_fails());
         }
         self.call(request).await
@@ -142,11 +143,12 @@ impl ModelEngine {
 
     /// Counts a write that met what another invocation had written, or what its own first attempt had.
     fn note(&self, write: &Write, written: &Written) {
-        if self.caller.is_none() {
-            return;
-        }
+        let Some(caller) = &self.caller else { return };
         let key = write.key();
         let kind = key.partition.split('#').next().unwrap_or_default();
+        if matches!(written, Written::ConditionFailed(_)) && kind == "AUDIT" {
+            self.shared.lock().gave_way.insert(caller.invocation);
+        }
         let note = match (written, key.table, kind) {
             (Written::Done, ..) if write.condition == Condition::None => return,
             (Written::ConditionFailed(_), Table::Log, _) => "a page's number was taken",
@@ -209,7 +211,7 @@ impl ModelEngine {
             Err(failure) => failure,
         };
         let mut attempts = self.attempts(&write);
-        attempts.fails_first = false;
+        attempts.was_provoked = std::mem::take(&mut attempts.fails_first);
         attempts.again(&self.shared, failure).await.map_err(store_error)?;
         self.write_again(write, attempts).await
     }
@@ -225,7 +227,7 @@ impl ModelEngine {
     }
 
     async fn write_all(&self, writes: Vec<Write>) -> Vec<Outcome> {
-        self.may_stand_still(&writes).await;
+        self.stand_still_by_chance(&writes).await;
         let count = writes.len();
         let writes: Vec<Write> = writes.into_iter().map(|write| self.with_what_is_left(write)).collect();
         let (together, alone): (Vec<_>, Vec<_>) =
@@ -323,7 +325,7 @@ impl Engine for ModelEngine {
 
     fn write(&self, write: Write) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
-            self.may_stand_still(std::slice::from_ref(&write)).await;
+            self.stand_still_by_chance(std::slice::from_ref(&write)).await;
             let write = self.with_what_is_left(write);
             let attempts = self.attempts(&write);
             self.write_again(write, attempts).await

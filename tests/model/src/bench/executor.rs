@@ -149,7 +149,7 @@ impl Executor {
     pub fn mutate(&mut self, mutation: Mutation) {
         let mut state = self.shared.lock();
         if let Mutation::Reads(order) = &mutation {
-            let table = state.world.database.table(order.table.logical_name());
+            let table = state.world.database.table_mut(order.table.logical_name());
             table.expect("the deployment has it").set_replica_lag(STALE_BY_MS);
         }
         if mutation == Mutation::Known(KnownFault::StallingConflict) {

@@ -176,7 +176,7 @@ impl Faults {
     }
 
     /// Decides whether a message is delivered twice, and after how long the second time.
-    pub(super) fn draws_duplicate(&mut self, now_ms: Millis) -> Option<Millis> {
+    pub(super) fn draw_duplicate(&mut self, now_ms: Millis) -> Option<Millis> {
         self.messages += 1;
         let happens = now_ms < self.plan.ends_ms && self.random.happens(self.plan.rates.duplicates);
         let by_chance = happens.then(|| self.random.between(1, 5_000));

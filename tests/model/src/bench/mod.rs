@@ -21,7 +21,9 @@ pub use direct::DirectEngine;
 pub use engine::ModelEngine;
 pub use executor::{Executor, ExecutorOptions, Finding, Usage};
 pub use faults::{CallPlace, Fate, FaultPlan, FaultRates, Happened, Once};
-pub use mutation::{ConditionKind, KnownFault, Mutation, Operation, Provoked, ReadOrder, Touch, entry_kind};
+pub use mutation::{
+    ConditionKind, InvalidTouch, KnownFault, Mutation, Operation, Provoked, ReadOrder, Touch, entry_kind,
+};
 pub use queues::ModelQueues;
 pub use shared::{Interruptions, Shared};
 pub use watch::{Effect, Watch};

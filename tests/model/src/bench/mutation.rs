@@ -1,6 +1,7 @@
 //! What is taken away from the functions at the seam, to see whether a campaign finds it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use domain::log::{Entry, Page};
 use store::{Change, Condition, Item, Key, Table, Write};
@@ -91,6 +92,11 @@ pub enum ConditionKind {
     Below,
 }
 
+/// A text that names no call of a function.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a function, a table, a kind of item and an operation, as `mutate` prints them")]
+pub struct InvalidTouch(String);
+
 /// What is taken away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mutation {
@@ -146,6 +152,36 @@ pub enum KnownFault {
     StallingConflict,
     /// Two first closes that block each other: each waits until the other is taken in.
     BlockingCloses,
+}
+
+impl Operation {
+    const ALL: [Self; 11] = [
+        Self::Get,
+        Self::Query,
+        Self::Scan,
+        Self::Put(ConditionKind::None),
+        Self::Put(ConditionKind::Absent),
+        Self::Put(ConditionKind::Revision),
+        Self::Put(ConditionKind::Below),
+        Self::Delete(ConditionKind::None),
+        Self::Delete(ConditionKind::Absent),
+        Self::Delete(ConditionKind::Revision),
+        Self::Delete(ConditionKind::Below),
+    ];
+}
+
+impl FromStr for Touch {
+    type Err = InvalidTouch;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTouch> {
+        let invalid = || InvalidTouch(text.to_owned());
+        let words: Vec<&str> = text.split(' ').collect();
+        let [function, table, kind, operation] = words[..] else { return Err(invalid()) };
+        let table = Table::ALL.into_iter().find(|one| one.logical_name() == table).ok_or_else(invalid)?;
+        let is_named = |one: &Operation| format!("{one:?}") == operation;
+        let operation = Operation::ALL.into_iter().find(is_named).ok_or_else(invalid)?;
+        Ok(Self { function: function.to_owned(), table, kind: kind.to_owned(), operation })
+    }
 }
 
 impl KnownFault {
@@ -257,7 +293,20 @@ impl fmt::Display for Mutation {
 mod tests {
     use domain::log::{Entry, Page, PageHash};
 
-    use super::{entry_kind, item_of, without_entries};
+    use super::{ConditionKind, Operation, Touch, entry_kind, item_of, without_entries};
+    use store::Table;
+
+    #[test]
+    fn a_call_is_named_as_it_is_printed() {
+        for operation in Operation::ALL {
+            let (function, kind) = ("ledger-audit".to_owned(), "AUDIT".to_owned());
+            let touch = Touch { function, table: Table::Ledger, kind, operation };
+            assert_eq!(touch.to_string().parse(), Ok(touch));
+        }
+        assert!("ledger-audit Ledger AUDIT".parse::<Touch>().is_err());
+        let read = "cdc-ingest Source PROGRESS Put(Revision)".parse::<Touch>().expect("a call");
+        assert_eq!(read.operation, Operation::Put(ConditionKind::Revision));
+    }
 
     #[test]
     fn entries_of_a_kind_are_left_out_of_a_page() {

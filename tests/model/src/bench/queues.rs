@@ -47,7 +47,7 @@ impl ModelQueues {
                     Err(failure) => failure,
                     Ok(QueueResponse::SentBatch(BatchResult::<Sent> { failed, .. })) => {
                         let Some(first) = failed.first() else {
-                            self.may_duplicate(queue, &entries);
+                            self.duplicate_by_chance(queue, &entries);
                             return Ok(());
                         };
                         let failure = Failure::of(&crate::world::CallError::Service(first.error.clone()));
@@ -60,11 +60,11 @@ impl ModelQueues {
         }
     }
 
-    fn may_duplicate(&self, queue: Queue, entries: &[(String, Entry)]) {
+    fn duplicate_by_chance(&self, queue: Queue, entries: &[(String, Entry)]) {
         let Some(name) = self.names.get(&queue).filter(|name| !is_fifo(name)) else { return };
         let mut state = self.shared.lock();
         for (_, entry) in entries {
-            state.may_duplicate(name, &entry.body);
+            state.duplicate_by_chance(name, &entry.body);
         }
     }
 

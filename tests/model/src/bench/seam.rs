@@ -103,7 +103,7 @@ impl ModelEngine {
     }
 
     /// Has the environment stand still before some of the writes that a mutation run wants late.
-    pub(super) async fn may_stand_still(&self, writes: &[Write]) {
+    pub(super) async fn stand_still_by_chance(&self, writes: &[Write]) {
         let Some(caller) = &self.caller else { return };
         let (for_ms, again_ms, last_ms) = {
             let mut state = self.shared.lock();

@@ -34,8 +34,11 @@ pub struct State {
     /// Invocations that stand still now, and go on after their time is over.
     pub(super) suspended: BTreeSet<u64>,
     pub(super) calls: Calls,
-    /// For each invocation a call of which failed, how often at most the same call did.
-    failed_attempts: BTreeMap<u64, u32>,
+    /// For each invocation a call of which failed, how often at most the same call did, and whether one failed because
+    /// that was provoked.
+    failed_attempts: BTreeMap<u64, (u32, bool)>,
+    /// Invocations that found another one at their work. They fail, whatever became of their calls.
+    pub(super) gave_way: BTreeSet<u64>,
     /// What happened that is worth counting.
     pub(super) notes: BTreeMap<&'static str, u64>,
     pub(super) seam: Seam,
@@ -136,6 +139,7 @@ impl Shared {
             suspended: BTreeSet::new(),
             calls: Calls::default(),
             failed_attempts: BTreeMap::new(),
+            gave_way: BTreeSet::new(),
             notes: BTreeMap::new(),
             seam: Seam::default(),
         };
@@ -272,27 +276,31 @@ impl State {
     }
 
     /// Lets the seed decide whether a standard queue delivers a message that it took twice.
-    pub(super) fn may_duplicate(&mut self, queue: &str, body: &str) {
+    pub(super) fn duplicate_by_chance(&mut self, queue: &str, body: &str) {
         let now_ms = self.world.now_ms();
-        if let Some(delay_ms) = self.faults.draws_duplicate(now_ms) {
+        if let Some(delay_ms) = self.faults.draw_duplicate(now_ms) {
             let alarm = Alarm::Duplicates { queue: queue.to_owned(), body: body.to_owned() };
             self.set_alarm(now_ms + delay_ms, alarm);
         }
     }
 
-    /// Notes that an attempt of a call of an invocation failed, and how many of that call have by now.
-    pub(super) fn attempt_failed(&mut self, invocation: Option<u64>, failed: u32) {
+    /// Notes that an attempt of a call of an invocation failed, how many of that call have by now, and whether one of
+    /// these was provoked.
+    pub(super) fn attempt_failed(&mut self, invocation: Option<u64>, failed: u32, was_provoked: bool) {
         if let Some(invocation) = invocation {
-            let most = self.failed_attempts.entry(invocation).or_default();
+            let (most, is_provoked) = self.failed_attempts.entry(invocation).or_default();
             *most = failed.max(*most);
+            *is_provoked |= was_provoked;
         }
     }
 
-    /// Tells whether calls of an invocation failed because that was provoked, and none of them twice. By chance an
-    /// invocation may fail for another reason than the attempt that failed before.
+    /// Tells whether calls of an invocation failed because that was provoked, and none of them twice, so that this is
+    /// why the invocation failed.
     pub(super) fn only_first_attempts_failed(&self, invocation: u64) -> bool {
         let is_provoked = matches!(self.seam.provoked, Some(Provoked::FailsFirst(_)));
-        is_provoked && self.failed_attempts.get(&invocation) == Some(&1)
+        is_provoked
+            && self.failed_attempts.get(&invocation) == Some(&(1, true))
+            && !self.gave_way.contains(&invocation)
     }
 
     /// Counts something that happened.

@@ -90,7 +90,7 @@ impl Hash for Effect {
 /// Has a world keep the changes of the ledger's tables.
 pub(super) fn watch_tables(world: &mut World) {
     for table in Table::ALL {
-        world.database.table(table.logical_name()).expect("the deployment has it").watch();
+        world.database.table_mut(table.logical_name()).expect("the deployment has it").watch();
     }
 }
 
@@ -101,7 +101,7 @@ pub(super) fn take_effects(world: &mut World) -> Vec<Effect> {
         return effects;
     }
     for table in Table::ALL {
-        let watched = world.database.table(table.logical_name()).expect("the deployment has it");
+        let watched = world.database.table_mut(table.logical_name()).expect("the deployment has it");
         let changes = watched.take_changes().into_iter();
         effects.extend(changes.map(|Change { key, before, after }| Effect { table, key, before, after }));
     }

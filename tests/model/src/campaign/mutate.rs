@@ -40,8 +40,8 @@ pub struct Caught {
     pub by: Option<(u64, String)>,
     /// In how many histories it was taken away.
     pub histories: u64,
-    /// Seeds that find something although nothing is taken away.
-    pub found_without: BTreeSet<u64>,
+    /// Seeds that find something although nothing is taken away, each with what it finds first.
+    pub found_without: BTreeMap<u64, String>,
 }
 
 /// The seeds that found each mutation: a line has its name, a bar, and the seeds.
@@ -132,7 +132,7 @@ fn take_away(options: &MutateOptions, candidate: &Candidate, known: &[u64]) -> C
     };
     let without = HistoryOptions { mutation: None, ..with.clone() };
     let mut caught =
-        Caught { mutation: mutation.clone(), by: None, histories: 0, found_without: BTreeSet::new() };
+        Caught { mutation: mutation.clone(), by: None, histories: 0, found_without: BTreeMap::new() };
     // Histories that use what is taken away come before others.
     let others = (1..=options.histories).filter(|seed| !seen_in.contains(seed));
     let fresh = seen_in.iter().copied().chain(others).filter(|seed| !known.contains(seed));
@@ -141,11 +141,11 @@ fn take_away(options: &MutateOptions, candidate: &Candidate, known: &[u64]) -> C
         caught.histories += 1;
         let findings = run_history(&Script::of(seed), &with).findings;
         let Some(finding) = findings.into_iter().next() else { continue };
-        if run_history(&Script::of(seed), &without).findings.is_empty() {
+        let Some(found_without) = run_history(&Script::of(seed), &without).findings.into_iter().next() else {
             caught.by = Some((seed, finding));
             break;
-        }
-        caught.found_without.insert(seed);
+        };
+        caught.found_without.insert(seed, found_without);
     }
     caught
 }

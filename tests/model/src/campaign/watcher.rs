@@ -127,7 +127,7 @@ impl Watcher {
                 let item = effect.after().expect("it has a revision");
                 let found =
                     if kind == "ACCOUNT" { self.see_account(&item)? } else { self.see_adoption(&item)? };
-                self.has_head(&effect.key.partition, revision);
+                self.note_head(&effect.key.partition, revision);
                 Ok(found)
             }
             "MARKS" => Ok(self.see_mark(&effect.key.sort, revision)),
@@ -163,7 +163,7 @@ impl Watcher {
     }
 
     /// Notes that the head of this key includes the pages up to a position.
-    fn has_head(&mut self, key: &str, position: Position) {
+    fn note_head(&mut self, key: &str, position: Position) {
         for heads in self.lacking.values_mut() {
             let Some(lacks) = heads.get_mut(key) else { continue };
             lacks.retain(|lacking| *lacking > position);

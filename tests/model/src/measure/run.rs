@@ -216,7 +216,7 @@ pub(super) fn posted(executor: &mut Executor) -> BTreeMap<u64, Posted> {
 
 fn pages_put(world: &mut crate::world::World) -> BTreeMap<Position, Millis> {
     let now_ms = world.now_ms();
-    let log = world.database.table("Log").expect("the deployment has it");
+    let log = world.database.table_mut("Log").expect("the deployment has it");
     let stream = log.stream_mut().expect("the log has a stream");
     let put = |record: &crate::table::StreamRecord| {
         let key = Key::new(Table::Log, record.key.partition.clone(), record.key.sort.clone());

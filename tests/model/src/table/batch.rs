@@ -34,7 +34,7 @@ impl Database {
                 item_on_failure: false,
                 return_values: ReturnValues::None,
             };
-            let table = self.table(&part.table).expect("the tables were checked before");
+            let table = self.table_mut(&part.table).expect("the tables were checked before");
             let (result, units) = table.write(now_ms, &write);
             reply.charge(&part.table, Consumed::write(units));
             if let Err(error) = result {
@@ -92,7 +92,7 @@ impl Database {
         if reading.full {
             return Fit::DoesNotFit;
         }
-        let table = self.table(&request.table).expect("the tables were checked before");
+        let table = self.table_mut(&request.table).expect("the tables were checked before");
         let key = table.schema.exact_key(key).expect("the keys were checked before");
         let stored = table.get(now_ms, &key, request.consistent);
         let bytes = stored.as_ref().map_or(0, |stored| stored.bytes);
@@ -117,7 +117,7 @@ impl Database {
         Fit::Read(stored.map(|stored| projected(&stored.item, request.projection.as_deref())))
     }
 
-    fn check_batch_write(&mut self, writes: &[BatchWrite]) -> Result<(), ServiceError> {
+    fn check_batch_write(&self, writes: &[BatchWrite]) -> Result<(), ServiceError> {
         if writes.is_empty() || writes.len() > MAX_WRITES {
             return Err(ServiceError::validation(
                 "Member must have length less than or equal to 25, and greater than or equal to 1",
@@ -135,7 +135,7 @@ impl Database {
         Ok(())
     }
 
-    fn check_batch_get(&mut self, requests: &[BatchGet]) -> Result<(), ServiceError> {
+    fn check_batch_get(&self, requests: &[BatchGet]) -> Result<(), ServiceError> {
         let keys: usize = requests.iter().map(|request| request.keys.len()).sum();
         if keys > MAX_READS || requests.is_empty() || requests.iter().any(|request| request.keys.is_empty()) {
             return Err(ServiceError::validation(

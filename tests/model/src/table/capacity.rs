@@ -71,6 +71,7 @@ struct Meter {
     keys: BTreeMap<String, Units>,
     /// Ends of past windows with their units, none of them old enough to count yet.
     recent: VecDeque<(Millis, Units)>,
+    /// The most units of any window that ended long enough ago.
     peak: Units,
     total: Units,
     /// What each key took in its busiest second, so that the hottest keys can be named.
@@ -101,9 +102,9 @@ impl Capacity {
         total: Units,
         by_key: &[(&str, Units)],
     ) -> Result<(), Limit> {
-        let (key_limit, table_limits) = self.limits(now_ms, direction);
-        let meter = self.meter(direction);
-        meter.advance(now_ms);
+        self.meter_mut(direction).advance(now_ms);
+        let (key_limit, table_limits) = self.limits(direction);
+        let meter = self.meter_mut(direction);
         for (key, units) in by_key {
             if meter.key(key) + *units > key_limit {
                 return Err(Limit::Key);
@@ -130,7 +131,7 @@ impl Capacity {
 
     /// Gives back units that were taken in the same moment.
     pub fn give_back(&mut self, direction: Direction, key: &str, units: Units) {
-        let meter = self.meter(direction);
+        let meter = self.meter_mut(direction);
         meter.table -= units;
         meter.total -= units;
         *meter.keys.get_mut(key).expect("the key took these units before") -= units;
@@ -138,41 +139,33 @@ impl Capacity {
 
     /// Counts units that no limit applies to.
     pub fn count(&mut self, direction: Direction, units: Units) {
-        self.meter(direction).total += units;
+        self.meter_mut(direction).total += units;
     }
 
     /// Returns all units since the beginning.
     #[must_use]
     pub fn total(&self, direction: Direction) -> Units {
-        match direction {
-            Direction::Read => self.read.total,
-            Direction::Write => self.write.total,
-        }
+        self.meter(direction).total
     }
 
     /// Returns the units of each kind of partition key, which is what stands before its first `#`, and the number of
     /// requests that took them.
     #[must_use]
     pub fn kinds(&self, direction: Direction) -> &BTreeMap<String, (Units, u64)> {
-        match direction {
-            Direction::Read => &self.read.kinds,
-            Direction::Write => &self.write.kinds,
-        }
+        &self.meter(direction).kinds
     }
 
     /// Returns each key's units in its busiest second.
     #[must_use]
     pub fn busiest_seconds(&self, direction: Direction) -> BTreeMap<String, Units> {
-        let meter = match direction {
-            Direction::Read => &self.read,
-            Direction::Write => &self.write,
-        };
+        let meter = self.meter(direction);
         let mut busiest = meter.hottest.clone();
         merge_maxima(&mut busiest, meter.keys.clone());
         busiest
     }
 
-    fn limits(&mut self, now_ms: Millis, direction: Direction) -> (Units, [Option<(Limit, Units)>; 2]) {
+    /// Returns the limits in the second to which the meter was advanced.
+    fn limits(&self, direction: Direction) -> (Units, [Option<(Limit, Units)>; 2]) {
         let (key, new_table) = match direction {
             Direction::Read => (KEY_READ_UNITS, NEW_TABLE_READ_UNITS),
             Direction::Write => (KEY_WRITE_UNITS, NEW_TABLE_WRITE_UNITS),
@@ -184,15 +177,20 @@ impl Capacity {
         match self.billing {
             Billing::Provisioned(provisioned) => (key, [Some((Limit::Table, of(provisioned))), None]),
             Billing::OnDemand { warm } => {
-                let meter = self.meter(direction);
-                meter.advance(now_ms);
-                let table = new_table.max(of(warm)).max(meter.old_peak(now_ms) * 2);
+                let table = new_table.max(of(warm)).max(self.meter(direction).peak * 2);
                 (key, [Some((Limit::Account, ACCOUNT_UNITS)), Some((Limit::Table, table))])
             }
         }
     }
 
-    fn meter(&mut self, direction: Direction) -> &mut Meter {
+    fn meter(&self, direction: Direction) -> &Meter {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+        }
+    }
+
+    fn meter_mut(&mut self, direction: Direction) -> &mut Meter {
         match direction {
             Direction::Read => &mut self.read,
             Direction::Write => &mut self.write,
@@ -201,6 +199,7 @@ impl Capacity {
 }
 
 impl Meter {
+    /// Begins the window of this time, where it has not begun.
     fn advance(&mut self, now_ms: Millis) {
         let window = now_ms / WINDOW_MS;
         if window == self.window {
@@ -212,6 +211,13 @@ impl Meter {
         merge_maxima(&mut self.hottest, std::mem::take(&mut self.keys));
         self.window = window;
         self.table = Units::ZERO;
+        // Windows and the age of a peak are whole seconds, so that no peak becomes old enough within a window.
+        while let Some((end_ms, units)) = self.recent.front().copied()
+            && end_ms + PEAK_AGE_MS <= now_ms
+        {
+            self.recent.pop_front();
+            self.peak = self.peak.max(units);
+        }
     }
 
     fn count_kind(&mut self, key: &str, units: Units) {
@@ -229,17 +235,6 @@ impl Meter {
 
     fn key(&self, key: &str) -> Units {
         self.keys.get(key).copied().unwrap_or_default()
-    }
-
-    /// Returns the most units of any window that ended long enough ago.
-    fn old_peak(&mut self, now_ms: Millis) -> Units {
-        while let Some((end_ms, units)) = self.recent.front().copied()
-            && end_ms + PEAK_AGE_MS <= now_ms
-        {
-            self.recent.pop_front();
-            self.peak = self.peak.max(units);
-        }
-        self.peak
     }
 }
 

@@ -33,10 +33,13 @@ impl Database {
     }
 
     /// Returns a table.
-    pub fn table(&mut self, name: &str) -> Result<&mut Table, ServiceError> {
-        self.tables.get_mut(name).ok_or_else(|| {
-            ErrorKind::ResourceNotFoundException.because(format!("Requested resource not found: {name}"))
-        })
+    pub fn table(&self, name: &str) -> Result<&Table, ServiceError> {
+        self.tables.get(name).ok_or_else(|| not_found(name))
+    }
+
+    /// Returns a table that is to change.
+    pub fn table_mut(&mut self, name: &str) -> Result<&mut Table, ServiceError> {
+        self.tables.get_mut(name).ok_or_else(|| not_found(name))
     }
 
     /// Returns all tables by name.
@@ -82,7 +85,7 @@ impl Database {
         name: &str,
         evaluate: impl FnOnce(&mut Table) -> (Result<Response, ServiceError>, Consumed),
     ) -> Reply {
-        match self.table(name) {
+        match self.table_mut(name) {
             Err(error) => Reply::refused(error),
             Ok(table) => {
                 let (result, consumed) = evaluate(table);
@@ -92,6 +95,10 @@ impl Database {
             }
         }
     }
+}
+
+fn not_found(name: &str) -> ServiceError {
+    ErrorKind::ResourceNotFoundException.because(format!("Requested resource not found: {name}"))
 }
 
 impl Reply {

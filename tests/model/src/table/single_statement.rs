@@ -78,7 +78,7 @@ impl Database {
     }
 
     /// Returns the request that a statement means.
-    fn meant(&mut self, request: &SingleStatement) -> Result<Request, ServiceError> {
+    fn meant(&self, request: &SingleStatement) -> Result<Request, ServiceError> {
         let statement = request.statement.statement.as_ref().map_err(Clone::clone)?;
         let table = self.table(&statement.table)?;
         let StatementKind::Select { projection, condition } = &statement.kind else {
@@ -105,7 +105,7 @@ impl Database {
         })
     }
 
-    fn get_of(&mut self, request: &BatchStatement, statement: &Statement) -> Result<Get, ServiceError> {
+    fn get_of(&self, request: &BatchStatement, statement: &Statement) -> Result<Get, ServiceError> {
         let StatementKind::Select { projection, condition } = &statement.kind else {
             unreachable!("only reads are asked for")
         };

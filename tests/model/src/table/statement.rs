@@ -47,7 +47,7 @@ impl Database {
             Err(error) => return failed(None, error, CancellationCode::ValidationError),
         };
         let name = Some(statement.table.clone());
-        let table = match self.table(&statement.table) {
+        let table = match self.table_mut(&statement.table) {
             Ok(table) => table,
             Err(error) => return failed(name, &error, CancellationCode::ResourceNotFound),
         };

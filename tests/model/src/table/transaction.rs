@@ -79,7 +79,7 @@ impl Database {
     pub fn commit(&mut self, now_ms: Millis, number: u64) -> Reply {
         let running = self.transactions.running.remove(&number).expect("a transaction commits once");
         for (name, key, change) in running.changes {
-            let table = self.table(&name).expect("a table stays while a transaction runs");
+            let table = self.table_mut(&name).expect("a table stays while a transaction runs");
             table.held.remove(&key);
             if let Change::Becomes(after) = change {
                 table.apply(now_ms, &key, after);
@@ -99,7 +99,7 @@ impl Database {
         let mut set = ReadSet { gets: gets.to_vec(), parts: Vec::new(), reply: Reply::empty() };
         let mut seen = BTreeSet::new();
         for get in gets {
-            let table = self.table(&get.table)?;
+            let table = self.table_mut(&get.table)?;
             let key = table.schema.exact_key(&get.key)?;
             if !seen.insert((get.table.clone(), key.clone())) {
                 return Err(item_twice());
@@ -158,7 +158,7 @@ impl Database {
     fn charge_reads(&mut self, now_ms: Millis, set: &mut ReadSet) {
         for part in &mut set.parts {
             let units = Units::read(part.item.as_ref().map_or(0, item_bytes), true) * 2;
-            let table = self.table(&part.table).expect("the tables were checked before");
+            let table = self.table_mut(&part.table).expect("the tables were checked before");
             match table.charge(now_ms, Direction::Read, &part.key.partition, units) {
                 Ok(()) => set.reply.charge(&part.table, Consumed::read(units)),
                 Err(error) => part.code = cancellation_code(error.kind),
@@ -166,7 +166,7 @@ impl Database {
         }
     }
 
-    fn check_actions(&mut self, actions: &[Write]) -> Result<Vec<Key>, ServiceError> {
+    fn check_actions(&self, actions: &[Write]) -> Result<Vec<Key>, ServiceError> {
         if actions.is_empty() || actions.len() > MAX_ACTIONS {
             return Err(too_many_actions());
         }
@@ -214,7 +214,7 @@ impl Database {
         }
         let mut reply = Reply::empty();
         for (action, key) in request.actions.iter().zip(keys) {
-            let table = self.table(&action.table).expect("the tables were checked before");
+            let table = self.table_mut(&action.table).expect("the tables were checked before");
             let bytes = table.items.get(key).map_or(0, |stored| stored.bytes);
             let units = Units::read(bytes, true) * 2;
             table.capacity.count(Direction::Read, units);
@@ -258,7 +258,7 @@ impl Database {
         let mut taken = Vec::new();
         for ((action, key), plan) in actions.iter().zip(keys).zip(plans) {
             let units = plan.units * 2;
-            let table = self.table(&action.table).expect("the tables were checked before");
+            let table = self.table_mut(&action.table).expect("the tables were checked before");
             match table.charge(now_ms, Direction::Write, &key.partition, units) {
                 Ok(()) => {
                     taken.push((action, key, units));
@@ -275,7 +275,7 @@ impl Database {
         }
         if taken.len() < actions.len() {
             for (action, key, units) in taken {
-                let table = self.table(&action.table).expect("the tables were checked before");
+                let table = self.table_mut(&action.table).expect("the tables were checked before");
                 table.capacity.give_back(Direction::Write, &key.partition, units);
             }
         }
@@ -292,7 +292,7 @@ impl Database {
         let mut reply = cancelled(reasons);
         for (action, plan) in actions.iter().zip(plans) {
             let units = plan.units * 2;
-            let table = self.table(&action.table).expect("the tables were checked before");
+            let table = self.table_mut(&action.table).expect("the tables were checked before");
             table.capacity.count(Direction::Write, units);
             reply.charge(&action.table, Consumed::write(units));
         }
@@ -312,7 +312,7 @@ impl Database {
         let mut changes = Vec::new();
         for ((action, key), plan) in request.actions.iter().zip(keys).zip(plans) {
             reply.charge(&action.table, Consumed::write(plan.units * 2));
-            let table = self.table(&action.table).expect("the tables were checked before");
+            let table = self.table_mut(&action.table).expect("the tables were checked before");
             table.held.insert(key.clone(), number);
             let change = match plan.outcome {
                 Outcome::Becomes(after) => Change::Becomes(after),

@@ -34,7 +34,7 @@ impl World {
         let Schedule { every_ms, target, .. } = self.schedules[schedule].clone();
         match target {
             Target::Function(function) => {
-                let delay_ms = self.latencies.schedule_ms();
+                let delay_ms = self.latencies.draw_schedule_ms();
                 self.plan_asynchronous(&function, Payload::Tick, delay_ms);
             }
             Target::Queue { name, group } => {
@@ -62,7 +62,7 @@ impl World {
             throttles: 0,
         };
         self.asynchronous.insert(entry, invocation);
-        let delay_ms = delay_ms + self.latencies.async_ms();
+        let delay_ms = delay_ms + self.latencies.draw_async_ms();
         self.after(delay_ms, Event::AsyncAsk { entry });
     }
 

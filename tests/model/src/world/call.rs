@@ -217,7 +217,7 @@ impl World {
     pub fn send(&mut self, request: Request, fault: Fault) -> u64 {
         self.last_call += 1;
         let call = self.last_call;
-        let timing = self.latencies.of_call(&request);
+        let timing = self.latencies.draw_timing(&request);
         let sent_ms = self.now_ms;
         let mut pending = PendingCall {
             request: Some(request),

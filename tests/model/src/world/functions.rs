@@ -30,7 +30,7 @@ impl World {
     /// Asks for a function; tells whether it was begun or throttled.
     pub(super) fn ask(&mut self, function: &str, origin: Origin, payload: Payload) -> bool {
         let Some(environment) = self.functions.take_environment(function) else { return false };
-        let begins_ms = self.now_ms + self.latencies.begin_ms(environment.cold);
+        let begins_ms = self.now_ms + self.latencies.draw_begin_ms(environment.cold);
         self.last_invocation += 1;
         let number = self.last_invocation;
         let payload = Arc::new(payload);
@@ -49,7 +49,7 @@ impl World {
     pub(super) fn end(&mut self, invocation: u64, outcome: Outcome) {
         let Some(ended) = self.invocations.remove(&invocation) else { return };
         self.functions.return_environment(&ended.function, ended.environment, outcome.environment_survives());
-        let result_ms = self.latencies.result_ms();
+        let result_ms = self.latencies.draw_result_ms();
         self.after(result_ms, Event::Result { invocation: Box::new(ended), outcome });
     }
 

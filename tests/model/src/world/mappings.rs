@@ -162,7 +162,7 @@ impl World {
             Source::Topic(topic) => Work::Topic(self.topic_work(topic, &options)?),
             Source::Stream(table) => {
                 let lanes = (0..options.lanes.max(1)).map(|_| Feeder::new()).collect();
-                let stream = self.database.table(table)?.stream_mut();
+                let stream = self.database.table_mut(table)?.stream_mut();
                 let stream = stream.ok_or_else(|| {
                     ErrorKind::InvalidParameterValueException.because("The table has no stream")
                 })?;

@@ -50,16 +50,16 @@ impl Latencies {
         Self { profile, random }
     }
 
-    /// Returns how long a call takes.
-    pub fn of_call(&mut self, request: &Request) -> Timing {
+    /// Draws how long a call takes.
+    pub fn draw_timing(&mut self, request: &Request) -> Timing {
         match self.profile {
             Profile::Fixed => fixed(request),
-            Profile::Measured { percent } => self.measured(request, percent),
+            Profile::Measured { percent } => self.draw_measured(request, percent),
         }
     }
 
-    /// Returns how long a handler takes to begin after it was asked for.
-    pub fn begin_ms(&mut self, cold: bool) -> Millis {
+    /// Draws how long a handler takes to begin after it was asked for.
+    pub fn draw_begin_ms(&mut self, cold: bool) -> Millis {
         match (self.profile, cold) {
             (Profile::Fixed, true) => 105,
             (Profile::Fixed, false) => 5,
@@ -68,64 +68,64 @@ impl Latencies {
         }
     }
 
-    /// Returns how long after its end what asked for a handler knows its result.
-    pub fn result_ms(&mut self) -> Millis {
+    /// Draws how long after its end what asked for a handler knows its result.
+    pub fn draw_result_ms(&mut self) -> Millis {
         match self.profile {
             Profile::Fixed => 5,
             Profile::Measured { .. } => self.random.between(1, 5),
         }
     }
 
-    /// Returns how long after a message becomes visible a trigger polls its queue.
-    pub fn queue_poll_ms(&mut self, queue: &str) -> Millis {
+    /// Draws how long after a message becomes visible a trigger polls its queue.
+    pub fn draw_queue_poll_ms(&mut self, queue: &str) -> Millis {
         match self.profile {
             Profile::Fixed => 10,
-            Profile::Measured { percent } => self.half_of(queue) * percent / 100,
+            Profile::Measured { percent } => self.draw_half_of(queue) * percent / 100,
         }
     }
 
-    /// Returns how long after a result a trigger deletes what is done in a queue.
-    pub fn delete_ms(&mut self, queue: &str) -> Millis {
+    /// Draws how long after a result a trigger deletes what is done in a queue.
+    pub fn draw_delete_ms(&mut self, queue: &str) -> Millis {
         match self.profile {
             Profile::Fixed => 5,
-            Profile::Measured { percent } => self.half_of(queue) * percent / 100,
+            Profile::Measured { percent } => self.draw_half_of(queue) * percent / 100,
         }
     }
 
-    /// Returns how long after a result a topic's trigger commits what is done.
-    pub fn commit_ms(&mut self) -> Millis {
+    /// Draws how long after a result a topic's trigger commits what is done.
+    pub fn draw_commit_ms(&mut self) -> Millis {
         match self.profile {
             Profile::Fixed => 5,
             Profile::Measured { .. } => self.random.between(2, 10),
         }
     }
 
-    /// Returns how long after it is in the log a record can be fetched.
-    pub fn fetch_ms(&mut self) -> Millis {
+    /// Draws how long after it is in the log a record can be fetched.
+    pub fn draw_fetch_ms(&mut self) -> Millis {
         match self.profile {
             Profile::Fixed => 20,
             Profile::Measured { percent } => FETCH.draw_ms(&mut self.random) * percent / 100,
         }
     }
 
-    /// Returns when a stream's trigger polls next, if something is unread now.
-    pub fn stream_poll_at_ms(&mut self, now_ms: Millis) -> Millis {
+    /// Draws when a stream's trigger polls next, if something is unread now.
+    pub fn draw_stream_poll_at_ms(&mut self, now_ms: Millis) -> Millis {
         match self.profile {
             Profile::Fixed => (now_ms / STREAM_POLL_MS + 1) * STREAM_POLL_MS,
             Profile::Measured { percent } => now_ms + STREAM.draw_ms(&mut self.random) * percent / 100,
         }
     }
 
-    /// Returns how long an asynchronous invocation takes until it asks for its function.
-    pub fn async_ms(&mut self) -> Millis {
+    /// Draws how long an asynchronous invocation takes until it asks for its function.
+    pub fn draw_async_ms(&mut self) -> Millis {
         match self.profile {
             Profile::Fixed => 20,
             Profile::Measured { percent } => ASYNCHRONOUS.draw_ms(&mut self.random) * percent / 100,
         }
     }
 
-    /// Returns how long after its time a schedule calls.
-    pub fn schedule_ms(&mut self) -> Millis {
+    /// Draws how long after its time a schedule calls.
+    pub fn draw_schedule_ms(&mut self) -> Millis {
         match self.profile {
             Profile::Fixed => 0,
             Profile::Measured { .. } => self.random.between(0, measured::SCHEDULE_MS),
@@ -133,15 +133,16 @@ impl Latencies {
     }
 
     /// Returns how long a waiting receive takes to answer when a message becomes visible.
-    pub fn wake_ms(&mut self) -> Millis {
+    #[must_use]
+    pub fn wake_ms(&self) -> Millis {
         5
     }
 
-    fn half_of(&mut self, queue: &str) -> Millis {
+    fn draw_half_of(&mut self, queue: &str) -> Millis {
         if is_fifo(queue) { &HALF_OF_FIFO } else { &HALF_OF_STANDARD }.draw_ms(&mut self.random)
     }
 
-    fn measured(&mut self, request: &Request, percent: u64) -> Timing {
+    fn draw_measured(&mut self, request: &Request, percent: u64) -> Timing {
         let random = &mut self.random;
         let answered_ms = match request {
             Request::Table { request, actions } => match request {
@@ -156,7 +157,7 @@ impl Latencies {
                 },
                 TableRequest::Plain(Err(_)) => SINGLE.draw_ms(random),
             },
-            Request::Queue { queue, .. } => self.half_of(queue),
+            Request::Queue { queue, .. } => self.draw_half_of(queue),
             Request::UnknownQueue | Request::Lambda(_) | Request::CreateSchedule(_) => {
                 HALF_OF_STANDARD.draw_ms(random)
             }

@@ -28,7 +28,7 @@ impl World {
         value: Option<String>,
     ) -> Result<u64, ServiceError> {
         let now_ms = self.now_ms;
-        let fetchable_ms = now_ms + self.latencies.fetch_ms();
+        let fetchable_ms = now_ms + self.latencies.draw_fetch_ms();
         let log = self.topics.get_mut(topic);
         let appended = log.and_then(|log| log.append(now_ms, fetchable_ms, partition, key, value));
         let (offset, fetchable_ms) = appended.ok_or_else(|| {
@@ -108,7 +108,7 @@ impl World {
         if end.is_none_or(|end| end <= work.position) {
             return;
         }
-        let poll_ms = self.latencies.stream_poll_at_ms(self.now_ms);
+        let poll_ms = self.latencies.draw_stream_poll_at_ms(self.now_ms);
         let Work::Stream(work) = &mut self.mappings[mapping].work else { return };
         work.poll_ms = Some(poll_ms);
         self.at(poll_ms, Event::StreamPoll { mapping });
@@ -119,7 +119,7 @@ impl World {
         let enabled = self.mappings[mapping].options.enabled;
         let Work::Stream(work) = &mut self.mappings[mapping].work else { return };
         work.poll_ms = None;
-        let stream = self.database.table(&work.table).ok().and_then(|table| table.stream_mut());
+        let stream = self.database.table_mut(&work.table).ok().and_then(|table| table.stream_mut());
         let (Some(stream), true) = (stream, enabled) else { return };
         let lanes = work.lanes.len();
         for record in stream.read_from(now_ms, work.position) {
@@ -156,7 +156,7 @@ impl World {
             return;
         }
         self.discard(mapping, &discarded);
-        let delay_ms = self.commit_delay_ms(mapping);
+        let delay_ms = self.draw_commit_delay_ms(mapping);
         self.after(delay_ms, Event::FeederCommit { mapping, feeder, offsets, goes_on: all_discarded });
         self.follow(mapping, feeder, directive);
     }
@@ -184,7 +184,7 @@ impl World {
         self.discard(mapping, &discarded);
         let goes_on = then == Then::Next;
         if goes_on || !offsets.is_empty() {
-            let delay_ms = self.commit_delay_ms(mapping);
+            let delay_ms = self.draw_commit_delay_ms(mapping);
             self.after(delay_ms, Event::FeederCommit { mapping, feeder, offsets, goes_on });
         }
         if let Then::Retry(directive) = then {
@@ -279,9 +279,9 @@ impl World {
     }
 
     /// Returns after how long a trigger commits: a topic's a little later, a stream's at once.
-    fn commit_delay_ms(&mut self, mapping: usize) -> Millis {
+    fn draw_commit_delay_ms(&mut self, mapping: usize) -> Millis {
         match self.mappings[mapping].options.source {
-            Source::Topic(_) => self.latencies.commit_ms(),
+            Source::Topic(_) => self.latencies.draw_commit_ms(),
             Source::Stream(_) | Source::Queue(_) => 0,
         }
     }

@@ -26,7 +26,7 @@ impl World {
         let Source::Queue(queue) = &self.mappings[mapping].options.source else { return };
         let any_visible = self.queues.get(queue).is_some_and(|queue| queue.visible() > 0);
         if any_visible && self.mappings[mapping].options.enabled {
-            let delay_ms = self.latencies.queue_poll_ms(queue);
+            let delay_ms = self.latencies.draw_queue_poll_ms(queue);
             self.after(delay_ms, Event::QueuePoll { mapping });
         }
     }
@@ -101,7 +101,7 @@ impl World {
             .collect();
         if !receipts.is_empty() {
             let Source::Queue(queue) = &self.mappings[mapping].options.source else { return };
-            let delay_ms = self.latencies.delete_ms(queue);
+            let delay_ms = self.latencies.draw_delete_ms(queue);
             self.after(delay_ms, Event::QueueBatchDelete { mapping, receipts });
         }
         self.plan_queue_poll(mapping);

@@ -3,7 +3,7 @@
 use model::measure::{MeasureOptions, Shape, measure};
 use serde_json::Value;
 
-const DOCUMENT: &str = include_str!("../../../docs/model.md");
+const DOCUMENT: &str = include_str!("../../../../docs/model.md");
 /// What stands before the figures.
 const BEGIN: &str = "```json small measurement\n";
 

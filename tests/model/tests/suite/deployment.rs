@@ -4,7 +4,7 @@ use model::bench::{Deployment, Trigger};
 use model::deployed::{LedgerOptions, ledger_deployment};
 use model::table::Throughput;
 
-const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
+const TEMPLATE: &str = include_str!("../../../../infra/template.yaml");
 
 /// Returns the lines of a resource of the template.
 fn resource(name: &str) -> String {
