@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use contribution::arguments::Arguments;
 use contribution::commands;
-use contribution::language::Language;
+use contribution::language::{error_in_words, say};
 
 fn main() -> ExitCode {
     let arguments = Arguments::of_process();
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{}: {error:#}", Language::of_environment().say("error", "错误"));
+            eprintln!("{}: {}", say("error", "错误"), error_in_words(&error));
             ExitCode::FAILURE
         }
     }
