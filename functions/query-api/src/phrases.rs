@@ -49,6 +49,11 @@ pub fn in_chinese_unless_by_hand(text: &str) -> String {
 fn translated(sentence: &str, letters_min: usize, depth: u8) -> Option<String> {
     let depth = depth.checked_sub(1)?;
     let translate = |part: &str| translated(part, 0, depth);
+    let several = sentence.split_once("; ").filter(|_| letters_min == 0);
+    let several = several.and_then(|(first, rest)| Some((translate(first)?, translate(rest)?)));
+    if let Some((first, rest)) = several {
+        return Some(format!("{first}；{rest}"));
+    }
     let found = PHRASES.iter().filter(|phrase| phrase.letters() >= letters_min).filter_map(|phrase| {
         let parts = phrase.parts_of(sentence)?;
         let parts: Vec<(&str, Option<String>)> =
@@ -57,18 +62,8 @@ fn translated(sentence: &str, letters_min: usize, depth: u8) -> Option<String> {
             parts.iter().zip(&phrase.known).all(|((_, chinese), known)| chinese.is_some() || !known);
         is_known.then_some((phrase, parts))
     });
-    if let Some((phrase, parts)) = found.max_by_key(|(phrase, _)| phrase.letters()) {
-        return Some(
-            phrase.with(parts.into_iter().map(|(part, chinese)| chinese.unwrap_or(part.to_owned()))),
-        );
-    }
-    let (first, rest) = sentence.split_once("; ").filter(|_| letters_min == 0)?;
-    match (translate(first), translate(rest)) {
-        (None, None) => None,
-        (one, other) => {
-            Some(format!("{}；{}", one.unwrap_or(first.to_owned()), other.unwrap_or(rest.to_owned())))
-        }
-    }
+    let (phrase, parts) = found.max_by_key(|(phrase, _)| phrase.fit())?;
+    Some(phrase.with(parts.into_iter().map(|(part, chinese)| chinese.unwrap_or(part.to_owned()))))
 }
 
 impl Phrase {
@@ -85,6 +80,11 @@ impl Phrase {
     /// Returns how much of a sentence is this phrase's own: the more, the better it fits.
     fn letters(&self) -> usize {
         self.english.iter().map(String::len).sum()
+    }
+
+    /// Returns how well it fits: what begins a sentence tells more of it than what stands in it.
+    fn fit(&self) -> (bool, usize) {
+        (!self.english[0].is_empty(), self.letters())
     }
 
     /// Returns what stands in the places, if the sentence is this phrase.

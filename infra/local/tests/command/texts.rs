@@ -214,7 +214,7 @@ fn the_operators_log_is_read_in_chinese_where_the_environment_asks_for_it() {
     let mut replay = contribution();
     replay.arg("replay").arg(capture("ordering-incident")).arg("--data").arg(no_directory);
     let refused = failure_of(replay.env("LC_ALL", "zh_CN.UTF-8"));
-    assert!(refused.contains("无法使用数据目录") && refused.contains("这不是目录"), "{refused}");
+    assert!(refused.contains("无法读取") && refused.contains("这不是目录"), "{refused}");
 }
 
 #[test]
