@@ -1,4 +1,4 @@
-//! The binary of the function `adoption-distribution`.
+//! Starts the function `adoption-distribution` on AWS. `lib.rs` says what it does and what it touches.
 
 fn main() -> std::process::ExitCode {
     adoption_distribution::run()

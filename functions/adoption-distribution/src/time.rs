@@ -1,4 +1,5 @@
-//! The time of decisions: that of the wake-up, by the queue's clock, and what has passed since.
+//! Tells the time of decisions: the queue's time of the wake-up, plus what has passed since by the clock
+//! of the invocation's `Context`.
 
 use chrono::DateTime;
 use runtime::Context;

@@ -1,4 +1,4 @@
-//! Keeps what was refused.
+//! Keeps the records that were refused, for operators to look at.
 //!
 //! Touches: `Source` (writes).
 

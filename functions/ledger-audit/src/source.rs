@@ -1,7 +1,8 @@
 //! Compares the source's tables with the ledger's rows, where the deployment is given a connection to the source.
 //!
-//! It only reads, on both sides. What differs is named in the log and counted; whether the ledger then takes in what the
-//! source has is a person's decision.
+//! It asks the source's PostgreSQL server over the network, and only reads, on both sides. What differs
+//! is named in the log and counted; whether the ledger then takes in what the source has is a person's
+//! decision.
 //!
 //! Touches: `Source` (reads).
 

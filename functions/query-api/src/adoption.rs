@@ -1,4 +1,4 @@
-//! Adoptions as the API shows them.
+//! Shows adoptions as the API answers with them. Pure: a caller has read their heads.
 
 use chrono::{DateTime, Utc};
 use domain::heads::{AdoptionHead, AdoptionState};

@@ -1,4 +1,5 @@
-//! Commands as the API takes and shows them.
+//! Reads a command from the body of a request, and shows one in an answer. Pure: `routes/commands.rs`
+//! stores it.
 
 use domain::log::{
     AdjustmentTerms, Command, DeliveryId, EventPlace, EventType, PauseScope, Paused, WebhookChange,

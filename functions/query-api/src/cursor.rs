@@ -1,4 +1,4 @@
-//! Where a list goes on.
+//! Cursors: the text by which a caller asks for a list to go on where it ended.
 //!
 //! A cursor names the path and the parameters it was asked with, and a place in the list. So a caller may follow
 //! it alone, and it holds whatever restarts. It is not a secret and proves nothing: who may see what is decided by

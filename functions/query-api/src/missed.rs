@@ -1,4 +1,5 @@
-//! What an account would have received and did not, because it had not unlocked it.
+//! Finds what an account would have received and did not, because it had not unlocked it. `walk` reads
+//! the heads for it.
 //!
 //! Such legs stand with HEADQUARTERS. They are found where they come from: in the adoptions of the accounts below, on
 //! a walk through the tree, depth first, that can stop anywhere and go on. What the account's unlocks say of an order

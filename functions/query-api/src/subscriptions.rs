@@ -1,7 +1,8 @@
-//! Reads what operators said of subscriptions to events.
+//! Reads the subscriptions to events, as operators last asked for them.
 //!
-//! `webhook-delivery` puts what it read in the log, and it runs by its own times. So what the operators' log has since is
-//! laid over that, and a subscription is known as soon as its command is.
+//! `webhook-delivery` reads the commands in the log when it runs, and stores the subscriptions that follow
+//! from them. The commands since then are read here from the operators' log and applied to what is stored,
+//! so that a subscription is known as soon as its command is.
 //!
 //! Touches: `Ledger` (reads).
 

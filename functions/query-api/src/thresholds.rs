@@ -1,4 +1,5 @@
-//! From when on something is a problem. The alarms of the template have the same numbers.
+//! The numbers of `infra/thresholds.json`, compiled in: from when on something is a problem. The
+//! template's alarms have the same numbers.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! The binary of the function `talent-propagation`.
+//! Starts the function `talent-propagation` on AWS. `lib.rs` says what it does and what it touches.
 
 fn main() -> std::process::ExitCode {
     talent_propagation::run()

@@ -1,4 +1,4 @@
-//! Propagates changes in storage.
+//! Propagates changes of teams and levels from marked accounts to their ancestors, in storage.
 //!
 //! A pass reads everything concerned twice. Where both readings are equal, all of it stood there at one moment. From
 //! that the pass settles, in memory, what should stand. It stores an intent that names every account concerned, and

@@ -1,4 +1,4 @@
-//! Sends one subscriber what is new to it, in the order of the log.
+//! Sends one subscriber what is new to it, in the order of the log, by the transport that it is handed.
 //!
 //! Touches: `Log` (reads), `Ledger` (reads, writes), `Snapshots` (reads).
 

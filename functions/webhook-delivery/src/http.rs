@@ -1,4 +1,4 @@
-//! Sends messages over HTTP, to addresses that were checked after their names were resolved.
+//! Sends messages over the network by HTTP, to addresses that are checked after their names are resolved.
 
 use std::net::SocketAddr;
 use std::pin::pin;

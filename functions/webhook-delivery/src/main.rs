@@ -1,4 +1,4 @@
-//! The binary of the function `webhook-delivery`.
+//! Starts the function `webhook-delivery` on AWS. `lib.rs` says what it does and what it touches.
 
 fn main() -> std::process::ExitCode {
     webhook_delivery::run()

@@ -1,4 +1,5 @@
-//! How a message gets to a subscriber.
+//! The trait by which a message gets to a subscriber. It sends nothing itself: `http.rs` does, over the
+//! network.
 
 use domain::webhooks::Target;
 use store::BoxFuture;

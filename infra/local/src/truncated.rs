@@ -1,4 +1,4 @@
-//! Tables that a capture truncates.
+//! Removes the rows of tables that a capture truncates, from the tables of the stack.
 //!
 //! In a deployment a truncate waits for an operator. On this machine a replay runs without brakes unless one is asked
 //! for, so that it lets truncates go by itself once all of the capture is read.

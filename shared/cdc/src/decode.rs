@@ -1,4 +1,4 @@
-//! The decoder.
+//! Decodes one Kafka record into what it says, or into a refusal.
 
 use domain::RowKey;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! One adoption, part by part.
+//! Compares the two distributions of one adoption, part by part.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The comparison as a page to read.
+//! Returns the comparison as the text of a page to read. It writes no file.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Why the two differ.
+//! Why the ledger and the earlier service differ in a part or an account.
 
 use serde::Serialize;
 

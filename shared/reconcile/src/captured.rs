@@ -1,4 +1,4 @@
-//! Comparison with a capture of a snapshot: what the source had when it was taken.
+//! Compares a capture of a snapshot, which is in memory, with the ledger's rows, which it reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What a row says, column by column, and the number that stands for all of it.
+//! Works out what a row says, column by column, and the number that stands for all of it. Pure.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Judges whether a row that was looked at twice differs.
+//! Judges whether a row that was looked at twice differs. Pure.
 
 use std::sync::Arc;
 

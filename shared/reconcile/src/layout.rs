@@ -1,4 +1,4 @@
-//! How a table of the source looks, and whether it can be compared.
+//! Judges by what the database says of a table whether it can be compared, and how it is read. Pure.
 
 use cdc::{Column, Profile, SourceTable, Table};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! What a comparison found.
+//! What a comparison found. Plain values.
 
 use std::fmt;
 

@@ -1,6 +1,8 @@
-//! The statements that the source is asked, as PostgreSQL reads them. Nothing but columns of the profile is read.
+//! Writes the text of the statements that the source is asked, for PostgreSQL. Pure:
+//! `infra/local/postgres` sends them.
 //!
-//! Each reads at most a page of rows, in the order of the key's index.
+//! Nothing but columns of the profile is read. Each statement reads at most a page of rows, in the order
+//! of the key's index.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! The one clock.
+//! The one clock: a trait, and the machine's clock behind it.
 
 use std::time::Duration;
 

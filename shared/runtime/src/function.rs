@@ -1,4 +1,5 @@
-//! One way to write a function.
+//! The trait that each function implements, and the context that it is handed: tables, queues, clock,
+//! deadline.
 
 use std::sync::Arc;
 

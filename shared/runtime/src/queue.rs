@@ -1,4 +1,4 @@
-//! Wake-up calls between the functions.
+//! The ledger's queues by name, and the trait that sends wake-up calls to them.
 
 use store::BoxFuture;
 

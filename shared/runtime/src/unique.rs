@@ -1,4 +1,4 @@
-//! Numbers that nothing else has.
+//! Makes numbers that occur only once, from the invocation, its clock and a count.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

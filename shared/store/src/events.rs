@@ -1,7 +1,8 @@
-//! Events, read from the log.
+//! Reads events from the pages of `Log`, the marks in `Ledger` and the manifests in `Snapshots`. Writes
+//! nothing.
 //!
-//! An event is given once everything that it tells can be asked for: once all heads include its page and, where a date
-//! was closed, once its snapshot is published. A reader who acts on an
+//! An event is given once the ledger can answer for everything that it tells: once all heads include its
+//! page and, where it closes a date, once the snapshot of that date is published. A reader who acts on an
 //! event and asks the ledger is never told less.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
-//! The ledger's functions with their triggers, as `infra/template.yaml` deploys them.
+//! The ledger's functions with their triggers and queues, written out as `infra/template.yaml` deploys
+//! them. No file is read here; `tests/deployment.rs` compares this with the template.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Statements of random accounts and periods, on histories with moves, corrections, expiries and dates that close in
-//! between.
+//! Statements of random accounts and periods, on histories with moves, corrections, expiries and dates
+//! that close in between. The environment variable `STATEMENTS` says how many are asked for.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The files of the repository.
+//! Reads the files of the repository, without the folders that tools make.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What is the matter, in words.
+//! Says each problem of the verdict in words, in English and in Chinese.
 
 use domain::log::PauseScope;
 

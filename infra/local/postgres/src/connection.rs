@@ -1,4 +1,5 @@
-//! One read-only connection.
+//! One read-only connection to a PostgreSQL server. Its password may come from the environment variable
+//! `PGPASSWORD`.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;

@@ -1,4 +1,4 @@
-//! The time a service goes by.
+//! The clock of the queues: the machine's, or one that a test sets.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! The proof of one delivery.
+//! The receipt handle, by which a client proves that it received one delivery of a message.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! The engine over one connection.
+//! The store's `Engine` over one connection to the SQLite file.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

@@ -1,4 +1,4 @@
-//! Running the command.
+//! Starts the program `contribution` for the tests, and reads what it prints and golden captures.
 
 use std::fs;
 use std::path::PathBuf;

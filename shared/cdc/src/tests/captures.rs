@@ -1,4 +1,4 @@
-//! Captures of the real connector.
+//! Captures of the real connector, from `events/captures`, must decode as they were recorded.
 
 use std::collections::BTreeMap;
 

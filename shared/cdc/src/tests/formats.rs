@@ -1,4 +1,4 @@
-//! Every combination of formats.
+//! Rows written in every combination of formats that a connector has must decode to the same row.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! Whatever the bytes are, nothing panics.
+//! Whatever the bytes of a record are, the decoder does not panic.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What operators ask for.
+//! Takes in the commands of operators: carries each out, or refuses it.
 
 use super::Decider;
 use super::inputs::CommandInput;

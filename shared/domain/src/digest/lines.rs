@@ -1,4 +1,4 @@
-//! The lines of a state.
+//! The lines of text that a state is digested and dumped by.
 
 use std::collections::BTreeMap;
 

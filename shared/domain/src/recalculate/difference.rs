@@ -1,4 +1,4 @@
-//! What is not as it should be.
+//! The differences that a recalculation finds between what stands and what should.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Calls of a service: what may be tried again, and how.
+//! Makes calls of AWS over the network: which may be tried again, and after how long.
 
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};

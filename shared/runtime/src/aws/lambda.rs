@@ -1,4 +1,4 @@
-//! The loop of a Lambda function.
+//! The loop of a Lambda function: asks the Lambda service for events over the network, and answers them.
 
 use std::env;
 use std::io::{self, Read, Write};

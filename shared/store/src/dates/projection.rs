@@ -1,4 +1,4 @@
-//! Goes through the log and keeps the indexes of dates.
+//! Reads the pages of `Log` after its mark, and writes the indexes of dates and the mark to `Ledger`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Calls of functions as requests to tables, and what the answers say.
+//! Translates a function's calls of the store into requests to the modelled tables, and their answers
+//! back. Pure.
 
 use bytes::Bytes;
 use store::{Change, Condition, Item, Key, Query, Segment, Table, Write, Written};

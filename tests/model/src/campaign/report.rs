@@ -1,4 +1,4 @@
-//! What a campaign came to.
+//! The report of a campaign: its sums, and which situations its histories met.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What can happen.
+//! The events of the modelled world: what can happen at a moment of its time.
 
 use crate::lambda::{Invocation, Outcome};
 use crate::queue::Receipt;

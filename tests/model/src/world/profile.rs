@@ -1,4 +1,4 @@
-//! How long everything takes.
+//! How long each call takes until it has its effect, and until it is answered.
 
 use super::call::{Request, TableRequest};
 use super::measured::{

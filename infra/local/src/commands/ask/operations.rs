@@ -1,4 +1,4 @@
-//! `contribution operations`.
+//! `contribution operations`: asks the API what operators did, and shows it or writes it as CSV.
 
 use anyhow::Result;
 use serde_json::Value;
