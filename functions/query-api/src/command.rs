@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::progress::PartitionName;
 
+use crate::language::Language;
 use crate::view::order_text;
 
 /// A command in a request.
@@ -334,8 +335,9 @@ impl CommandView {
     }
 }
 
-impl From<&Command> for CommandView {
-    fn from(command: &Command) -> Self {
+impl CommandView {
+    /// Returns a command of the log, with what a program noted in the caller's language.
+    pub(crate) fn new(command: &Command, language: Language) -> Self {
         match command.clone() {
             Command::Close { until, source_is_complete } => Self::Close { until, source_is_complete },
             Command::Repair { order } => Self::Repair { order_id: order.map(order_text) },
@@ -360,7 +362,7 @@ impl From<&Command> for CommandView {
             Command::LetGo { what: Paused::Truncate { key } } => Self::LetGoTruncate { key },
             Command::RetireSource { source } => Self::RetireSource { source },
             Command::TakeOverPlaces { places } => Self::TakeOverPlaces { count: places.len() },
-            Command::Note { text } => Self::Note { text },
+            Command::Note { text } => Self::Note { text: language.translate_unless_by_hand(&text) },
             Command::Rejected { what, .. } => Self::Rejected { what },
             Command::Webhook { name, change } => Self::of_webhook(name, change),
         }

@@ -1,6 +1,7 @@
 //! What a parameter must be, in English and Chinese.
 
 use crate::language::Language;
+use crate::phrases;
 
 /// What a parameter must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,29 +9,6 @@ pub(crate) struct Expected {
     english: String,
     chinese: String,
 }
-
-/// What values of the ledger's own types must be, as their errors say it, and the same in Chinese.
-const OF_TYPES: [(&str, &str); 7] = [
-    (
-        "an account: one to 40 letters, digits, '-' or '_', and not a system account's name",
-        "账户：1 至 40 个字母、数字、“-”或“_”，且不是系统账户的名称",
-    ),
-    (
-        "a date from 1970-01-01 to 9990-12-31 written YYYY-MM-DD",
-        "1970-01-01 至 9990-12-31 的日期，写作 YYYY-MM-DD",
-    ),
-    (
-        "an order number: a whole number from 1 to 9223372036854775807",
-        "订单号：1 至 9223372036854775807 的整数",
-    ),
-    ("1 to 40 lower-case letters, digits and hyphens", "1 至 40 个小写字母、数字和连字符"),
-    (
-        "a position of the log, such as 57, or the id of an event, such as 57-3",
-        "日志位置（如 57）或事件编号（如 57-3）",
-    ),
-    ("a region code: one to 64 characters", "地区代码：1 至 64 个字符"),
-    ("a leg's type", "分录类型"),
-];
 
 impl Expected {
     /// Returns what is said in both languages.
@@ -51,8 +29,7 @@ impl Expected {
             Some((_, expected)) => expected.to_owned(),
             None => message.strip_prefix("not ").unwrap_or(&message).to_owned(),
         };
-        let known = OF_TYPES.iter().find(|(known, _)| *known == english);
-        let chinese = known.map_or_else(|| english.clone(), |(_, chinese)| (*chinese).to_owned());
+        let chinese = phrases::in_chinese(&english);
         Self { english, chinese }
     }
 

@@ -1,5 +1,7 @@
 //! The language that a caller reads.
 
+use crate::phrases::{in_chinese, in_chinese_unless_by_hand};
+
 /// A language in which texts are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -38,6 +40,22 @@ impl Language {
         match self {
             Self::English => english,
             Self::Chinese => chinese,
+        }
+    }
+
+    /// Returns what a program wrote in English, such as a sentence of the log.
+    pub(crate) fn translate(self, sentence: &str) -> String {
+        match self {
+            Self::English => sentence.to_owned(),
+            Self::Chinese => in_chinese(sentence),
+        }
+    }
+
+    /// Returns what a program or a person wrote: what a person wrote stays as it is.
+    pub(crate) fn translate_unless_by_hand(self, text: &str) -> String {
+        match self {
+            Self::English => text.to_owned(),
+            Self::Chinese => in_chinese_unless_by_hand(text),
         }
     }
 }

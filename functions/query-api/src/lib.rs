@@ -26,6 +26,7 @@ mod lines;
 mod missed;
 mod network;
 mod parts;
+pub mod phrases;
 mod position;
 mod problem;
 mod query;

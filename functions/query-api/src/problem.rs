@@ -42,7 +42,7 @@ pub(crate) enum Problem {
     },
     /// The body is not what the contract says.
     InvalidBody {
-        /// What is wrong with it.
+        /// What is wrong with it, in English; `phrases.txt` has it in Chinese.
         message: String,
     },
     /// The cursor is not one that this list answered.
@@ -196,7 +196,7 @@ impl Problem {
                 title: language
                     .choose("The body is not what the contract says", "请求体不符合接口约定")
                     .to_owned(),
-                detail: Some(message.clone()),
+                detail: Some(language.translate(message)),
                 next: language.choose(
                     "Correct the body; /openapi.json has an example.",
                     "请改正请求体；/openapi.json 中有示例。",
@@ -367,7 +367,7 @@ mod tests {
             Problem::Unauthorized,
             Problem::Forbidden,
             Problem::invalid("limit", Expected::new("a number", "数字")),
-            Problem::InvalidBody { message: "no".to_owned() },
+            Problem::InvalidBody { message: "missing field `reason` at line 1 column 2".to_owned() },
             Problem::InvalidCursor,
             Problem::Behind { at_least: 7, position: 5 },
             Problem::KeyUsed,
@@ -387,6 +387,8 @@ mod tests {
             assert!(!english.title.is_empty() && !is_chinese(&english.title), "{}", english.title);
             assert!(!english.next.is_empty() && !is_chinese(english.next), "{}", english.next);
             assert!(is_chinese(&chinese.title) && is_chinese(chinese.next), "{}", chinese.title);
+            assert!(english.detail.is_none_or(|detail| !is_chinese(&detail)), "{}", english.title);
+            assert!(chinese.detail.is_none_or(|detail| is_chinese(&detail)), "{}", chinese.title);
         }
     }
 }

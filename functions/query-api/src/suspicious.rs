@@ -69,7 +69,7 @@ pub(crate) async fn close(
         changes.sort_by_key(|change: &ChangeView| (Reverse(change.amount), change.page));
         changes.truncate(SHOWN);
     }
-    let reason = reason.to_owned();
+    let reason = request.language.translate(reason);
     Ok(Some(SuspiciousCloseView { date: *date, reason, changes, are_all_looked_at: passed_over == 0 }))
 }
 

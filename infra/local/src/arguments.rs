@@ -6,6 +6,7 @@ mod chinese;
 mod operate;
 mod outbound;
 mod proof;
+mod refused;
 mod source;
 
 use std::collections::BTreeMap;
@@ -57,12 +58,13 @@ impl Arguments {
     /// Returns what the process was started with. Where that cannot be read, or asks for help, the process ends here.
     #[must_use]
     pub fn of_process() -> Self {
-        let command = match Language::of_environment() {
-            Language::English => Self::command(),
-            Language::Chinese => chinese::in_chinese(Self::command()),
-        };
-        let matches = command.get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        if Language::of_environment() == Language::English {
+            return Self::parse();
+        }
+        let mut command = chinese::in_chinese(Self::command());
+        let matches = command.try_get_matches_from_mut(std::env::args_os());
+        let read = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        read.unwrap_or_else(|error| refused::in_chinese(error, &command).exit())
     }
 }
 

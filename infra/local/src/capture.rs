@@ -11,7 +11,7 @@ use cdc::CapturedRecord;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use crate::language::say;
+use crate::language::{say, translated};
 
 /// A capture: records in the order they arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Capture {
                 }
                 _ => anyhow!(say(
                     format!("line {number} cannot be read: {error}"),
-                    format!("第 {number} 行无法读取：{error}")
+                    format!("第 {number} 行无法读取：{}", translated(&error.to_string()))
                 )),
             });
             if read? == 0 {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use store::BoxFuture;
 
 use crate::arguments::Asked;
-use crate::language::Language;
+use crate::language::{Language, error_in_words};
 use crate::stack::Stack;
 
 pub use local::LocalApi;
@@ -231,7 +231,7 @@ fn with_the_way_to_ask(error: anyhow::Error, directory: &Path) -> anyhow::Error 
             let way = format!("--url http://127.0.0.1:8787 {token}");
             anyhow::anyhow!(Language::of_environment().say(
                 format!("{error}; or ask the stack that runs on it: {way}"),
-                format!("该目录正由另一进程使用（{error}）；也可询问正在运行的账本：{way}"),
+                format!("{}；也可询问正在运行的账本：{way}", error_in_words(&error)),
             ))
         }
         _ => error,

@@ -11,7 +11,7 @@ use domain::snapshot::Totals;
 use serde_json::{Value, json};
 use store::inbox::{self, StoredCommand};
 
-use crate::language::{Language, say};
+use crate::language::{Language, say, translated};
 use crate::operators_log;
 use crate::progress_line::ProgressLine;
 use crate::stack::Stack;
@@ -86,14 +86,15 @@ pub async fn close_until(stack: &Stack, until: BusinessDate, reason: &str) -> Re
     {
         bail!(say(
             format!("the close of {until} was refused: {reason}"),
-            format!("{until} 的关账被拒绝：{reason}")
+            format!("{until} 的关账被拒绝：{}", translated(&reason))
         ));
     }
     let network = network(stack).await?;
     let last = closed(network.as_ref());
     let first = network.as_ref().and_then(|network| network.counts.effective_first);
     if let Some((date, reasons)) = network.and_then(|network| network.close_waits) {
-        let reasons = reasons.join("; ");
+        let reasons: Vec<String> = reasons.iter().map(|reason| translated(reason)).collect();
+        let reasons = reasons.join(say("; ", "；"));
         bail!(say(
             format!("the close of {date} waits: {reasons}"),
             format!("{date} 的关账正在等待：{reasons}")

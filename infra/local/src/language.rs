@@ -34,6 +34,22 @@ pub fn say<T>(english: T, chinese: T) -> T {
     Language::of_environment().say(english, chinese)
 }
 
+/// Returns what a program wrote in English, such as a sentence of the log, in the language that the environment asks for.
+#[must_use]
+pub fn translated(sentence: &str) -> String {
+    match Language::of_environment() {
+        Language::English => sentence.to_owned(),
+        Language::Chinese => query_api::phrases::in_chinese(sentence),
+    }
+}
+
+/// Returns an error with its causes, in the language that the environment asks for.
+#[must_use]
+pub fn error_in_words(error: &anyhow::Error) -> String {
+    let causes: Vec<String> = error.chain().map(|cause| translated(&cause.to_string())).collect();
+    causes.join(say(": ", "："))
+}
+
 /// Returns the language that answers of the API are to be in, by the environment: an `Accept-Language`.
 #[must_use]
 pub fn accept_language() -> &'static str {

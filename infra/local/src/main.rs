@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use contribution::arguments::Arguments;
 use contribution::commands;
-use contribution::language::Language;
+use contribution::language::{error_in_words, say};
 
 /// A replay makes and drops millions of small values: with the system's allocator it spent a third of its time on them.
 #[global_allocator]
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{}: {error:#}", Language::of_environment().say("error", "错误"));
+            eprintln!("{}: {}", say("error", "错误"), error_in_words(&error));
             ExitCode::FAILURE
         }
     }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::functions;
 use crate::invocation::{RunningFunction, Shared};
-use crate::language::say;
+use crate::language::{say, translated};
 use crate::template::{self, FunctionSpec, Route, Template, Trigger};
 use crate::token::{AUDIENCE, DevelopmentKey, ISSUER};
 use crate::triggers::{self, Closing, Schedules};
@@ -197,7 +197,10 @@ fn settings(spec: &FunctionSpec, secret: &str) -> Result<Settings> {
 
 /// Returns the error that what the command was given is refused.
 fn refused(name: &str, why: &dyn Display) -> anyhow::Error {
-    anyhow::anyhow!(say(format!("{name} is refused: {why}"), format!("{name} 被拒绝：{why}")))
+    anyhow::anyhow!(say(
+        format!("{name} is refused: {why}"),
+        format!("{name} 被拒绝：{}", translated(&why.to_string()))
+    ))
 }
 
 /// Returns the error with the name of what the command was given, in the place of the variable that comes of it.
@@ -207,7 +210,7 @@ fn as_it_was_set(error: SettingsError) -> anyhow::Error {
             let name = name_of(variable);
             anyhow::anyhow!(say(
                 format!("{name} is {value:?}: it must be {expected}"),
-                format!("{name} 的值 {value:?} 不合要求：{expected}")
+                format!("{name} 的值 {value:?} 不合要求，应为：{}", translated(&expected))
             ))
         }
         SettingsError::Policy { message } => refused(&name_of("CONTRIBUTION_POLICY"), &message),
@@ -238,6 +241,6 @@ fn name_of(variable: &str) -> String {
     if option == "--parameter" {
         format!("--parameter {parameter}")
     } else {
-        format!("{option} (the parameter {parameter})")
+        say(format!("{option} (the parameter {parameter})"), format!("{option}（参数 {parameter}）"))
     }
 }

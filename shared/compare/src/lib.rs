@@ -10,6 +10,7 @@
 pub mod comparison;
 pub mod csv;
 pub mod earlier;
+mod language;
 pub mod legs;
 pub mod mining;
 pub mod ours;
@@ -19,6 +20,7 @@ mod unlocks;
 
 pub use comparison::{AccountComparison, Comparison, compare};
 pub use earlier::{EarlierLeg, EarlierService, EarlierSnapshotRow};
+pub use language::Language;
 pub use legs::LegDifference;
 pub use mining::{MiningDate, MiningRow, compare_mining};
 pub use ours::{OurAccount, OurAdoption, OurDate, Ours};

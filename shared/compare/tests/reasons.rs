@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use compare::earlier::{amount, owner};
 use compare::{
-    Comparison, EarlierLeg, EarlierService, EarlierSnapshotRow, OurAccount, OurAdoption, OurDate, Ours,
-    Reason, compare, compare_mining,
+    Comparison, EarlierLeg, EarlierService, EarlierSnapshotRow, Language, OurAccount, OurAdoption, OurDate,
+    Ours, Reason, compare, compare_mining, page,
 };
 use domain::{
     AccountSequence, Amount, BusinessDate, Leg, OrderId, Owner, Policy, Posting, Recipient, Slot,
@@ -287,4 +287,43 @@ fn a_date_shows_the_share_that_each_service_paid_by() {
         (dates[0].differing(), dates[0].paid_too_much(), dates[0].earlier_ratio_sum),
         (2, HALF, 2 * HALF)
     );
+}
+
+fn is_chinese(text: &str) -> bool {
+    text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter))
+}
+
+/// Returns whether two English words follow each other in the text of a page.
+fn has_english_words(page: &str) -> bool {
+    let after_tags = page.split('<').filter_map(|part| part.split_once('>'));
+    let texts = after_tags.filter(|(tag, _)| *tag != "style").map(|(_, text)| text);
+    let is_word = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_lowercase());
+    let mut all = texts.map(|text| text.split(' ').collect::<Vec<_>>());
+    all.any(|words| words.windows(2).any(|pair| pair.iter().all(|word| is_word(word))))
+}
+
+#[test]
+fn the_page_is_in_english_or_in_chinese_throughout() {
+    let mut world = World::new();
+    for number in 1..=501 {
+        world.post(number, &format!("D{number}"), &[], &[]);
+    }
+    let date: BusinessDate = "2026-01-10".parse().expect("a date");
+    world.ours.dates.insert(date, OurDate::default());
+    let dates = compare_mining(&world.earlier, &world.ours).expect("small numbers");
+    let page = |language| page::page(&world.compared(), &dates, language).expect("small numbers");
+    let (english, chinese) = (page(Language::English), page(Language::Chinese));
+    assert!(english.contains("<html lang=\"en\">") && has_english_words(&english) && !is_chinese(&english));
+    assert!(chinese.contains("<html lang=\"zh-CN\">") && chinese.contains("<title>账本与此前的服务</title>"));
+    assert!(chinese.contains("此处为最大的 500 项") && chinese.contains("没有快照"), "{chinese}");
+    assert!(!has_english_words(&chinese), "{chinese}");
+    assert_eq!(english.matches("<td").count(), chinese.matches("<td").count());
+}
+
+#[test]
+fn every_reason_is_explained_in_both_languages() {
+    for reason in Reason::ALL {
+        let (english, chinese) = (reason.meaning(Language::English), reason.meaning(Language::Chinese));
+        assert!(!is_chinese(english) && is_chinese(chinese), "{english} / {chinese}");
+    }
 }

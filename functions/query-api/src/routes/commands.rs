@@ -17,6 +17,7 @@ use crate::access::{Access, Caller, Operator};
 use crate::answer::Answer;
 use crate::command::{CommandBody, CommandView, RefusedRecord};
 use crate::expected::Expected;
+use crate::language::Language;
 use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -103,7 +104,7 @@ async fn send(request: &Request<'_>) -> Result<Answer, Problem> {
         wake_decider(request.context, &key).await?;
         known = answered(request, &key).await?.unwrap_or(known);
     }
-    let answer = shown(key, known);
+    let answer = shown(key, known, request.language);
     Ok(if is_repeated { answer.with_header("idempotency-hit", "true") } else { answer })
 }
 
@@ -200,10 +201,10 @@ async fn answered(request: &Request<'_>, key: &str) -> Result<Option<StoredComma
 async fn read(request: &Request<'_>) -> Result<Answer, Problem> {
     let key: String = request.path("key")?;
     let stored = inbox::command(request.engine(), &key).await?;
-    Ok(shown(key.clone(), stored.ok_or(Problem::Unknown(Subject::Command, key))?))
+    Ok(shown(key.clone(), stored.ok_or(Problem::Unknown(Subject::Command, key))?, request.language))
 }
 
-fn shown(idempotency_key: String, stored: StoredCommand) -> Answer {
+fn shown(idempotency_key: String, stored: StoredCommand, language: Language) -> Answer {
     let (status, outcome) = match &stored.answer {
         None => (202, "PENDING"),
         Some((answer, _)) if answer.is_done() => (200, "DONE"),
@@ -211,12 +212,12 @@ fn shown(idempotency_key: String, stored: StoredCommand) -> Answer {
     };
     let answer = stored.answer.as_ref().map(|(answer, _)| answer);
     let change = answer.and_then(CommandOutcome::change);
-    let text = |text: &str| text.to_owned();
+    let text = |text: &str| language.translate(text);
     let view = SentView {
         idempotency_key,
         by: stored.by,
-        reason: stored.reason,
-        command: CommandView::from(&stored.command),
+        reason: language.translate_unless_by_hand(&stored.reason),
+        command: CommandView::new(&stored.command, language),
         outcome,
         refusal: answer.and_then(CommandOutcome::refusal).map(text),
         before: change.map(|(before, _)| text(before)),

@@ -10,6 +10,7 @@ use crate::answer::Answer;
 use crate::command::CommandView;
 use crate::csv::{Csv, number_cell, text_cell};
 use crate::expected::Expected;
+use crate::language::Language;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -75,7 +76,8 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     operations.truncate(limit);
     let last = operations.last().map(|operation| Place(operation.position, operation.index));
     let next_cursor = last.filter(|_| more).map(|place| request.cursor(place));
-    let operations: Vec<OperationView> = operations.into_iter().map(OperationView::from).collect();
+    let view = |operation| OperationView::new(operation, request.language);
+    let operations: Vec<OperationView> = operations.into_iter().map(view).collect();
     if is_csv {
         return Ok(csv(&operations, is_first, next_cursor));
     }
@@ -112,21 +114,21 @@ fn csv(operations: &[OperationView], is_first: bool, next_cursor: Option<String>
     }
 }
 
-impl From<Operation> for OperationView {
-    fn from(operation: Operation) -> Self {
+impl OperationView {
+    fn new(operation: Operation, language: Language) -> Self {
         let change = operation.outcome.change();
         Self {
             page: operation.position,
             entry: operation.index,
             at: instant(operation.time_ms),
             by: operation.by,
-            reason: operation.reason,
+            reason: language.translate_unless_by_hand(&operation.reason),
             idempotency_key: operation.idempotency_key,
-            command: CommandView::from(&operation.command),
+            command: CommandView::new(&operation.command, language),
             outcome: if operation.outcome.is_done() { "DONE" } else { "REFUSED" },
-            refusal: operation.outcome.refusal().map(str::to_owned),
-            before: change.map(|(before, _)| before.to_owned()),
-            after: change.map(|(_, after)| after.to_owned()),
+            refusal: operation.outcome.refusal().map(|refusal| language.translate(refusal)),
+            before: change.map(|(before, _)| language.translate(before)),
+            after: change.map(|(_, after)| language.translate(after)),
         }
     }
 }

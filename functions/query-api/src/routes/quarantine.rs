@@ -11,6 +11,7 @@ use store::quarantine::{self, Quarantined};
 
 use crate::access::Access;
 use crate::answer::Answer;
+use crate::language::Language;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -71,7 +72,8 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         let wanted = limit - view.quarantined.len();
         let (records, next) = quarantine::read(request.engine(), after, wanted).await?;
         looked_at += records.len();
-        view.quarantined.extend(records.into_iter().filter(takes).map(QuarantinedView::from));
+        let view_of = |record| QuarantinedView::new(record, request.language);
+        view.quarantined.extend(records.into_iter().filter(takes).map(view_of));
         after = next;
         if after.is_none() || view.quarantined.len() == limit || looked_at >= LOOKED_AT_MAX {
             break;
@@ -91,15 +93,15 @@ async fn counts(request: &Request<'_>) -> Result<(BTreeMap<String, u64>, bool), 
     Ok((counts, next.is_none()))
 }
 
-impl From<Quarantined> for QuarantinedView {
-    fn from(record: Quarantined) -> Self {
+impl QuarantinedView {
+    fn new(record: Quarantined, language: Language) -> Self {
         Self {
             source: record.name.source,
             topic: record.name.topic,
             partition: record.name.partition,
             offset: record.offset,
             reason: record.code,
-            message: record.message,
+            message: language.translate(&record.message),
             order_id: record.order,
             account: record.account,
             hash: record.hash,

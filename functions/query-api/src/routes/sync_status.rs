@@ -12,6 +12,7 @@ use store::progress::{self, Counts, Progress};
 use super::adoption::CauseView;
 use crate::access::Access;
 use crate::answer::Answer;
+use crate::language::Language;
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -149,7 +150,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         corrections: network.walks.iter().take(100).map(|(id, walk)| WalkView::new(*id, walk)).collect(),
         brake: BrakeView::new(request, &network),
         paused: network.paused.iter().map(|(scope, since_ms)| (*scope, instant(*since_ms))).collect(),
-        close: CloseView::new(&network),
+        close: CloseView::new(&network, request.language),
         retired_sources: network.retired_sources.iter().cloned().collect(),
     }))
 }
@@ -226,14 +227,15 @@ pub(super) fn is_braking(request: &Request<'_>, network: &Network) -> bool {
 }
 
 impl CloseView {
-    fn new(network: &Network) -> Self {
-        let (waiting_date, waiting_for) = network.close_waits.clone().unzip();
+    fn new(network: &Network, language: Language) -> Self {
+        let waits = network.close_waits.as_ref();
+        let reasons = waits.map(|(_, reasons)| reasons.as_slice()).unwrap_or_default();
         Self {
             last_closed_date: network.closed.as_ref().map(|closed| closed.terms.date),
             cut: network.closed.as_ref().map(|closed| closed.cut),
             asked_until: network.close_until.map(|(until, _)| until),
-            waiting_date,
-            waiting_for: waiting_for.unwrap_or_default(),
+            waiting_date: waits.map(|(date, _)| *date),
+            waiting_for: reasons.iter().map(|reason| language.translate(reason)).collect(),
         }
     }
 }

@@ -13,6 +13,7 @@ use store::webhooks::{self, Attempt, AttemptOutcome, Failing, WebhookState};
 use crate::access::Access;
 use crate::answer::Answer;
 use crate::command::CommandBody;
+use crate::language::Language;
 use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -138,7 +139,10 @@ async fn deliveries(request: &Request<'_>) -> Result<Answer, Problem> {
     attempts.truncate(limit);
     let last = attempts.last().map(|(place, _)| place.clone());
     Ok(Answer::json(&DeliveriesView {
-        deliveries: attempts.into_iter().map(|(_, attempt)| attempt.into()).collect(),
+        deliveries: attempts
+            .into_iter()
+            .map(|(_, attempt)| DeliveryView::new(attempt, request.language))
+            .collect(),
         next_cursor: last.filter(|_| more).map(|place| request.cursor(place)),
     }))
 }
@@ -239,12 +243,12 @@ impl From<&Failing> for FailingView {
     }
 }
 
-impl From<Attempt> for DeliveryView {
-    fn from(attempt: Attempt) -> Self {
+impl DeliveryView {
+    fn new(attempt: Attempt, language: Language) -> Self {
         let is_delivered = attempt.outcome.is_delivered();
         let (status, failure) = match attempt.outcome {
             AttemptOutcome::Answered(status) => (Some(status), None),
-            AttemptOutcome::Failed(why) => (None, Some(why)),
+            AttemptOutcome::Failed(why) => (None, Some(language.translate(&why))),
         };
         Self {
             delivery: attempt.delivery,

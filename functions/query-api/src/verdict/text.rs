@@ -42,7 +42,9 @@ impl Trouble {
                 format!("正在读取来源快照（{partitions} 个分区）"),
             ),
             Self::CloseOverdue { waits_for, .. } => {
-                let reasons = waits_for.join("; ");
+                let reasons: Vec<String> =
+                    waits_for.iter().map(|reason| language.translate(reason)).collect();
+                let reasons = reasons.join(language.choose("; ", "；"));
                 if reasons.is_empty() {
                     language.choose("a date is not closed", "有日期尚未关账").to_owned()
                 } else {
@@ -54,7 +56,7 @@ impl Trouble {
             }
             Self::CloseSuspicious { date, message } => language.choose(
                 format!("the guard stops the close of {date}: {message}"),
-                format!("{date} 的关账被警戒拦下：{message}"),
+                format!("{date} 的关账被警戒拦下：{}", language.translate(message)),
             ),
             Self::Brake { waiting } => language.choose(
                 format!("the brake holds back changes of at least {waiting} adoptions"),

@@ -14,7 +14,7 @@ use store::BoxFuture;
 use tokio::net::TcpStream;
 
 use super::{Api, COMMANDS_PATH, Reply};
-use crate::language::{accept_language, say};
+use crate::language::{accept_language, say, translated};
 
 /// How long an answer may take: API Gateway gives up after thirty seconds.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
@@ -140,7 +140,7 @@ impl RemoteApi {
         let body = body.map_err(|error| {
             anyhow::anyhow!(say(
                 format!("the answer of {url} broke off: {error}"),
-                format!("{url} 的返回中断：{error}")
+                format!("{url} 的返回中断：{}", translated(&error.to_string()))
             ))
         })?;
         let body = String::from_utf8(body.to_bytes().to_vec())

@@ -195,11 +195,12 @@ mod network {
     }
 
     fn write(directory: &Path, comparison: &Comparison, dates: &[MiningDate]) -> Result<()> {
+        let language = say(::compare::Language::English, ::compare::Language::Chinese);
         let files = [
             ("accounts.csv", csv::accounts(comparison)?),
             ("legs.csv", csv::legs(comparison)),
             ("mining.csv", csv::mining(dates)),
-            ("comparison.html", page::page(comparison, dates)?),
+            ("comparison.html", page::page(comparison, dates, language)?),
         ];
         let cannot_write = |path: &Path| {
             let path = path.display();

@@ -83,7 +83,7 @@ mod network {
 
     use super::ledger;
     use crate::arguments::Reconcile;
-    use crate::language::say;
+    use crate::language::{say, translated};
     use crate::progress_line::ProgressLine;
     use crate::stack::Stack;
 
@@ -181,7 +181,10 @@ mod network {
         stack.settle().await?;
         match inbox::command(stack.engine(), &key).await?.and_then(|stored| stored.answer) {
             Some((CommandOutcome::Refused { reason }, _)) => {
-                bail!(say(format!("the entry was refused: {reason}"), format!("该条记录被拒绝：{reason}")))
+                bail!(say(
+                    format!("the entry was refused: {reason}"),
+                    format!("该条记录被拒绝：{}", translated(&reason))
+                ))
             }
             Some(_) => Ok(()),
             None => bail!(say(

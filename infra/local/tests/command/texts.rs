@@ -175,6 +175,49 @@ fn errors_are_chinese_where_the_environment_asks_for_it() {
 }
 
 #[test]
+fn a_command_line_that_cannot_be_read_and_a_help_are_chinese_where_the_environment_asks_for_it() {
+    for (arguments, said) in [
+        (vec!["repaly", "x"], "没有命令 'repaly'"),
+        (vec!["replay", "x", "--as-of", "2026-13-01"], "不是1970-01-01 至 9990-12-31 的日期"),
+        (vec!["replay"], "缺少必需的参数：<CAPTURE>"),
+    ] {
+        let refused = failure_of(contribution().args(&arguments).env("LC_ALL", "zh_CN.UTF-8"));
+        assert!(refused.starts_with("错误: ") && refused.contains(said), "{arguments:?}: {refused}");
+        assert!(refused.contains("用法：contribution") || !refused.contains("Usage"), "{refused}");
+    }
+    let help = success_of(contribution().args(["run", "--help"]).env("LC_ALL", "zh_CN.UTF-8"));
+    assert!(help.contains("用法：contribution run [选项]") && help.contains("[默认：8787]"), "{help}");
+}
+
+#[test]
+fn the_operators_log_is_read_in_chinese_where_the_environment_asks_for_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let ledger = directory.path().join("ledger");
+    success_of(contribution().arg("replay").arg(capture("ordering-incident")).arg("--data").arg(&ledger));
+    let asked = |arguments: &[&str]| {
+        let mut command = contribution();
+        command.args(arguments).arg("--data").arg(&ledger).env("LC_ALL", "zh_CN.UTF-8");
+        command
+    };
+    let paused = success_of(&mut asked(&["pause", "--what", "closing", "--reason", "ticket 4711"]));
+    assert!(paused.contains("关账正常进行") && paused.contains("起暂停"), "{paused}");
+    let operations = success_of(&mut asked(&["operations"]));
+    for said in ["由命令行提出", "已重放", "ticket 4711", "关账正常进行 → 关账自 "] {
+        assert!(operations.contains(said), "{said}: {operations}");
+    }
+    let refused = failure_of(&mut asked(&["let-go", "truncate", "nothing", "--reason", "ticket 4711"]));
+    assert!(refused.contains("没有等待放行的清空操作 nothing"), "{refused}");
+    let waits = failure_of(&mut asked(&["close", "2026-02-10"]));
+    assert!(waits.contains("的关账正在等待：PAUSED（暂停）：关账已被运维人员暂停"), "{waits}");
+    std::fs::write(directory.path().join("file"), "").expect("writable");
+    let no_directory = directory.path().join("file/below");
+    let mut replay = contribution();
+    replay.arg("replay").arg(capture("ordering-incident")).arg("--data").arg(no_directory);
+    let refused = failure_of(replay.env("LC_ALL", "zh_CN.UTF-8"));
+    assert!(refused.contains("无法读取") && refused.contains("这不是目录"), "{refused}");
+}
+
+#[test]
 fn a_replay_is_summed_up_in_chinese_where_the_environment_asks_for_it() {
     let mut replay = contribution();
     replay.arg("replay").arg(capture("ordering-incident")).args(["--as-of", "2026-02-10"]);
