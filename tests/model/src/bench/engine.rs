@@ -124,6 +124,7 @@ impl ModelEngine {
         loop {
             let Err(error) = self.attempt(&mut attempts, tables::Request::Write(request_of(&write))).await
             else {
+                self.note_progress(&write);
                 return Ok(Written::Done);
             };
             if let CallError::Service(service) = &error
@@ -138,6 +139,13 @@ impl ModelEngine {
                 return Ok(written);
             }
             self.again(&mut attempts, &error).await?;
+        }
+    }
+
+    /// Counts that an invocation recorded how far a partition is read.
+    fn note_progress(&self, write: &Write) {
+        if let (Some(caller), "PROGRESS") = (&self.caller, write.key().partition.as_str()) {
+            *self.shared.lock().partitions_recorded.entry(caller.invocation).or_default() += 1;
         }
     }
 

@@ -453,10 +453,19 @@ impl Executor {
             }
         };
         let has_failed = is_refusal || matches!(outcome, Outcome::Failed(_) | Outcome::Partial(_));
-        if has_failed && self.shared.lock().only_first_attempts_failed(number) {
-            let (at_ms, function) = (self.now_ms(), &self.tasks[&number].function);
-            let message = format!("{function} failed, and none of its calls had failed twice: {outcome:?}");
-            self.findings.push(Finding { at_ms, message });
+        if self.shared.lock().only_first_attempts_failed(number) {
+            let (at_ms, task) = (self.now_ms(), &self.tasks[&number]);
+            let undone = if has_failed {
+                Some(format!("failed: {outcome:?}"))
+            } else if self.shared.lock().recorded_all(number, &task.payload) {
+                None
+            } else {
+                Some("did not record how far it read".to_owned())
+            };
+            if let Some(undone) = undone {
+                let message = format!("{} {undone}, and none of its calls had failed twice", task.function);
+                self.findings.push(Finding { at_ms, message });
+            }
         }
         self.end(number, outcome);
     }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use super::faults::{Fate, Faults};
 use super::mutation::{KnownFault, Mutation, Provoked, Touch};
 use crate::clock::Millis;
+use crate::lambda::Payload;
 use crate::random::Random;
 use crate::world::{Answer, CallError, Fault, Output, Request, World};
 
@@ -39,6 +40,8 @@ pub struct State {
     failed_attempts: BTreeMap<u64, (u32, bool)>,
     /// Invocations that found another one at their work. They fail, whatever became of their calls.
     pub(super) gave_way: BTreeSet<u64>,
+    /// Of how many partitions each invocation recorded how far they are read.
+    pub(super) partitions_recorded: BTreeMap<u64, usize>,
     /// What happened that is worth counting.
     pub(super) notes: BTreeMap<&'static str, u64>,
     pub(super) seam: Seam,
@@ -140,6 +143,7 @@ impl Shared {
             calls: Calls::default(),
             failed_attempts: BTreeMap::new(),
             gave_way: BTreeSet::new(),
+            partitions_recorded: BTreeMap::new(),
             notes: BTreeMap::new(),
             seam: Seam::default(),
         };
@@ -301,6 +305,15 @@ impl State {
         is_provoked
             && self.failed_attempts.get(&invocation) == Some(&(1, true))
             && !self.gave_way.contains(&invocation)
+    }
+
+    /// Tells whether an invocation that succeeded recorded how far it read each partition of its records. A function
+    /// does not fail for it: what reads the progress only waits longer.
+    pub(super) fn recorded_all(&self, invocation: u64, payload: &Payload) -> bool {
+        let Payload::TopicRecords(records) = payload else { return true };
+        let partitions: BTreeSet<_> =
+            records.iter().map(|record| (&record.topic, record.partition)).collect();
+        self.partitions_recorded.get(&invocation).copied().unwrap_or_default() >= partitions.len()
     }
 
     /// Counts something that happened.
