@@ -255,7 +255,7 @@ impl Writer {
             random ^= random >> 7;
             random ^= random << 17;
             let any = 1 + i64::try_from(random % self.rows.unsigned_abs())?;
-            let order = if number % (CHANGES_PER_S / 5) == 0 { HOT } else { any };
+            let order = if number.is_multiple_of(CHANGES_PER_S / 5) { HOT } else { any };
             if self.untouched.contains(&order) {
                 continue;
             }
@@ -272,7 +272,7 @@ impl Writer {
             on_their_way.push((Instant::now() + late, row.collect(), read));
             number += 1;
             self.changes.fetch_add(1, Ordering::Relaxed);
-            if number % 20 == 0 {
+            if number.is_multiple_of(20) {
                 self.deliver(&mut on_their_way, &profile, number).await?;
             }
             tokio::time::sleep_until((begun + Duration::from_millis(number * 1_000 / CHANGES_PER_S)).into())
