@@ -27,8 +27,51 @@ fn parts_of_a_sentence_stay_and_sentences_in_it_are_translated() {
 }
 
 #[test]
+fn a_text_of_many_sentences_is_translated_to_its_end() {
+    let english: Vec<String> = (1..=7).map(|number| format!("D{number} has {number}")).collect();
+    let chinese: Vec<String> = (1..=7).map(|number| format!("D{number} 有 {number}")).collect();
+    for count in 1..=7 {
+        assert_eq!(in_chinese(&english[..count].join("; ")), chinese[..count].join("；"));
+    }
+    let (english, chinese) = (english.join("; "), chinese.join("；"));
+    // The last sentence has "; " in it.
+    assert_eq!(
+        in_chinese(&format!("{english}; talent is being propagated; audit again when less is going on")),
+        format!("{chinese}；{}", in_chinese("talent is being propagated; audit again when less is going on"))
+    );
+    // What a place of a phrase has is a text as well.
+    assert_eq!(in_chinese(&format!("SUSPICIOUS: {english}")), format!("SUSPICIOUS（可疑）：{chinese}"));
+    let unknown = format!("{english}; the weather is not good");
+    assert_eq!(in_chinese(&unknown), unknown);
+}
+
+#[test]
+fn only_the_parts_of_the_phrase_that_fits_best_are_translated() {
+    let asked_for = |sentence: &str| {
+        let mut asked = Vec::new();
+        best_translated(sentence, 0, |part| {
+            asked.push(part.to_owned());
+            Some("中文".to_owned())
+        })
+        .expect("it is a phrase");
+        asked
+    };
+    let fitting = |sentence: &str| PHRASES.iter().filter(|phrase| phrase.parts_of(sentence).is_some()).count();
+    let sentence = "SUSPICIOUS: 7 was taken back since the last close";
+    assert!(fitting(sentence) > 1, "other phrases fit it as well");
+    assert_eq!(asked_for(sentence), ["7 was taken back since the last close"]);
+    let sentence = "versions 1 from 2 until 3";
+    assert!(fitting(sentence) > 1, "other phrases fit it as well");
+    assert_eq!(asked_for(sentence), ["1", "2", "3"]);
+}
+
+#[test]
 fn what_a_person_wrote_stays_as_it_is() {
     assert_eq!(in_chinese_unless_by_hand("asked for on the command line"), "由命令行提出");
+    assert_eq!(
+        in_chinese_unless_by_hand("replay --as-of: replayed ordering-incident (190 records)"),
+        "replay --as-of（重放并关账）：已重放 ordering-incident（190 条记录）"
+    );
     for reason in ["ticket 4711 is solved", "Li has tickets", "one of the rows was wrong", "posting", "a; b"]
     {
         assert_eq!(in_chinese_unless_by_hand(reason), reason);
