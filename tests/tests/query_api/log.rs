@@ -24,10 +24,7 @@ async fn what_a_program_wrote_is_told_in_the_callers_language_and_what_a_person_
     let commands = [
         ("ticket 4711", json!({ "type": "pause", "what": "posting" })),
         ("the date has begun; see ticket 4711", json!({ "type": "pause", "what": "closing" })),
-        (
-            "the date has begun",
-            json!({ "type": "close", "until": "2026-02-10", "source_is_complete": true }),
-        ),
+        ("the date has begun", json!({ "type": "close", "until": "2026-02-10", "source_is_complete": true })),
     ];
     for (number, (reason, command)) in commands.iter().enumerate() {
         let body = json!({ "reason": reason, "command": command });

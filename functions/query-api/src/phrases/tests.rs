@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use watch::language::{has_english_words, is_chinese};
+
 use super::*;
 
 #[test]
@@ -56,7 +58,8 @@ fn only_the_parts_of_the_phrase_that_fits_best_are_translated() {
         .expect("it is a phrase");
         asked
     };
-    let fitting = |sentence: &str| PHRASES.iter().filter(|phrase| phrase.parts_of(sentence).is_some()).count();
+    let fitting =
+        |sentence: &str| PHRASES.iter().filter(|phrase| phrase.parts_of(sentence).is_some()).count();
     let sentence = "SUSPICIOUS: 7 was taken back since the last close";
     assert!(fitting(sentence) > 1, "other phrases fit it as well");
     assert_eq!(asked_for(sentence), ["7 was taken back since the last close"]);
@@ -80,7 +83,6 @@ fn what_a_person_wrote_stays_as_it_is() {
 
 #[test]
 fn every_phrase_is_chinese_and_has_as_many_places_in_both_languages() {
-    let is_chinese = |text: &str| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
     assert!(PHRASES.len() > 150, "the phrases are found");
     for Phrase { english, chinese, .. } in PHRASES.iter() {
         assert_eq!(english.len(), chinese.len(), "{english:?}");
@@ -190,13 +192,6 @@ fn with_places(literal: &str) -> String {
     text
 }
 
-/// Returns whether two English words follow each other: names and numbers alone need no translation.
-fn has_words(text: &str) -> bool {
-    let words: Vec<&str> = text.split([' ', '\n']).collect();
-    let is_word = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_lowercase());
-    words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
-}
-
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
         if entry.is_dir() {
@@ -215,7 +210,7 @@ fn sentences() -> BTreeSet<String> {
         let source = source(&repository().join(file));
         let written = texts(&source).into_iter().filter(|(before, text)| {
             let before: String = before.split_whitespace().collect();
-            has_words(text) && !NOT_TRANSLATED.iter().any(|other| before.ends_with(other))
+            has_english_words(text) && !NOT_TRANSLATED.iter().any(|other| before.ends_with(other))
         });
         let before = sentences.len();
         sentences.extend(written.map(|(_, text)| text));
@@ -228,7 +223,7 @@ fn sentences() -> BTreeSet<String> {
     for file in files {
         let source = source(&file);
         let of_errors = texts(&source).into_iter().filter(|(before, _)| before.ends_with("#[error("));
-        sentences.extend(of_errors.map(|(_, text)| text).filter(|text| has_words(text)));
+        sentences.extend(of_errors.map(|(_, text)| text).filter(|text| has_english_words(text)));
     }
     sentences
 }
@@ -239,7 +234,7 @@ fn every_sentence_of_the_log_and_of_errors_has_its_chinese() {
     assert!(sentences.len() > 150, "{} sentences are found", sentences.len());
     let english: Vec<&String> = sentences
         .iter()
-        .filter(|sentence| !PARTS.contains(&sentence.as_str()) && has_words(&in_chinese(sentence)))
+        .filter(|sentence| !PARTS.contains(&sentence.as_str()) && has_english_words(&in_chinese(sentence)))
         .collect();
     assert_eq!(english, Vec::<&String>::new(), "add these to phrases.txt");
 }
@@ -249,6 +244,6 @@ fn a_sentence_without_its_chinese_is_found() {
     let source = "const A: &str = \"a new sentence about {order}\"; f().expect(\"it never fails\")";
     let found = texts(source);
     assert_eq!(found[0].1, "a new sentence about {}");
-    assert!(has_words(&in_chinese(&found[0].1)));
+    assert!(has_english_words(&in_chinese(&found[0].1)));
     assert!(found[1].0.ends_with("expect("));
 }
