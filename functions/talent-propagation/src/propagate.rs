@@ -9,7 +9,7 @@
 //! intent names. Before the schedule's invocation removes the intent, it has written each of them, so that a write which
 //! the ended invocation still has under way fails.
 //!
-//! Touches: `Ledger` (reads, writes), `Source` (reads users).
+//! Touches: `Ledger` (reads, writes), `Source` (reads users), the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
