@@ -6,7 +6,7 @@ use domain::log::{Cause, Command, CommandOutcome, Entry, HoldReason, Page, Pause
 use domain::{Link, OrderId};
 
 /// The situations that every campaign of some length is in.
-pub const NAMED: [&str; 61] = [
+pub const NAMED: [&str; 71] = [
     "a close waited",
     "a connector read a snapshot between changes",
     "a connector read rows between watermarks",
@@ -68,6 +68,23 @@ pub const NAMED: [&str; 61] = [
     "a table was truncated",
     "a truncate was let go",
     "two operators asked under one key",
+    "a delivery was sent once more by hand",
+    "a period of events was sent again",
+    "a secret of a subscription was replaced",
+    "a sender died when it had sent a delivery",
+    "a subscriber did not answer",
+    "a subscriber refused a delivery",
+    "a subscriber took a delivery and its answer was lost",
+    "a subscriber wanted nothing any more",
+    "a subscription was stopped and resumed",
+    "another invocation had moved a subscription",
+];
+
+/// Those of them that only a longer campaign is in.
+pub(super) const RARE: [&str; 3] = [
+    "a secret of a subscription was replaced",
+    "a sender died when it had sent a delivery",
+    "another invocation had moved a subscription",
 ];
 
 /// How often each situation was met.
