@@ -1,7 +1,7 @@
 //! Reads what was announced, with the rows as they are now.
 //!
 //! Touches: `Source` (reads rows, announcements and commands; removes announcements that are in the log),
-//! `Log` (reads).
+//! `Log` (reads), the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
 //! A decider with what it needs around it: it reads, decides and puts until nothing is left or time is over.
 //!
-//! Touches: `Log` (reads, writes), `Ledger` (reads heads; reads and writes the checkpoint).
+//! Touches: `Log` (reads, writes), `Ledger` (reads heads; reads and writes the checkpoint), the clock.
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Tells the time of decisions: the queue's time of the wake-up, plus what has passed since by the clock
 //! of the invocation's `Context`.
+//!
+//! Touches: the clock.
 
 use chrono::DateTime;
 use runtime::Context;

@@ -1,6 +1,6 @@
 //! Removes the rows of a truncated table, once an operator has let the truncate go.
 //!
-//! Touches: `Source` (reads, writes).
+//! Touches: `Source` (reads, writes), the clock.
 
 use cdc::{RowState, Truncate};
 use domain::heads::Network;

@@ -1,7 +1,7 @@
 //! Announces to the decider which rows a batch named, changed or not: a batch that comes again may be one that was
 //! stored and never announced.
 //!
-//! Touches: `Source` (writes), `DecisionsQueue` (sends).
+//! Touches: `Source` (writes), `DecisionsQueue` (sends), the clock.
 
 use std::collections::BTreeSet;
 

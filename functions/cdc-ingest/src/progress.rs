@@ -1,6 +1,6 @@
 //! Records how far each partition was read.
 //!
-//! Touches: `Source` (reads, writes).
+//! Touches: `Source` (reads, writes), the clock.
 
 use std::collections::BTreeMap;
 

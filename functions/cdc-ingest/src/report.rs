@@ -1,4 +1,6 @@
 //! Logs and counts what became of a batch.
+//!
+//! Touches: the clock.
 
 use std::collections::BTreeMap;
 

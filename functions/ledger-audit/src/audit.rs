@@ -1,6 +1,6 @@
 //! Audits, from the log to the report.
 //!
-//! Touches: `Log` (reads), `Ledger` (reads heads; writes how far it came, and its report).
+//! Touches: `Log` (reads), `Ledger` (reads heads; writes how far it came, and its report), the clock.
 
 use chrono::DateTime;
 use chrono_tz::Tz;

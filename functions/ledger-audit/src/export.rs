@@ -22,7 +22,7 @@ pub enum ExportError {
     Store(#[from] StoreError),
     /// The writer failed.
     #[error("the export cannot be written: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
 }
 
 /// Writes every page of the log, with the digest of the state that they lead to. Returns the last page's position.
@@ -57,13 +57,13 @@ pub async fn export_log(
     }
     let footer = Footer { position, hash: hash.to_string(), digest: exported(digest) };
     write_line(writer, &Line::Footer(footer))?;
-    writer.flush()?;
+    writer.flush().map_err(ExportError::Io)?;
     Ok(position)
 }
 
-fn write_line(writer: &mut impl Write, line: &impl serde::Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *writer, line)?;
-    writer.write_all(b"\n")
+fn write_line(writer: &mut impl Write, line: &impl serde::Serialize) -> Result<(), ExportError> {
+    let written = serde_json::to_writer(&mut *writer, line).map_err(io::Error::from);
+    written.and_then(|()| writer.write_all(b"\n")).map_err(ExportError::Io)
 }
 
 fn exported(digest: &StateDigest) -> Digest {

@@ -56,7 +56,7 @@ pub fn write_price_book(places: &[(OrderId, u64)], writer: &mut impl Write) -> i
 pub fn parse_price_book(reader: impl BufRead) -> Result<Vec<(OrderId, u64)>, InvalidPriceBook> {
     let mut places: Vec<(OrderId, u64)> = Vec::new();
     for (number, line) in (1..).zip(reader.lines()) {
-        let line = line?;
+        let line = line.map_err(InvalidPriceBook::Io)?;
         if number == 1 {
             if line != HEADER {
                 return Err(InvalidPriceBook::Line { number });
@@ -77,7 +77,7 @@ pub fn parse_price_book(reader: impl BufRead) -> Result<Vec<(OrderId, u64)>, Inv
 pub enum InvalidPriceBook {
     /// It cannot be read.
     #[error("the price book cannot be read: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// A line is not an order and a number of trees, or the orders do not ascend.
     #[error("line {number} of the price book is not `<order>,<trees before>` with ascending orders")]
     Line {

@@ -4,7 +4,7 @@
 //! is named in the log and counted; whether the ledger then takes in what the source has is a person's
 //! decision.
 //!
-//! Touches: `Source` (reads).
+//! Touches: `Source` (reads), the clock, the network.
 
 use reconcile::{Ledger, Options, Report, Source};
 use runtime::telemetry::Metrics;

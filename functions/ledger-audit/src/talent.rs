@@ -4,7 +4,7 @@
 //! nothing is marked to be propagated, and all of that is the same once the last record was read. What the records say of
 //! activity follows from users and the time, and is taken as it stands.
 //!
-//! Touches: `Log` (reads), `Ledger` (reads, writes).
+//! Touches: `Log` (reads), `Ledger` (reads, writes), the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 

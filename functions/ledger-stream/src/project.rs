@@ -1,6 +1,6 @@
 //! Goes on from the marks of the shards, run of pages by run of pages.
 //!
-//! Touches: `Log` (reads), `Ledger` (reads, writes marks).
+//! Touches: `Log` (reads), `Ledger` (reads, writes marks), the clock.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};

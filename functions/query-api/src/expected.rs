@@ -46,6 +46,7 @@ mod tests {
 
     use domain::log::{EventPlace, WebhookName};
     use domain::{AccountSequence, BusinessDate, LegType, OrderId, Owner, SystemAccount};
+    use watch::language::is_chinese;
 
     use super::*;
 
@@ -56,7 +57,6 @@ mod tests {
 
     #[test]
     fn what_the_types_of_parameters_must_be_is_said_in_both_languages() {
-        let is_chinese = |text: &str| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
         for expected in [
             of::<AccountSequence>(),
             of::<BusinessDate>(),

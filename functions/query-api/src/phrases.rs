@@ -46,24 +46,41 @@ pub fn in_chinese_unless_by_hand(text: &str) -> String {
     translated(text, LETTERS_BY_NO_CHANCE, DEPTH_MAX).unwrap_or_else(|| text.to_owned())
 }
 
-fn translated(sentence: &str, letters_min: usize, depth: u8) -> Option<String> {
+fn translated(text: &str, letters_min: usize, depth: u8) -> Option<String> {
     let depth = depth.checked_sub(1)?;
     let translate = |part: &str| translated(part, 0, depth);
-    let several = sentence.split_once("; ").filter(|_| letters_min == 0);
-    let several = several.and_then(|(first, rest)| Some((translate(first)?, translate(rest)?)));
-    if let Some((first, rest)) = several {
-        return Some(format!("{first}；{rest}"));
+    let several = (letters_min == 0).then(|| each_translated(text, translate)).flatten();
+    several.or_else(|| best_translated(text, letters_min, translate))
+}
+
+/// Returns a text in Chinese if it is several sentences joined by "; ", each of which is a phrase.
+fn each_translated(text: &str, mut translate: impl FnMut(&str) -> Option<String>) -> Option<String> {
+    let (mut done, mut rest) = (Vec::new(), text);
+    while let Some((sentence, others)) = rest.split_once("; ")
+        && let Some(chinese) = best_translated(sentence, 0, &mut translate)
+    {
+        done.push(chinese);
+        rest = others;
     }
-    let found = PHRASES.iter().filter(|phrase| phrase.letters() >= letters_min).filter_map(|phrase| {
-        let parts = phrase.parts_of(sentence)?;
-        let parts: Vec<(&str, Option<String>)> =
-            parts.into_iter().map(|part| (part, translate(part))).collect();
-        let is_known =
-            parts.iter().zip(&phrase.known).all(|((_, chinese), known)| chinese.is_some() || !known);
-        is_known.then_some((phrase, parts))
-    });
-    let (phrase, parts) = found.max_by_key(|(phrase, _)| phrase.fit())?;
-    Some(phrase.with(parts.into_iter().map(|(part, chinese)| chinese.unwrap_or(part.to_owned()))))
+    if done.is_empty() {
+        return None;
+    }
+    // A sentence may have "; " in it.
+    done.push(best_translated(rest, 0, translate)?);
+    Some(done.join("；"))
+}
+
+/// Returns a sentence in Chinese by the phrase that fits it best, of those whose known parts are known.
+fn best_translated(
+    sentence: &str,
+    letters_min: usize,
+    mut translate: impl FnMut(&str) -> Option<String>,
+) -> Option<String> {
+    let long_enough = PHRASES.iter().filter(|phrase| phrase.letters() >= letters_min);
+    let fitting = long_enough.filter_map(|phrase| Some((phrase, phrase.parts_of(sentence)?)));
+    let mut fitting: Vec<(&Phrase, Vec<&str>)> = fitting.collect();
+    fitting.sort_by_key(|(phrase, _)| phrase.fit());
+    fitting.iter().rev().find_map(|(phrase, parts)| phrase.with(parts, &mut translate))
 }
 
 impl Phrase {
@@ -104,11 +121,20 @@ impl Phrase {
         (is_sentence || parts.iter().all(is_word)).then_some(parts)
     }
 
-    fn with(&self, mut parts: impl Iterator<Item = String>) -> String {
+    /// Returns the phrase in Chinese with these parts, translated where they can be; `None` if one has to be known, and
+    /// is not.
+    fn with(&self, parts: &[&str], mut translate: impl FnMut(&str) -> Option<String>) -> Option<String> {
         let (first, others) = self.chinese.split_first().expect("a text has a first part");
-        others.iter().fold(first.clone(), |text, literal| {
-            text + &parts.next().expect("both languages have as many places") + literal
-        })
+        let mut text = first.clone();
+        for ((part, has_to_be_known), literal) in parts.iter().zip(&self.known).zip(others) {
+            match translate(part) {
+                Some(chinese) => text += &chinese,
+                None if *has_to_be_known => return None,
+                None => text += part,
+            }
+            text += literal;
+        }
+        Some(text)
     }
 }
 

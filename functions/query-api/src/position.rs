@@ -1,6 +1,6 @@
 //! Waits until the heads are as far as an answer must be.
 //!
-//! Touches: `Ledger` (reads).
+//! Touches: `Ledger` (reads), the clock.
 
 use std::time::Duration;
 

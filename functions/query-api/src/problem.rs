@@ -345,6 +345,8 @@ impl From<AmountOverflow> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use watch::language::is_chinese;
+
     use super::*;
 
     fn every_problem() -> Vec<Problem> {
@@ -380,7 +382,6 @@ mod tests {
 
     #[test]
     fn every_problem_has_a_title_and_a_next_step_in_both_languages() {
-        let is_chinese = |text: &str| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
         for problem in every_problem() {
             let (english, chinese) = (problem.texts(Language::English), problem.texts(Language::Chinese));
             assert_eq!(english.kind, chinese.kind);

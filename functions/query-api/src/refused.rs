@@ -3,7 +3,7 @@
 //! A refused command stands in the operators' log like one that was carried out. A request of any other caller is
 //! only counted: it does not say who asks, and the number of such requests has no bound.
 //!
-//! Touches: `Source` (writes).
+//! Touches: `Source` (writes), the clock.
 
 use domain::log::{Command, PageHash};
 use runtime::Context;

@@ -1,6 +1,6 @@
 //! What is asked for: a route's parameters, checked.
 //!
-//! Touches: `Log` (reads), `Ledger` (reads).
+//! Touches: `Log` (reads), `Ledger` (reads), the clock.
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -97,12 +97,23 @@ pub(crate) struct Forest {
 #[derive(Debug, Clone)]
 struct Standing {
     read: StoredTalent,
-    now: Talent,
+    /// Where it should be another one than was read.
+    changed: Option<Talent>,
+}
+
+impl Standing {
+    fn now(&self) -> &Talent {
+        self.changed.as_ref().unwrap_or(&self.read.talent)
+    }
+
+    fn now_mut(&mut self) -> &mut Talent {
+        self.changed.get_or_insert_with(|| self.read.talent.clone())
+    }
 }
 
 impl Forest {
     pub(crate) fn add(&mut self, account: AccountSequence, read: StoredTalent) {
-        self.accounts.insert(account, Standing { now: read.talent.clone(), read });
+        self.accounts.insert(account, Standing { read, changed: None });
     }
 
     pub(crate) fn add_user(&mut self, account: AccountSequence, user: UserState) {
@@ -118,8 +129,10 @@ impl Forest {
     pub(crate) fn keep_written(&mut self, account: &AccountSequence) {
         self.written.insert(account.clone());
         if let Some(standing) = self.accounts.get_mut(account) {
-            standing.read =
-                StoredTalent { talent: standing.now.clone(), revision: standing.read.revision + 1 };
+            standing.read.revision += 1;
+            if let Some(changed) = standing.changed.take() {
+                standing.read.talent = changed;
+            }
         }
     }
 
@@ -143,10 +156,10 @@ impl Forest {
 
     /// Returns the account's record as it should be.
     pub(crate) fn now(&self, account: &AccountSequence) -> Option<&Talent> {
-        self.accounts.get(account).map(|standing| &standing.now)
+        self.accounts.get(account).map(Standing::now)
     }
 
     fn now_mut(&mut self, account: &AccountSequence) -> Option<&mut Talent> {
-        self.accounts.get_mut(account).map(|standing| &mut standing.now)
+        self.accounts.get_mut(account).map(Standing::now_mut)
     }
 }

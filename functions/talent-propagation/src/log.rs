@@ -1,6 +1,6 @@
 //! Reads the log and reports every change of a referral to the referrer, in the same invocation.
 //!
-//! Touches: `Log` (reads), `Ledger` (reads, writes).
+//! Touches: `Log` (reads), `Ledger` (reads, writes), the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,7 +9,7 @@
 //! intent names. Before the schedule's invocation removes the intent, it has written each of them, so that a write which
 //! the ended invocation still has under way fails.
 //!
-//! Touches: `Ledger` (reads, writes), `Source` (reads users).
+//! Touches: `Ledger` (reads, writes), `Source` (reads users), the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -123,8 +123,9 @@ impl Propagator<'_> {
         let first = first.chain(&work.users).chain(&work.untidy).chain(&work.fenced);
         let first = first.filter(|account| forest.record(account).is_none()).cloned().collect();
         self.load(forest, Needs { accounts: first, ..Needs::default() }).await?;
+        let mut settling = forest.begin(work);
         loop {
-            match forest.settle(work, standards) {
+            match forest.go_on(&mut settling, work, standards) {
                 Ok(settled) => return Ok(settled),
                 Err(Unsettled::DoesNotAddUp(account)) => {
                     return Err(PropagationError::DoesNotAddUp { account });
@@ -135,6 +136,9 @@ impl Propagator<'_> {
                         if work.ring_starts.insert(account.clone(), cause).is_some() {
                             return Err(PropagationError::Contended);
                         }
+                    }
+                    if !needs.rings.is_empty() {
+                        settling = forest.begin(work);
                     }
                     self.load(forest, needs).await?;
                 }

@@ -4,7 +4,7 @@
 //! versions say something else changes the state, and with it begins a comparison of all accounts. Work that began by
 //! the table before reads the state again before it removes its intents and marks.
 //!
-//! Touches: `Ledger` (reads, writes).
+//! Touches: `Ledger` (reads, writes), the clock.
 
 use domain::{BusinessDate, TalentTable, Version, VersionNumber, Versions};
 use runtime::Context;

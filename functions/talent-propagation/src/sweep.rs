@@ -2,7 +2,7 @@
 //! users that arrived unannounced, accounts that were not seen for long, and every account when another table of levels
 //! comes into force.
 //!
-//! Touches: `Ledger` (reads, writes), `Source` (reads users).
+//! Touches: `Ledger` (reads, writes), `Source` (reads users), the clock.
 
 use std::collections::BTreeSet;
 

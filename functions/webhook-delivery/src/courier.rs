@@ -1,6 +1,6 @@
 //! Sends one subscriber what is new to it, in the order of the log, by the transport that it is handed.
 //!
-//! Touches: `Log` (reads), `Ledger` (reads, writes), `Snapshots` (reads).
+//! Touches: `Log` (reads), `Ledger` (reads, writes), `Snapshots` (reads), the clock.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,6 @@
 //! Sends messages over the network by HTTP, to addresses that are checked after their names are resolved.
+//!
+//! Touches: the network.
 
 use std::net::SocketAddr;
 use std::pin::pin;

@@ -1,6 +1,6 @@
 //! Goes through the log for what operators say about subscriptions.
 //!
-//! Touches: `Log` (reads), `Ledger` (reads, writes).
+//! Touches: `Log` (reads), `Ledger` (reads, writes), the clock.
 
 use domain::log::{Entry, EventPlace, Page};
 use runtime::Context;

@@ -19,6 +19,7 @@ use domain::{AccountSequence, BusinessDate, Policy};
 
 use crate::kept_parameters;
 use crate::language::{Language, say};
+use crate::operators_log::ON_THE_COMMAND_LINE;
 use crate::stack::Options;
 
 pub use ask::{
@@ -235,7 +236,7 @@ pub struct Close {
     /// The last date to close; today's in the business time zone if none is named.
     pub date: Option<BusinessDate>,
     /// Why, for the operators' log.
-    #[arg(long, default_value = "asked for on the command line")]
+    #[arg(long, default_value = ON_THE_COMMAND_LINE)]
     pub reason: String,
     /// Shows what was closed as JSON.
     #[arg(long)]
@@ -259,7 +260,7 @@ pub struct Token {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Why, for the operators' log.
-    #[arg(long, default_value = "asked for on the command line")]
+    #[arg(long, default_value = ON_THE_COMMAND_LINE)]
     pub reason: String,
 }
 

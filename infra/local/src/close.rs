@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use store::inbox::{self, StoredCommand};
 
 use crate::language::{Language, say, translated};
-use crate::operators_log;
+use crate::operators_log::{self, Left};
 use crate::progress_line::ProgressLine;
 use crate::stack::Stack;
 use crate::summary::line;
@@ -62,8 +62,14 @@ pub async fn check(stack: &Stack, until: BusinessDate) -> Result<()> {
 
 /// Closes every date up to this one that is not closed yet, and waits until all that follows is done.
 ///
-/// The source counts as complete: what was read is all there is.
-pub async fn close_until(stack: &Stack, until: BusinessDate, reason: &str) -> Result<Closed> {
+/// The source counts as complete: what was read is all there is. In the operators' log the close takes the place of what
+/// the command left before it, if it left anything.
+pub async fn close_until(
+    stack: &Stack,
+    until: BusinessDate,
+    reason: &str,
+    left: Option<Left>,
+) -> Result<Closed> {
     check(stack, until).await?;
     let before = closed(network(stack).await?.as_ref());
     let command = StoredCommand::new(
@@ -71,8 +77,10 @@ pub async fn close_until(stack: &Stack, until: BusinessDate, reason: &str) -> Re
         reason,
         Command::Close { until, source_is_complete: true },
     );
-    let key = format!("close-{until}-{}", stack.shared.next_id());
+    let own_key = || format!("close-{until}-{}", stack.shared.next_id());
+    let key = left.as_ref().map_or_else(own_key, Left::key);
     inbox::ask(stack.engine(), &key, &command).await?;
+    left.map_or(Ok(()), Left::remove)?;
     let since = before.or(network(stack)
         .await?
         .and_then(|network| network.counts.effective_first)

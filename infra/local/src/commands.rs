@@ -80,7 +80,7 @@ async fn close_dates(arguments: Close) -> Result<()> {
         close::check(&stack, until).await?;
         operators_log::take_in(&stack, &arguments.kept.data).await?;
         stack.settle().await?;
-        let closed = close::close_until(&stack, until, &arguments.reason).await?;
+        let closed = close::close_until(&stack, until, &arguments.reason, None).await?;
         if arguments.json { show(&serde_json::to_string_pretty(&closed.to_json())?) } else { show(&closed) }
     })
     .await

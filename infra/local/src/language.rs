@@ -58,3 +58,33 @@ pub fn accept_language() -> &'static str {
         Language::Chinese => "zh-CN",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_error_says_its_cause_once() {
+        let full = || io::Error::other("the disk is full");
+        let of_profile = cdc::Profile::from_json("{").expect_err("it is no profile");
+        let cause = of_profile.to_string();
+        let errors: [(anyhow::Error, &str); 6] = [
+            (verify::Refusal::Io(full()).into(), "the disk is full"),
+            (domain::digest::InvalidDump::Io(full()).into(), "the disk is full"),
+            (ledger_audit::ExportError::Io(full()).into(), "the disk is full"),
+            (ledger_audit::InvalidPriceBook::Io(full()).into(), "the disk is full"),
+            (
+                local_tables::OpenError::Inaccessible { directory: "ledger".into(), cause: full() }.into(),
+                "the disk is full",
+            ),
+            (runtime::SettingsError::Profile(of_profile).into(), &cause),
+        ];
+        for (error, cause) in errors {
+            let error = error.context("nothing was done");
+            let text = error_in_words(&error);
+            assert_eq!(text.matches(cause).count(), 1, "{text}");
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! What commands do to a kept ledger, for the operators' log.
 //!
 //! A command that owns the ledger's directory asks the decider itself. One that does not, because a running stack
-//! owns it, leaves a file there, and whichever process owns the directory next or already takes it in.
+//! owns it, leaves a file there, and whichever process owns the directory next or already takes it in. So does one whose
+//! entry is the close at its end: if it is interrupted before, the file says what it had begun.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,6 +18,9 @@ use store::inbox::{self, StoredCommand};
 use crate::language::say;
 use crate::stack::Stack;
 use crate::token::DevelopmentKey;
+
+/// The reason of what a command of this machine does without being given one.
+pub const ON_THE_COMMAND_LINE: &str = "asked for on the command line";
 
 const DIRECTORY: &str = "asked";
 
@@ -76,8 +80,34 @@ pub async fn note(stack: &Stack, reason: &str, deed: Deed) -> Result<()> {
     Ok(())
 }
 
-/// Leaves in a ledger's directory what a command did that does not own it.
-pub fn leave(directory: &Path, reason: &str, deed: Deed) -> Result<()> {
+/// What a command left in the ledger's directory.
+#[derive(Debug)]
+pub struct Left {
+    file: PathBuf,
+}
+
+impl Left {
+    /// Returns the key under which it is taken in. A command that was asked for under this key before is its entry.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("asked-{}", self.file.file_stem().unwrap_or_default().to_string_lossy())
+    }
+
+    /// Removes it, once the ledger has a command under its key.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be deleted.
+    pub fn remove(self) -> Result<()> {
+        fs::remove_file(&self.file).with_context(|| {
+            let file = self.file.display();
+            say(format!("cannot delete {file}"), format!("无法删除 {file}"))
+        })
+    }
+}
+
+/// Leaves in a ledger's directory what a command did that does not own it, or what it begins to do.
+pub fn leave(directory: &Path, reason: &str, deed: Deed) -> Result<Left> {
     let asked = directory.join(DIRECTORY);
     let written = || {
         fs::create_dir_all(&asked)?;
@@ -86,7 +116,9 @@ pub fn leave(directory: &Path, reason: &str, deed: Deed) -> Result<()> {
         // Renamed when it is whole, so that no reader takes in half of it.
         let part = asked.join(format!("{name}.part"));
         fs::write(&part, serde_json::to_vec(&noted(reason, deed))?)?;
-        anyhow::Ok(fs::rename(&part, asked.join(format!("{name}.json")))?)
+        let file = asked.join(format!("{name}.json"));
+        fs::rename(&part, &file)?;
+        anyhow::Ok(Left { file })
     };
     written().with_context(|| {
         let asked = asked.display();
@@ -96,20 +128,18 @@ pub fn leave(directory: &Path, reason: &str, deed: Deed) -> Result<()> {
 
 /// Has the operators' log say what was left in the ledger's directory. Returns whether there was anything.
 pub async fn take_in(stack: &Stack, directory: &Path) -> Result<bool> {
-    let left = left(&directory.join(DIRECTORY))?;
-    for file in &left {
-        let cannot_read = || cannot_read(file);
+    let files = left(&directory.join(DIRECTORY))?;
+    let is_any = !files.is_empty();
+    for file in files {
+        let cannot_read = || cannot_read(&file);
         let command: StoredCommand =
-            serde_json::from_slice(&fs::read(file).with_context(cannot_read)?).with_context(cannot_read)?;
-        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+            serde_json::from_slice(&fs::read(&file).with_context(cannot_read)?).with_context(cannot_read)?;
+        let left = Left { file };
         // The same file taken in twice, because the process was killed in between, is one entry.
-        inbox::ask(stack.engine(), &format!("asked-{name}"), &command).await?;
-        fs::remove_file(file).with_context(|| {
-            let file = file.display();
-            say(format!("cannot delete {file}"), format!("无法删除 {file}"))
-        })?;
+        inbox::ask(stack.engine(), &left.key(), &command).await?;
+        left.remove()?;
     }
-    Ok(!left.is_empty())
+    Ok(is_any)
 }
 
 fn cannot_read(path: &Path) -> String {

@@ -8,7 +8,7 @@ use crate::modelled_source::{Dice, History, Row};
 use crate::{CapturedRecord, Change, Decoded, Profile, RowImage, RowState, decode, fold};
 
 /// How many histories a run has, unless `HISTORIES` says otherwise.
-const HISTORIES: u64 = 2_000;
+const HISTORIES: u64 = 1_000;
 
 fn setting(name: &str, default: u64) -> u64 {
     let given = std::env::var(name).ok();

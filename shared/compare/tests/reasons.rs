@@ -11,6 +11,7 @@ use domain::{
     AccountSequence, Amount, BusinessDate, Leg, OrderId, Owner, Policy, Posting, Recipient, Slot,
     UnlockFacts, UnlockState, UnlockedLegs,
 };
+use watch::language::{has_english_words, is_chinese};
 
 fn account(name: &str) -> AccountSequence {
     name.parse().expect("an account")
@@ -289,17 +290,11 @@ fn a_date_shows_the_share_that_each_service_paid_by() {
     );
 }
 
-fn is_chinese(text: &str) -> bool {
-    text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter))
-}
-
 /// Returns whether two English words follow each other in the text of a page.
-fn has_english_words(page: &str) -> bool {
+fn page_has_english_words(page: &str) -> bool {
     let after_tags = page.split('<').filter_map(|part| part.split_once('>'));
-    let texts = after_tags.filter(|(tag, _)| *tag != "style").map(|(_, text)| text);
-    let is_word = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_lowercase());
-    let mut all = texts.map(|text| text.split(' ').collect::<Vec<_>>());
-    all.any(|words| words.windows(2).any(|pair| pair.iter().all(|word| is_word(word))))
+    let mut texts = after_tags.filter(|(tag, _)| *tag != "style").map(|(_, text)| text);
+    texts.any(has_english_words)
 }
 
 #[test]
@@ -313,10 +308,12 @@ fn the_page_is_in_english_or_in_chinese_throughout() {
     let dates = compare_mining(&world.earlier, &world.ours).expect("small numbers");
     let page = |language| page::page(&world.compared(), &dates, language).expect("small numbers");
     let (english, chinese) = (page(Language::English), page(Language::Chinese));
-    assert!(english.contains("<html lang=\"en\">") && has_english_words(&english) && !is_chinese(&english));
+    assert!(
+        english.contains("<html lang=\"en\">") && page_has_english_words(&english) && !is_chinese(&english)
+    );
     assert!(chinese.contains("<html lang=\"zh-CN\">") && chinese.contains("<title>账本与此前的服务</title>"));
     assert!(chinese.contains("此处为最大的 500 项") && chinese.contains("没有快照"), "{chinese}");
-    assert!(!has_english_words(&chinese), "{chinese}");
+    assert!(!page_has_english_words(&chinese), "{chinese}");
     assert_eq!(english.matches("<td").count(), chinese.matches("<td").count());
 }
 

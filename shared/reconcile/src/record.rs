@@ -79,7 +79,7 @@ impl SourceRecord {
                 Some((row, _)) => Self::of_row(layout, row, read, sent_ms),
                 None => Self::of_deletion(layout, &difference.key, read, sent_ms),
             };
-            let change = record.change(profile)?;
+            let change = record.change(profile).map_err(CannotRepair::Unreadable)?;
             let state = cdc::fold(kept.clone(), &change).state;
             let revision = 0;
             let seen = Seen { ledger: Some((state, revision)), ..difference.seen.clone() };
@@ -122,7 +122,7 @@ impl SourceRecord {
 pub enum CannotRepair {
     /// The decoder does not read it.
     #[error("the row cannot be read: {0}")]
-    Unreadable(#[from] Refusal),
+    Unreadable(Refusal),
     /// A capture was compared.
     #[error("a capture does not say what the source has now; replay it, or compare with the source")]
     Captured,

@@ -203,7 +203,7 @@ fn profile(variables: &Variables) -> Result<Profile, SettingsError> {
     let Some(text) = variables.get("CDC_PROFILE") else { return Ok(Profile::built_in()) };
     match Profile::named(&text) {
         Some(profile) => Ok(profile),
-        None => Ok(Profile::from_json(&text)?),
+        None => Profile::from_json(&text).map_err(SettingsError::Profile),
     }
 }
 
@@ -256,7 +256,7 @@ pub enum SettingsError {
     },
     /// The profile cannot be read.
     #[error("the environment variable CDC_PROFILE holds no profile: {0}")]
-    Profile(#[from] InvalidProfile),
+    Profile(InvalidProfile),
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub struct Verified {
 pub enum Refusal {
     /// The file cannot be read.
     #[error("the export cannot be read: {0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// A line is not exactly what an export writes.
     #[error("line {line} is not what an export writes: {message}")]
     Line {
@@ -123,7 +123,7 @@ pub fn write_state(
 ) -> Result<Verified, Refusal> {
     let (log, footer) = read(reader, None)?;
     let verified = log.check(&footer)?;
-    log.replay.write(date.unwrap_or(footer.digest.date), writer)?;
+    log.replay.write(date.unwrap_or(footer.digest.date), writer).map_err(Refusal::Io)?;
     Ok(verified)
 }
 
@@ -235,7 +235,7 @@ impl<R: BufRead> Lines<'_, R> {
     fn next<T: DeserializeOwned + Serialize>(&mut self) -> Result<Option<T>, Refusal> {
         self.number += 1;
         let mut line: Vec<u8> = Vec::new();
-        if self.reader.read_until(b'\n', &mut line)? == 0 {
+        if self.reader.read_until(b'\n', &mut line).map_err(Refusal::Io)? == 0 {
             return Ok(None);
         }
         let text = line.strip_suffix(b"\n").ok_or_else(|| self.wrong("it does not end with a line feed"))?;
@@ -245,7 +245,7 @@ impl<R: BufRead> Lines<'_, R> {
     }
 
     fn is_at_end(&mut self) -> Result<bool, Refusal> {
-        Ok(self.reader.fill_buf()?.is_empty())
+        Ok(self.reader.fill_buf().map_err(Refusal::Io)?.is_empty())
     }
 
     fn wrong(&self, message: impl Into<String>) -> Refusal {

@@ -11,6 +11,7 @@ mod days;
 mod events;
 mod examples;
 mod ledger;
+mod log;
 mod missed;
 mod operators_log;
 mod pattern;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use watch::language::{has_english_words, is_chinese};
+
 use super::*;
 
 #[test]
@@ -27,8 +29,52 @@ fn parts_of_a_sentence_stay_and_sentences_in_it_are_translated() {
 }
 
 #[test]
+fn a_text_of_many_sentences_is_translated_to_its_end() {
+    let english: Vec<String> = (1..=7).map(|number| format!("D{number} has {number}")).collect();
+    let chinese: Vec<String> = (1..=7).map(|number| format!("D{number} 有 {number}")).collect();
+    for count in 1..=7 {
+        assert_eq!(in_chinese(&english[..count].join("; ")), chinese[..count].join("；"));
+    }
+    let (english, chinese) = (english.join("; "), chinese.join("；"));
+    // The last sentence has "; " in it.
+    assert_eq!(
+        in_chinese(&format!("{english}; talent is being propagated; audit again when less is going on")),
+        format!("{chinese}；{}", in_chinese("talent is being propagated; audit again when less is going on"))
+    );
+    // What a place of a phrase has is a text as well.
+    assert_eq!(in_chinese(&format!("SUSPICIOUS: {english}")), format!("SUSPICIOUS（可疑）：{chinese}"));
+    let unknown = format!("{english}; the weather is not good");
+    assert_eq!(in_chinese(&unknown), unknown);
+}
+
+#[test]
+fn only_the_parts_of_the_phrase_that_fits_best_are_translated() {
+    let asked_for = |sentence: &str| {
+        let mut asked = Vec::new();
+        best_translated(sentence, 0, |part| {
+            asked.push(part.to_owned());
+            Some("中文".to_owned())
+        })
+        .expect("it is a phrase");
+        asked
+    };
+    let fitting =
+        |sentence: &str| PHRASES.iter().filter(|phrase| phrase.parts_of(sentence).is_some()).count();
+    let sentence = "SUSPICIOUS: 7 was taken back since the last close";
+    assert!(fitting(sentence) > 1, "other phrases fit it as well");
+    assert_eq!(asked_for(sentence), ["7 was taken back since the last close"]);
+    let sentence = "versions 1 from 2 until 3";
+    assert!(fitting(sentence) > 1, "other phrases fit it as well");
+    assert_eq!(asked_for(sentence), ["1", "2", "3"]);
+}
+
+#[test]
 fn what_a_person_wrote_stays_as_it_is() {
     assert_eq!(in_chinese_unless_by_hand("asked for on the command line"), "由命令行提出");
+    assert_eq!(
+        in_chinese_unless_by_hand("replay --as-of: replayed ordering-incident (190 records)"),
+        "replay --as-of（重放并关账）：已重放 ordering-incident（190 条记录）"
+    );
     for reason in ["ticket 4711 is solved", "Li has tickets", "one of the rows was wrong", "posting", "a; b"]
     {
         assert_eq!(in_chinese_unless_by_hand(reason), reason);
@@ -37,7 +83,6 @@ fn what_a_person_wrote_stays_as_it_is() {
 
 #[test]
 fn every_phrase_is_chinese_and_has_as_many_places_in_both_languages() {
-    let is_chinese = |text: &str| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
     assert!(PHRASES.len() > 150, "the phrases are found");
     for Phrase { english, chinese, .. } in PHRASES.iter() {
         assert_eq!(english.len(), chinese.len(), "{english:?}");
@@ -147,13 +192,6 @@ fn with_places(literal: &str) -> String {
     text
 }
 
-/// Returns whether two English words follow each other: names and numbers alone need no translation.
-fn has_words(text: &str) -> bool {
-    let words: Vec<&str> = text.split([' ', '\n']).collect();
-    let is_word = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_lowercase());
-    words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
-}
-
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
         if entry.is_dir() {
@@ -172,7 +210,7 @@ fn sentences() -> BTreeSet<String> {
         let source = source(&repository().join(file));
         let written = texts(&source).into_iter().filter(|(before, text)| {
             let before: String = before.split_whitespace().collect();
-            has_words(text) && !NOT_TRANSLATED.iter().any(|other| before.ends_with(other))
+            has_english_words(text) && !NOT_TRANSLATED.iter().any(|other| before.ends_with(other))
         });
         let before = sentences.len();
         sentences.extend(written.map(|(_, text)| text));
@@ -185,7 +223,7 @@ fn sentences() -> BTreeSet<String> {
     for file in files {
         let source = source(&file);
         let of_errors = texts(&source).into_iter().filter(|(before, _)| before.ends_with("#[error("));
-        sentences.extend(of_errors.map(|(_, text)| text).filter(|text| has_words(text)));
+        sentences.extend(of_errors.map(|(_, text)| text).filter(|text| has_english_words(text)));
     }
     sentences
 }
@@ -196,7 +234,7 @@ fn every_sentence_of_the_log_and_of_errors_has_its_chinese() {
     assert!(sentences.len() > 150, "{} sentences are found", sentences.len());
     let english: Vec<&String> = sentences
         .iter()
-        .filter(|sentence| !PARTS.contains(&sentence.as_str()) && has_words(&in_chinese(sentence)))
+        .filter(|sentence| !PARTS.contains(&sentence.as_str()) && has_english_words(&in_chinese(sentence)))
         .collect();
     assert_eq!(english, Vec::<&String>::new(), "add these to phrases.txt");
 }
@@ -206,6 +244,6 @@ fn a_sentence_without_its_chinese_is_found() {
     let source = "const A: &str = \"a new sentence about {order}\"; f().expect(\"it never fails\")";
     let found = texts(source);
     assert_eq!(found[0].1, "a new sentence about {}");
-    assert!(has_words(&in_chinese(&found[0].1)));
+    assert!(has_english_words(&in_chinese(&found[0].1)));
     assert!(found[1].0.ends_with("expect("));
 }

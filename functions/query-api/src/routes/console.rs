@@ -74,6 +74,8 @@ fn file(request: &Request<'_>) -> Result<Answer, Problem> {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
+    use watch::language::is_chinese;
+
     use super::*;
 
     fn content(name: &str) -> &'static str {
@@ -117,7 +119,6 @@ mod tests {
     #[test]
     fn every_text_is_there_in_both_languages_and_none_is_left_over() {
         let texts = texts();
-        let is_chinese = |text: &str| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
         assert!(texts.len() > 300, "the texts are found");
         for (key, (english, chinese)) in &texts {
             assert!(!english.is_empty() && !is_chinese(english), "{key}: {english}");

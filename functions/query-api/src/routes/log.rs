@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::access::Access;
 use crate::answer::Answer;
 use crate::expected::Expected;
+use crate::language::Language;
 use crate::problem::{Problem, Subject};
 use crate::request::Request;
 use crate::route::{Method, Route};
@@ -124,7 +125,7 @@ async fn page(request: &Request<'_>) -> Result<Answer, Problem> {
     let next = skipped.saturating_add(limit);
     Ok(Answer::json(&WholePageView {
         page: PageView::from(page),
-        entries: entries.map(|(place, entry)| EntryView::new(place, entry)).collect(),
+        entries: entries.map(|(place, entry)| EntryView::new(place, entry, request.language)).collect(),
         next_cursor: (next < page.entries.len()).then(|| request.cursor(next)),
     })
     .at(end))
@@ -148,13 +149,13 @@ impl From<&Page> for PageView {
 }
 
 impl EntryView {
-    fn new(entry: usize, of: &Entry) -> Self {
+    fn new(entry: usize, of: &Entry, language: Language) -> Self {
         Self {
             entry,
             kind: kind(of),
             order_id: order(of).map(order_text),
             account: account(of),
-            detail: detail(of),
+            detail: detail(of, language),
         }
     }
 }
@@ -215,10 +216,12 @@ fn account(entry: &Entry) -> Option<String> {
     Some(account.to_string())
 }
 
-fn detail(entry: &Entry) -> Option<String> {
+/// Returns what else there is to say of an entry: in the caller's language, but for what a person wrote.
+fn detail(entry: &Entry, language: Language) -> Option<String> {
     let referrer = |referrer: Option<&domain::AccountSequence>| {
         referrer.map_or_else(|| "ROOT".to_owned(), |referrer| format!("UNDER {referrer}"))
     };
+    let colon = language.choose(": ", "：");
     Some(match entry {
         Entry::ReferralRow { row: Some(named), .. } => referrer(named.as_ref()),
         Entry::ReferralRow { row: None, .. } | Entry::AdoptionRow { row: None, .. } => "GONE".to_owned(),
@@ -228,10 +231,18 @@ fn detail(entry: &Entry) -> Option<String> {
         Entry::Posted { posting, .. } => posting.total.to_string(),
         Entry::Withdrawn { posting, .. } => format!("-{}", posting.total),
         Entry::Held(held) | Entry::HoldEnded(held) => held.reason.name().to_owned(),
-        Entry::VersionIntroduced(terms) => format!("version {}", terms.number),
-        Entry::Adjusted(terms) => format!("{} from {}", terms.amount, terms.giver),
-        Entry::Commanded { by, reason, .. } => format!("{by}: {reason}"),
-        Entry::CloseWaits { date, reasons } => format!("{date}: {}", reasons.join("; ")),
+        Entry::VersionIntroduced(terms) => format!("{} {}", language.choose("version", "版本"), terms.number),
+        Entry::Adjusted(terms) => {
+            let (amount, giver) = (&terms.amount, &terms.giver);
+            language.choose(format!("{amount} from {giver}"), format!("{amount}，来自 {giver}"))
+        }
+        Entry::Commanded { by, reason, .. } => {
+            format!("{by}{colon}{}", language.translate_unless_by_hand(reason))
+        }
+        Entry::CloseWaits { date, reasons } => {
+            let reasons: Vec<String> = reasons.iter().map(|reason| language.translate(reason)).collect();
+            format!("{date}{colon}{}", reasons.join(language.choose("; ", "；")))
+        }
         Entry::Close(terms) => terms.date.to_string(),
         Entry::TruncateWaits(truncate) => truncate.table.clone(),
         _ => return None,

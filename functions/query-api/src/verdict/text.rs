@@ -170,6 +170,8 @@ fn scope_name(scope: PauseScope, language: Language) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use watch::language::is_chinese;
+
     use super::*;
     use crate::view::instant;
 
@@ -196,7 +198,6 @@ mod tests {
             Trouble::Quarantined { count: 1 },
             Trouble::Ambiguous { count: 1 },
         ];
-        let is_chinese = |text: &str| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
         for trouble in troubles {
             let (english, chinese) = (trouble.what(Language::English), trouble.what(Language::Chinese));
             assert!(!is_chinese(&english) && is_chinese(&chinese), "{english} / {chinese}");

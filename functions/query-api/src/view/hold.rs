@@ -153,6 +153,8 @@ fn help(reason: &HoldReason, language: Language) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use watch::language::is_chinese;
+
     use super::*;
 
     #[test]
@@ -170,7 +172,6 @@ mod tests {
             HoldReason::ReferralCycle(account.clone()),
             HoldReason::AccountUnreadable(account),
         ];
-        let is_chinese = |text: &str| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
         for reason in reasons {
             let profile = Profile::named("guide").expect("a known name");
             let view = |language| HoldView::new(&reason, &profile, language, ToString::to_string);

@@ -15,18 +15,23 @@ pub(crate) struct WalkUp {
 }
 
 impl Forest {
-    /// Walks up from `account` to the top, or round a ring once.
+    /// Walks up from `account` to the top, to an account of `ringless`, or round a ring once.
     ///
     /// # Errors
     ///
     /// The account that is not loaded.
-    pub(super) fn walk_up(&self, account: &AccountSequence) -> Result<WalkUp, AccountSequence> {
+    pub(super) fn walk_up(
+        &self,
+        account: &AccountSequence,
+        ringless: &BTreeSet<AccountSequence>,
+    ) -> Result<WalkUp, AccountSequence> {
         let mut accounts = vec![account.clone()];
         let mut places = BTreeMap::from([(account.clone(), 0)]);
         loop {
             let last = accounts.last().expect("it begins with an account");
             let talent = self.now(last).ok_or_else(|| last.clone())?;
-            let Some(referrer) = talent.referrer.clone().filter(|referrer| referrer != last) else {
+            let goes_on = |referrer: &AccountSequence| referrer != last && !ringless.contains(referrer);
+            let Some(referrer) = talent.referrer.clone().filter(goes_on) else {
                 return Ok(WalkUp { accounts, ring_from: None });
             };
             if let Some(place) = places.get(&referrer) {
@@ -49,7 +54,7 @@ impl Forest {
         &self,
         account: &AccountSequence,
     ) -> Result<Option<Vec<AccountSequence>>, AccountSequence> {
-        let walk = self.walk_up(account)?;
+        let walk = self.walk_up(account, &BTreeSet::new())?;
         Ok((walk.ring_from == Some(0)).then_some(walk.accounts))
     }
 
@@ -91,22 +96,26 @@ impl Forest {
         team
     }
 
-    /// Records the rings above `start`. Returns the accounts whose ring is another one, and those of its ring.
+    /// Records the rings above `start`, and in `ringless` what turns out to be on none and below none. Returns the
+    /// accounts whose ring is another one, and those of its ring.
     pub(super) fn find_rings(
         &mut self,
         start: &AccountSequence,
+        ringless: &mut BTreeSet<AccountSequence>,
     ) -> Result<(BTreeSet<AccountSequence>, Vec<AccountSequence>), AccountSequence> {
-        let walk = self.walk_up(start)?;
+        let walk = self.walk_up(start, ringless)?;
         let from = walk.ring_from.unwrap_or(walk.accounts.len());
         let length = u32::try_from(walk.accounts.len() - from).expect("a ring is bounded");
         let mut changed = BTreeSet::new();
         for (place, account) in walk.accounts.iter().enumerate() {
             let ring = if place < from { 0 } else { length };
-            let talent = self.now_mut(account).expect("it was walked");
-            if talent.ring != ring {
-                talent.ring = ring;
+            if self.now(account).expect("it was walked").ring != ring {
+                self.now_mut(account).expect("it was walked").ring = ring;
                 changed.insert(account.clone());
             }
+        }
+        if walk.ring_from.is_none() {
+            ringless.extend(walk.accounts.iter().cloned());
         }
         Ok((changed, walk.accounts[from..].to_vec()))
     }

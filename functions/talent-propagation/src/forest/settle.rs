@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{AccountSequence, Report};
 use store::talent::{LevelChange, Talent, TalentCause};
 
-use super::{Forest, Needs, Reach, Standards, UserState, Work};
+use super::{Forest, Needs, Reach, Standards, Standing, UserState, Work};
 
 /// A wave of levels can only run round and round on a ring that is not recorded as one. An account that is looked at
 /// more often than this, besides twice for each start, is taken to be on such a ring. On a ring that is recorded, each
@@ -38,56 +38,92 @@ pub(crate) enum Unsettled {
     DoesNotAddUp(AccountSequence),
 }
 
-impl Forest {
-    /// Settles the accounts that the work begins from, and those above them, beginning with what was read.
-    ///
-    /// # Errors
-    ///
-    /// What must be loaded first.
-    pub(crate) fn settle(&mut self, work: &Work, standards: Standards<'_>) -> Result<Settled, Unsettled> {
-        for standing in self.accounts.values_mut() {
-            standing.now = standing.read.talent.clone();
-        }
-        let mut run = Run {
-            forest: self,
-            work,
-            standards,
-            needs: Needs::default(),
-            pending: work.starts.clone(),
-            rings: BTreeSet::new(),
-            visits: BTreeMap::new(),
-            settled: Settled::default(),
-        };
-        run.look_for_rings();
-        run.look_at_users();
-        run.settle_pending().map_err(Unsettled::DoesNotAddUp)?;
-        run.tidy();
-        run.publish();
-        if run.needs.is_empty() { Ok(run.finish()) } else { Err(Unsettled::Needs(run.needs)) }
-    }
-}
-
-struct Run<'a> {
-    forest: &'a mut Forest,
-    work: &'a Work,
-    standards: Standards<'a>,
-    needs: Needs,
+/// A settling that is under way: it goes on from here when what it needs is loaded.
+#[derive(Debug)]
+pub(crate) struct Settling {
+    /// Accounts above which rings are yet to be looked for.
+    ring_starts: BTreeMap<AccountSequence, TalentCause>,
+    /// Accounts that are on no ring and below none.
+    ringless: BTreeSet<AccountSequence>,
     /// Accounts to be looked at.
     pending: BTreeMap<AccountSequence, TalentCause>,
+    /// Accounts to be looked at once they, or their referrers, are loaded.
+    unloaded: BTreeMap<AccountSequence, TalentCause>,
     /// Accounts of rings whose levels are to be found together.
     rings: BTreeSet<AccountSequence>,
     visits: BTreeMap<AccountSequence, usize>,
     settled: Settled,
 }
 
+impl Forest {
+    /// Begins to settle the accounts that the work begins from, and those above them, from what was read.
+    pub(crate) fn begin(&mut self, work: &Work) -> Settling {
+        for standing in self.accounts.values_mut() {
+            standing.changed = None;
+        }
+        Settling {
+            ring_starts: work.ring_starts.clone(),
+            ringless: BTreeSet::new(),
+            pending: work.starts.clone(),
+            unloaded: BTreeMap::new(),
+            rings: BTreeSet::new(),
+            visits: BTreeMap::new(),
+            settled: Settled::default(),
+        }
+    }
+
+    /// Goes on until nothing changes any more.
+    ///
+    /// # Errors
+    ///
+    /// What must be loaded first.
+    pub(crate) fn go_on(
+        &mut self,
+        settling: &mut Settling,
+        work: &Work,
+        standards: Standards<'_>,
+    ) -> Result<Settled, Unsettled> {
+        let mut run = Run { forest: self, settling, work, standards, needs: Needs::default() };
+        run.look_for_rings();
+        run.look_at_users();
+        run.require_nothing()?;
+        run.settle_pending().map_err(Unsettled::DoesNotAddUp)?;
+        run.require_nothing()?;
+        run.tidy();
+        run.publish();
+        run.require_nothing()?;
+        Ok(run.finish())
+    }
+}
+
+struct Run<'a> {
+    forest: &'a mut Forest,
+    settling: &'a mut Settling,
+    work: &'a Work,
+    standards: Standards<'a>,
+    needs: Needs,
+}
+
 impl Run<'_> {
+    /// Fails with what is needed, if anything is.
+    fn require_nothing(&mut self) -> Result<(), Unsettled> {
+        if self.needs.is_empty() {
+            return Ok(());
+        }
+        self.settling.pending.append(&mut self.settling.unloaded);
+        Err(Unsettled::Needs(std::mem::take(&mut self.needs)))
+    }
+
     fn look_for_rings(&mut self) {
-        for (start, cause) in &self.work.ring_starts {
-            match self.forest.find_rings(start) {
-                Err(missing) => drop(self.needs.accounts.insert(missing)),
+        for (start, cause) in std::mem::take(&mut self.settling.ring_starts) {
+            match self.forest.find_rings(&start, &mut self.settling.ringless) {
+                Err(missing) => {
+                    self.needs.accounts.insert(missing);
+                    self.settling.ring_starts.insert(start, cause);
+                }
                 Ok((changed, ring)) => {
-                    let affected = changed.into_iter().chain(ring).chain([start.clone()]);
-                    self.pending.extend(affected.map(|account| (account, cause.clone())));
+                    let affected = changed.into_iter().chain(ring).chain([start]);
+                    self.settling.pending.extend(affected.map(|account| (account, cause.clone())));
                 }
             }
         }
@@ -98,12 +134,19 @@ impl Run<'_> {
             return;
         }
         for account in &self.work.users {
-            match (self.forest.users.get(account).copied(), self.forest.now_mut(account)) {
-                (None, _) => drop(self.needs.users.insert(account.clone())),
-                (_, None) => drop(self.needs.accounts.insert(account.clone())),
-                (Some(UserState::Absent), Some(talent)) => talent.active_until_ms = None,
-                (Some(UserState::Arrived { active_until_ms }), Some(talent)) => {
-                    talent.active_until_ms = active_until_ms;
+            let until_ms = match self.forest.users.get(account) {
+                None => {
+                    self.needs.users.insert(account.clone());
+                    continue;
+                }
+                Some(UserState::Absent) => None,
+                Some(UserState::Arrived { active_until_ms }) => *active_until_ms,
+            };
+            match self.forest.now(account).map(|talent| talent.active_until_ms) {
+                None => drop(self.needs.accounts.insert(account.clone())),
+                Some(before) if before == until_ms => {}
+                Some(_) => {
+                    self.forest.now_mut(account).expect("it is loaded").active_until_ms = until_ms;
                 }
             }
         }
@@ -111,7 +154,7 @@ impl Run<'_> {
 
     fn settle_pending(&mut self) -> Result<(), AccountSequence> {
         loop {
-            while let Some((account, cause)) = self.pending.pop_first() {
+            while let Some((account, cause)) = self.settling.pending.pop_first() {
                 self.visit(&account, &cause)?;
             }
             if !self.solve_rings() {
@@ -122,10 +165,11 @@ impl Run<'_> {
 
     /// Compares an account's level and report with what stands.
     fn visit(&mut self, account: &AccountSequence, cause: &TalentCause) -> Result<(), AccountSequence> {
-        let visits = self.visits.entry(account.clone()).or_default();
+        let visits = self.settling.visits.entry(account.clone()).or_default();
         *visits += 1;
         let Some(talent) = self.forest.now(account) else {
             self.needs.accounts.insert(account.clone());
+            self.settling.unloaded.insert(account.clone(), cause.clone());
             return Ok(());
         };
         if talent.ring == 0 && *visits > VISITS_MAX + 2 * self.work.starts.len() {
@@ -134,15 +178,18 @@ impl Run<'_> {
         }
         let mut referrers: BTreeSet<AccountSequence> = talent.referrer.iter().cloned().collect();
         self.assess(account);
-        self.settled.visited.insert(account.clone(), cause.clone());
+        self.settling.settled.visited.insert(account.clone(), cause.clone());
         if self.work.reach == Reach::Referrers && !self.work.starts.contains_key(account) {
             return Ok(());
         }
         referrers.extend(self.work.left.get(account).into_iter().flatten().cloned());
         referrers.remove(account);
         for referrer in referrers {
-            if self.report(account, &referrer)? {
-                self.pending.insert(referrer, cause.clone());
+            if !self.forest.accounts.contains_key(&referrer) {
+                self.settling.unloaded.insert(account.clone(), cause.clone());
+                self.needs.accounts.insert(referrer);
+            } else if self.report(account, &referrer)? {
+                self.settling.pending.insert(referrer, cause.clone());
             }
         }
         Ok(())
@@ -151,17 +198,20 @@ impl Run<'_> {
     /// Gives an account the level that follows from its team. On a ring, levels are found together.
     fn assess(&mut self, account: &AccountSequence) {
         let Standards { table, knows_activity, now_ms } = self.standards;
-        let Some(talent) = self.forest.now_mut(account) else { return };
+        let talent = self.forest.now(account).expect("it is being visited");
         if talent.ring > 0 && table.asks_for_levels() {
             if self.work.reach == Reach::Ancestors {
-                self.rings.insert(account.clone());
+                self.settling.rings.insert(account.clone());
             }
             return;
         }
-        talent.level = table.assess(&talent.counted_team(now_ms), knows_activity).level;
+        let level = table.assess(&talent.counted_team(now_ms), knows_activity).level;
+        if level != talent.level {
+            self.forest.now_mut(account).expect("it is being visited").level = level;
+        }
     }
 
-    /// Takes the account's report in at `referrer`. Returns whether anything changed there.
+    /// Takes the account's report in at `referrer`, which is loaded. Returns whether anything changed there.
     fn report(
         &mut self,
         account: &AccountSequence,
@@ -171,25 +221,25 @@ impl Run<'_> {
         let refers_here = talent.referrer.as_ref() == Some(referrer);
         let wanted: Option<Report> = refers_here.then(|| talent.report(self.standards.now_ms));
         let confirmed = talent.confirmed.clone();
-        let Some(standing) = self.forest.accounts.get_mut(referrer) else {
-            self.needs.accounts.insert(referrer.clone());
-            return Ok(false);
-        };
-        let included = standing.now.includes(referrer, account, confirmed.as_ref()).cloned();
+        let standing = self.forest.accounts.get_mut(referrer).expect("it is loaded");
+        let included = standing.now().includes(referrer, account, confirmed.as_ref()).cloned();
         if included == wanted {
             return Ok(false);
         }
         let at = standing.read.revision + 1;
-        let taken_in = standing.now.take_in(account, included.as_ref(), wanted, at);
+        let taken_in = standing.now_mut().take_in(account, included.as_ref(), wanted, at);
         taken_in.map(|()| true).ok_or_else(|| referrer.clone())
     }
 
     /// Finds the levels of rings. Returns whether any changed.
     fn solve_rings(&mut self) -> bool {
-        while let Some(account) = self.rings.pop_first() {
+        while let Some(account) = self.settling.rings.pop_first() {
+            let cause = self.settling.settled.visited.get(&account).cloned();
+            let cause = cause.unwrap_or(TalentCause::ReferralChanged { account: account.clone() });
             let ring = match self.forest.ring_of(&account) {
                 Err(missing) => {
                     self.needs.accounts.insert(missing);
+                    self.settling.unloaded.insert(account, cause);
                     continue;
                 }
                 // The ring was broken. The change that broke it has marks, which lead to this account again.
@@ -197,28 +247,24 @@ impl Run<'_> {
                 Ok(Some(ring)) => ring,
             };
             let levels = self.forest.ring_levels(&ring, self.standards);
-            let cause = self.settled.visited.get(&account).cloned();
             for (member, level) in ring.iter().zip(levels) {
-                self.rings.remove(member);
-                let talent = self.forest.now_mut(member).expect("the ring was walked");
-                if talent.level != level {
-                    talent.level = level;
-                    let cause =
-                        cause.clone().unwrap_or(TalentCause::ReferralChanged { account: account.clone() });
-                    self.pending.insert(member.clone(), cause);
+                self.settling.rings.remove(member);
+                if self.forest.now(member).expect("the ring was walked").level != level {
+                    self.forest.now_mut(member).expect("the ring was walked").level = level;
+                    self.settling.pending.insert(member.clone(), cause.clone());
                 }
             }
         }
-        !self.pending.is_empty()
+        !self.settling.pending.is_empty()
     }
 
     fn tidy(&mut self) {
-        let changed = self.settled.visited.keys().chain(&self.work.untidy);
+        let changed = self.settling.settled.visited.keys().chain(&self.work.untidy);
         let untidy: BTreeSet<AccountSequence> =
             changed.filter(|account| self.forest.is_untidy(account)).cloned().collect();
         for account in untidy {
             if self.forest.tidy(&account, &mut self.needs) {
-                self.settled.untidy.insert(account);
+                self.settling.settled.untidy.insert(account);
             }
         }
         let unknown = self.work.untidy.iter().filter(|account| !self.forest.accounts.contains_key(*account));
@@ -227,43 +273,46 @@ impl Run<'_> {
 
     /// Publishes the levels of those whose user has arrived, and lists the others.
     fn publish(&mut self) {
-        for (account, cause) in &self.settled.visited {
+        let settled = &mut self.settling.settled;
+        for (account, cause) in &settled.visited {
             let Some(standing) = self.forest.accounts.get_mut(account) else { continue };
-            let talent = &mut standing.now;
-            if talent.level == talent.published {
-                talent.awaits_user_since = None;
+            let now = standing.now();
+            if now.level == now.published {
+                if now.awaits_user_since.is_some() {
+                    standing.now_mut().awaits_user_since = None;
+                }
                 continue;
             }
             match self.forest.users.get(account) {
                 None => drop(self.needs.users.insert(account.clone())),
                 Some(UserState::Absent) => {
-                    if talent.awaits_user_since.is_none() {
-                        talent.awaits_user_since = Some(standing.read.revision + 1);
-                        self.settled.begin_to_wait.insert(account.clone());
+                    if now.awaits_user_since.is_none() {
+                        standing.now_mut().awaits_user_since = Some(standing.read.revision + 1);
+                        settled.begin_to_wait.insert(account.clone());
                     }
                 }
                 Some(UserState::Arrived { .. }) => {
-                    let change = publication(talent, cause, self.standards.now_ms);
+                    let change = publication(now, cause, self.standards.now_ms);
+                    let talent = standing.now_mut();
                     talent.awaits_user_since = None;
                     talent.published = talent.level;
                     talent.latest_change = Some(change.clone());
-                    self.settled.published.push((account.clone(), change));
+                    settled.published.push((account.clone(), change));
                 }
             }
         }
     }
 
-    fn finish(mut self) -> Settled {
-        let changed =
-            self.forest.accounts.iter().filter(|(_, standing)| standing.now != standing.read.talent);
-        self.settled.changed = changed.map(|(account, _)| account.clone()).collect();
-        let other_rings = self
-            .forest
-            .accounts
-            .iter()
-            .filter(|(_, standing)| standing.now.ring != standing.read.talent.ring);
-        self.settled.on_other_rings = other_rings.map(|(account, _)| account.clone()).collect();
-        self.settled
+    fn finish(self) -> Settled {
+        let mut settled = std::mem::take(&mut self.settling.settled);
+        for (account, Standing { read, changed }) in &self.forest.accounts {
+            let Some(changed) = changed.as_ref().filter(|changed| **changed != read.talent) else { continue };
+            settled.changed.insert(account.clone());
+            if changed.ring != read.talent.ring {
+                settled.on_other_rings.insert(account.clone());
+            }
+        }
+        settled
     }
 }
 

@@ -31,14 +31,14 @@ impl Forest {
             return false;
         };
         let mut oldest: Vec<(AccountSequence, TakenIn)> = standing
-            .now
+            .now()
             .taken_in
             .iter()
             .filter(|(child, taken_in)| standing.read.talent.taken_in.get(*child) == Some(taken_in))
             .map(|(child, taken_in)| (child.clone(), taken_in.clone()))
             .collect();
         oldest.sort_by_key(|(_, taken_in)| taken_in.at);
-        oldest.truncate(standing.now.taken_in.len().saturating_sub(TAKEN_IN_KEPT));
+        oldest.truncate(standing.now().taken_in.len().saturating_sub(TAKEN_IN_KEPT));
         let missing: BTreeSet<AccountSequence> = oldest
             .iter()
             .map(|(child, _)| child)

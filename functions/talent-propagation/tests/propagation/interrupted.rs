@@ -83,10 +83,13 @@ async fn an_interrupted_propagation_whose_change_is_undone_leaves_no_count_behin
     }
 }
 
-/// Has an invocation stand still after each step, while its change is undone, and end after each further step.
+/// Of the further steps, one in so many is tried: for each step to stand still at, others.
+const FURTHER_STEPS_APART: usize = 6;
+
+/// Has an invocation stand still after each step, while its change is undone, and end after further steps.
 async fn stand_still_and_go_on(begin: impl AsyncFn() -> Bench, is_given_up: bool) {
     for before in 0.. {
-        for after in 0.. {
+        for after in (before % FURTHER_STEPS_APART..).step_by(FURTHER_STEPS_APART) {
             let mut bench = begin().await;
             let mut running = propagation(&bench);
             if go_on(&mut running, before) {

@@ -219,9 +219,9 @@ async fn a_delivery_begins_where_the_one_before_ended_although_nothing_is_wanted
         stage.page(vec![Entry::OrderSeen { order: stage::order(9) }]).await;
     }
     stage.run().await;
-    let state = stage.state("mining").await.expect("it was served");
-    assert_eq!(state.delivered, EventPlace::of_entry(6, 0));
-    assert_eq!(state.searched(), EventPlace::after_page(607));
+    let kept = stage.state("mining").await.expect("it was served");
+    assert_eq!(kept.delivered, EventPlace::of_entry(6, 0));
+    assert_eq!(kept.searched(), EventPlace::after_page(607));
     stage.page(vec![held(8)]).await;
     stage.run().await;
     assert_eq!(stage.take_sent()[0].header("webhook-id"), "mining_6-0_608-0");

@@ -226,13 +226,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use clap::CommandFactory as _;
+    use watch::language::is_chinese;
 
     use super::*;
     use crate::arguments::Arguments;
-
-    fn is_chinese(text: &str) -> bool {
-        text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter))
-    }
 
     /// Collects the paths of commands and the keys under which their arguments are found.
     fn walk(

@@ -140,6 +140,7 @@ mod tests {
     use std::os::unix::ffi::OsStringExt as _;
 
     use clap::CommandFactory as _;
+    use watch::language::has_english_words;
 
     use super::super::{Arguments, chinese};
     use super::*;
@@ -172,12 +173,8 @@ mod tests {
 
     /// Returns whether two English words follow each other outside the usage, which has names of commands.
     fn has_english(text: &str) -> bool {
-        let usage = |line: &&str| !line.starts_with("用法：") && !line.starts_with("      contribution");
-        let is_word = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_lowercase());
-        text.lines().filter(usage).any(|line| {
-            let words: Vec<&str> = line.split(' ').collect();
-            words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
-        })
+        let is_usage = |line: &str| line.starts_with("用法：") || line.starts_with("      contribution");
+        text.lines().any(|line| !is_usage(line) && has_english_words(line))
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{show, unless_stopped};
 use crate::arguments::Replay;
 use crate::export::ExportFile;
 use crate::incident::Incident;
-use crate::operators_log::Deed;
+use crate::operators_log::{Deed, ON_THE_COMMAND_LINE};
 use crate::stack::Stack;
 use crate::summary::{Summary, posted};
 use crate::{close, kept_parameters, operators_log, replay};
@@ -30,12 +30,15 @@ pub(super) async fn replay(arguments: Replay) -> Result<()> {
         close::check(&stack, date).await?;
     }
     unless_stopped(arguments.ledger.data.as_deref(), async {
+        let mut left = None;
         if let Some(directory) = &arguments.ledger.data {
             operators_log::take_in(&stack, directory).await?;
-            // With a date, the close is the entry of this command.
+            let deed = Deed::of_reading(&stack, replay::in_words(&captures)).await?;
+            // With a date, the close is the entry of this command, if it comes to that.
             if arguments.as_of.is_none() {
-                let deed = Deed::of_reading(&stack, replay::in_words(&captures)).await?;
-                operators_log::note(&stack, "asked for on the command line", deed).await?;
+                operators_log::note(&stack, ON_THE_COMMAND_LINE, deed).await?;
+            } else {
+                left = Some(operators_log::leave(directory, ON_THE_COMMAND_LINE, deed)?);
             }
         }
         let before = posted(&stack).await?;
@@ -46,7 +49,7 @@ pub(super) async fn replay(arguments: Replay) -> Result<()> {
         if let Some(date) = arguments.as_of {
             let reason = format!("replay --as-of: {}", replay::in_words(&captures));
             let reason: String = reason.chars().take(REASON_LENGTH_MAX).collect();
-            let closed = close::close_until(&stack, date, &reason).await?;
+            let closed = close::close_until(&stack, date, &reason, left).await?;
             told.tell("business_dates", &closed, closed.to_json())?;
         }
         // Of a ledger that was gone on with, the captures do not say in which order all of it arrived.

@@ -10,7 +10,7 @@ use crate::capture::Capture;
 use crate::gateway::Gateway;
 use crate::incident::Incident;
 use crate::language::Language;
-use crate::operators_log::Deed;
+use crate::operators_log::{Deed, Left, ON_THE_COMMAND_LINE};
 use crate::stack::Stack;
 use crate::summary::{Summary, posted};
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
     let server = http::serve(listener, Arc::new(gateway));
     let work = async {
         let is_empty = store::progress::read(stack.engine()).await?.is_empty();
-        note(&stack, options, is_empty.then_some(captures.as_slice())).await?;
+        let left = note(&stack, options, is_empty.then_some(captures.as_slice())).await?;
         if is_empty {
             let before = posted(&stack).await?;
             let elapsed = replay::replay(&stack, &captures).await?;
@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
             stack.settle().await?;
         }
         if let Some(date) = options.as_of {
-            show(&close::close_until(&stack, date, REASON_OF_CLOSE).await?)?;
+            show(&close::close_until(&stack, date, REASON_OF_CLOSE, left).await?)?;
         }
         if let Some(incident) = Incident::read(&stack, &captures).await? {
             show(&incident.shown_at(&format!("http://{address}")))?;
@@ -101,20 +101,22 @@ fn say_where(address: &str, token: &str, language: Language) {
     eprintln!("{}", language.say("up; press Ctrl-C to stop", "已启动；按 Ctrl-C 停止"));
 }
 
-/// Has the operators' log of a kept ledger say what this command does. With a date, the close says it.
-async fn note(stack: &Stack, options: &RunOptions, replayed: Option<&[Capture]>) -> Result<()> {
-    let Some(directory) = &options.ledger.data else { return Ok(()) };
+/// Has the operators' log of a kept ledger say what this command does. With a date, the close says it, if it comes to
+/// that: what is left until then is returned.
+async fn note(stack: &Stack, options: &RunOptions, replayed: Option<&[Capture]>) -> Result<Option<Left>> {
+    let Some(directory) = &options.ledger.data else { return Ok(None) };
     operators_log::take_in(stack, directory).await?;
-    if options.as_of.is_some() {
-        return Ok(());
-    }
     let replayed = replayed.map_or_else(|| "went on".to_owned(), replay::in_words);
     let reading = Deed::of_reading(stack, replayed).await?;
+    if options.as_of.is_some() {
+        return operators_log::leave(directory, ON_THE_COMMAND_LINE, reading).map(Some);
+    }
     let token = Deed::of_token("an operator's token for the console", stack.shared.clock.now());
     let deed = Deed {
         text: format!("{}, and {}", reading.text, token.text),
         before: format!("{}; {}", reading.before, token.before),
         after: format!("{}; {}", reading.after, token.after),
     };
-    operators_log::note(stack, "asked for on the command line", deed).await
+    operators_log::note(stack, ON_THE_COMMAND_LINE, deed).await?;
+    Ok(None)
 }

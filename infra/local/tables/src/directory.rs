@@ -30,12 +30,12 @@ pub enum OpenError {
         holder: String,
     },
     /// The operating system refuses access to it.
-    #[error("the data directory {} cannot be used: {source}", directory.display())]
+    #[error("the data directory {} cannot be used: {cause}", directory.display())]
     Inaccessible {
         /// The directory.
         directory: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Its tables are of another version of this program, or are not tables.
     #[error("{} cannot be read ({found}): move it away, or name another directory", file.display())]
@@ -56,7 +56,7 @@ pub enum OpenError {
 impl Directory {
     /// Creates the directory if it is missing, and takes its lock.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        let inaccessible = |source| OpenError::Inaccessible { directory: path.to_owned(), source };
+        let inaccessible = |cause| OpenError::Inaccessible { directory: path.to_owned(), cause };
         create_for_owner(path).map_err(inaccessible)?;
         let mut lock = open_for_owner(&path.join(LOCK_FILE)).map_err(inaccessible)?;
         match lock.try_lock() {
@@ -64,7 +64,7 @@ impl Directory {
             Err(TryLockError::WouldBlock) => {
                 return Err(OpenError::InUse { directory: path.to_owned(), holder: holder(&mut lock) });
             }
-            Err(TryLockError::Error(source)) => return Err(inaccessible(source)),
+            Err(TryLockError::Error(cause)) => return Err(inaccessible(cause)),
         }
         // On a full disk the number is missing, and the lock holds all the same.
         let _ = lock.set_len(0).and_then(|()| lock.write_all(std::process::id().to_string().as_bytes()));
@@ -76,7 +76,7 @@ impl Directory {
         let file = self.path.join(TABLES_FILE);
         // SQLite gives its other files the permissions of this one.
         open_for_owner(&file)
-            .map_err(|source| OpenError::Inaccessible { directory: self.path.clone(), source })?;
+            .map_err(|cause| OpenError::Inaccessible { directory: self.path.clone(), cause })?;
         Ok(file)
     }
 

@@ -176,10 +176,9 @@ fn a_directory_that_another_process_has_is_answered_with_how_to_ask_that_process
 #[test]
 fn a_chinese_environment_is_answered_in_chinese() {
     let ledger = ledger();
-    let is_chinese = |letter: char| ('\u{4e00}'..='\u{9fff}').contains(&letter);
     for (question, _) in QUESTIONS {
         let answer = success_of(ledger.ask(question).env("LC_ALL", "zh_CN.UTF-8"));
-        assert!(answer.chars().any(is_chinese), "{question:?}: {answer}");
+        assert!(watch::language::is_chinese(&answer), "{question:?}: {answer}");
         for english in ["reason", "adoptions", "account ", "order ", "rank", "page ", "nothing"] {
             assert!(!answer.contains(english), "{question:?} still says {english:?}: {answer}");
         }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use crate::program::{capture, contribution, failure_of, success_of};
 use clap::CommandFactory as _;
 use contribution::arguments::Arguments;
-use contribution::operators_log;
+use contribution::close;
+use contribution::operators_log::{self, Deed, ON_THE_COMMAND_LINE};
+use contribution::stack::{Options, Stack};
 use local_tables::SqliteEngine;
 use store::lists::{self, Operation};
 use store::{Condition, Engine as _, Write, Written};
@@ -283,6 +285,62 @@ fn every_command_of_the_command_line_leaves_one_entry_if_it_changes_something() 
             assert!(format!("{:?}", entry.command).contains(text), "{name}: {entry:?}");
         }
     }
+}
+
+#[test]
+fn a_replay_that_is_killed_before_its_close_leaves_one_entry() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("ledger");
+    let mut replay = contribution();
+    replay.arg("replay").arg(capture("ordering-incident")).args(["--as-of", "2026-01-12", "--data"]);
+    let mut child = replay.arg(&data).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let asked = data.join("asked");
+    let is_begun = || std::fs::read_dir(&asked).is_ok_and(|mut files| files.next().is_some());
+    while !is_begun() && child.try_wait().expect("it was started").is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    stop(child);
+    run(&["export", "/dev/null"], &data);
+    let entries = log(&data);
+    assert_eq!(entries.len(), 1, "{entries:#?}");
+    assert!(entries[0].outcome.change().is_some(), "{entries:#?}");
+    // Once more, now to its end.
+    run(&["replay", capture("ordering-incident").to_str().expect("a path"), "--as-of", "2026-01-13"], &data);
+    assert_eq!(log(&data).len(), 2);
+}
+
+#[tokio::test]
+async fn a_close_takes_the_place_of_what_its_command_left_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_owned();
+    let stack = Stack::start(&Options { data: Some(data.clone()), ..Options::default() }).expect("it starts");
+    let leave = async || {
+        let deed = Deed::of_reading(&stack, "replayed a capture (3 records)".to_owned()).await;
+        operators_log::leave(&data, ON_THE_COMMAND_LINE, deed.expect("readable")).expect("writable")
+    };
+    let entries = async || {
+        operators_log::take_in(&stack, &data).await.expect("readable");
+        stack.settle().await.expect("it settles");
+        let entries = lists::operations(stack.engine(), None, 100).await.expect("readable");
+        entries.into_iter().map(|entry| format!("{:?}", entry.command)).collect::<Vec<_>>()
+    };
+    // What is left by a command that was interrupted is its entry.
+    leave().await;
+    let after_interruption = entries().await;
+    assert!(matches!(&after_interruption[..], [note] if note.starts_with("Note")), "{after_interruption:?}");
+    // What is left by one that came to its close is not.
+    let left = leave().await;
+    let file = data.join("asked").join(format!("{}.json", left.key().trim_start_matches("asked-")));
+    let bytes = std::fs::read(&file).expect("it is there");
+    let until = "2026-01-12".parse().expect("a date");
+    close::close_until(&stack, until, "a test", Some(left)).await.expect("nothing is in the way");
+    assert!(!file.exists());
+    let after_close = entries().await;
+    assert!(after_close.len() == 2 && after_close[0].starts_with("Close"), "{after_close:?}");
+    // Nor is it where the command was killed before it removed the file.
+    std::fs::write(&file, bytes).expect("writable");
+    assert_eq!(entries().await, after_close);
+    assert!(!file.exists());
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn refused_by_the_disk(data: &Path, blocks: u32) -> String {
 #[test]
 fn a_disk_that_takes_no_writes_ends_the_replay_within_seconds_and_names_the_directory() {
     // From the first byte to where the tables have several hundred pages.
-    for blocks in [0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 80, 100, 130, 160, 200, 240, 280, 320, 360] {
+    for blocks in [0, 1, 4, 12, 24, 64, 100, 160, 240, 360] {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("ledger");
         let refused = refused_by_the_disk(&data, blocks);

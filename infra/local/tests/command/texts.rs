@@ -3,11 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{capture, contribution, failure_of, success_of};
+use watch::language::{has_english_words, is_chinese};
 
-fn is_chinese(text: &str) -> bool {
-    text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter))
-}
+use crate::program::{capture, contribution, failure_of, success_of};
 
 /// Returns the string literals of an expression, up to the bracket that ends it.
 fn literals(expression: &str) -> Vec<String> {
@@ -111,13 +109,6 @@ fn call(text: &str) -> &str {
     text
 }
 
-/// Returns whether two words follow each other in the text: names and numbers alone need no translation.
-fn has_words(text: &str) -> bool {
-    let words: Vec<&str> = text.split(' ').collect();
-    let is_word = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_lowercase());
-    words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
-}
-
 /// Collects the files of a directory and of those in it.
 fn sources(directory: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(directory).expect("readable").map(|entry| entry.expect("readable").path()) {
@@ -143,7 +134,7 @@ fn every_error_and_every_line_for_people_is_said_in_both_languages() {
                 let made = call(&format!("{quote}{rest}")).to_owned();
                 seen += 1;
                 let texts = literals(&made);
-                let has_words = texts.iter().any(|text| has_words(text));
+                let has_words = texts.iter().any(|text| has_english_words(text));
                 let is_fault = texts.iter().any(|text| FAULTS.contains(&text.as_str()));
                 if has_words && !is_fault && !made.contains("say(") {
                     english_only.push(format!("{name}: {texts:?}"));

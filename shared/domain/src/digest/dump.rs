@@ -87,7 +87,7 @@ pub fn diff(
 pub enum InvalidDump {
     /// It cannot be read.
     #[error("the state cannot be read: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// It does not begin like one, or a line is not one of a dump.
     #[error("line {number} is not one of a dumped state")]
     Line {
@@ -121,7 +121,7 @@ impl<R: BufRead> Dump<R> {
     fn read(&mut self) -> Result<Option<String>, InvalidDump> {
         let mut line = String::new();
         self.number += 1;
-        if self.reader.read_line(&mut line)? == 0 {
+        if self.reader.read_line(&mut line).map_err(InvalidDump::Io)? == 0 {
             return Ok(None);
         }
         Ok(Some(line.trim_end_matches('\n').to_owned()))

@@ -27,7 +27,7 @@ pub enum InvalidValue {
     #[error("One or more parameter values were invalid: Input collection contains duplicates")]
     DuplicateInSet,
     /// A number is none that a table can hold.
-    #[error("{0}")]
+    #[error(transparent)]
     Number(#[from] InvalidNumber),
     /// Lists and maps are nested too deeply.
     #[error("Nesting Levels have exceeded supported limits")]

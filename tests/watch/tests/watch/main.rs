@@ -3,6 +3,7 @@
 mod circles;
 mod commands;
 mod documents;
+mod errors;
 mod functions;
 mod layers;
 mod left_behind;

@@ -93,11 +93,9 @@ fn obstacle(one: &Obstacle) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use watch::language::is_chinese;
 
-    fn is_chinese(text: &str) -> bool {
-        text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter))
-    }
+    use super::*;
 
     #[test]
     fn every_line_of_a_report_is_chinese_and_has_the_figures_and_names_of_the_english_one() {
