@@ -15,6 +15,8 @@ use crate::clock::Millis;
 const GIVES_UP_MS: Millis = 10_000;
 /// How a service refuses what is too much for it.
 const TOO_MANY: u16 = 429;
+/// What is counted where a sender dies: all that it has under way is lost to it.
+pub const SENDER_DIED: &str = "a sender died when it had sent a delivery";
 /// How a subscriber says that it wants nothing any more.
 const GONE: u16 = 410;
 
@@ -90,7 +92,7 @@ impl Door {
             Answer::Refuses(GONE) => "a subscriber wanted nothing any more",
             Answer::Refuses(_) => "a subscriber refused a delivery",
             Answer::IsSilent => "a subscriber did not answer",
-            Answer::OutlivesSender => "a sender died when it had sent a delivery",
+            Answer::OutlivesSender => SENDER_DIED,
         });
         if matches!(answer, Answer::Takes | Answer::TakesAndIsSilent | Answer::OutlivesSender) {
             let arrives_ms = state.world.now_ms() + there_ms;

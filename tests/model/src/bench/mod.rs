@@ -20,7 +20,7 @@ mod watch;
 pub use clock::ModelClock;
 pub use deployment::{Deployment, QueueOptions, Registration, Trigger};
 pub use direct::DirectEngine;
-pub use door::Door;
+pub use door::{Door, SENDER_DIED};
 pub use engine::ModelEngine;
 pub use executor::{Executor, ExecutorOptions, Finding, Usage};
 pub use faults::{CallPlace, Fate, FaultPlan, FaultRates, Happened, Once};

@@ -24,7 +24,8 @@ use super::source::reduced;
 use super::subscriptions::Subscriptions;
 use super::watcher::Watcher;
 use crate::bench::{
-    Executor, ExecutorOptions, FaultPlan, FaultRates, Happened, Interruptions, Mutation, Provoked, Touch,
+    Executor, ExecutorOptions, FaultPlan, FaultRates, Happened, Interruptions, Mutation, Provoked,
+    SENDER_DIED, Touch,
 };
 use crate::clock::Millis;
 use crate::deployed::{LedgerOptions, Subscribed, WEBHOOKS, ledger_deployment};
@@ -443,8 +444,10 @@ impl Run {
         };
         let reached = std::mem::take(&mut lock(watcher).reached);
         let epoch_ms = self.setting.epoch.timestamp_millis();
-        let is_disturbed =
-            self.is_provoked || self.executor.faults().iter().any(|fault| fault.call.function == WEBHOOKS);
+        let (faults, notes) = (self.executor.faults(), self.executor.notes());
+        let is_disturbed = self.is_provoked
+            || faults.iter().any(|fault| fault.call.function == WEBHOOKS)
+            || notes.contains_key(SENDER_DIED);
         deliveries::judge(
             subscriptions,
             &mut self.executor,

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::log::{Cause, Command, CommandOutcome, Entry, HoldReason, Page, Paused, WalkScope};
 use domain::{Link, OrderId};
 
+use crate::bench::SENDER_DIED;
+
 /// The situations that every campaign of some length is in.
 pub const NAMED: [&str; 71] = [
     "a close waited",
@@ -71,7 +73,7 @@ pub const NAMED: [&str; 71] = [
     "a delivery was sent once more by hand",
     "a period of events was sent again",
     "a secret of a subscription was replaced",
-    "a sender died when it had sent a delivery",
+    SENDER_DIED,
     "a subscriber did not answer",
     "a subscriber refused a delivery",
     "a subscriber took a delivery and its answer was lost",
@@ -81,11 +83,8 @@ pub const NAMED: [&str; 71] = [
 ];
 
 /// Those of them that only a longer campaign is in.
-pub(super) const RARE: [&str; 3] = [
-    "a secret of a subscription was replaced",
-    "a sender died when it had sent a delivery",
-    "another invocation had moved a subscription",
-];
+pub(super) const RARE: [&str; 3] =
+    ["a secret of a subscription was replaced", SENDER_DIED, "another invocation had moved a subscription"];
 
 /// How often each situation was met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
