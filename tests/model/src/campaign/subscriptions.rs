@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use domain::log::{EventPlace, EventType, WebhookChange, WebhookName};
+use runtime::Clock;
 use store::webhooks::{Attempt, WebhookState};
 use webhook_delivery::Limits;
 
@@ -153,8 +154,8 @@ impl Subscriptions {
     /// many are resumed, and whether a delivery that failed is still to come.
     pub(super) fn look_after(&mut self, executor: &mut Executor, today: NaiveDate) -> (u64, bool) {
         let states = states(executor);
-        let is_waited_for =
-            states.values().any(|state| state.stopped_ms.is_some() || state.failing.is_some());
+        let now_ms = executor.clock().now().timestamp_millis();
+        let is_waited_for = states.values().any(|state| is_waited_for(state, now_ms));
         let stopped = states.into_iter().filter(|(_, state)| state.stopped_ms.is_some());
         let mut resumed = 0;
         for (name, state) in stopped {
@@ -169,6 +170,12 @@ impl Subscriptions {
         }
         (resumed, is_waited_for)
     }
+}
+
+/// Tells whether a delivery of a subscription is still to come: it is begun or failed, or the invocation that died with it
+/// has it for itself for a while.
+fn is_waited_for(state: &WebhookState, now_ms: i64) -> bool {
+    state.stopped_ms.is_some() || state.begun().is_some() || state.claimed_until_ms > now_ms
 }
 
 /// Returns how far each subscription is.
