@@ -288,14 +288,11 @@ mod tests {
 
     /// Returns what is wrong if the subscriber of a log gets deliveries between these places, one a second.
     fn wrong(pages: &[Page], places: &[(&str, &str)]) -> Vec<String> {
-        judged(pages, places, Subscription::wrong)
+        judged(pages, places).0
     }
 
-    fn judged(
-        pages: &[Page],
-        places: &[(&str, &str)],
-        judge: impl Fn(&Subscription) -> Vec<String>,
-    ) -> Vec<String> {
+    /// Returns what is wrong with these deliveries, and what comes needlessly.
+    fn judged(pages: &[Page], places: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
         let versions = Versions::starting("{}").expect("a policy");
         let events: Vec<Event> = pages.iter().flat_map(|page| events_of(page, &versions)).collect();
         let webhooks = webhooks_of(pages);
@@ -320,7 +317,7 @@ mod tests {
             })
             .collect();
         subscription.taken = &taken;
-        judge(&subscription)
+        (subscription.wrong(), subscription.needless())
     }
 
     #[test]
@@ -343,9 +340,9 @@ mod tests {
     #[test]
     fn what_comes_again_although_its_sender_knew_that_it_was_taken_is_needless() {
         let twice = [("1-0", "3-0"), ("1-0", "3-0"), ("3-0", "5-0")];
-        let found = judged(&log(), &twice, Subscription::needless);
+        let found = judged(&log(), &twice).1;
         assert_eq!(found, ["delivery all_1-0_3-0 comes again, and its sender knew that it had been taken"]);
-        assert_eq!(judged(&log(), &twice[1..], Subscription::needless), Vec::<String>::new());
+        assert_eq!(judged(&log(), &twice[1..]).1, Vec::<String>::new());
     }
 
     #[test]
