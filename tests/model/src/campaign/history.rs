@@ -271,7 +271,9 @@ impl Run {
                 Act::Say(word) => {
                     let subscriptions = self.subscriptions.as_mut().expect("a history says it of one");
                     let situation = subscriptions.say(word, &mut self.executor, self.setting.today);
-                    situation.into_iter().for_each(|what| lock(&self.watcher).shadow.situations.count(what));
+                    if let Some(what) = situation {
+                        lock(&self.watcher).shadow.situations.count(what);
+                    }
                 }
                 Act::AskBoth(rivals) => {
                     lock(&self.watcher).shadow.situations.count("two operators asked under one key");
