@@ -154,6 +154,10 @@ fn mistakes_are_answered_with_what_was_meant_and_the_next_step() {
     assert!(open.contains("is not closed") && open.contains(LAST), "{open}");
     let reason = failure_of(&mut ledger.ask(&["held", "--reason", "NO_REFERAL"]));
     assert!(reason.contains("NO_REFERRAL"), "{reason}");
+    let nothing = failure_of(&mut ledger.ask(&["account", " "]));
+    assert!(nothing.contains("which account?"), "{nothing}");
+    let none = failure_of(&mut ledger.ask(&["held", "--limit", "0"]));
+    assert!(none.contains("expected a whole number from 1"), "{none}");
     let mistyped = failure_of(contribution().args(["acount", ACCOUNT]));
     assert!(mistyped.contains("account"), "{mistyped}");
     let nowhere = failure_of(contribution().args(["held"]));
