@@ -10,6 +10,7 @@ mod refused;
 mod source;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -395,11 +396,17 @@ impl LedgerOptions {
 ///
 /// # Errors
 ///
-/// It says that there is no ledger in the directory.
+/// It says that there is no ledger in the directory, or that it cannot be read.
 pub fn kept_options(data: &Path, parameters: &[(String, String)]) -> Result<Options> {
     let shown = data.display();
+    let is_there = match data.join("tables.sqlite").try_exists() {
+        Err(error) if error.kind() == ErrorKind::NotADirectory => false,
+        found => found.with_context(|| {
+            say(format!("the ledger in {shown} cannot be read"), format!("无法读取 {shown} 中的账本"))
+        })?,
+    };
     anyhow::ensure!(
-        data.join("tables.sqlite").exists(),
+        is_there,
         say(
             format!("{shown} holds no ledger: name a directory that replay or run was given with --data"),
             format!("{shown} 中没有账本：请写明 replay 或 run 以 --data 使用过的目录"),
