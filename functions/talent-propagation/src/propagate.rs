@@ -122,7 +122,9 @@ impl Propagator<'_> {
         let first = work.starts.keys().chain(work.ring_starts.keys()).chain(work.left.values().flatten());
         let first = first.chain(&work.users).chain(&work.untidy).chain(&work.fenced);
         let first = first.filter(|account| forest.record(account).is_none()).cloned().collect();
-        self.load(forest, Needs { accounts: first, ..Needs::default() }).await?;
+        let asks_for_activity = self.knows_activity && self.standards.table().asks_for_activity();
+        let users = if asks_for_activity { work.users.clone() } else { BTreeSet::new() };
+        self.load(forest, Needs { accounts: first, users, ..Needs::default() }).await?;
         let mut settling = forest.begin(work);
         loop {
             match forest.go_on(&mut settling, work, standards) {
@@ -148,23 +150,20 @@ impl Propagator<'_> {
 
     async fn load(&self, forest: &mut Forest, needs: Needs) -> Result<(), StoreError> {
         let engine = &*self.context.engine;
-        if !needs.accounts.is_empty() {
-            for (account, read) in talent::read_all(engine, needs.accounts.into_iter().collect()).await? {
-                forest.add(account, read);
-            }
+        let (records, known) = futures::try_join!(
+            talent::read_all(engine, needs.accounts.into_iter().collect()),
+            users::read(engine, needs.users.iter().cloned().collect())
+        )?;
+        for (account, read) in records {
+            forest.add(account, read);
         }
-        if !needs.users.is_empty() {
-            let active_for = TimeDelta::days(i64::from(self.standards.table().active_within_days()));
-            let known = users::read(engine, needs.users.iter().cloned().collect()).await?;
-            for account in needs.users {
-                let user = known.get(&account).and_then(|rows| rows.user());
-                let state = user.map_or(UserState::Absent, |user| UserState::Arrived {
-                    active_until_ms: user
-                        .last_activity_ms
-                        .map(|seen_ms| seen_ms + active_for.num_milliseconds()),
-                });
-                forest.add_user(account, state);
-            }
+        let active_for = TimeDelta::days(i64::from(self.standards.table().active_within_days()));
+        for account in needs.users {
+            let user = known.get(&account).and_then(|rows| rows.user());
+            let state = user.map_or(UserState::Absent, |user| UserState::Arrived {
+                active_until_ms: user.last_activity_ms.map(|seen_ms| seen_ms + active_for.num_milliseconds()),
+            });
+            forest.add_user(account, state);
         }
         Ok(())
     }

@@ -83,11 +83,17 @@ impl Forest {
         work: &Work,
         standards: Standards<'_>,
     ) -> Result<Settled, Unsettled> {
+        if !settling.ring_starts.is_empty() {
+            // What was settled without knowing every ring only served to find out what is needed.
+            *settling = self.begin(work);
+        }
         let mut run = Run { forest: self, settling, work, standards, needs: Needs::default() };
         run.look_for_rings();
         run.look_at_users();
-        run.require_nothing()?;
         run.settle_pending().map_err(Unsettled::DoesNotAddUp)?;
+        if !run.needs.is_empty() {
+            run.ask_for_users();
+        }
         run.require_nothing()?;
         run.tidy();
         run.publish();
@@ -269,6 +275,16 @@ impl Run<'_> {
         }
         let unknown = self.work.untidy.iter().filter(|account| !self.forest.accounts.contains_key(*account));
         self.needs.accounts.extend(unknown.cloned());
+    }
+
+    /// Has the users loaded together with what is missing, who are asked about as things stand.
+    fn ask_for_users(&mut self) {
+        let is_asked_about = |account: &&AccountSequence| {
+            let differs = |talent: &Talent| talent.level != talent.published;
+            !self.forest.users.contains_key(*account) && self.forest.now(account).is_some_and(differs)
+        };
+        let visited = self.settling.settled.visited.keys();
+        self.needs.users.extend(visited.filter(is_asked_about).cloned());
     }
 
     /// Publishes the levels of those whose user has arrived, and lists the others.
