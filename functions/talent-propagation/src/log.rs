@@ -147,8 +147,9 @@ fn marks_after(batch: &Batch, forest: &Forest) -> BTreeMap<(AccountSequence, Mar
             marks.insert((account.clone(), kind), cause);
         }
     }
-    // A referrer that only a later page names may have taken a report in.
-    for (account, (_, _)) in &batch.referrers {
+    // A referrer that only a later page names may have taken a report in, or one further up: where another table came
+    // into force meanwhile, what was written by the former one has reported as well.
+    for account in batch.referrers.keys().chain(forest.written()) {
         let Some(referrer) = forest.now(account).and_then(|talent| talent.referrer.clone()) else { continue };
         if forest.written().contains(&referrer) {
             let cause = TalentCause::ReferralChanged { account: account.clone() };

@@ -14,18 +14,12 @@ use store::events::{self, EventPage, Wanted};
 use store::webhooks::{self, Attempt, AttemptOutcome, Failing, NextDelivery, WebhookState};
 use store::{Engine, StoreError};
 
+use crate::limits::Limits;
 use crate::message::message;
 use crate::transport::Transport;
 
-/// How many events a delivery has at most, some 200 KB.
-const EVENTS_PER_DELIVERY: usize = 50;
 /// A delivery is begun only while more than this is left of the invocation, in milliseconds.
 const DELIVERY_TAKES_MS: i64 = 12_000;
-/// How long a delivery that failed waits first, and at most, in milliseconds. Each failure doubles it.
-const RETRY_FIRST_MS: i64 = 30_000;
-const RETRY_MAX_MS: i64 = 3_600_000;
-/// A subscription that fails for so long is stopped: three days, in milliseconds.
-const STOPPED_AFTER_MS: i64 = 3 * 24 * 3_600 * 1_000;
 /// The status by which a subscriber says that it wants nothing any more.
 const GONE: u16 = 410;
 
@@ -61,7 +55,9 @@ pub(crate) struct Courier<'a> {
     pub(crate) reach: Reach,
     /// The versions of the rules.
     pub(crate) versions: &'a Versions,
-    /// The last page that all heads include.
+    /// How much is sent at once, and how patiently.
+    pub(crate) limits: Limits,
+    /// The last page that was read and that all heads include.
     pub(crate) last: Position,
 }
 
@@ -81,9 +77,13 @@ impl Courier<'_> {
         webhook: &Webhook,
         stored: Option<WebhookState>,
     ) -> Result<Delivered, StoreError> {
+        let was_stopped = stored.as_ref().is_some_and(|state| state.stopped_ms.is_some());
         let state = as_operators_say(stored, webhook);
+        // Where nothing is to be sent after a word that it go on, the list would call it stopped.
+        let is_resumed = was_stopped && state.stopped_ms.is_none();
         let mut round = Round { name, webhook, state, delivered: Delivered::default() };
-        if round.state.claimed_until_ms <= self.now_ms() && self.has_work(&mut round).await? {
+        let is_free = round.state.claimed_until_ms <= self.now_ms();
+        if is_free && (self.has_work(&mut round).await? || is_resumed) {
             round.state.claimed_until_ms = self.context.deadline.timestamp_millis();
             if round.save(self.engine()).await? {
                 self.work(&mut round).await?;
@@ -174,7 +174,7 @@ impl Courier<'_> {
         until: Option<EventPlace>,
     ) -> Result<EventPage, StoreError> {
         let types: BTreeSet<_> = webhook.types.clone();
-        let wanted = Wanted { after, until, types, limit: EVENTS_PER_DELIVERY };
+        let wanted = Wanted { after, until, types, limit: self.limits.events_per_delivery };
         events::read(self.engine(), self.versions, wanted, self.last).await
     }
 
@@ -253,18 +253,12 @@ impl Courier<'_> {
             Some(failing) => (failing.attempts + 1, failing.since_ms),
             None => (1, now_ms),
         };
-        let next_ms = now_ms + retry_after_ms(attempts);
+        let next_ms = now_ms + self.limits.retry_after_ms(attempts);
         state.failing = Some(Failing { to: id.to, attempts, since_ms, next_ms });
-        if *outcome == AttemptOutcome::Answered(GONE) || now_ms - since_ms >= STOPPED_AFTER_MS {
+        if *outcome == AttemptOutcome::Answered(GONE) || now_ms - since_ms >= self.limits.stopped_after_ms {
             state.stopped_ms = Some(now_ms);
         }
     }
-}
-
-/// Returns how long a delivery waits after so many failures, in milliseconds.
-fn retry_after_ms(attempts: u32) -> i64 {
-    let doublings = attempts.saturating_sub(1).min(16);
-    (RETRY_FIRST_MS << doublings).min(RETRY_MAX_MS)
 }
 
 impl Round<'_> {
@@ -314,15 +308,4 @@ fn as_operators_say(stored: Option<WebhookState>, webhook: &Webhook) -> WebhookS
         state.stopped_ms = None;
     }
     state
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delivery_that_fails_again_waits_twice_as_long_up_to_an_hour() {
-        let minutes = [1, 2, 3, 4, 7, 8, 9, 100].map(|attempts| retry_after_ms(attempts) / 30_000);
-        assert_eq!(minutes, [1, 2, 4, 8, 64, 120, 120, 120]);
-    }
 }

@@ -11,6 +11,7 @@
 
 mod courier;
 mod http;
+mod limits;
 mod message;
 mod take_in;
 mod transport;
@@ -30,6 +31,7 @@ use store::{BoxFuture, StoreError, events};
 use courier::{Courier, Delivered};
 
 pub use http::HttpTransport;
+pub use limits::Limits;
 pub use transport::{Post, Transport};
 
 /// The name under which it is deployed, logs and counts.
@@ -57,6 +59,19 @@ pub fn build_with(
     settings: &Settings,
     transport: Arc<dyn Transport>,
 ) -> Result<Arc<dyn Function>, FunctionError> {
+    build_limited(settings, transport, Limits::default())
+}
+
+/// Returns the function, which sends by this transport, within other limits than the deployed ones.
+///
+/// # Errors
+///
+/// It says what is wrong with the policy.
+pub fn build_limited(
+    settings: &Settings,
+    transport: Arc<dyn Transport>,
+    limits: Limits,
+) -> Result<Arc<dyn Function>, FunctionError> {
     let versions = Versions::starting(&settings.policy_json)
         .map_err(|error| FunctionError { message: error.to_string() })?;
     Ok(Arc::new(WebhookDelivery {
@@ -65,6 +80,7 @@ pub fn build_with(
         secret: settings.webhook_secret.clone(),
         reach: settings.webhook_reach,
         transport,
+        limits,
         known: Mutex::default(),
     }))
 }
@@ -82,6 +98,7 @@ struct WebhookDelivery {
     secret: Option<Secret>,
     reach: Reach,
     transport: Arc<dyn Transport>,
+    limits: Limits,
     /// What this process has read of the log.
     known: Mutex<Registry>,
 }
@@ -120,7 +137,7 @@ impl WebhookDelivery {
     /// Goes through the log for what operators say about subscriptions.
     async fn take_in(&self, context: &Context) -> Result<Registry, StoreError> {
         let known = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
-        let registry = take_in::read_on(known, context).await?;
+        let registry = take_in::read_on(known, self.limits, context).await?;
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = registry.clone();
         Ok(registry)
     }
@@ -145,6 +162,7 @@ impl WebhookDelivery {
             secret,
             reach: self.reach,
             versions: &versions,
+            limits: self.limits,
             last: self.last_page(registry, context).await?,
         };
         let states = webhooks::states(engine).await?;
@@ -160,8 +178,8 @@ impl WebhookDelivery {
         Ok(delivered)
     }
 
-    /// Returns the last page that all heads include, which are waited for briefly: a page that was just put wakes this
-    /// function and the projection at the same time.
+    /// Returns the last page that was read and that all heads include, which are waited for briefly: a page that was just
+    /// put wakes this function and the projection at the same time.
     async fn last_page(&self, registry: &Registry, context: &Context) -> Result<u64, StoreError> {
         let mut last = 0;
         for look in 0..LOOKS_MAX {
@@ -173,7 +191,8 @@ impl WebhookDelivery {
                 break;
             }
         }
-        Ok(last)
+        // Pages that were put meanwhile may say more of subscriptions and versions than was read.
+        Ok(last.min(registry.position))
     }
 }
 

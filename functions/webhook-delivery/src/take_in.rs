@@ -7,18 +7,22 @@ use runtime::Context;
 use store::webhooks::{self, Registry};
 use store::{StoreError, log};
 
+use crate::limits::Limits;
+
 /// How many pages are read at once.
 const PAGES_READ: u32 = 32;
-/// What was read is put at the latest after so many pages, so that a new process need not read more.
-const PAGES_UNSAVED_MAX: u64 = 512;
 /// Pages are read only while more than this is left of the invocation, in milliseconds.
 const PAGES_TAKE_MS: i64 = 2_000;
 
 /// Returns what the log says of subscriptions, from what is known on.
-pub(crate) async fn read_on(known: Registry, context: &Context) -> Result<Registry, StoreError> {
+pub(crate) async fn read_on(
+    known: Registry,
+    limits: Limits,
+    context: &Context,
+) -> Result<Registry, StoreError> {
     let engine = &*context.engine;
     let stored = webhooks::registry(engine).await?;
-    let saved = stored.position;
+    let mut saved = stored.position;
     // Both are what the log says; the later one says more.
     let mut registry = if known.position > stored.position { known } else { stored };
     let mut changed = false;
@@ -27,9 +31,9 @@ pub(crate) async fn read_on(known: Registry, context: &Context) -> Result<Regist
         for page in &pages {
             changed |= fold(&mut registry, page);
         }
-        if changed || registry.position >= saved + PAGES_UNSAVED_MAX {
+        if changed || registry.position >= saved + limits.pages_unsaved_max {
             webhooks::put_registry(engine, &registry).await?;
-            changed = false;
+            (changed, saved) = (false, registry.position);
         }
         if pages.len() < PAGES_READ as usize {
             break;

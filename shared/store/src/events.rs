@@ -14,8 +14,9 @@ use domain::{BusinessDate, Versions};
 use crate::engine::{Answer, Engine, StoreError};
 use crate::{log, marks, snapshots};
 
-/// How many pages of the log are read at once.
-const PAGES_AT_ONCE: u64 = 16;
+/// How many pages of the log are read at once, at most. The first call reads one, and each that finds too little has the
+/// next read twice as many: a page may have more events than are wanted, and what is read is paid for.
+const PAGES_AT_ONCE_MAX: u64 = 16;
 /// How many pages one call reads at most, where few of their entries tell what is wanted.
 const PAGES_MAX: u64 = 128;
 
@@ -61,12 +62,13 @@ pub fn read<'a>(
         let mut found = Found { next: wanted.after, wanted, versions, events: Vec::new() };
         let last = found.wanted.until.map_or(last, |until| last.min(until.position()));
         let end = found.next.next_page().saturating_add(PAGES_MAX);
+        let mut at_once = 1;
         loop {
             if found.is_at_end() {
                 return Ok(found.into_page(true));
             }
             let from = found.next.next_page();
-            let to = last.min(from.saturating_add(PAGES_AT_ONCE - 1)).min(end - 1);
+            let to = last.min(from.saturating_add(at_once - 1)).min(end - 1);
             if from > to {
                 return Ok(found.into_page(from > last));
             }
@@ -74,6 +76,7 @@ pub fn read<'a>(
             if pages.len() as u64 != to - from + 1 {
                 return Err(log::missing(from + pages.len() as u64));
             }
+            at_once = (at_once * 2).min(PAGES_AT_ONCE_MAX);
             for page in &pages {
                 if !closes_are_published(engine, page).await? {
                     return Ok(found.into_page(true));

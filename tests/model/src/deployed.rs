@@ -2,12 +2,14 @@
 //! them. No file is read here; `tests/deployment.rs` compares this with the template.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use runtime::{Queue, Settings};
+use runtime::{Function, Queue, Settings};
 use serde_json::{Value, json};
 use store::Table;
+use webhook_delivery::Limits;
 
-use crate::bench::{Deployment, QueueOptions, Registration, Trigger};
+use crate::bench::{Deployment, Door, QueueOptions, Registration, Shared, Subscriber, Trigger};
 use crate::clock::Millis;
 use crate::table::{Throughput, ViewType};
 
@@ -24,10 +26,21 @@ pub struct LedgerOptions {
     pub warm: Throughput,
     /// By how much the clocks of environments are wrong, in turn.
     pub clock_skews_ms: Vec<i64>,
+    /// Who is sent events; without, `webhook-delivery` is not deployed.
+    pub subscribed: Option<Subscribed>,
+}
+
+/// Who is sent events, and how.
+#[derive(Clone, Debug)]
+pub struct Subscribed {
+    /// Who.
+    pub subscriber: Arc<Subscriber>,
+    /// How much at once, and how patiently.
+    pub limits: Limits,
 }
 
 /// The functions that the model runs, as the template names them.
-pub const FUNCTIONS: [&str; 8] = [
+pub const FUNCTIONS: [&str; 9] = [
     "cdc-ingest",
     "adoption-distribution",
     "ledger-stream",
@@ -36,8 +49,11 @@ pub const FUNCTIONS: [&str; 8] = [
     "talent-propagation",
     "query-api",
     "ledger-audit",
+    WEBHOOKS,
 ];
 
+/// The name of the function that sends events to subscribers.
+pub const WEBHOOKS: &str = "webhook-delivery";
 const DECISIONS: &str = "DecisionsQueue.fifo";
 const TALENT: &str = "TalentQueue";
 const CLOSINGS: &str = "ClosingsQueue";
@@ -138,7 +154,11 @@ fn functions(options: &LedgerOptions) -> Vec<Registration> {
     let topics = options.topics.iter();
     let topics = topics
         .map(|(topic, partitions)| Trigger::topic(topic, options.records_per_event, &of_topic(*partitions)));
-    vec![
+    let webhooks = options.subscribed.as_ref().map(|subscribed| Registration {
+        build: build_webhooks(settings, subscribed),
+        ..function(WEBHOOKS, webhook_delivery::build, 55, vec![webhooks_of_log(), each_minute.clone()])
+    });
+    let functions = vec![
         function("cdc-ingest", cdc_ingest::build, 60, topics.collect()),
         function(
             "adoption-distribution",
@@ -168,7 +188,33 @@ fn functions(options: &LedgerOptions) -> Vec<Registration> {
         function("query-api", query_api::build, 29, Vec::new()),
         // Its schedule is once a day, at half past three; who drives the bench calls it.
         function("ledger-audit", ledger_audit::build, 900, Vec::new()),
-    ]
+    ];
+    functions.into_iter().chain(webhooks).collect()
+}
+
+/// Returns what builds `webhook-delivery` for an environment: it sends to a subscriber of the world.
+fn build_webhooks(
+    settings: &Settings,
+    subscribed: &Subscribed,
+) -> Arc<dyn Fn(&Shared) -> Arc<dyn Function> + Send + Sync> {
+    let (settings, Subscribed { subscriber, limits }) = (settings.clone(), subscribed.clone());
+    Arc::new(move |shared: &Shared| {
+        let door = Door::new(shared, WEBHOOKS, subscriber.clone());
+        webhook_delivery::build_limited(&settings, Arc::new(door), limits)
+            .expect("the settings of a deployment are valid")
+    })
+}
+
+fn webhooks_of_log() -> Trigger {
+    let mapping = json!({
+        "StartingPosition": "LATEST",
+        "MaximumBatchingWindowInSeconds": 1,
+        "ParallelizationFactor": 1,
+        "MaximumRecordAgeInSeconds": 60,
+        "MaximumRetryAttempts": 2,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    });
+    Trigger::stream(Table::Log, 100, &mapping)
 }
 
 fn of_topic(partitions: u32) -> Value {

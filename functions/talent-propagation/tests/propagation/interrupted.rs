@@ -129,6 +129,32 @@ async fn a_reader_of_the_log_that_goes_on_after_the_account_left_again_leaves_no
     stand_still_and_go_on(unread_chain, true).await;
 }
 
+#[tokio::test]
+async fn a_reader_of_the_log_that_goes_on_under_another_version_marks_what_it_reports_further_up() {
+    let another_version = json!({ "talent": { "rows": [{ "direct_count": 1, "promotion_count": 5 }] } });
+    for before in 0.. {
+        let mut bench = chain(&["A", "B", "C", "D", "E"]).await;
+        let context = bench.context();
+        let function = Arc::clone(&bench.function);
+        let mut running: Running = Box::pin(async move {
+            // Losing a condition too often is no fault.
+            let _ = function.handle(stream(), &context).await;
+        });
+        if go_on(&mut running, before) {
+            assert!(before > 15, "there are {before} steps to stand still at");
+            return;
+        }
+        bench.invoke(schedule()).await;
+        bench.introduce(2, "2026-01-02", &another_version).await;
+        bench.invoke(schedule()).await;
+        bench.move_accounts(&[("G", under("E"))]).await;
+        bench.invoke(stream()).await;
+        go_on(&mut running, usize::MAX);
+        settle_what_is_left(&bench).await;
+        bench.assert_settled(&format!("stood still after {before} steps")).await;
+    }
+}
+
 /// Returns three accounts of which the highest moves below the lowest, after the page was read, so that all are marked.
 async fn marked_ring() -> Bench {
     let mut bench = Bench::new(&json!({ "talent": { "rows": [

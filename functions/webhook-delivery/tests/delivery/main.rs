@@ -317,3 +317,34 @@ async fn a_new_process_goes_on_where_the_last_one_stopped() {
     assert!(stage.take_sent().is_empty());
     assert_eq!(answer, json!({ "batchItemFailures": [] }));
 }
+
+#[tokio::test]
+async fn what_was_not_read_of_the_log_is_not_sent_although_heads_include_it() {
+    let mut stage = Stage::new();
+    stage.ask(set("mining", &[])).await;
+    stage.page(vec![held(1)]).await;
+    stage.run().await;
+    stage.page(vec![held(2)]).await;
+    // Too little time to read on: pages may say more of subscriptions and of versions of the rules.
+    stage.run_within_s(1).await;
+    assert_eq!(stage.state("mining").await.expect("served").begun(), None);
+    stage.run().await;
+    let ids: Vec<String> = stage.take_sent().iter().flat_map(stage::Sent::ids).collect();
+    assert_eq!(ids, ["2-0", "3-0"]);
+}
+
+#[tokio::test]
+async fn a_stopped_subscription_that_is_resumed_is_not_listed_as_stopped_although_nothing_is_to_be_sent() {
+    let mut stage = Stage::new();
+    stage.ask(set("mining", &[])).await;
+    stage.page(vec![held(1)]).await;
+    stage.answer_of("mining", Ok(410));
+    stage.run().await;
+    stage.take_sent();
+    // From here on only: what failed is not wanted any more.
+    stage.ask(("mining", WebhookChange::Resume { after: Some(EventPlace::after_page(2)) })).await;
+    stage.run().await;
+    assert!(stage.take_sent().is_empty());
+    let state = stage.state("mining").await.expect("served");
+    assert_eq!((state.stopped_ms, state.claimed_until_ms), (None, 0));
+}

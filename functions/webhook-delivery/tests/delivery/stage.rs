@@ -172,10 +172,15 @@ impl Stage {
 
     /// Invokes the function once.
     pub(crate) async fn run(&self) -> Value {
+        self.run_within_s(60).await
+    }
+
+    /// Invokes the function once, with so many seconds to run.
+    pub(crate) async fn run_within_s(&self, seconds: i64) -> Value {
         let now = self.clock.now();
         let context = Context {
             clock: Arc::clone(&self.clock) as _,
-            deadline: now + TimeDelta::seconds(60),
+            deadline: now + TimeDelta::seconds(seconds),
             engine: Arc::clone(&self.engine) as _,
             queues: Arc::new(NoQueues),
             request_id: "a request".to_owned(),

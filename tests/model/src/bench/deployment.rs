@@ -7,6 +7,7 @@ use runtime::{Builder, Function, Queue, Settings};
 use serde_json::{Value, json};
 use store::Table;
 
+use super::shared::Shared;
 use crate::clock::Millis;
 use crate::error::ServiceError;
 use crate::lambda::{FunctionOptions, Schedule, Target};
@@ -44,8 +45,8 @@ pub struct QueueOptions {
 pub struct Registration {
     /// Its name.
     pub name: String,
-    /// Builds it for an environment.
-    pub build: Arc<dyn Fn() -> Arc<dyn Function> + Send + Sync>,
+    /// Builds it for an environment of a world.
+    pub build: Arc<dyn Fn(&Shared) -> Arc<dyn Function> + Send + Sync>,
     /// How long it may run.
     pub timeout_ms: Millis,
     /// How many of it may run at once; as many as the account's limit lets without.
@@ -109,7 +110,7 @@ impl Registration {
     #[must_use]
     pub fn new(name: &str, builder: Builder, settings: &Settings, triggers: Vec<Trigger>) -> Self {
         let settings = settings.clone();
-        let build = move || builder(&settings).expect("the settings of a deployment are valid");
+        let build = move |_: &Shared| builder(&settings).expect("the settings of a deployment are valid");
         Self {
             name: name.to_owned(),
             build: Arc::new(build),

@@ -171,6 +171,12 @@ impl ModelEngine {
             (Written::ConditionFailed(_), Table::Ledger, "ACTIVATION" | "EXPIRY") => {
                 "an index of dates was moved by another run"
             }
+            (Written::ConditionFailed(_), Table::Ledger, "WEBHOOK_STATES") => {
+                "another invocation had moved a subscription"
+            }
+            (Written::ConditionFailed(_), Table::Ledger, "WEBHOOKS") => {
+                "another invocation had read further for subscriptions"
+            }
             (Written::ConditionFailed(_), Table::Source, "COMMAND") => {
                 "a command was asked for under a key that was used"
             }

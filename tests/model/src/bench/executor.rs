@@ -373,7 +373,11 @@ impl Executor {
         self.invocations += 1;
         let registration = &self.registrations[&invocation.function];
         let environment = (invocation.function.clone(), invocation.environment.number);
-        let function = self.environments.entry(environment).or_insert_with(|| (registration.build)()).clone();
+        let function = self
+            .environments
+            .entry(environment)
+            .or_insert_with(|| (registration.build)(&self.shared))
+            .clone();
         let deadline_ms = invocation.begins_ms + registration.timeout_ms;
         let context = self.context(invocation, deadline_ms);
         let view = match &*invocation.payload {
@@ -429,8 +433,12 @@ impl Executor {
 
     fn poll(&mut self, number: u64) {
         let Some(task) = self.tasks.get_mut(&number) else { return };
-        if !task.is_awaited {
-            self.shared.lock().note("an environment ran on after its time was over");
+        {
+            let mut state = self.shared.lock();
+            state.polled = number;
+            if !task.is_awaited {
+                state.note("an environment ran on after its time was over");
+            }
         }
         let waker = task.waker.clone();
         let polled = catch_unwind(AssertUnwindSafe(|| {

@@ -4,6 +4,7 @@ mod attempts;
 mod clock;
 mod deployment;
 mod direct;
+mod door;
 mod engine;
 mod event;
 mod executor;
@@ -13,11 +14,13 @@ mod queues;
 mod requests;
 mod seam;
 mod shared;
+mod subscriber;
 mod watch;
 
 pub use clock::ModelClock;
 pub use deployment::{Deployment, QueueOptions, Registration, Trigger};
 pub use direct::DirectEngine;
+pub use door::{Door, SENDER_DIED};
 pub use engine::ModelEngine;
 pub use executor::{Executor, ExecutorOptions, Finding, Usage};
 pub use faults::{CallPlace, Fate, FaultPlan, FaultRates, Happened, Once};
@@ -26,4 +29,5 @@ pub use mutation::{
 };
 pub use queues::ModelQueues;
 pub use shared::{Interruptions, Shared};
+pub use subscriber::{Manners, Subscriber, Taken};
 pub use watch::{Effect, Watch};

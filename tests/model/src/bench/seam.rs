@@ -22,8 +22,14 @@ const STANDS_STILL_MAX: u32 = 4;
 const STANDS_STILL_PER_MILLION: u32 = 250_000;
 const STANDS_STILL_MS: [[u64; 2]; 3] = [[1, 500], [1, 6_000], [30_000, 120_000]];
 /// What a schedule or an operator calls. While one of these stands still, it is called again.
-const CALLED_AGAIN: [&str; 5] =
-    ["contribution-expiry", "daily-snapshot", "ledger-audit", "ledger-stream", "talent-propagation"];
+const CALLED_AGAIN: [&str; 6] = [
+    "contribution-expiry",
+    "daily-snapshot",
+    "ledger-audit",
+    "ledger-stream",
+    "talent-propagation",
+    "webhook-delivery",
+];
 /// How long before the end of a standstill the last of these calls is made, at most.
 const CALLED_BEFORE_END_MS: u64 = 500;
 /// How often another invocation of the function is killed meanwhile, and within how long after it was called.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::faults::{Fate, Faults};
 use super::mutation::{KnownFault, Mutation, Provoked, Touch};
+use super::subscriber::Subscriber;
 use crate::clock::Millis;
 use crate::lambda::Payload;
 use crate::random::Random;
@@ -35,6 +36,8 @@ pub struct State {
     /// Invocations that stand still now, and go on after their time is over.
     pub(super) suspended: BTreeSet<u64>,
     pub(super) calls: Calls,
+    /// The invocation that goes on now.
+    pub(super) polled: u64,
     /// For each invocation a call of which failed, how often at most the same call did, and whether one failed because
     /// that was provoked.
     failed_attempts: BTreeMap<u64, (u32, bool)>,
@@ -125,6 +128,8 @@ pub(super) enum Alarm {
     TimeIsOver(u64),
     /// A queue delivers a message a second time.
     Duplicates { queue: String, body: String },
+    /// A delivery arrives at its subscriber.
+    Arrives { subscriber: Arc<Subscriber>, post: Box<webhook_delivery::Post>, is_told: bool },
 }
 
 impl Shared {
@@ -141,6 +146,7 @@ impl Shared {
             killed: Vec::new(),
             suspended: BTreeSet::new(),
             calls: Calls::default(),
+            polled: 0,
             failed_attempts: BTreeMap::new(),
             gave_way: BTreeSet::new(),
             partitions_recorded: BTreeMap::new(),
@@ -157,22 +163,30 @@ impl Shared {
 
     /// Makes a call on behalf of an invocation, or of a client that meets no faults.
     pub(super) async fn call(&self, caller: Option<&Caller>, request: Request) -> Result<Output, CallError> {
-        let Some(Caller { invocation, function }) = caller else {
+        let Some(caller) = caller else {
             return self.send(request, Fault::None).await;
         };
+        let Caller { invocation, function } = caller;
         let is_write = request.writes();
-        {
-            let mut state = self.lock();
-            state.calls.begin(*invocation, function);
-            *state.calls.requests.entry(request.name()).or_default() += 1;
-        }
-        let under_way = UnderWay { shared: self, invocation: *invocation };
+        let under_way = self.begin(caller, request.name());
         let result = self.call_with_fate(*invocation, function, request).await;
         drop(under_way);
         if is_write {
             self.lock().calls.wrote(*invocation, function);
         }
         result
+    }
+
+    /// Notes that an invocation makes a call, until what this returns is dropped.
+    pub(super) fn begin(
+        &self,
+        Caller { invocation, function }: &Caller,
+        request: &'static str,
+    ) -> UnderWay<'_> {
+        let mut state = self.lock();
+        state.calls.begin(*invocation, function);
+        *state.calls.requests.entry(request).or_default() += 1;
+        UnderWay { shared: self, invocation: *invocation }
     }
 
     async fn call_with_fate(
@@ -233,7 +247,7 @@ impl Shared {
 }
 
 /// Ends a call's being under way, also where its invocation is killed.
-struct UnderWay<'a> {
+pub(super) struct UnderWay<'a> {
     shared: &'a Shared,
     invocation: u64,
 }
@@ -274,6 +288,12 @@ impl State {
             Alarm::Over => None,
             Alarm::Duplicates { queue, body } => {
                 self.world.with_queue(&queue, |queue, now_ms| queue.duplicate(now_ms, &body));
+                None
+            }
+            Alarm::Arrives { subscriber, post, is_told } => {
+                let now_ms = self.world.now_ms();
+                let id = subscriber.take(now_ms, &post, is_told);
+                self.world.trace.add(now_ms, &("a delivery arrives", id));
                 None
             }
         }

@@ -10,10 +10,23 @@ pub(super) enum Act {
     Ask(Command),
     /// Two operators ask for something under one key.
     AskBoth(Rivals),
+    /// An operator says something of a subscription.
+    Say(Word),
     Audit,
     /// The source truncates a table.
     Truncate(Written),
     /// A schedule calls a function once more than it should, or an operator does beside it.
     CallAgain(&'static str),
     Recreate,
+}
+
+/// What an operator says of a subscription, when what came so far is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// To send everything after a place again.
+    Replay,
+    /// To send a delivery once more.
+    Redeliver,
+    /// To sign with another secret.
+    RotateSecret,
 }

@@ -1,7 +1,7 @@
 //! Who asks the ledger for something during a history: readers of the API, and operators.
 
 use chrono::{Days, NaiveDate};
-use domain::log::{AdjustmentTerms, Command as LogCommand, Paused};
+use domain::log::{AdjustmentTerms, Command as LogCommand, Paused, WebhookChange, WebhookName};
 use domain::{Amount, BusinessDate, OrderId, Owner, VersionTerms};
 use serde_json::{Value, json};
 use store::inbox::StoredCommand;
@@ -116,6 +116,8 @@ pub(super) enum Command {
     LetGoTruncate { number: usize, key: String },
     /// To have other rules judge the orders that are dated within some days of another date.
     Introduce { policy: &'static str, from: NaiveDate, until: Option<NaiveDate> },
+    /// To change a subscription to events.
+    Webhook { key: String, name: WebhookName, change: WebhookChange },
 }
 
 /// Two operators who ask for different things under one key, at once.
@@ -251,6 +253,7 @@ impl Command {
             Self::LetGoTruncate { number, key } => {
                 (format!("let-go-truncate-{number}"), LogCommand::LetGo { what: Paused::Truncate { key } })
             }
+            Self::Webhook { key, name, change } => (key, LogCommand::Webhook { name, change }),
             Self::Introduce { policy, from, until } => {
                 let terms = VersionTerms {
                     number: 2,

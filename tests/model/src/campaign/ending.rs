@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::heads::Line;
-use domain::log::Entry;
+use domain::log::{Entry, Position};
 use domain::{Amount, BusinessDate, Owner, SystemAccount, VersionTerms};
 use oracle::rows::Tables;
 use oracle::{Adjustment, Inputs, Judgement};
@@ -32,6 +32,25 @@ pub(super) fn judge(read: &Read, shadow: &mut Shadow, setting: &Setting, tables:
     found.extend(differences(read, shadow, setting, tables));
     found.extend(wrong_snapshots(read, shadow));
     found
+}
+
+/// How often an audit is asked for at the end, until one has seen everything.
+const AUDITS_MAX: usize = 4;
+
+/// Has the ledger audited, and returns what an audit says that began and ended after everything had happened.
+pub(super) fn audit(executor: &mut Executor, position: Position) -> Option<String> {
+    // The first may be one that began earlier and was interrupted.
+    for _ in 0..AUDITS_MAX {
+        let audited = executor.invoke("ledger-audit", &json!({ "repair": false }))?;
+        if audited["complete"] == true && audited["position"] == position {
+            let engine = executor.engine();
+            let reports = executor.run_client(async move { store::audit::reports(&engine, 1).await });
+            let differences = reports.ok()?.pop()?.found.differences;
+            return (audited["differences"] != 0)
+                .then(|| format!("the audit says: {audited} {differences:?}"));
+        }
+    }
+    None
 }
 
 /// What the tables hold at the end.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::log::Position;
 use oracle::generate::{History, Plan, history};
 use runtime::{Clock, Settings};
 use serde_json::json;
@@ -11,8 +10,10 @@ use store::progress::PartitionName;
 use store::rows::RowTable;
 
 use super::act::Act;
-use super::clients::{Reader, commands};
+use super::agenda::{FAULTS_AFTER_MS, agenda};
+use super::clients::Reader;
 use super::cycles::Cycle;
+use super::deliveries;
 use super::ending;
 use super::feed::{Feed, PREFIX, TABLES, Written, feed};
 use super::rare::{Rare, called_often, stands_still_until_ms};
@@ -20,12 +21,14 @@ use super::script::Script;
 use super::setting::Setting;
 use super::situations::Situations;
 use super::source::reduced;
+use super::subscriptions::Subscriptions;
 use super::watcher::Watcher;
 use crate::bench::{
-    Executor, ExecutorOptions, FaultPlan, FaultRates, Happened, Interruptions, Mutation, Provoked, Touch,
+    Executor, ExecutorOptions, FaultPlan, FaultRates, Happened, Interruptions, Mutation, Provoked,
+    SENDER_DIED, Touch,
 };
 use crate::clock::Millis;
-use crate::deployed::{LedgerOptions, ledger_deployment};
+use crate::deployed::{LedgerOptions, Subscribed, WEBHOOKS, ledger_deployment};
 use crate::random::Random;
 use crate::table::Throughput;
 use crate::world::Profile;
@@ -112,10 +115,6 @@ const READ_WITHIN_MS: Millis = 20_000;
 const MARK_EVERY_MS: Millis = 30_000;
 /// How long nothing may change before a history counts as over.
 const QUIET_FOR_MS: Millis = 130_000;
-/// How often an audit is asked for at the end, until one has seen everything.
-const AUDITS_MAX: usize = 4;
-/// For how long faults go on after the last record.
-const FAULTS_AFTER_MS: Millis = 5_000;
 
 /// Runs a history.
 #[must_use]
@@ -161,8 +160,10 @@ struct Run {
     ends_ms: Millis,
     rests_from_ms: Millis,
     reader: Reader,
+    subscriptions: Option<Subscriptions>,
     is_audited: bool,
     ends_at_finding: bool,
+    is_provoked: bool,
 }
 
 impl Run {
@@ -176,7 +177,10 @@ impl Run {
         let last_ms = feed.records.last().map_or(0, |record| record.at_ms);
         let ends_ms = last_ms + FAULTS_AFTER_MS;
         let Rare { acts, rests_from_ms } = Rare::of(script, last_ms, ends_ms);
-        let acts = acts.into_iter().chain(called_often(options.provoked.as_ref(), ends_ms)).collect();
+        let mut subscriptions = Subscriptions::of(script, last_ms);
+        let often = called_often(options.provoked.as_ref(), subscriptions.is_some(), ends_ms);
+        let of_subscriptions = subscriptions.iter_mut().flat_map(|of| of.acts(last_ms, ends_ms));
+        let acts = acts.into_iter().chain(often).chain(of_subscriptions).collect();
         let agenda = agenda(script, &setting, &feed, acts, &mut random);
         let faults = FaultPlan {
             rates: FaultRates {
@@ -195,7 +199,8 @@ impl Run {
             epoch: setting.epoch,
             trace_lines: options.trace_lines,
         };
-        let deployment = ledger_deployment(&ledger_options(&setting.settings, feed.partitions));
+        let subscribed = subscriptions.as_ref().map(Subscriptions::deployed);
+        let deployment = ledger_deployment(&ledger_options(&setting.settings, feed.partitions, subscribed));
         let mut executor = Executor::new(&deployment, executor_options).expect("a valid deployment");
         executor.set_small_pages();
         if options.counts_touches {
@@ -212,7 +217,7 @@ impl Run {
         watcher.know_committed(feed.orders_committed());
         let watcher = Arc::new(Mutex::new(watcher));
         let watching = watcher.clone();
-        executor.watch(Box::new(move |_, effect| lock(&watching).see(&effect)));
+        executor.watch(Box::new(move |at_ms, effect| lock(&watching).see(at_ms, &effect)));
         let reader = Reader::new(random.fork());
         let is_audited = agenda.values().any(|act| matches!(act, Act::Audit));
         let ends_at_finding = options.ends_at_finding;
@@ -225,8 +230,10 @@ impl Run {
             ends_ms,
             rests_from_ms,
             reader,
+            subscriptions,
             is_audited,
             ends_at_finding,
+            is_provoked: options.provoked.is_some(),
         }
     }
 
@@ -261,6 +268,11 @@ impl Run {
                     self.executor.call(function, &json!({ "repair": false }));
                 }
                 Act::Ask(command) => command.ask(&mut self.executor, self.setting.today),
+                Act::Say(word) => {
+                    let subscriptions = self.subscriptions.as_mut().expect("a history says it of one");
+                    let situation = subscriptions.say(word, &mut self.executor, self.setting.today);
+                    situation.into_iter().for_each(|what| lock(&self.watcher).shadow.situations.count(what));
+                }
                 Act::AskBoth(rivals) => {
                     lock(&self.watcher).shadow.situations.count("two operators asked under one key");
                     let found = rivals.ask(&mut self.executor, self.setting.today);
@@ -294,6 +306,9 @@ impl Run {
             if marked_ms.is_none_or(|marked_ms| marked_ms + MARK_EVERY_MS <= now_ms) {
                 self.reach_ends();
                 marked_ms = Some(now_ms);
+                if self.look_after_subscriptions() {
+                    changed_ms = now_ms.max(self.rests_from_ms);
+                }
             }
             self.executor.run_until(self.executor.now_ms() + 5_000);
             let now = lock(&self.watcher).ledger_changes;
@@ -305,6 +320,15 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Has an operator look after what is sent. Returns whether something is still waited for.
+    fn look_after_subscriptions(&mut self) -> bool {
+        let Some(subscriptions) = &mut self.subscriptions else { return false };
+        let (resumed, is_waited_for) = subscriptions.look_after(&mut self.executor, self.setting.today);
+        let situations = &mut lock(&self.watcher).shadow.situations;
+        situations.add("a subscription was stopped and resumed", resumed);
+        is_waited_for
     }
 
     /// Makes the topics anew once everything in them is read; leaves them as they are if that takes too long.
@@ -362,9 +386,12 @@ impl Run {
                 }
             },
         }
+        if !self.is_over() {
+            findings.extend(self.judge_deliveries());
+        }
         if self.is_audited && !self.is_over() {
             let position = lock(&self.watcher).shadow.position();
-            findings.extend(audit(&mut self.executor, position));
+            findings.extend(ending::audit(&mut self.executor, position));
         }
         let shown = if self.executor.trace_lines().is_empty() {
             Vec::new()
@@ -406,6 +433,31 @@ impl Run {
             trace: self.executor.trace_lines().into_iter().chain(shown).collect(),
         }
     }
+
+    /// Returns what is wrong with what subscribers were sent.
+    fn judge_deliveries(&mut self) -> Vec<String> {
+        let Some(subscriptions) = &self.subscriptions else { return Vec::new() };
+        let watcher = &*self.watcher;
+        let (last, versions) = {
+            let shadow = &lock(watcher).shadow;
+            (shadow.position(), shadow.versions.clone())
+        };
+        let reached = std::mem::take(&mut lock(watcher).reached);
+        let epoch_ms = self.setting.epoch.timestamp_millis();
+        let (faults, notes) = (self.executor.faults(), self.executor.notes());
+        let is_disturbed = self.is_provoked
+            || faults.iter().any(|fault| fault.call.function == WEBHOOKS)
+            || notes.contains_key(SENDER_DIED);
+        deliveries::judge(
+            subscriptions,
+            &mut self.executor,
+            last,
+            &versions,
+            &reached,
+            epoch_ms,
+            is_disturbed,
+        )
+    }
 }
 
 fn lock(watcher: &Mutex<Watcher>) -> MutexGuard<'_, Watcher> {
@@ -416,66 +468,6 @@ fn topics() -> impl Iterator<Item = String> {
     TABLES.into_iter().map(|(schema, table)| format!("{PREFIX}.{schema}.{table}"))
 }
 
-/// Returns what happens when: every record once, a few again later, readers and what operators ask for.
-fn agenda(
-    script: &Script,
-    setting: &Setting,
-    feed: &Feed,
-    rare: Vec<(Millis, Act)>,
-    random: &mut Random,
-) -> BTreeMap<(Millis, usize), Act> {
-    let last_ms = feed.records.last().map_or(0, |record| record.at_ms);
-    let mut acts: Vec<(Millis, Act)> = Vec::new();
-    for record in &feed.records {
-        acts.push((record.at_ms, Act::Write(record.clone())));
-    }
-    acts.extend(feed.recreated_ms.iter().map(|at_ms| (*at_ms, Act::Recreate)));
-    // A connector with disorder sends old changes again by itself, all rows of a stretch together. Records of one row
-    // that come again much later, after a failover or a read between watermarks, are nothing that it does.
-    let repeats = !script.without.repetition && (!script.seed.is_multiple_of(2) || script.without.disorder);
-    for first in 0..feed.records.len() {
-        let is_repeated = random.happens(30_000);
-        let run = feed.run_from(first);
-        let Some(last) = run.last() else { continue };
-        let again_ms = random.between(last.at_ms, feed.may_be_repeated_until(last, last_ms));
-        if is_repeated && repeats {
-            acts.extend(run.iter().map(|record| (again_ms, Act::Write((*record).clone()))));
-        }
-    }
-    for _ in 0..6 {
-        let at_ms = random.between(last_ms / 4, last_ms + FAULTS_AFTER_MS);
-        if !script.without.readers {
-            acts.push((at_ms, Act::Read));
-        }
-    }
-    // In its middle and, in the same history, at its end.
-    if random.below(4) == 0 {
-        acts.push((random.between(last_ms / 4, last_ms + FAULTS_AFTER_MS), Act::Audit));
-    }
-    acts.extend(rare);
-    if !script.without.commands {
-        let asked = commands(setting, last_ms, last_ms + FAULTS_AFTER_MS, random);
-        acts.extend(asked.map(|(at_ms, command)| (at_ms, Act::Ask(command))));
-    }
-    acts.into_iter().enumerate().map(|(number, (at_ms, act))| ((at_ms, number), act)).collect()
-}
-
-/// Has the ledger audited, and returns what an audit says that began and ended after everything had happened.
-fn audit(executor: &mut Executor, position: Position) -> Option<String> {
-    // The first may be one that began earlier and was interrupted.
-    for _ in 0..AUDITS_MAX {
-        let audited = executor.invoke("ledger-audit", &json!({ "repair": false }))?;
-        if audited["complete"] == true && audited["position"] == position {
-            let engine = executor.engine();
-            let reports = executor.run_client(async move { store::audit::reports(&engine, 1).await });
-            let differences = reports.ok()?.pop()?.found.differences;
-            return (audited["differences"] != 0)
-                .then(|| format!("the audit says: {audited} {differences:?}"));
-        }
-    }
-    None
-}
-
 fn produce(executor: &Executor, written: &Written) {
     let Written { topic, partition, key, value, .. } = written;
     executor
@@ -483,12 +475,13 @@ fn produce(executor: &Executor, written: &Written) {
         .expect("every topic of the source is there");
 }
 
-fn ledger_options(settings: &Settings, partitions: u32) -> LedgerOptions {
+fn ledger_options(settings: &Settings, partitions: u32, subscribed: Option<Subscribed>) -> LedgerOptions {
     LedgerOptions {
         settings: settings.clone(),
         topics: topics().map(|topic| (topic, partitions)).collect(),
         records_per_event: 7,
         warm: Throughput::default(),
         clock_skews_ms: vec![-300, 0, 450],
+        subscribed,
     }
 }

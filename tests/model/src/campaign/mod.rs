@@ -1,8 +1,10 @@
 //! Many random histories of a source through the functions, with faults, each judged while it goes on and at its end.
 
 mod act;
+mod agenda;
 mod clients;
 mod cycles;
+mod deliveries;
 mod ending;
 mod feed;
 mod history;
@@ -16,6 +18,7 @@ mod shadow;
 mod shrink;
 mod situations;
 mod source;
+mod subscriptions;
 mod watcher;
 
 pub use history::{HistoryOptions, HistoryOutcome, run_history};

@@ -8,6 +8,7 @@ use super::feed::{PREFIX, TABLES, Written};
 use super::script::Script;
 use crate::bench::Provoked;
 use crate::clock::Millis;
+use crate::deployed::WEBHOOKS;
 use crate::random::Random;
 
 /// What schedules call, in how many of a million histories it is called twice at once, and how often in each of these.
@@ -75,10 +76,15 @@ impl Rare {
 
 /// Returns further calls of the function whose writes are late in a history of a mutation run, so that others are made
 /// meanwhile.
-pub(super) fn called_often(provoked: Option<&Provoked>, end_ms: Millis) -> Vec<(Millis, Act)> {
+pub(super) fn called_often(
+    provoked: Option<&Provoked>,
+    is_subscribed: bool,
+    end_ms: Millis,
+) -> Vec<(Millis, Act)> {
     let Some(Provoked::StandsStill(touch)) = provoked else { return Vec::new() };
     let called = CALLED_TWICE.into_iter().map(|(function, ..)| function);
-    let Some(function) = called.into_iter().find(|function| *function == touch.function) else {
+    let called = called.chain(is_subscribed.then_some(WEBHOOKS));
+    let Some(function) = { called }.find(|function| *function == touch.function) else {
         return Vec::new();
     };
     (0..end_ms).step_by(CALLED_EVERY_MS).map(|at_ms| (at_ms, Act::CallAgain(function))).collect()

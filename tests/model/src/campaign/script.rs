@@ -34,6 +34,8 @@ pub struct Without {
     pub commands: bool,
     /// Readers of the API.
     pub readers: bool,
+    /// Subscribers of events.
+    pub subscribers: bool,
 }
 
 impl Script {
@@ -63,12 +65,13 @@ impl fmt::Display for Script {
                 duplicates.iter().map(|(message, after_ms)| format!("{message}:{after_ms}")).collect();
             write!(formatter, "/duplicates={}", duplicates.join(","))?;
         }
-        let Without { disorder, repetition, commands, readers } = self.without;
+        let Without { disorder, repetition, commands, readers, subscribers } = self.without;
         let parts = [
             (disorder, "disorder"),
             (repetition, "repetition"),
             (commands, "commands"),
             (readers, "readers"),
+            (subscribers, "subscribers"),
         ];
         for (_, name) in parts.iter().filter(|(is_without, _)| *is_without) {
             write!(formatter, "/no-{name}")?;
@@ -117,6 +120,7 @@ impl Script {
             "no-repetition" => self.without.repetition = true,
             "no-commands" => self.without.commands = true,
             "no-readers" => self.without.readers = true,
+            "no-subscribers" => self.without.subscribers = true,
             _ => return None,
         }
         Some(())

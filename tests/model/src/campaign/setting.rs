@@ -5,6 +5,7 @@ use std::time::Duration;
 use cdc::Profile as CaptureProfile;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use domain::Versions;
+use domain::proof::Secret;
 use runtime::{DecisionSettings, Settings};
 
 use crate::clock::Millis;
@@ -55,6 +56,7 @@ impl Setting {
             profile: CaptureProfile::from_json(CAPTURE).expect("a profile"),
             decisions,
             first_close_date: Some(began_on - Days::new(1)),
+            webhook_secret: Some(Secret::new(SECRET)),
             account_shards: 1 + u32::try_from(seed / 5 % 4).expect("below 4"),
             ..Settings::default()
         };
@@ -63,6 +65,8 @@ impl Setting {
     }
 }
 
+/// What the secrets of subscriptions follow from.
+const SECRET: &str = "the secret of a history";
 /// The topics of the invented source.
 const CAPTURE: &str = r#"{ "name": "invented", "tables": {
     "dbserver1.rwa_identity.users": { "holds": "users" },

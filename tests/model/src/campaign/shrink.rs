@@ -50,11 +50,12 @@ impl Shrinker {
     }
 
     fn leave_out_parts(&mut self) {
-        let parts: [fn(&mut Without); 4] = [
+        let parts: [fn(&mut Without); 5] = [
             |without| without.disorder = true,
             |without| without.repetition = true,
             |without| without.commands = true,
             |without| without.readers = true,
+            |without| without.subscribers = true,
         ];
         for part in parts {
             let mut script = self.best.script.clone();

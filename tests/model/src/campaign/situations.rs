@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::log::{Cause, Command, CommandOutcome, Entry, HoldReason, Page, Paused, WalkScope};
 use domain::{Link, OrderId};
 
+use crate::bench::SENDER_DIED;
+
 /// The situations that every campaign of some length is in.
-pub const NAMED: [&str; 61] = [
+pub const NAMED: [&str; 71] = [
     "a close waited",
     "a connector read a snapshot between changes",
     "a connector read rows between watermarks",
@@ -68,7 +70,21 @@ pub const NAMED: [&str; 61] = [
     "a table was truncated",
     "a truncate was let go",
     "two operators asked under one key",
+    "a delivery was sent once more by hand",
+    "a period of events was sent again",
+    "a secret of a subscription was replaced",
+    SENDER_DIED,
+    "a subscriber did not answer",
+    "a subscriber refused a delivery",
+    "a subscriber took a delivery and its answer was lost",
+    "a subscriber wanted nothing any more",
+    "a subscription was stopped and resumed",
+    "another invocation had moved a subscription",
 ];
+
+/// Those of them that only a longer campaign is in.
+pub(super) const RARE: [&str; 3] =
+    ["a secret of a subscription was replaced", SENDER_DIED, "another invocation had moved a subscription"];
 
 /// How often each situation was met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

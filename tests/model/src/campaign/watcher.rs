@@ -9,6 +9,7 @@ use store::{Item, Shard, StoreError, Table};
 
 use super::shadow::Shadow;
 use crate::bench::Effect;
+use crate::clock::Millis;
 
 /// Items whose revision has no order: that of a mark of talent is drawn; what a date waits for, and a record that is
 /// refused again, are put as a whole.
@@ -27,6 +28,45 @@ pub(super) struct Watcher {
     audited: BTreeSet<String>,
     /// How often the ledger's table changed.
     pub(super) ledger_changes: u64,
+    pub(super) reached: Reached,
+}
+
+/// When what events tell could be asked for.
+#[derive(Default)]
+pub(super) struct Reached {
+    /// When the heads of each shard included the pages up to which position.
+    heads: BTreeMap<String, Vec<(Millis, Position)>>,
+    /// When which date was published.
+    published: BTreeMap<String, Millis>,
+}
+
+impl Reached {
+    /// Returns the last page that all heads included at a time.
+    pub(super) fn heads_at(&self, at_ms: Millis) -> Position {
+        let of_shard = |marks: &Vec<(Millis, Position)>| {
+            let before = marks.iter().take_while(|(reached_ms, _)| *reached_ms <= at_ms);
+            before.map(|(_, position)| *position).max().unwrap_or_default()
+        };
+        self.heads.values().map(of_shard).min().unwrap_or_default()
+    }
+
+    /// Returns when a date was published.
+    pub(super) fn published_ms(&self, date: &str) -> Option<Millis> {
+        self.published.get(date).copied()
+    }
+
+    fn see(&mut self, at_ms: Millis, effect: &Effect) {
+        match (effect.table, effect.kind()) {
+            (Table::Ledger, "MARKS") if effect.key.sort.starts_with("HEADS#") => {
+                let marks = self.heads.entry(effect.key.sort.to_string()).or_default();
+                marks.extend(effect.revision_after().map(|position| (at_ms, position)));
+            }
+            (Table::Snapshots, "MANIFESTS") => {
+                self.published.entry(effect.key.sort.to_string()).or_insert(at_ms);
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Watcher {
@@ -40,6 +80,7 @@ impl Watcher {
             zone,
             audited: BTreeSet::new(),
             ledger_changes: 0,
+            reached: Reached::default(),
         }
     }
 
@@ -49,7 +90,8 @@ impl Watcher {
     }
 
     /// Returns what must not be and is, now that this took effect.
-    pub(super) fn see(&mut self, effect: &Effect) -> Vec<String> {
+    pub(super) fn see(&mut self, at_ms: Millis, effect: &Effect) -> Vec<String> {
+        self.reached.see(at_ms, effect);
         let found = match effect.table {
             Table::Log => self.see_page(effect),
             Table::Snapshots if effect.revision_before().is_some() => {

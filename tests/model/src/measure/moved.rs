@@ -400,6 +400,7 @@ fn executor(options: &MoveOptions, epoch: DateTime<Utc>) -> Executor {
         records_per_event: 1_000,
         warm: Throughput { write: Units::whole(options.warm), read: Units::whole(options.warm) },
         clock_skews_ms: vec![-20, 0, 35],
+        subscribed: None,
     });
     let options = ExecutorOptions {
         seed: options.seed,

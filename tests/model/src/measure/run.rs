@@ -114,6 +114,7 @@ pub(super) fn executor_from(
         records_per_event: 1_000,
         warm: Throughput { write: Units::whole(options.warm), read: Units::whole(options.warm) },
         clock_skews_ms: vec![-20, 0, 35],
+        subscribed: None,
     });
     let options = ExecutorOptions {
         seed: options.seed,

@@ -60,7 +60,7 @@ fn deployment() -> Deployment {
         queues: vec![queue("Decisions.fifo", Queue::Decisions), queue("Talent", Queue::Talent)],
         functions: vec![Registration {
             name: "keeper".to_owned(),
-            build: Arc::new(|| Arc::new(Keeper)),
+            build: Arc::new(|_| Arc::new(Keeper)),
             timeout_ms: 5_000,
             reserved_concurrency: None,
             async_retries: 2,

@@ -1,7 +1,8 @@
 //! The deployment that is modelled has the numbers of the template.
 
-use model::bench::{Deployment, Trigger};
-use model::deployed::{LedgerOptions, ledger_deployment};
+use model::bench::{Deployment, Manners, Subscriber, Trigger};
+use model::deployed::{LedgerOptions, Subscribed, ledger_deployment};
+use model::random::Random;
 use model::table::Throughput;
 
 const TEMPLATE: &str = include_str!("../../../../infra/template.yaml");
@@ -28,6 +29,10 @@ fn deployment() -> Deployment {
         records_per_event: 1_000,
         warm: Throughput::default(),
         clock_skews_ms: vec![0],
+        subscribed: Some(Subscribed {
+            subscriber: Subscriber::new(Random::new(1), Manners::default()),
+            limits: webhook_delivery::Limits::default(),
+        }),
     })
 }
 
@@ -42,6 +47,7 @@ fn functions_may_run_as_long_as_the_template_lets_them() {
         ("talent-propagation", "TalentPropagation"),
         ("query-api", "QueryApi"),
         ("ledger-audit", "LedgerAudit"),
+        ("webhook-delivery", "WebhookDelivery"),
     ];
     let deployment = deployment();
     for (name, resource_name) in resources {
@@ -70,18 +76,27 @@ fn queues_have_the_attributes_of_the_template() {
 
 #[test]
 fn the_stream_of_the_log_wakes_as_the_template_says() {
-    let template = resource("LedgerStream");
     let deployment = deployment();
-    let function = deployment.functions.iter().find(|function| function.name == "ledger-stream");
-    let triggers = &function.expect("it is deployed").triggers;
-    let mapping = triggers.iter().find_map(|trigger| match trigger {
-        Trigger::Mapping(mapping) => Some(mapping),
-        _ => None,
-    });
-    let mapping = mapping.expect("a stream triggers it");
-    for property in
-        ["BatchSize", "ParallelizationFactor", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts"]
+    for (name, resource_name) in [("ledger-stream", "LedgerStream"), ("webhook-delivery", "WebhookDelivery")]
     {
-        assert_eq!(mapping[property], number(&template, property), "{property}");
+        let template = resource(resource_name);
+        let function = deployment.functions.iter().find(|function| function.name == name);
+        let triggers = &function.expect("it is deployed").triggers;
+        let mapping = triggers.iter().find_map(|trigger| match trigger {
+            Trigger::Mapping(mapping) => Some(mapping),
+            _ => None,
+        });
+        let mapping = mapping.expect("a stream triggers it");
+        for property in [
+            "BatchSize",
+            "MaximumBatchingWindowInSeconds",
+            "ParallelizationFactor",
+            "MaximumRecordAgeInSeconds",
+            "MaximumRetryAttempts",
+        ] {
+            assert_eq!(mapping[property], number(&template, property), "{name} {property}");
+        }
+        let is_minute = |trigger: &Trigger| matches!(trigger, Trigger::Every(60_000));
+        assert!(triggers.iter().any(is_minute) && template.contains("rate(1 minute)"), "{name}");
     }
 }

@@ -7,3 +7,4 @@ mod deployment;
 mod engines;
 mod figures;
 mod mutation;
+mod webhooks;
