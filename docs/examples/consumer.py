@@ -28,7 +28,10 @@ def get(address, path, token, **query):
             return json.load(answer)
     except urllib.error.HTTPError as error:
         problem = json.load(error)
-        raise Refused(f"{problem.get('title')}. {problem.get('next', '')}") from error
+        title = problem.get("title") or problem.get("message")
+        raise Refused(f"{title}. {problem.get('next', '')}".rstrip()) from error
+    except urllib.error.URLError as error:
+        raise Refused(f"{address} cannot be reached: {error.reason}") from error
 
 
 def rows_of(address, date, token):

@@ -21,6 +21,7 @@ def way_up(rows, index):  # the nodes above a leaf: is it on the right, leaves o
     return way_up(rows - rows // 2, index - rows // 2) + [(True, rows // 2, rows)] if rows > 1 else []
 
 def check_proof(root, proof):
+    proof = proof.get("proof", proof)  # the API's answer has it under this name
     date, account, effective, ratio = (proof[key] for key in ("date", "account", "effective", "ratio"))
     rows, index, amount, total = proof["rows"], proof["index"], Decimal(effective), Decimal(proof["network_total"])
     need(0 <= amount <= total and 0 <= index < rows, "the row's numbers")
@@ -55,5 +56,10 @@ def check_rows(root, date, secret, rows):
     need(sum(Decimal(row[2]) for row in rows) == 1, "the sum of the ratios")
     top, total = node(sorted(rows, key=lambda row: sha(row[0])))
     need(sha(b"\3", f"{date}|{len(rows)}|{total:.10f}", top).hex() == root, "the root")
-given = json.load(sys.stdin)
-print("verified" if not (check_proof if "proof" in given else check_rows)(**given) else "")
+
+try:
+    given = json.load(sys.stdin)
+    (check_proof if "proof" in given else check_rows)(**given)
+except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    sys.exit(f"refused: this is neither a proof nor the rows of a date ({error})")
+print("verified")

@@ -15,6 +15,9 @@ until grep -q "up; press" stack.log; do
     kill -0 "$stack" || { cat stack.log; exit 1; }
     sleep 1
 done
+# No request that is invented names a subscription that there is.
+"$contribution" webhook set mining http://127.0.0.1:9/in --after 0 --reason "for the requests" \
+    --url "http://127.0.0.1:$port" --token "$("$contribution" token --operate)"
 failed=0
 for grant in --operate "--account D25122700018"; do
     echo "with a token for $grant"

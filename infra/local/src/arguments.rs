@@ -10,6 +10,7 @@ mod refused;
 mod source;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -92,6 +93,7 @@ pub enum Command {
     /// Writes the state of a ledger kept with --data to a file, as JSON; with --log, the log that `verify` checks.
     ///
     /// Example: contribution export ledger.json --data ledger
+    ///
     /// Example: contribution export --log log.jsonl --data ledger
     Export(Export),
     /// Closes business dates of a ledger kept with --data, and exits.
@@ -122,6 +124,7 @@ pub enum Command {
     /// `export --log`, or one of each.
     ///
     /// Example: contribution digest --data ledger
+    ///
     /// Example: contribution digest --diff ledger second
     Digest(Digest),
     /// Checks an export of the log: that its pages follow each other, that its entries do not contradict each other, what
@@ -131,6 +134,7 @@ pub enum Command {
     /// export is refused if anything up to there was rewritten.
     ///
     /// Example: contribution verify log.jsonl
+    ///
     /// Example: contribution verify log.jsonl --head 4711:5f0c...
     Verify(Verify),
     /// Says why each leg of an adoption has its amount: terms and where the price comes from, the chain and what it had
@@ -139,6 +143,7 @@ pub enum Command {
     /// Of a deployment it knows the last entry of the log about the adoption, and not those before.
     ///
     /// Example: contribution explain 55 --data ledger
+    ///
     /// Example: `contribution explain 55 --url https://api.example.com`
     Explain(Explain),
     /// Writes the price book of a ledger to a file, or takes over that of another ledger.
@@ -146,6 +151,7 @@ pub enum Command {
     /// A second ledger that is to end with the same digest needs it before it is fed.
     ///
     /// Example: contribution price-book export book.csv --data ledger
+    ///
     /// Example: contribution price-book import book.csv --data second
     #[command(subcommand)]
     PriceBook(PriceBook),
@@ -390,11 +396,17 @@ impl LedgerOptions {
 ///
 /// # Errors
 ///
-/// It says that there is no ledger in the directory.
+/// It says that there is no ledger in the directory, or that it cannot be read.
 pub fn kept_options(data: &Path, parameters: &[(String, String)]) -> Result<Options> {
     let shown = data.display();
+    let is_there = match data.join("tables.sqlite").try_exists() {
+        Err(error) if error.kind() == ErrorKind::NotADirectory => false,
+        found => found.with_context(|| {
+            say(format!("the ledger in {shown} cannot be read"), format!("无法读取 {shown} 中的账本"))
+        })?,
+    };
     anyhow::ensure!(
-        data.join("tables.sqlite").exists(),
+        is_there,
         say(
             format!("{shown} holds no ledger: name a directory that replay or run was given with --data"),
             format!("{shown} 中没有账本：请写明 replay 或 run 以 --data 使用过的目录"),
@@ -442,6 +454,15 @@ fn count_or_off(text: &str) -> Result<String, &'static str> {
     } else {
         Err(say("expected a whole number from 1, or off", "应为不小于 1 的整数，或 off"))
     }
+}
+
+/// Returns the text as a number of entries to show.
+fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    let is_good = |count: &usize| *count > 0;
+    text.parse()
+        .ok()
+        .filter(is_good)
+        .ok_or_else(|| say("expected a whole number from 1", "应为不小于 1 的整数"))
 }
 
 fn parameter(text: &str) -> Result<(String, String), &'static str> {

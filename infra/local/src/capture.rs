@@ -32,12 +32,13 @@ impl Capture {
         }
         let name = path.file_stem().map_or_else(|| "capture".into(), |stem| stem.to_string_lossy());
         let shown = path.display();
-        let file = File::open(path).with_context(|| {
-            let similar = similar_file(path);
-            say(
+        let file = File::open(path).map_err(|error| {
+            let is_missing = error.kind() == ErrorKind::NotFound;
+            let similar = if is_missing { similar_file(path) } else { String::new() };
+            anyhow::Error::new(error).context(say(
                 format!("cannot open the capture {shown}{similar}"),
                 format!("无法打开捕获文件 {shown}{similar}"),
-            )
+            ))
         })?;
         Self::parse(&name, file).with_context(|| {
             say(format!("cannot read the capture {shown}"), format!("无法读取捕获文件 {shown}"))

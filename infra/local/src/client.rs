@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use local_tables::OpenError;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
@@ -29,6 +29,8 @@ pub const TOKEN_VARIABLE: &str = "CONTRIBUTION_TOKEN";
 const COMMANDS_PATH: &str = "/v1/commands";
 /// The status of a command that the decider has not taken in.
 const PENDING_STATUS: u16 = 202;
+/// Refusals that another time may not meet: a timeout, and too many requests.
+const COMES_AND_GOES: [u16; 2] = [408, 429];
 /// For how long a command's outcome is asked for, and how often.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -172,6 +174,21 @@ impl Client {
     }
 }
 
+/// An answer that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+struct NotGood {
+    status: u16,
+    sentence: String,
+}
+
+/// Returns whether an error is the API's refusal of a request, which it will refuse again.
+#[must_use]
+pub fn is_refusal(error: &anyhow::Error) -> bool {
+    let status = error.downcast_ref().map(|NotGood { status, .. }| *status);
+    status.is_some_and(|status| (400..500).contains(&status) && !COMES_AND_GOES.contains(&status))
+}
+
 impl Reply {
     /// Returns the reply if it is a good one.
     fn good(self) -> Result<Self> {
@@ -199,7 +216,7 @@ impl Reply {
                 "。可用 --token 或 CONTRIBUTION_TOKEN 给出；`contribution token --operate` 为本机的账本生成一个",
             ));
         }
-        bail!("{sentence}")
+        Err(NotGood { status, sentence }.into())
     }
 
     fn json(&self) -> Result<Value> {

@@ -18,7 +18,7 @@ use serde::Serialize;
 use store::heads::AccountHead;
 use store::{Engine, Key, Segment, StoreError, Table, heads, snapshots, users};
 
-use crate::language::{Language, say};
+use crate::language::{Language, say, tell};
 use crate::stack::Stack;
 
 /// The ledger's state.
@@ -169,10 +169,9 @@ impl ExportFile {
             anyhow::Ok(writer.flush()?)
         };
         written().with_context(|| cannot_write(&name))?;
-        eprintln!(
-            "{}",
+        tell(
             Language::of_environment()
-                .say(format!("the ledger's state is in {name}"), format!("账本状态已写入 {name}"))
+                .say(format!("the ledger's state is in {name}"), format!("账本状态已写入 {name}")),
         );
         Ok(())
     }

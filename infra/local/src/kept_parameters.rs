@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::language::say;
 use crate::stack::Options;
@@ -17,8 +17,15 @@ const FILE: &str = "parameters.json";
 ///
 /// # Errors
 ///
-/// They cannot be read.
+/// They cannot be read, or the directory is a file.
 pub fn read(directory: &Path) -> Result<BTreeMap<String, String>> {
+    ensure!(
+        !directory.is_file(),
+        say(
+            format!("{} is a file: name a directory with --data", directory.display()),
+            format!("{} 是文件：请用 --data 写明目录", directory.display()),
+        )
+    );
     let file = directory.join(FILE);
     let cannot = || {
         let file = file.display();

@@ -1,5 +1,8 @@
 //! The language in which this process speaks: Chinese or English, as its environment asks for it.
 
+use std::fmt::Display;
+use std::io::Write as _;
+
 /// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
@@ -32,6 +35,11 @@ impl Language {
 #[must_use]
 pub fn say<T>(english: T, chinese: T) -> T {
     Language::of_environment().say(english, chinese)
+}
+
+/// Writes a line to standard error. A reader that has gone, such as `head`, is no reason to fail.
+pub fn tell(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Returns what a program wrote in English, such as a sentence of the log, in the language that the environment asks for.

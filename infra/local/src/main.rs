@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use contribution::arguments::Arguments;
 use contribution::commands;
-use contribution::language::{error_in_words, say};
+use contribution::language::{error_in_words, say, tell};
 
 /// A replay makes and drops millions of small values: with the system's allocator it spent a third of its time on them.
 #[global_allocator]
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{}: {}", say("error", "错误"), error_in_words(&error));
+            tell(format_args!("{}: {}", say("error", "错误"), error_in_words(&error)));
             ExitCode::FAILURE
         }
     }

@@ -12,7 +12,7 @@ use store::{inbox, marks};
 
 use crate::capture::Capture;
 use crate::events;
-use crate::language::{Language, say};
+use crate::language::{Language, say, tell};
 use crate::progress_line::ProgressLine;
 use crate::stack::Stack;
 use crate::truncated;
@@ -38,9 +38,8 @@ pub fn captures(files: &[PathBuf]) -> Result<Vec<Capture>> {
     for (file, _) in files.iter().zip(&captures).filter(|(_, capture)| capture.records.is_empty()) {
         let file = name(file);
         let language = Language::of_environment();
-        eprintln!(
-            "{}",
-            language.say(format!("nothing is in {file}: it has no record"), format!("{file} 中没有任何记录"))
+        tell(
+            language.say(format!("nothing is in {file}: it has no record"), format!("{file} 中没有任何记录")),
         );
     }
     Ok(captures)

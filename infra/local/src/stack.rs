@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::functions;
 use crate::invocation::{RunningFunction, Shared};
-use crate::language::{say, translated};
+use crate::language::{say, tell, translated};
 use crate::template::{self, FunctionSpec, Route, Template, Trigger};
 use crate::token::{AUDIENCE, DevelopmentKey, ISSUER};
 use crate::triggers::{self, Closing, Schedules};
@@ -163,7 +163,7 @@ impl Stack {
             } else if progress.0.elapsed() > SILENT_FOR {
                 progress.0 = Instant::now();
                 let what = self.shared.waits_for();
-                eprintln!("{}", say(format!("still waiting for {what}"), format!("仍在等待 {what}")));
+                tell(say(format!("still waiting for {what}"), format!("仍在等待 {what}")));
             }
         }
     }

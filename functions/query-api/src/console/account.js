@@ -41,7 +41,7 @@ export async function account(id) {
     isUser && panel(t("adoptions"), t("highest_first"), await adoptions(own)),
     isUser && whatIf(id),
     panel(t("over_time"), bySource ? t("over_time_aside") : t("network_by_day_aside"), bySource ? recordsOverTime(records) : await daysOverTime(own)),
-    panel(t("records"), t("latest_first"), await growing({ title: t("records"), path: own + "/records", name: "records", parameters: { direction: "descending" }, nothing: t("nothing_posted"),
+    panel(t("records"), t("last_posted_first"), await growing({ title: t("records"), path: own + "/records", name: "records", parameters: { direction: "descending" }, nothing: t("nothing_posted"),
       columns: [[t("order")], [t("leg")], [t("adopter"), "minor"], [t("effective_from"), "minor"], [t("expires"), "minor"], [t("amount"), "r"]], row: recordRow })),
     isUser && panel(t("missed"), t("missed_aside"), await missedList(own, missed))]];
 }
@@ -67,11 +67,11 @@ const sources = (totals, isUser) => (isUser
 function unlockPanel(unlock, missed) {
   const cells = (kind, count, unlocked) => h("div", { class: "cells " + kind, role: "img", "aria-label": t("unlocked_of", unlocked, count), css: { "grid-template-columns": `repeat(${count}, minmax(0, 1fr))` } },
     Array.from({ length: count }, (_, index) => h("span", { class: index < unlocked && "on" }, String(index + 1))));
-  const step = (one) => h("li", null, h("strong", null, one.type === "TEAM_LEVEL" ? levelsWords(one.first_index, one.last_index) : t("bonus_tier", one.first_index)), ": ",
+  const step = (one) => h("li", null, h("strong", null, one.type === "TEAM_LEVEL" ? levelsWords(one.first_index, one.last_index) : t("bonus_tier", one.first_index)), t("colon"),
     missingWords(one.missing), wouldHaveGiven(one, missed));
   return panel(t("unlocked"), unlock.next.length ? null : t("everything_unlocked"),
-    h("div", null, h("p", { class: "small quiet" }, t("team_levels"), ": ", t("unlocked_of", unlock.unlocked_level_depth, unlock.level_count)), cells("", unlock.level_count, unlock.unlocked_level_depth)),
-    h("div", null, h("p", { class: "small quiet" }, t("bonus_tiers"), ": ", t("unlocked_of", unlock.unlocked_bonus_tiers, unlock.bonus_count)), cells("bonus", unlock.bonus_count, unlock.unlocked_bonus_tiers)),
+    h("div", null, h("p", { class: "small quiet" }, t("team_levels"), t("colon"), t("unlocked_of", unlock.unlocked_level_depth, unlock.level_count)), cells("", unlock.level_count, unlock.unlocked_level_depth)),
+    h("div", null, h("p", { class: "small quiet" }, t("bonus_tiers"), t("colon"), t("unlocked_of", unlock.unlocked_bonus_tiers, unlock.bonus_count)), cells("bonus", unlock.bonus_count, unlock.unlocked_bonus_tiers)),
     unlock.next.length > 0 && h("div", null, h("p", { class: "small quiet" }, t("next_unlocks")), h("ul", { class: "unlock-next" }, unlock.next.map(step))));
 }
 

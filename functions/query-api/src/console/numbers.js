@@ -24,8 +24,11 @@ export function amount(text) {
   const tail = decimals.slice(2).replace(/0+$/, ""), zeros = "0".repeat(decimals.length - 2 - tail.length);
   // Zeros at the end say nothing; in columns they keep their room, so that the points stand below each other.
   return h("span", { class: "number", title: text }, sign, groups(integer), "." + decimals.slice(0, 2),
-    h("span", { class: "tail" }, tail, zeros && h("span", { class: "zeros", "aria-hidden": "true" }, zeros)));
+    h("span", { class: tail ? "tail has-digits" : "tail" }, tail, zeros && h("span", { class: "zeros", "aria-hidden": "true" }, zeros)));
 }
+
+/// A sentence of the API, with the amounts in it as they look everywhere else.
+export const withAmounts = (sentence) => sentence.split(/(-?\d+\.\d{10})(?!\d)/).map((part, index) => (index % 2 === 1 ? amount(part) : part));
 
 export const whole = (number) => h("span", { class: "number" }, groups(String(number)));
 

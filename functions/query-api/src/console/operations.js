@@ -2,7 +2,7 @@
 
 import { get, mayApprove, mayOperate, post } from "./api.js";
 import { h } from "./dom.js";
-import { amount, date, instant, whole } from "./numbers.js";
+import { amount, date, instant, whole, withAmounts } from "./numbers.js";
 import { accountLink, badge, figures, growing, failure, heading, link, note, orderLink, panel, table } from "./parts.js";
 import { t } from "./texts.js";
 
@@ -21,7 +21,7 @@ export function act(title, command, ...fields) {
     try {
       const answer = await post("/v1/commands", { reason: reason.value, command: command() }, key);
       if (answer.outcome !== "PENDING") key = newKey();
-      said.replaceChildren(note(answer.outcome === "REFUSED" ? "bad" : "", t("outcome_" + answer.outcome.toLowerCase()), answer.refusal ? ": " + answer.refusal : ""),
+      said.replaceChildren(note(answer.outcome === "REFUSED" ? "bad" : "", t("outcome_" + answer.outcome.toLowerCase()), answer.refusal ? [t("colon"), withAmounts(answer.refusal)] : ""),
         answer.outcome === "DONE" ? h("button", { type: "button", class: "link", onclick: () => dispatchEvent(new Event("hashchange")) }, t("show_again")) : "");
     } catch (error) { said.replaceChildren(failure(error)); }
     button.disabled = false;
@@ -56,7 +56,7 @@ export async function operations() {
     !mayOperate() && note("", t("may_only_read")),
     panel(t("operators_log"), t("latest_first"), await growing({ title: t("operators_log"), path: "/v1/operations", name: "operations", nothing: t("no_operation"),
       columns: [[t("when")], [t("who")], [t("what")], [t("why")], [t("outcome")]],
-      row: (one) => [instant(one.at), one.by, what(one.command), one.reason, [badge(t("outcome_" + one.outcome.toLowerCase()), one.outcome === "DONE" ? "good" : "warn"), one.refusal && h("div", { class: "small quiet" }, one.refusal), one.before && h("div", { class: "small quiet" }, t("before_after", one.before, one.after))]] }))]];
+      row: (one) => [instant(one.at), one.by, what(one.command), one.reason, [badge(t("outcome_" + one.outcome.toLowerCase()), one.outcome === "DONE" ? "good" : "warn"), one.refusal && h("div", { class: "small quiet" }, withAmounts(one.refusal)), one.before && h("div", { class: "small quiet" }, withAmounts(t("before_after", one.before, one.after)))]] }))]];
 }
 
 function brake(state) {
@@ -71,7 +71,7 @@ const isSuspicious = ({ waiting_for: reasons }) => reasons.some((reason) => reas
 /// What a close that the guard stops would take: the largest changes, for an operator to judge.
 export function suspiciousClose(stopped, ...more) {
   const row = (one) => [t("change_" + one.change.toLowerCase()), orderLink(one.order_id), accountLink(one.account), amount(one.amount), whole(one.page)];
-  return panel(t("suspicious_close", stopped.date), t("largest_first"), h("p", null, stopped.reason),
+  return panel(t("suspicious_close", stopped.date), t("largest_first"), h("p", null, withAmounts(stopped.reason)),
     table(t("suspicious_close", stopped.date), [[t("change")], [t("order")], [t("account")], [t("amount"), "r"], [t("log_page"), "r minor"]], stopped.changes.map(row)),
     !stopped.are_all_looked_at && note("", t("latest_pages_only")), more);
 }
@@ -79,7 +79,7 @@ export function suspiciousClose(stopped, ...more) {
 function close(state) {
   const [until, label] = field(t("close_until"), "date");
   return [figures([t("last_closed"), state.last_closed_date ? date(state.last_closed_date) : t("none_yet")], state.asked_until && [t("asked_until"), date(state.asked_until)], state.waiting_date && [t("waits_now"), date(state.waiting_date)]),
-    state.waiting_for.length > 0 && h("ul", { class: "steps" }, state.waiting_for.map((reason) => h("li", null, reason))),
+    state.waiting_for.length > 0 && h("ul", { class: "steps" }, state.waiting_for.map((reason) => h("li", null, withAmounts(reason)))),
     isSuspicious(state) && letGoClose(state.waiting_date),
     mayOperate() && folded(t("close_now"), act(t("close_now"), () => ({ type: "close", until: until.value }), label))];
 }

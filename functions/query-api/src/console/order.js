@@ -25,7 +25,7 @@ export async function order(number) {
   const explanation = distribution && (await get(own + "/explain")).explanation;
   return [t("order") + " " + number, [
     heading(t("adoption"), t("order") + " " + number, stateBadge(adoption.state), adoption.waiting && badge(t("change_waits"), "warn"), !source && badge(t("deleted_at_source"), "bad")),
-    hold && note("", h("strong", null, t("state_held"), ": "), hold.detail, hold.reason === "STATUS" && source && [" (", h("span", { class: "mono" }, source.status), ")"], t("sentence_end"), hold.help),
+    hold && note("", h("strong", null, t("state_held"), t("colon")), hold.detail, hold.reason === "STATUS" && source && [" (", h("span", { class: "mono" }, source.status), ")"], t("sentence_end"), hold.help),
     adoption.waiting && note("", t("waits_until"), " ", instant(adoption.waiting.until), t("sentence_end"), t("in_force_meanwhile")),
     adoption.shadowed.length > 0 && note("", t("shadowed", adoption.shadowed.length)),
     refused.quarantined.length > 0 && note("bad", t("has_quarantined"), " ", h("a", { href: "#/quarantine" }, t("look"))),
@@ -74,7 +74,7 @@ function shareParts(legs) {
 /// The legs where they belong: on the referral chain, the highest level first, the adopter at the bottom.
 function chain({ legs }, { legs: explained, ancestors }) {
   const why = (leg) => explained.find((other) => other.type === leg.type && other.index === leg.index)?.because ?? {};
-  const lacked = (leg) => (why(leg).missing?.length ? t("it_needed") + " " + missingWords(why(leg).missing) : null);
+  const lacked = (leg) => (why(leg).missing?.length ? t("it_needed", missingWords(why(leg).missing)) : null);
   const standing = (level) => { const unlock = ancestors.find((ancestor) => ancestor.level === level)?.unlock; return unlock ? counted("had_unlocked", unlock.direct_adopters, unlock.level_depth) : t("unlocked"); };
   const levels = legs.filter((leg) => leg.type === "TEAM_LEVEL" || leg.type === "LEVEL_OVERFLOW");
   const bonuses = legs.filter((leg) => leg.type === "TEAM_BONUS" || leg.type.startsWith("BONUS_TIER_"));
@@ -87,11 +87,11 @@ function chain({ legs }, { legs: explained, ancestors }) {
     const [low, high] = [Math.min(...beyond.map((leg) => leg.index)), Math.max(...beyond.map((leg) => leg.index))];
     const sum = beyond.reduce((sum, leg) => sum + units(leg.amount), 0n);
     rows.push(row("none", glyphs.none(), low === high ? t("level_n", low) : t("levels_range", low, high),
-      [h("div", null, t("no_ancestor")), h("div", { class: "why" }, t("chain_ends"), " ", toHeadquarters()), low === 1 && bonusPills()], amount(decimal(sum))));
+      [h("div", null, t("no_ancestor")), h("div", { class: "why" }, t("chain_ends"), t("semicolon"), toHeadquarters()), low === 1 && bonusPills()], amount(decimal(sum))));
   }
   for (const leg of rest.toSorted((one, other) => other.index - one.index)) {
     rows.push(row(leg.reason ? "locked" : "paid", leg.reason ? glyphs.lock() : glyphs.paid(COLOURS.level), t("level_n", leg.index),
-      [accountLink(leg.would_be_account ?? leg.owner), h("div", { class: "why" }, leg.reason ? [t("locked"), ": ", lacked(leg) ?? t("was_not_unlocked"), "; ", toHeadquarters()] : [t("unlocked"), ": ", standing(leg.index)]),
+      [accountLink(leg.would_be_account ?? leg.owner), h("div", { class: "why" }, leg.reason ? [t("locked"), t("colon"), lacked(leg) ?? t("was_not_unlocked"), t("semicolon"), toHeadquarters()] : [t("unlocked"), t("colon"), standing(leg.index)]),
         leg.index === 1 && bonusPills()], amount(leg.amount)));
   }
   const personal = legs.find((leg) => leg.type === "PERSONAL");

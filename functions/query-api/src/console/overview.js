@@ -3,7 +3,7 @@
 import { all, get, token } from "./api.js";
 import { COLOURS, legend, overTime, splitBar } from "./charts.js";
 import { $, h } from "./dom.js";
-import { amount, date, instant, units, whole } from "./numbers.js";
+import { amount, date, instant, units, whole, withAmounts } from "./numbers.js";
 import { badge, counted, empty, figures, growing, heading, link, orderLink, panel } from "./parts.js";
 import { t } from "./texts.js";
 
@@ -47,7 +47,7 @@ export async function watchStatus() {
 /// A reason at the end of what is the matter shows its own adoptions alone.
 const reasonOf = ({ code, what }) => (code === "HELD" ? "/" + (/[A-Z]+(?:_[A-Z]+)*$/.exec(what)?.[0] ?? "") : "");
 const problems = (status) => (status.problems.length === 0 ? [empty(t("nothing_to_do"))] : status.problems.map((problem) =>
-  h("div", { class: "problem" }, h("div", null, badge(t("severity_" + problem.severity.toLowerCase()), SEVERITY[problem.severity]), " ", problem.what,
+  h("div", { class: "problem" }, h("div", null, badge(t("severity_" + problem.severity.toLowerCase()), SEVERITY[problem.severity]), " ", withAmounts(problem.what),
     problem.since && [" ", h("span", { class: "quiet small" }, t("since"), " ", instant(problem.since))]),
     h("div", { class: "next" }, problem.next, " ", WHERE[problem.code] && link("#/" + WHERE[problem.code] + reasonOf(problem), t("look"))))));
 

@@ -24,7 +24,7 @@ export const badge = (text, kind) => h("span", { class: "badge " + (kind ?? "") 
 export const empty = (text) => h("p", { class: "empty" }, text);
 export const note = (kind, ...content) => h("p", { class: "note " + kind }, content);
 /// What was refused, why, and what to do: one sentence each.
-export const failure = ({ message, detail, next }) => note("bad", message, detail ? ": " + detail.replace(/[.。]$/, "") : "", next ? [t("sentence_end"), next] : "");
+export const failure = ({ message, detail, next }) => note("bad", message, detail ? t("colon") + detail.replace(/[.。]$/, "") : "", next ? [t("sentence_end"), next] : "");
 export const heading = (eyebrow, title, ...beside) => h("div", null, eyebrow && h("p", { class: "eyebrow" }, eyebrow),
   h("div", { class: "title" }, h("h1", null, title), beside));
 export const link = (href, text) => h("a", { href }, text);

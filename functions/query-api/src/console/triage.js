@@ -82,5 +82,5 @@ export async function waiting() {
     panel(t("changes"), null, await growing({ title: t("nav_waiting"), path: "/v1/waiting", name: "waiting", begun: first, nothing: t("nothing_waits"),
       columns: [[t("what")], [t("in_force")], [t("row_now")], [t("until")]],
       row: (one) => (one.kind === "ORDER" ? [[t("order"), " ", orderLink(one.order_id), " ", one.account && accountLink(one.account), one.total && h("div", { class: "small quiet" }, t("would_be_taken_back"), " ", amount(one.total))], side(one.in_force), side(one.row), instant(one.until)]
-        : [[t("link_of"), " ", accountLink(one.account), h("div", { class: "small quiet" }, t("adoptions_below"), ": ", whole(one.adoptions))], hangs(one.link.state, one.link.referrer), one.link.waiting ? hangs(one.link.waiting.state, one.link.waiting.referrer) : "–", instant(one.until)]) }))]];
+        : [[t("link_of"), " ", accountLink(one.account), h("div", { class: "small quiet" }, t("adoptions_below"), t("colon"), whole(one.adoptions))], hangs(one.link.state, one.link.referrer), one.link.waiting ? hangs(one.link.waiting.state, one.link.waiting.referrer) : "–", instant(one.until)]) }))]];
 }

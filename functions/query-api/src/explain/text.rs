@@ -149,10 +149,10 @@ fn because_text(leg: &LegExplanation, language: Language) -> String {
             let needs: Vec<String> = missing.iter().map(|missing| missing_text(*missing, language)).collect();
             let mut text = language.choose(
                 format!("LOCKED: {account} had unlocked {had}"),
-                format!("LOCKED:{account} 只解锁了 {had}"),
+                format!("LOCKED：{account} 只解锁了 {had}"),
             );
             if !needs.is_empty() {
-                let needs = needs.join(language.choose(" and ", ","));
+                let needs = needs.join(language.choose(" and ", "，"));
                 text += &language.choose(format!("; it needed {needs}"), format!("；还需 {needs}"));
             }
             text

@@ -122,7 +122,7 @@ mod tests {
         assert!(texts.len() > 300, "the texts are found");
         for (key, (english, chinese)) in &texts {
             assert!(!english.is_empty() && !is_chinese(english), "{key}: {english}");
-            let needs_words = !["and", "sentence_end"].contains(&key.as_str());
+            let needs_words = !["and", "colon", "semicolon", "sentence_end"].contains(&key.as_str());
             assert!(!chinese.is_empty() && (!needs_words || is_chinese(chinese)), "{key}: {chinese}");
             for number in ["{0}", "{1}", "{2}"] {
                 assert_eq!(english.contains(number), chinese.contains(number), "{key}");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use domain::BusinessDate;
 
-use super::{Asked, Events, Webhooks};
+use super::{Asked, Events, Webhooks, at_least_one};
 
 /// What asks a ledger and changes nothing.
 #[derive(Debug, Subcommand)]
@@ -74,7 +74,7 @@ pub struct Account {
     /// The account: a member's, or a system account's such as HEADQUARTERS or PROVINCE:440000.
     pub account: String,
     /// How many of its adoptions are shown, the highest order numbers first.
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = at_least_one)]
     pub limit: usize,
     /// Which ledger.
     #[command(flatten)]
@@ -101,7 +101,7 @@ pub struct Held {
     #[arg(long)]
     pub account: Option<String>,
     /// How many are shown.
-    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = at_least_one)]
     pub limit: usize,
     /// Which ledger.
     #[command(flatten)]
@@ -121,7 +121,7 @@ pub struct Quarantine {
     #[arg(long)]
     pub account: Option<String>,
     /// How many are shown.
-    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = at_least_one)]
     pub limit: usize,
     /// Which ledger.
     #[command(flatten)]
@@ -134,7 +134,7 @@ pub struct Snapshot {
     /// The business date; the last closed one if none is named.
     pub date: Option<BusinessDate>,
     /// How many rows are shown, the largest shares first.
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = at_least_one)]
     pub limit: usize,
     /// Writes all rows to this file as comma-separated values; - is standard output.
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
@@ -167,7 +167,7 @@ pub struct Statement {
 #[derive(Debug, Args)]
 pub struct Operations {
     /// How many are shown.
-    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = at_least_one)]
     pub limit: usize,
     /// Writes all of them to this file as comma-separated values; - is standard output.
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
@@ -183,7 +183,7 @@ pub struct Log {
     /// Shows what this page holds.
     pub page: Option<u64>,
     /// How many pages are shown, the last ones first; of one page, how many entries.
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = at_least_one)]
     pub limit: usize,
     /// Which ledger.
     #[command(flatten)]

@@ -12,7 +12,7 @@ pub struct Asked {
     /// Asks the ledger that is kept in this directory.
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
     pub data: Option<PathBuf>,
-    /// Asks the API of a deployment or of a stack that runs, such as <http://127.0.0.1:8787>.
+    /// Asks the API of a deployment or of a stack that runs, such as `http://127.0.0.1:8787`.
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
     /// The token for --url; - reads it from standard input, and without it `CONTRIBUTION_TOKEN` counts.

@@ -22,12 +22,14 @@ pub enum Operate {
     /// Lets go what a brake or the guard stops.
     ///
     /// Example: `contribution let-go brake --reason "the source is right" --url https://api.example.com`
+    ///
     /// Example: contribution let-go close 2026-02-10 --reason "a campaign" --data ledger
     #[command(subcommand)]
     LetGo(LetGo),
     /// Changes who is sent events: subscribes, rotates a secret, sends a period or one delivery again.
     ///
     /// Example: `contribution webhook set mining https://mining.example.com/in --type DailySnapshotCreated --reason "ticket 4711" --data ledger`
+    ///
     /// Example: `contribution webhook resume mining --after 57 --reason "restored from a backup" --url https://api.example.com`
     #[command(subcommand)]
     Webhook(WebhookCommand),

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Asked, Sent};
+use super::{Asked, Sent, at_least_one};
 
 /// `events`.
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub struct Events {
     #[arg(long = "type", value_name = "KIND")]
     pub types: Vec<String>,
     /// How many are shown.
-    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = at_least_one)]
     pub limit: usize,
     /// Which ledger.
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub struct Webhooks {
     /// Shows this subscription and what was sent to it.
     pub webhook: Option<String>,
     /// How many deliveries are shown, the latest first.
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = at_least_one)]
     pub limit: usize,
     /// Which ledger.
     #[command(flatten)]

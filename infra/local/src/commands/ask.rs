@@ -15,13 +15,13 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::show;
 use crate::arguments::{Ask, Asked};
 use crate::client::{Client, encoded};
-use crate::language::{Language, say};
+use crate::language::{Language, say, tell};
 use crate::screen::Screen;
 
 pub(super) use outbound::show_secrets;
@@ -60,6 +60,7 @@ fn answer(asked: &Asked, document: &Value, screen: impl FnOnce(&Value) -> Screen
 /// What the API says.
 async fn known_account(client: &Client, account: &str) -> Result<(String, Value)> {
     let account = account.trim();
+    ensure!(!account.is_empty(), say("which account? Its name is empty", "哪个账户？账户名为空"));
     let path = |account: &str| format!("/v1/accounts/{}", encoded(account));
     let unknown = match client.json(&path(account)).await {
         Ok(found) => return Ok((path(account), found)),
@@ -70,7 +71,7 @@ async fn known_account(client: &Client, account: &str) -> Result<(String, Value)
         && let Ok(Some(found)) = client.find(&path(&spelled)).await
     {
         let english = format!("{account} is not known; this is {spelled}");
-        eprintln!("{}", Language::of_environment().say(english, format!("没有 {account}；以下为 {spelled}")));
+        tell(Language::of_environment().say(english, format!("没有 {account}；以下为 {spelled}")));
         return Ok((path(&spelled), found));
     }
     Err(unknown)
@@ -121,10 +122,7 @@ impl CsvFile {
         write().with_context(|| cannot_write(path))?;
         let (lines, path) = (text.lines().count(), path.display());
         let language = Language::of_environment();
-        eprintln!(
-            "{}",
-            language.say(format!("{lines} lines are in {path}"), format!("{path} 共 {lines} 行"))
-        );
+        tell(language.say(format!("{lines} lines are in {path}"), format!("{path} 共 {lines} 行")));
         Ok(())
     }
 }

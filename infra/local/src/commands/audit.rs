@@ -13,7 +13,7 @@ use store::audit::AuditReport;
 
 use super::kept::Kept;
 use super::{show, unless_stopped};
-use crate::language::{Language, say};
+use crate::language::{Language, say, tell};
 use crate::progress_line::ProgressLine;
 use crate::summary::line;
 use crate::{arguments, operators_log};
@@ -43,7 +43,7 @@ pub(super) async fn audit(arguments: arguments::Audit) -> Result<()> {
                 format!("{rebuilt} heads were rebuilt, and {asked} commands given"),
                 format!("已重建 {rebuilt} 项，发出 {asked} 条命令"),
             );
-            eprintln!("{told}");
+            tell(&told);
             kept.stack.settle().await?;
             report = run(&kept).await?;
         }

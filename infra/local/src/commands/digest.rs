@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::kept::Kept;
 use super::{readable, show, unless_stopped};
 use crate::arguments::{Digest, KeptLedger};
-use crate::language::{Language, say};
+use crate::language::{Language, say, tell};
 
 /// How many keys that differ are named.
 const DIFFERENCES_MAX: usize = 100;
@@ -57,7 +57,7 @@ async fn differences(arguments: &Digest, first: &Path, second: &Path) -> Result<
                 format!("{first} and {second} have the same state"),
                 format!("{first} 与 {second} 的状态相同"),
             );
-            eprintln!("{told}");
+            tell(&told);
             Ok(())
         }
         DIFFERENCES_MAX => bail!(say(

@@ -10,7 +10,7 @@ use domain::{BusinessDate, Versions};
 use super::unless_stopped;
 use crate::arguments::KeptLedger;
 use crate::export::{ExportFile, cannot_write};
-use crate::language::say;
+use crate::language::{say, tell};
 use crate::operators_log;
 use crate::stack::{Options, Stack};
 
@@ -85,7 +85,7 @@ pub(super) async fn export_log(mut file: ExportFile, ledger: &KeptLedger) -> Res
             format!("{position} pages and the state digest {digest} are in {name}"),
             format!("已写入 {name}：{position} 页，状态摘要 {digest}"),
         );
-        eprintln!("{told}");
+        tell(&told);
         Ok(())
     })
     .await

@@ -2,13 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::ask::show_secrets;
 use super::show;
 use crate::arguments::{LetGo, Operate, Sent, WebhookCommand};
-use crate::client::Client;
+use crate::client::{Client, is_refusal};
 use crate::language::say;
 use crate::screen::{Screen, text};
 
@@ -61,11 +61,15 @@ async fn of_webhook(command: &WebhookCommand) -> Result<()> {
 async fn send(sent: &Sent, command: Value) -> Result<()> {
     let client = Client::of(&sent.asked)?;
     let key = sent.key.clone().unwrap_or_else(new_key);
-    let answer = client.command(&key, &sent.reason, &command).await.with_context(|| {
-        say(
+    let answer = client.command(&key, &sent.reason, &command).await.map_err(|error| {
+        // What was refused is refused again, under whatever key.
+        if is_refusal(&error) {
+            return error;
+        }
+        error.context(say(
             format!("the command's key is {key}; sent again with --key {key}, it is carried out once"),
             format!("该命令的键为 {key}；用 --key {key} 再次发送只执行一次"),
-        )
+        ))
     })?;
     if sent.asked.json {
         show(&serde_json::to_string_pretty(&answer)?)?;

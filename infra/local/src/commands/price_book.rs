@@ -11,7 +11,7 @@ use super::kept::Kept;
 use super::{readable, unless_stopped};
 use crate::arguments::{PriceBook, PriceBookExport, PriceBookImport};
 use crate::export::ExportFile;
-use crate::language::say;
+use crate::language::{say, tell};
 use crate::stack::Stack;
 use crate::{kept_parameters, operators_log};
 
@@ -38,7 +38,7 @@ async fn write(arguments: PriceBookExport) -> Result<()> {
             say(format!("cannot write the price book to {name}"), format!("无法将价格位次写入 {name}"))
         })?;
         let places = places.len();
-        eprintln!("{}", say(format!("{places} places are in {name}"), format!("{name} 共 {places} 个位次")));
+        tell(say(format!("{places} places are in {name}"), format!("{name} 共 {places} 个位次")));
         Ok(())
     })
     .await
@@ -80,7 +80,7 @@ async fn take_over(arguments: PriceBookImport) -> Result<()> {
             format!("{places} places are taken over; feed the ledger in {data} now"),
             format!("已接管 {places} 个位次；现在可向 {data} 中的账本读入数据"),
         );
-        eprintln!("{told}");
+        tell(&told);
         Ok(())
     })
     .await

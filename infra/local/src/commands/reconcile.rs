@@ -83,7 +83,7 @@ mod network {
 
     use super::ledger;
     use crate::arguments::Reconcile;
-    use crate::language::{say, translated};
+    use crate::language::{say, tell, translated};
     use crate::progress_line::ProgressLine;
     use crate::stack::Stack;
 
@@ -160,13 +160,10 @@ mod network {
             stack.settle().await?;
         }
         let rows = report.differences.len();
-        eprintln!(
-            "{}",
-            say(
-                format!("{rows} rows were taken in; they stand in the operators' log"),
-                format!("已读入 {rows} 行，并写入操作日志")
-            )
-        );
+        tell(say(
+            format!("{rows} rows were taken in; they stand in the operators' log"),
+            format!("已读入 {rows} 行，并写入操作日志"),
+        ));
         Ok(())
     }
 

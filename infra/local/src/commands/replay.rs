@@ -9,6 +9,7 @@ use super::{show, unless_stopped};
 use crate::arguments::Replay;
 use crate::export::ExportFile;
 use crate::incident::Incident;
+use crate::language::tell;
 use crate::operators_log::{Deed, ON_THE_COMMAND_LINE};
 use crate::stack::Stack;
 use crate::summary::{Summary, posted};
@@ -95,7 +96,7 @@ impl Told {
 
     fn print(&self, text: &impl Display) -> Result<()> {
         if self.is_aside {
-            eprintln!("{}", text.to_string().trim_end());
+            tell(text.to_string().trim_end());
             return Ok(());
         }
         show(text)

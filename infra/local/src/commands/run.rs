@@ -9,7 +9,7 @@ use crate::arguments::{Run, RunOptions};
 use crate::capture::Capture;
 use crate::gateway::Gateway;
 use crate::incident::Incident;
-use crate::language::Language;
+use crate::language::{Language, tell};
 use crate::operators_log::{Deed, Left, ON_THE_COMMAND_LINE};
 use crate::stack::Stack;
 use crate::summary::{Summary, posted};
@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
             show(&Summary::read(&stack, before, elapsed).await?)?;
         } else {
             let english = "the ledger is not empty: nothing is replayed, and the work goes on";
-            eprintln!("{}", language.say(english, "账本非空：不再重放，继续运行"));
+            tell(language.say(english, "账本非空：不再重放，继续运行"));
             stack.settle().await?;
         }
         if let Some(date) = options.as_of {
@@ -82,7 +82,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
                 ),
                 None => language.say(english, "已停止；账本只在内存中，未保存（参见 --data）").to_owned(),
             };
-            eprintln!("{told}");
+            tell(&told);
             Ok(())
         }
     }
@@ -92,13 +92,13 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
 fn say_where(address: &str, token: &str, language: Language) {
     let english = "the operators' console, for the next twelve hours:";
     let console = language.say(english, "运维控制台（十二小时内有效）：");
-    eprintln!("{console}\n  http://{address}/#token={token}");
+    tell(format_args!("{console}\n  http://{address}/#token={token}"));
     let api = language.say(
         format!("the API is at http://{address}, its contract at http://{address}/openapi.json"),
         format!("接口地址 http://{address}，接口约定 http://{address}/openapi.json"),
     );
-    eprintln!("{api}");
-    eprintln!("{}", language.say("up; press Ctrl-C to stop", "已启动；按 Ctrl-C 停止"));
+    tell(&api);
+    tell(language.say("up; press Ctrl-C to stop", "已启动；按 Ctrl-C 停止"));
 }
 
 /// Has the operators' log of a kept ledger say what this command does. With a date, the close says it, if it comes to

@@ -139,6 +139,17 @@ fn the_exit_code_says_whether_all_is_well_and_whether_that_can_be_told() {
 }
 
 #[test]
+fn what_is_there_and_cannot_be_read_is_not_said_to_be_missing() {
+    let directory = tempfile::tempdir().expect("it works");
+    let ring = directory.path().join("ring");
+    std::os::unix::fs::symlink(&ring, &ring).expect("it is made");
+    let ledger = failure_of(contribution().args(["held", "--data"]).arg(&ring));
+    assert!(ledger.contains("ring cannot be read: ") && !ledger.contains("holds no ledger"), "{ledger}");
+    let capture = failure_of(contribution().arg("replay").arg(&ring));
+    assert!(capture.contains("cannot open the capture") && !capture.contains("did you mean"), "{capture}");
+}
+
+#[test]
 fn mistakes_are_answered_with_what_was_meant_and_the_next_step() {
     let ledger = ledger();
     let lower = ledger.ask(&["account", "d25122700018"]).output().expect("it starts");
@@ -154,6 +165,10 @@ fn mistakes_are_answered_with_what_was_meant_and_the_next_step() {
     assert!(open.contains("is not closed") && open.contains(LAST), "{open}");
     let reason = failure_of(&mut ledger.ask(&["held", "--reason", "NO_REFERAL"]));
     assert!(reason.contains("NO_REFERRAL"), "{reason}");
+    let nothing = failure_of(&mut ledger.ask(&["account", " "]));
+    assert!(nothing.contains("which account?"), "{nothing}");
+    let none = failure_of(&mut ledger.ask(&["held", "--limit", "0"]));
+    assert!(none.contains("expected a whole number from 1"), "{none}");
     let mistyped = failure_of(contribution().args(["acount", ACCOUNT]));
     assert!(mistyped.contains("account"), "{mistyped}");
     let nowhere = failure_of(contribution().args(["held"]));
@@ -277,7 +292,7 @@ mod served {
         assert!(paused.contains("PAUSED"), "{paused}");
         let other = ["pause", "--what", "closing", "--reason", "ticket 4712", "--key", "pause-4711"];
         let refused = failure_of(&mut over_http(&other));
-        assert!(refused.contains("pause-4711"), "the key is of another command: {refused}");
+        assert!(refused.contains("used for something else"), "the key is of another command: {refused}");
         let resume = ["resume", "--what", "posting", "--reason", "solved"];
         assert!(success_of(&mut over_http(&resume)).contains("posting goes on"));
         assert!(!success_of(&mut over_http(&["status"])).contains("PAUSED"));

@@ -52,6 +52,7 @@ fn a_subscription_is_made_looked_at_sent_to_again_and_removed() {
         contribution().args(["webhook", "rotate", "mining", "--reason", "once more", "--data"]).arg(data),
     );
     assert!(gone.contains("there is no subscription mining"), "{gone}");
+    assert!(!gone.contains("--key"), "what was refused is refused again: {gone}");
 }
 
 #[test]

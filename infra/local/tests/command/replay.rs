@@ -138,12 +138,13 @@ fn what_cannot_be_done_is_said_before_any_work() {
     let many_levels = directory.path().join("policy.json");
     fs::write(&many_levels, r#"{ "level_count": 50 }"#).unwrap();
     let many_levels = many_levels.to_str().unwrap();
-    let refusals: [(&[&str], &str); 7] = [
+    let refusals: [(&[&str], &str); 8] = [
         (&["--policy", many_levels], "level_count: 50 is more than 20"),
         (
             &["--export", "/no/such/directory/ledger.json"],
             "cannot write the export to /no/such/directory/ledger.json",
         ),
+        (&["--data", many_levels], "policy.json is a file: name a directory"),
         (&["--as-of", "2999-01-01"], "it has not begun"),
         (&["--profile", "buit-in"], "did you mean built-in?"),
         (&["--policy", "/no/such/policy.json"], "cannot read the policy /no/such/policy.json"),
@@ -241,6 +242,20 @@ fn an_export_may_go_to_standard_output_and_the_summary_be_json() {
     assert_eq!(summary["summary"]["adoptions"]["posted"], export["orders"]);
     assert_eq!(summary["business_dates"]["last"], "2026-02-10");
     assert_eq!(summary["incident"]["received"], "11534.6700000000");
+}
+
+#[test]
+fn a_reader_of_standard_error_that_goes_stops_no_replay() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut replay = contribution();
+    replay
+        .arg("replay")
+        .arg(capture("ordering-incident"))
+        .arg("--export")
+        .arg(directory.path().join("ledger.json"));
+    let mut child = replay.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert!(child.wait().unwrap().success());
 }
 
 /// Writes the capture with a truncate of the orders' table at its end.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::answer;
 use crate::arguments::Status;
 use crate::client::Client;
-use crate::language::{error_in_words, say};
+use crate::language::{error_in_words, say, tell};
 use crate::screen::{Screen, Side, TextTable, Tone, amount, entries, instant, text};
 
 /// What `--exit-code` exits with where the ledger does not say.
@@ -24,7 +24,7 @@ pub(super) async fn show_status(arguments: &Status) -> Result<ExitCode> {
             Ok(if arguments.exit_code { ExitCode::from(code) } else { ExitCode::SUCCESS })
         }
         Err(error) if arguments.exit_code => {
-            eprintln!("{}: {}", say("error", "错误"), error_in_words(&error));
+            tell(format_args!("{}: {}", say("error", "错误"), error_in_words(&error)));
             Ok(ExitCode::from(UNKNOWN))
         }
         Err(error) => Err(error),
