@@ -49,6 +49,25 @@ impl Forest {
         }
     }
 
+    /// Returns the first account among the `levels` above `account`, itself included, that is not loaded; `None` where
+    /// `met` has the rest. Adds to `met` what it passes.
+    pub(super) fn missing_above(
+        &self,
+        account: &AccountSequence,
+        levels: usize,
+        met: &mut BTreeSet<AccountSequence>,
+    ) -> Option<AccountSequence> {
+        let mut account = account;
+        for _ in 0..=levels {
+            if !met.insert(account.clone()) {
+                return None;
+            }
+            let Some(talent) = self.now(account) else { return Some(account.clone()) };
+            account = talent.referrer.as_ref()?;
+        }
+        None
+    }
+
     /// Returns the ring that `account` is on, each account followed by its referrer; `None` if it is on none.
     pub(super) fn ring_of(
         &self,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{AccountSequence, Report};
 use store::talent::{LevelChange, Talent, TalentCause};
 
-use super::{Forest, Needs, Reach, Standards, Standing, UserState, Work};
+use super::{Forest, Needs, RING_LENGTH_MAX, Reach, Standards, Standing, UserState, Work};
 
 /// A wave of levels can only run round and round on a ring that is not recorded as one. An account that is looked at
 /// more often than this, besides twice for each start, is taken to be on such a ring. On a ring that is recorded, each
@@ -83,13 +83,12 @@ impl Forest {
         work: &Work,
         standards: Standards<'_>,
     ) -> Result<Settled, Unsettled> {
-        if !settling.ring_starts.is_empty() {
-            // What was settled without knowing every ring only served to find out what is needed.
-            *settling = self.begin(work);
-        }
         let mut run = Run { forest: self, settling, work, standards, needs: Needs::default() };
-        run.look_for_rings();
         run.look_at_users();
+        if run.has_all_above() {
+            run.look_for_rings();
+        }
+        run.require_nothing()?;
         run.settle_pending().map_err(Unsettled::DoesNotAddUp)?;
         if !run.needs.is_empty() {
             run.ask_for_users();
@@ -118,6 +117,26 @@ impl Run<'_> {
         }
         self.settling.pending.append(&mut self.settling.unloaded);
         Err(Unsettled::Needs(std::mem::take(&mut self.needs)))
+    }
+
+    /// Returns whether everything is loaded above the accounts from which rings are looked for. If not, has it loaded
+    /// level by level, and with it what reports go through.
+    fn has_all_above(&mut self) -> bool {
+        let mut met = BTreeSet::new();
+        for start in self.settling.ring_starts.keys() {
+            self.needs.accounts.extend(self.forest.missing_above(start, RING_LENGTH_MAX, &mut met));
+        }
+        if self.needs.accounts.is_empty() {
+            return true;
+        }
+        let levels = match self.work.reach {
+            Reach::Referrers => 1,
+            Reach::Ancestors => domain::TALENT_DEPTH,
+        };
+        for start in self.settling.pending.keys() {
+            self.needs.accounts.extend(self.forest.missing_above(start, levels, &mut met));
+        }
+        false
     }
 
     fn look_for_rings(&mut self) {
