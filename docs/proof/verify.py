@@ -4,17 +4,12 @@
 import base64, hashlib, hmac, json, sys
 from decimal import Decimal, getcontext
 getcontext().prec = 80
-
 def need(condition, what):
-    if not condition:
-        sys.exit(f"refused: {what}")
-
+    condition or sys.exit(f"refused: {what}")
 def sha(*parts):
     return hashlib.sha256(b"".join(p if isinstance(p, bytes) else p.encode() for p in parts)).digest()
-
 def b64(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
 def way_up(rows, index):  # the nodes above a leaf: is it on the right, leaves of its sibling, leaves of the node
     if rows > 1 and index < rows // 2:
         return way_up(rows // 2, index) + [(False, rows - rows // 2, rows)]

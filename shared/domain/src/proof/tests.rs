@@ -274,6 +274,8 @@ fn the_encoding_is_what_it_was() {
 #[test]
 fn the_verifier_in_another_language_agrees() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/proof/verify.py");
+    let lines = std::fs::read_to_string(script).expect("it is there").lines().count();
+    assert!(lines <= 60, "a verifier of {lines} lines takes long to read");
     let Ok(python) = Command::new("python3").arg("--version").output() else {
         eprintln!("there is no python3 here, so the second verifier was not run");
         return;
