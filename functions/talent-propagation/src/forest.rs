@@ -27,6 +27,13 @@ pub(crate) struct Standards<'a> {
     pub(crate) now_ms: i64,
 }
 
+impl Standards<'_> {
+    /// Returns whether levels depend on when users were seen last, and that is known.
+    pub(crate) fn ask_for_activity(&self) -> bool {
+        self.knows_activity && self.table.asks_for_activity()
+    }
+}
+
 /// How far changes are propagated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Reach {

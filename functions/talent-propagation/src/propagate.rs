@@ -122,8 +122,7 @@ impl Propagator<'_> {
         let first = work.starts.keys().chain(work.ring_starts.keys()).chain(work.left.values().flatten());
         let first = first.chain(&work.users).chain(&work.untidy).chain(&work.fenced);
         let first = first.filter(|account| forest.record(account).is_none()).cloned().collect();
-        let asks_for_activity = self.knows_activity && self.standards.table().asks_for_activity();
-        let users = if asks_for_activity { work.users.clone() } else { BTreeSet::new() };
+        let users = if standards.ask_for_activity() { work.users.clone() } else { BTreeSet::new() };
         self.load(forest, Needs { accounts: first, users, ..Needs::default() }).await?;
         let mut settling = forest.begin(work);
         loop {

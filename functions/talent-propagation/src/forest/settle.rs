@@ -155,7 +155,7 @@ impl Run<'_> {
     }
 
     fn look_at_users(&mut self) {
-        if !self.standards.knows_activity || !self.standards.table.asks_for_activity() {
+        if !self.standards.ask_for_activity() {
             return;
         }
         for account in &self.work.users {

@@ -1,7 +1,6 @@
 //! Random changes, invocations that run at once, end anywhere and come again. In the end everything is as the
 //! independent judge says.
 
-use std::sync::Arc;
 use std::task::{Context as Task, Waker};
 
 use chrono::TimeDelta;
@@ -64,16 +63,6 @@ async fn change_something(bench: &mut Bench, random: &mut Random, accounts: usiz
     }
 }
 
-/// Returns an invocation that owns what it works with.
-fn invocation(bench: &Bench, event: Value) -> Running {
-    let context = bench.context();
-    let function = Arc::clone(&bench.function);
-    Box::pin(async move {
-        // One that loses too often fails, and comes again.
-        let _ = function.handle(event, &context).await;
-    })
-}
-
 fn next_event(bench: &Bench, random: &mut Random) -> Value {
     let mut sent = bench.sent.0.lock().expect("no panic");
     match random.below(4) {
@@ -104,7 +93,7 @@ async fn history(seed: u64) {
             }
             1 if running.len() < 4 && changes > 0 => {
                 let event = next_event(&bench, &mut random);
-                running.push(invocation(&bench, event));
+                running.push(bench.begin(event));
             }
             2 if !running.is_empty() && random.below(6) == 0 => {
                 // It ends between two calls, or while one is on its way.

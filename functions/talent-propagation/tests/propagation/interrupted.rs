@@ -1,6 +1,5 @@
 //! One invocation ends, or stands still and goes on, at each of its calls, while what it propagates is undone.
 
-use std::sync::Arc;
 use std::task::{Context as Task, Waker};
 
 use chrono::TimeDelta;
@@ -38,16 +37,6 @@ async fn marked_chain() -> Bench {
     bench
 }
 
-/// Returns an invocation that reads the log and propagates what is marked.
-fn propagation(bench: &Bench) -> Running {
-    let context = bench.context();
-    let function = Arc::clone(&bench.function);
-    Box::pin(async move {
-        // Losing a condition too often is no fault.
-        let _ = function.handle(schedule(), &context).await;
-    })
-}
-
 /// Goes on with an invocation for so many steps. Returns whether it ended.
 fn go_on(running: &mut Running, steps: usize) -> bool {
     let mut task = Task::from_waker(Waker::noop());
@@ -70,7 +59,7 @@ async fn settle_what_is_left(bench: &Bench) {
 async fn an_interrupted_propagation_whose_change_is_undone_leaves_no_count_behind() {
     for steps in 0.. {
         let mut bench = marked_chain().await;
-        let mut running = propagation(&bench);
+        let mut running = bench.begin(schedule());
         let has_ended = go_on(&mut running, steps);
         drop(running);
         undo(&mut bench).await;
@@ -91,7 +80,7 @@ async fn stand_still_and_go_on(begin: impl AsyncFn() -> Bench, is_given_up: bool
     for before in 0.. {
         for after in (before % FURTHER_STEPS_APART..).step_by(FURTHER_STEPS_APART) {
             let mut bench = begin().await;
-            let mut running = propagation(&bench);
+            let mut running = bench.begin(schedule());
             if go_on(&mut running, before) {
                 assert!(before > 30, "there are {before} steps to stand still at");
                 return;
@@ -134,12 +123,7 @@ async fn a_reader_of_the_log_that_goes_on_under_another_version_marks_what_it_re
     let another_version = json!({ "talent": { "rows": [{ "direct_count": 1, "promotion_count": 5 }] } });
     for before in 0.. {
         let mut bench = chain(&["A", "B", "C", "D", "E"]).await;
-        let context = bench.context();
-        let function = Arc::clone(&bench.function);
-        let mut running: Running = Box::pin(async move {
-            // Losing a condition too often is no fault.
-            let _ = function.handle(stream(), &context).await;
-        });
+        let mut running = bench.begin(stream());
         if go_on(&mut running, before) {
             assert!(before > 15, "there are {before} steps to stand still at");
             return;
@@ -183,7 +167,7 @@ async fn an_interrupted_propagation_on_a_ring_that_is_broken_leaves_nothing_behi
     for leaves in ["A", "B", "C"] {
         for steps in 0.. {
             let mut bench = marked_ring().await;
-            let mut running = propagation(&bench);
+            let mut running = bench.begin(schedule());
             let has_ended = go_on(&mut running, steps);
             drop(running);
             break_ring(&mut bench, leaves).await;
@@ -202,7 +186,7 @@ async fn a_propagation_on_a_ring_that_goes_on_after_the_ring_was_broken_leaves_n
     for leaves in ["A", "B", "C"] {
         for before in 0.. {
             let mut bench = marked_ring().await;
-            let mut running = propagation(&bench);
+            let mut running = bench.begin(schedule());
             if go_on(&mut running, before) {
                 break;
             }

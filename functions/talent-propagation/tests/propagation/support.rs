@@ -262,6 +262,16 @@ impl Bench {
         self.function.handle(event, &context).await.expect("the invocation succeeds")
     }
 
+    /// Returns an invocation that owns what it works with, to be gone on with step by step.
+    pub(crate) fn begin(&self, event: Value) -> Running {
+        let context = self.context();
+        let function = Arc::clone(&self.function);
+        Box::pin(async move {
+            // One that loses too often fails, and comes again.
+            let _ = function.handle(event, &context).await;
+        })
+    }
+
     pub(crate) async fn take_messages(&self) -> usize {
         let bodies = std::mem::take(&mut *self.sent.0.lock().expect("no panic"));
         if !bodies.is_empty() {
