@@ -149,14 +149,12 @@ impl ModelEngine {
         }
     }
 
-    /// Counts a write that met what another invocation had written, or what its own first attempt had.
+    /// Counts a write that met what another invocation had written, or what its own first attempt had. An audit that met
+    /// another one gives way to it.
     fn note(&self, write: &Write, written: &Written) {
         let Some(caller) = &self.caller else { return };
         let key = write.key();
         let kind = key.partition.split('#').next().unwrap_or_default();
-        if matches!(written, Written::ConditionFailed(_)) && kind == "AUDIT" {
-            self.shared.lock().gave_way.insert(caller.invocation);
-        }
         let note = match (written, key.table, kind) {
             (Written::Done, ..) if write.condition == Condition::None => return,
             (Written::ConditionFailed(_), Table::Log, _) => "a page's number was taken",
@@ -167,7 +165,10 @@ impl ModelEngine {
             (Written::ConditionFailed(_), Table::Ledger, "TALENT") => {
                 "a talent record was written by another run"
             }
-            (Written::ConditionFailed(_), Table::Ledger, "AUDIT") => "an audit met another one",
+            (Written::ConditionFailed(_), Table::Ledger, "AUDIT") => {
+                self.shared.lock().gave_way.insert(caller.invocation);
+                "an audit met another one"
+            }
             (Written::ConditionFailed(_), Table::Ledger, "ACTIVATION" | "EXPIRY") => {
                 "an index of dates was moved by another run"
             }
