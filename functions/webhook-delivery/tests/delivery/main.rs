@@ -131,7 +131,7 @@ async fn a_subscription_that_fails_for_three_days_is_stopped_until_an_operator_r
     assert!(stage.take_sent().is_empty());
     stage.ask(("mining", WebhookChange::Resume { after: None })).await;
     stage.run().await;
-    let ids: Vec<String> = stage.take_sent().iter().flat_map(stage::Sent::ids).collect();
+    let ids = stage.take_ids();
     assert_eq!(ids, ["2-0", "3-0"], "nothing was lost meanwhile");
 }
 
@@ -178,7 +178,7 @@ async fn a_period_is_sent_again_from_any_place() {
     stage.ask(("mining", WebhookChange::Resume { after })).await;
     stage.run().await;
     stage.run().await;
-    let ids: Vec<String> = stage.take_sent().iter().flat_map(stage::Sent::ids).collect();
+    let ids = stage.take_ids();
     assert_eq!(ids, ["3-0", "4-0"]);
 }
 
@@ -309,7 +309,7 @@ async fn a_new_process_goes_on_where_the_last_one_stopped() {
     stage.restart();
     stage.page(vec![held(2)]).await;
     stage.run().await;
-    let ids: Vec<String> = stage.take_sent().iter().flat_map(stage::Sent::ids).collect();
+    let ids = stage.take_ids();
     assert_eq!(ids, ["2-0", "3-0"]);
     stage.ask(("mining", WebhookChange::Remove)).await;
     stage.page(vec![held(3)]).await;
@@ -329,7 +329,7 @@ async fn what_was_not_read_of_the_log_is_not_sent_although_heads_include_it() {
     stage.run_within_s(1).await;
     assert_eq!(stage.state("mining").await.expect("served").begun(), None);
     stage.run().await;
-    let ids: Vec<String> = stage.take_sent().iter().flat_map(stage::Sent::ids).collect();
+    let ids = stage.take_ids();
     assert_eq!(ids, ["2-0", "3-0"]);
 }
 

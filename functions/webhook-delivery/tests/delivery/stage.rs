@@ -208,6 +208,11 @@ impl Stage {
         lock(&self.subscribers.answers).insert(name.to_owned(), answer);
     }
 
+    /// Returns the ids of the events that were sent since this was asked last, in the order of sending.
+    pub(crate) fn take_ids(&self) -> Vec<String> {
+        self.take_sent().iter().flat_map(Sent::ids).collect()
+    }
+
     /// Returns what was sent since this was asked last.
     pub(crate) fn take_sent(&self) -> Vec<Sent> {
         std::mem::take(&mut lock(&self.subscribers.sent))
