@@ -345,6 +345,6 @@ async fn a_stopped_subscription_that_is_resumed_is_not_listed_as_stopped_althoug
     stage.ask(("mining", WebhookChange::Resume { after: Some(EventPlace::after_page(2)) })).await;
     stage.run().await;
     assert!(stage.take_sent().is_empty());
-    let state = stage.state("mining").await.expect("served");
-    assert_eq!((state.stopped_ms, state.claimed_until_ms), (None, 0));
+    let resumed = stage.state("mining").await.expect("served");
+    assert_eq!((resumed.stopped_ms, resumed.claimed_until_ms), (None, 0));
 }
