@@ -461,19 +461,11 @@ impl Executor {
             }
         };
         let has_failed = is_refusal || matches!(outcome, Outcome::Failed(_) | Outcome::Partial(_));
-        if self.shared.lock().only_first_attempts_failed(number) {
-            let (at_ms, task) = (self.now_ms(), &self.tasks[&number]);
-            let undone = if has_failed {
-                Some(format!("failed: {outcome:?}"))
-            } else if self.shared.lock().recorded_all(number, &task.payload) {
-                None
-            } else {
-                Some("did not record how far it read".to_owned())
-            };
-            if let Some(undone) = undone {
-                let message = format!("{} {undone}, and none of its calls had failed twice", task.function);
-                self.findings.push(Finding { at_ms, message });
-            }
+        let undone = self.shared.lock().left_undone(number, &task.payload, has_failed.then_some(&outcome));
+        if let Some(undone) = undone {
+            let message = format!("{} {undone}, and none of its calls had failed twice", task.function);
+            let at_ms = self.shared.lock().world.now_ms();
+            self.findings.push(Finding { at_ms, message });
         }
         self.end(number, outcome);
     }

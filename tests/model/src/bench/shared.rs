@@ -10,7 +10,7 @@ use super::faults::{Fate, Faults};
 use super::mutation::{KnownFault, Mutation, Provoked, Touch};
 use super::subscriber::Subscriber;
 use crate::clock::Millis;
-use crate::lambda::Payload;
+use crate::lambda::{Outcome, Payload};
 use crate::random::Random;
 use crate::world::{Answer, CallError, Fault, Output, Request, World};
 
@@ -318,18 +318,29 @@ impl State {
         }
     }
 
-    /// Tells whether calls of an invocation failed because that was provoked, and none of them twice, so that this is
-    /// why the invocation failed.
-    pub(super) fn only_first_attempts_failed(&self, invocation: u64) -> bool {
+    /// Returns what an invocation left undone although none of its calls failed but the first attempts that were provoked:
+    /// one error may cost an attempt, and no redelivery. `failed` says why it failed, where it did.
+    pub(super) fn left_undone(
+        &self,
+        invocation: u64,
+        payload: &Payload,
+        failed: Option<&Outcome>,
+    ) -> Option<String> {
         let is_provoked = matches!(self.seam.provoked, Some(Provoked::FailsFirst(_)));
-        is_provoked
-            && self.failed_attempts.get(&invocation) == Some(&(1, true))
-            && !self.gave_way.contains(&invocation)
+        let none_failed_twice = self.failed_attempts.get(&invocation) == Some(&(1, true));
+        if !is_provoked || !none_failed_twice || self.gave_way.contains(&invocation) {
+            return None;
+        }
+        match failed {
+            Some(outcome) => Some(format!("failed: {outcome:?}")),
+            None if self.recorded_all(invocation, payload) => None,
+            None => Some("did not record how far it read".to_owned()),
+        }
     }
 
-    /// Tells whether an invocation that succeeded recorded how far it read each partition of its records. A function
-    /// does not fail for it: what reads the progress only waits longer.
-    pub(super) fn recorded_all(&self, invocation: u64, payload: &Payload) -> bool {
+    /// Returns whether an invocation recorded how far it read each partition of its records. A function does not fail
+    /// where it did not: what reads the progress only waits longer.
+    fn recorded_all(&self, invocation: u64, payload: &Payload) -> bool {
         let Payload::TopicRecords(records) = payload else { return true };
         let partitions: BTreeSet<_> =
             records.iter().map(|record| (&record.topic, record.partition)).collect();

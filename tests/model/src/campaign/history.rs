@@ -17,6 +17,7 @@ use super::deliveries;
 use super::ending;
 use super::feed::{Feed, PREFIX, TABLES, Written, feed};
 use super::rare::{Rare, called_often, stands_still_until_ms};
+use super::returning_order;
 use super::script::Script;
 use super::setting::Setting;
 use super::situations::Situations;
@@ -125,6 +126,7 @@ pub fn run_history(script: &Script, options: &HistoryOptions) -> HistoryOutcome 
     let whole = history(&plan);
     let whole = match Cycle::of(script.seed) {
         Some(cycle) => cycle.added_to(whole, plan.today),
+        None if returning_order::is_in(script.seed) => returning_order::added_to(whole, plan.today),
         None => whole,
     };
     let history = match &script.keep {
@@ -412,6 +414,9 @@ impl Run {
         situations.add("an account was read through the API", self.reader.answers);
         if let Some(cycle) = Cycle::of(script.seed).filter(|_| script.keep.is_none()) {
             situations.count(cycle.situation);
+        }
+        if returning_order::is_in(script.seed) && script.keep.is_none() {
+            situations.count(returning_order::SITUATION);
         }
         let faults = self.executor.faults();
         let fates = faults.iter().map(|fault| (fault.call.clone(), fault.fate)).collect();

@@ -11,6 +11,7 @@ mod history;
 mod mutate;
 mod rare;
 mod report;
+mod returning_order;
 mod run;
 mod script;
 mod setting;

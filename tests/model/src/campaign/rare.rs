@@ -1,6 +1,8 @@
 //! What happens in some histories only: work that has two owners, and a table that the source truncated.
 
+use cdc::KafkaRecord;
 use serde_json::json;
+use store::truncates;
 
 use super::act::Act;
 use super::clients::{Command, Rivals};
@@ -107,7 +109,6 @@ pub(super) fn stands_still_until_ms(script: &Script) -> Option<Millis> {
 fn truncate() -> (Written, String) {
     let (schema, table) = TABLES[2];
     let topic = format!("{PREFIX}.{schema}.{table}");
-    let key = format!("{topic}-0-0");
     let value = json!({
         "before": null,
         "after": null,
@@ -127,5 +128,15 @@ fn truncate() -> (Written, String) {
         "op": "t",
         "ts_ms": 1,
     });
-    (Written { at_ms: 0, topic, partition: 0, key: None, value: Some(value.to_string()) }, key)
+    let value = value.to_string();
+    let read = KafkaRecord {
+        topic: &topic,
+        partition: 0,
+        offset: 0,
+        timestamp_ms: None,
+        key: None,
+        value: Some(value.as_bytes()),
+    };
+    let key = truncates::key(&topic, 0, 0, &read.hash());
+    (Written { at_ms: 0, topic, partition: 0, key: None, value: Some(value) }, key)
 }

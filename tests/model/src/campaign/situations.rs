@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::log::{Cause, Command, CommandOutcome, Entry, HoldReason, Page, Paused, WalkScope};
 use domain::{Link, OrderId};
 
+use super::returning_order;
 use crate::bench::SENDER_DIED;
 
 /// The situations that every campaign of some length is in.
-pub const NAMED: [&str; 71] = [
+pub const NAMED: [&str; 72] = [
     "a close waited",
     "a connector read a snapshot between changes",
     "a connector read rows between watermarks",
@@ -80,6 +81,7 @@ pub const NAMED: [&str; 71] = [
     "a subscriber wanted nothing any more",
     "a subscription was stopped and resumed",
     "another invocation had moved a subscription",
+    returning_order::SITUATION,
 ];
 
 /// Those of them that only a longer campaign is in.
