@@ -60,25 +60,43 @@ impl RowKey {
         &self.table
     }
 
-    /// Returns the primary key as a number, if it is written as a number is.
-    fn number(&self) -> Option<i128> {
-        let digits = self.primary_key.strip_prefix('-').unwrap_or(&self.primary_key);
-        let is_normal =
-            digits.starts_with(|first: char| ('1'..='9').contains(&first)) || self.primary_key == "0";
-        if is_normal { self.primary_key.parse().ok() } else { None }
+    /// Returns the values of the key's columns, where there are several.
+    fn columns(&self) -> Option<Vec<String>> {
+        let is_list = self.primary_key.starts_with('[');
+        is_list.then(|| serde_json::from_str(&self.primary_key).ok()).flatten()
     }
 }
 
+/// Keys are compared column by column, numbers as numbers and otherwise as text (rules, section 6).
 impl Ord for RowKey {
     fn cmp(&self, other: &Self) -> Ordering {
+        let by_columns = match (self.columns(), other.columns()) {
+            (Some(own), Some(others)) => {
+                let columns = own.iter().zip(&others).map(|(own, other)| cmp_column(own, other));
+                columns.fold(Ordering::Equal, Ordering::then).then(own.len().cmp(&others.len()))
+            }
+            _ => cmp_column(&self.primary_key, &other.primary_key),
+        };
         let by_text = || self.primary_key.cmp(&other.primary_key).then_with(|| self.table.cmp(&other.table));
-        match (self.number(), other.number()) {
-            (Some(own), Some(others)) => own.cmp(&others).then_with(by_text),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => by_text(),
-        }
+        by_columns.then_with(by_text)
     }
+}
+
+/// Compares two values of a key's column: a number comes before a text.
+fn cmp_column(own: &str, other: &str) -> Ordering {
+    match (number(own), number(other)) {
+        (Some(own), Some(other)) => own.cmp(&other),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => own.cmp(other),
+    }
+}
+
+/// Returns the value of a key's column as a number, if it is written as a number is.
+fn number(column: &str) -> Option<i128> {
+    let digits = column.strip_prefix('-').unwrap_or(column);
+    let is_normal = digits.starts_with(|first: char| ('1'..='9').contains(&first)) || column == "0";
+    if is_normal { column.parse().ok() } else { None }
 }
 
 impl PartialOrd for RowKey {
@@ -262,6 +280,17 @@ mod tests {
         keys.sort();
         let texts: Vec<&str> = keys.iter().map(RowKey::primary_key).collect();
         assert_eq!(texts, ["-3", "9", "10", "007", "a", "b"]);
+    }
+
+    #[test]
+    fn keys_of_several_columns_are_ordered_column_by_column() {
+        let key = |values: &[&str]| RowKey::of_values("s.t", values).expect("a key");
+        let mut keys =
+            [&["10", "a"], &["9", "b"], &["9", "a"], &["x", "1"], &["9", "-1"]].map(|values| key(values));
+        keys.sort();
+        let texts: Vec<&str> = keys.iter().map(RowKey::primary_key).collect();
+        let expected = [r#"["9","-1"]"#, r#"["9","a"]"#, r#"["9","b"]"#, r#"["10","a"]"#, r#"["x","1"]"#];
+        assert_eq!(texts, expected);
     }
 
     #[test]
