@@ -20,7 +20,12 @@ use crate::rows::{row_of, table_of};
 const ROWS_MAX: usize = 1_000;
 
 /// Announces the batch's rows of referrals and adoptions, and wakes the decider.
-pub(crate) async fn announce(context: &Context, batch: &Batch, outcomes: &[Outcome]) -> Result<(), String> {
+/// A truncate that was not known before counts as applied.
+pub(crate) async fn announce(
+    context: &Context,
+    batch: &Batch,
+    outcomes: &mut [Outcome],
+) -> Result<(), String> {
     let mut rows: BTreeSet<(RowTable, RowKey)> = BTreeSet::new();
     let mut announcements = Vec::new();
     for (record, outcome) in batch.records.iter().zip(outcomes) {
@@ -29,9 +34,12 @@ pub(crate) async fn announce(context: &Context, batch: &Batch, outcomes: &[Outco
                 rows.insert(row_of(change));
             }
             Content::Truncate(truncate) => {
-                let at = format!("{}-{}-{}", record.name.topic, record.name.partition, record.offset);
-                let kept = truncates::put(&*context.engine, &at, &**truncate).await;
-                kept.map_err(|error| error.to_string())?;
+                let (name, hash) = (&record.name, record.as_read().hash());
+                let at = truncates::key(&name.topic, name.partition, record.offset, &hash);
+                let is_new = truncates::put(&*context.engine, &at, &**truncate).await;
+                if is_new.map_err(|error| error.to_string())? {
+                    *outcome = Outcome::Applied;
+                }
                 announcements.push(Announcement::Truncated {
                     table: table_of(truncate.table),
                     at,

@@ -120,6 +120,18 @@ impl Received {
             Content::Refused { code, message } => Outcome::Refused { code, message: message.clone() },
         }
     }
+
+    /// Returns the record as it was read, without its timestamp.
+    pub(crate) fn as_read(&self) -> KafkaRecord<'_> {
+        KafkaRecord {
+            topic: &self.name.topic,
+            partition: self.name.partition,
+            offset: self.offset,
+            timestamp_ms: None,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+        }
+    }
 }
 
 fn receive(source: &str, event_key: &str, record: &Value, profile: &Profile) -> Received {
@@ -172,14 +184,7 @@ fn bytes(text: Option<&Value>) -> Result<Option<Vec<u8>>, ()> {
 }
 
 fn decode(received: &Received, timestamp_ms: Option<i64>, profile: &Profile) -> Content {
-    let record = KafkaRecord {
-        topic: &received.name.topic,
-        partition: received.name.partition,
-        offset: received.offset,
-        timestamp_ms,
-        key: received.key.as_deref(),
-        value: received.value.as_deref(),
-    };
+    let record = KafkaRecord { timestamp_ms, ..received.as_read() };
     match cdc::decode(profile, record) {
         Ok(Decoded::Change(change)) => Content::Change(Box::new(change)),
         Ok(Decoded::Truncate(truncate)) => Content::Truncate(Box::new(truncate)),

@@ -54,7 +54,7 @@ pub fn take_in<'a>(
         let folded = rows::fold_and_store(engine, profile, &batch, &mut outcomes).await;
         let (shards, unique) = (TalentShards::beside(account_shards), &Unique::default());
         Users { profile, shards, unique }.keep(context, &folded, &batch, &mut outcomes).await;
-        announce::announce(context, &batch, &outcomes).await?;
+        announce::announce(context, &batch, &mut outcomes).await?;
         let failure = outcomes.into_iter().find_map(|outcome| match outcome {
             Outcome::Failed(message) => Some(message),
             _ => None,
@@ -115,7 +115,7 @@ impl CdcIngest {
         let users = Users { profile: &self.profile, shards: self.shards, unique: &self.unique };
         users.keep(context, &folded, batch, &mut outcomes).await;
         quarantine::keep(engine, batch, &mut outcomes, context.clock.now().timestamp_millis()).await;
-        if let Err(error) = announce::announce(context, batch, &outcomes).await {
+        if let Err(error) = announce::announce(context, batch, &mut outcomes).await {
             fail_changes(batch, &mut outcomes, &error);
         }
         if let Err(error) = progress::record(engine, batch, &outcomes, &self.profile, context).await {

@@ -2,7 +2,6 @@
 //!
 //! Touches: `Source` (writes).
 
-use domain::log::PageHash;
 use store::Engine;
 use store::quarantine::{self, Quarantined, RefusedBytes};
 
@@ -36,7 +35,7 @@ pub(crate) async fn keep(engine: &dyn Engine, batch: &Batch, outcomes: &mut [Out
             message: message.to_owned(),
             order: named(record, &["order_id", "id"]),
             account: named(record, &["account_sequence"]).filter(|account| is_account(account)),
-            hash: hash(record),
+            hash: record.as_read().hash().to_string(),
             bytes: [&record.key, &record.value].into_iter().flatten().map(|part| part.len() as u64).sum(),
             refused_at_ms: now_ms,
         };
@@ -59,15 +58,6 @@ pub(crate) async fn keep(engine: &dyn Engine, batch: &Batch, outcomes: &mut [Out
             outcomes[index] = Outcome::Failed(error.to_string());
         }
     }
-}
-
-fn hash(record: &Received) -> String {
-    let mut bytes = Vec::new();
-    for part in [&record.key, &record.value].into_iter().flatten() {
-        bytes.extend((part.len() as u64).to_be_bytes());
-        bytes.extend(part);
-    }
-    PageHash::of(&bytes).to_string()
 }
 
 /// Returns the first of these members that the record's key or value has as a number or text, at any depth.

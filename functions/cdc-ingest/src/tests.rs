@@ -123,14 +123,27 @@ async fn what_is_not_base64_is_quarantined_and_its_neighbours_are_applied() {
 async fn a_truncated_table_is_announced_with_its_place_in_the_source() {
     let sent = Arc::new(MemoryQueues::default());
     let context = context(&sent);
-    let value = r#"{"op":"t","before":null,"after":null,"source":{"ts_ms":7,"schema":"rwa_planting","table":"planting_orders"}}"#;
-    handle(event(ORDERS, vec![record(ORDERS, 4, value)]), &context).await;
+    let value = |ts_ms: i64| {
+        let source = json!({ "ts_ms": ts_ms, "schema": "rwa_planting", "table": "planting_orders" });
+        json!({ "op": "t", "before": null, "after": null, "source": source }).to_string()
+    };
+    // The same record twice, and one of a topic that was made anew: it has the same offset and is another truncate.
+    let records = [7, 7, 8].map(|ts_ms| record(ORDERS, 4, &value(ts_ms)));
+    handle(event(ORDERS, records.into()), &context).await;
     let (announced, _) = store::inbox::read(&*context.engine, 10).await.expect("readable");
-    let announcements: Vec<Announcement> =
-        announced.into_iter().map(|announced| announced.announcement).collect();
-    let expected =
-        Announcement::Truncated { table: RowTable::Adoptions, at: format!("{ORDERS}-0-4"), committed_ms: 7 };
-    assert_eq!(announcements, [expected]);
+    let truncated = announced.into_iter().map(|announced| match announced.announcement {
+        Announcement::Truncated { table: RowTable::Adoptions, at, committed_ms } => (at, committed_ms),
+        other => panic!("{other:?}"),
+    });
+    let truncated: Vec<(String, i64)> = truncated.collect();
+    let [(first, 7), (repeated, 7), (other, 8)] = &truncated[..] else { panic!("{truncated:?}") };
+    assert!(first.starts_with(&format!("{ORDERS}-0-4-")), "{first}");
+    assert_eq!(first, repeated);
+    assert_ne!(first, other);
+    let stored = store::truncates::read::<cdc::Truncate>(&*context.engine).await.expect("readable");
+    assert_eq!(stored.len(), 2);
+    let counts = store::progress::read(&*context.engine).await.expect("readable")[0].counts;
+    assert_eq!((counts.applied, counts.duplicated), (2, 1));
 }
 
 #[tokio::test]

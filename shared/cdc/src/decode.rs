@@ -1,6 +1,7 @@
 //! Decodes one Kafka record into what it says, or into a refusal.
 
 use domain::RowKey;
+use domain::log::PageHash;
 use serde::{Deserialize, Serialize};
 
 use super::column::{Alias, Cell, Cells, Column};
@@ -30,6 +31,20 @@ pub struct KafkaRecord<'a> {
     pub key: Option<&'a [u8]>,
     /// The value.
     pub value: Option<&'a [u8]>,
+}
+
+impl KafkaRecord<'_> {
+    /// Returns the SHA-256 of its key and its value, each with its length before it. In a topic that was made anew it tells
+    /// two records of one offset apart.
+    #[must_use]
+    pub fn hash(&self) -> PageHash {
+        let mut bytes = Vec::new();
+        for part in [self.key, self.value].into_iter().flatten() {
+            bytes.extend((part.len() as u64).to_be_bytes());
+            bytes.extend(part);
+        }
+        PageHash::of(&bytes)
+    }
 }
 
 /// Decodes one Kafka record. No bytes make it panic.

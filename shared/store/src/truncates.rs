@@ -3,6 +3,7 @@
 //! A truncate waits until an operator lets it go. From then on every row that is stored is deleted by it if it is
 //! older, and the rows that were there before are checked part by part.
 
+use domain::log::PageHash;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,8 @@ use crate::engine::{Answer, BoxFuture, Engine, StoreError};
 use crate::item::{Condition, Item, Key, Query, Table, Write, Written};
 
 const PARTITION: &str = "TRUNCATES";
+/// How many characters of a record's hash its key has.
+const HASH_CHARACTERS: usize = 8;
 
 /// A table that the source truncated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,14 +45,25 @@ struct Body<T> {
     sweep: Sweep,
 }
 
-/// Stores a truncate, unless it is stored already.
+/// Returns the key of the truncate that a record with this hash tells of.
+///
+/// The hash is part of it: in a topic that was made anew another truncate may have the same offset, and takes no other's place.
+#[must_use]
+pub fn key(topic: &str, partition: i32, offset: i64, hash: &PageHash) -> String {
+    let hash: String = hash.to_string().chars().take(HASH_CHARACTERS).collect();
+    format!("{topic}-{partition}-{offset}-{hash}")
+}
+
+/// Stores a truncate, unless it is stored already. Returns whether it is new.
 pub fn put<'a, T: Serialize>(
     engine: &'a dyn Engine,
     key: &str,
     truncate: &T,
-) -> BoxFuture<'a, Result<(), StoreError>> {
+) -> BoxFuture<'a, Result<bool, StoreError>> {
     let item = item(key, 1, &Body { truncate, in_force_ms: None, sweep: Sweep::At(None) });
-    Box::pin(async move { engine.write(Write::put(item, Condition::Absent)).await.map(|_| ()) })
+    Box::pin(
+        async move { Ok(matches!(engine.write(Write::put(item, Condition::Absent)).await?, Written::Done)) },
+    )
 }
 
 /// Returns every truncate that is stored.
