@@ -102,6 +102,7 @@ pub async fn replay(stack: &Stack, captures: &[Capture]) -> Result<Duration> {
             watched = watch(stack, &mut progress) => watched?,
         }
         truncated::let_go(stack).await?;
+        place_what_waits(stack).await?;
     }
     Ok(started.elapsed())
 }
@@ -168,18 +169,17 @@ async fn end(
     Ok(())
 }
 
-/// Gives orders their places that came to wait for one after their captures were read to the end, such as those that an
-/// operator let go. What was read is all there is, so that the ends are reached anew.
+/// Gives orders their places that still wait for one although their captures were read to the end: an operator let them go,
+/// or the clock that they were committed by was ahead. What was read is all there is, so that the ends are reached anew.
 ///
 /// A partition that was not read to its end stays as it is, and prices wait for it.
 pub async fn place_what_waits(stack: &Stack) -> Result<()> {
-    let unpriced =
-        store::network::read(stack.engine()).await?.is_some_and(|network| !network.unpriced.is_empty());
-    if !unpriced {
+    let network = store::network::read(stack.engine()).await?;
+    let Some(committed_ms) = network.and_then(|network| network.unpriced.into_values().max()) else {
         return Ok(());
-    }
+    };
     let window_ms = i64::try_from(stack.settings.decisions.reorder_window.as_millis())?;
-    let end_ms = stack.shared.clock.now().timestamp_millis() + window_ms;
+    let end_ms = stack.shared.clock.now().timestamp_millis().max(committed_ms) + window_ms;
     let all = progress::read(stack.engine()).await.context("progress cannot be read")?;
     for partition in all.into_iter().filter(|progress| progress.at_end_ms.is_some()) {
         progress::reached_end(stack.engine(), partition.name, None, end_ms, false).await?;

@@ -29,6 +29,8 @@ pub struct Summary {
     quarantined: BTreeMap<String, usize>,
     quarantined_first: Vec<Quarantined>,
     given_up: BTreeMap<String, usize>,
+    /// Orders without a price that have no place in the price book yet.
+    unpriced: usize,
     /// Tables that the source truncated, whose rows wait for an operator.
     truncated: Vec<Truncate>,
     /// Adoptions that this run posted, and how long it took.
@@ -45,10 +47,12 @@ impl Summary {
             counts.add(progress.counts);
         }
         let network = network::read(engine).await?;
+        let unpriced = network.as_ref().map_or(0, |network| network.unpriced.len());
         let truncated = network.as_ref().map(|network| network.truncates.values().cloned().collect());
         let mut summary = Self {
             counts,
             network: network.map(|network| network.counts).unwrap_or_default(),
+            unpriced,
             truncated: truncated.unwrap_or_default(),
             quarantined: BTreeMap::new(),
             quarantined_first: Vec::new(),
@@ -163,10 +167,22 @@ impl Summary {
         let NetworkCounts { orders_waiting, uplines_waiting, .. } = self.network;
         let say = |english, chinese| language.say(english, chinese);
         let changes = orders_waiting + uplines_waiting;
-        if changes == 0 && self.truncated.is_empty() {
+        if changes == 0 && self.truncated.is_empty() && self.unpriced == 0 {
             return Ok(());
         }
         writeln!(formatter, "{}", say("waiting for time or an operator", "等待时间或人工确认"))?;
+        if self.unpriced > 0 {
+            line(
+                formatter,
+                say("no price yet", "尚未定价"),
+                12,
+                self.unpriced,
+                say("until every partition is read past their commits", "待所有分区都读到其提交时间之后"),
+            )?;
+        }
+        if changes == 0 && self.truncated.is_empty() {
+            return Ok(());
+        }
         if changes > 0 {
             line(
                 formatter,
@@ -219,6 +235,7 @@ impl Summary {
             "waiting": {
                 "orders": self.network.orders_waiting,
                 "uplines": self.network.uplines_waiting,
+                "unpriced": self.unpriced,
                 "truncates": self.truncated.iter().map(|one| json!({ "key": one.key, "table": one.table })).collect::<Vec<_>>(),
             },
             "given_up": self.given_up,
