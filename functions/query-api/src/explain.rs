@@ -273,6 +273,10 @@ pub(crate) async fn account(
         None => Relation::Unknown,
     };
     let owner = Owner::User(account.clone());
+    if matches!(relation, Relation::NotAnAncestor | Relation::NotAmong { .. }) {
+        // A name with a typing error is no ancestor, either.
+        crate::account::known(request, &owner).await?;
+    }
     let legs = |is_wanted: &dyn Fn(&LegView) -> bool| -> Vec<LegExplanation> {
         adoption.legs.iter().filter(|leg| is_wanted(&leg.leg)).cloned().collect()
     };

@@ -85,11 +85,25 @@ pub(crate) enum Trouble {
     /// An audit found that the ledger is not what its rows say.
     AuditDifferences { count: u64, ended: DateTime<Utc> },
     /// Adoptions are held for a reason that only people can take away.
-    Held { reason: String, count: u64 },
+    Held { reason: ForPeople, count: u64 },
     /// Records were refused.
     Quarantined { count: u64 },
     /// No message shows whether some records are newer or older.
     Ambiguous { count: u64 },
+}
+
+/// Why an adoption is held, where only people can take that away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum ForPeople {
+    /// The terms of its row cannot be used.
+    InvalidTerms,
+    /// An account on the way up from the adopter has no referral row.
+    NoReferral,
+    /// The way up from the adopter is a cycle.
+    ReferralCycle,
+    /// The head of an account cannot be read.
+    AccountUnreadable,
 }
 
 /// Something that is the matter, as an answer shows it.
@@ -97,9 +111,26 @@ pub(crate) enum Trouble {
 pub(crate) struct TroubleView {
     code: &'static str,
     severity: Verdict,
+    /// Why adoptions are held, where that is the matter.
+    reason: Option<ForPeople>,
     what: String,
     since: Option<DateTime<Utc>>,
     next: &'static str,
+}
+
+impl ForPeople {
+    const ALL: [Self; 4] =
+        [Self::InvalidTerms, Self::NoReferral, Self::ReferralCycle, Self::AccountUnreadable];
+
+    /// Returns its name on every wire: that of the hold's reason.
+    fn code(self) -> &'static str {
+        match self {
+            Self::InvalidTerms => "INVALID_TERMS",
+            Self::NoReferral => "NO_REFERRAL",
+            Self::ReferralCycle => "REFERRAL_CYCLE",
+            Self::AccountUnreadable => "ACCOUNT_UNREADABLE",
+        }
+    }
 }
 
 impl Trouble {
@@ -109,8 +140,8 @@ impl Trouble {
             Self::CloseOverdue { .. }
             | Self::ProjectionsBehind { .. }
             | Self::SourceBehind { .. }
-            | Self::AuditDifferences { .. } => Verdict::Broken,
-            Self::Held { reason, .. } if reason == "ACCOUNT_UNREADABLE" => Verdict::Broken,
+            | Self::AuditDifferences { .. }
+            | Self::Held { reason: ForPeople::AccountUnreadable, .. } => Verdict::Broken,
             Self::SnapshotGoesOn { .. } => Verdict::Well,
             Self::Paused { is_long, .. } => {
                 if *is_long {
@@ -135,9 +166,17 @@ impl Trouble {
         TroubleView {
             code: self.code(),
             severity: self.severity(),
+            reason: self.reason(),
             what: self.what(language),
             since: self.since(),
             next: self.next(language),
+        }
+    }
+
+    fn reason(&self) -> Option<ForPeople> {
+        match self {
+            Self::Held { reason, .. } => Some(*reason),
+            _ => None,
         }
     }
 
@@ -251,12 +290,9 @@ fn of_audit(report: &AuditReport) -> Trouble {
 
 fn of_records(known: &Known<'_>) -> Vec<Trouble> {
     let held: &BTreeMap<String, u64> = &known.network.counts.held;
-    let for_people = ["INVALID_TERMS", "NO_REFERRAL", "REFERRAL_CYCLE", "ACCOUNT_UNREADABLE"];
-    let held = for_people.into_iter().filter_map(|reason| Some((reason, *held.get(reason)?)));
-    let mut troubles: Vec<Trouble> = held
-        .filter(|(_, count)| *count > 0)
-        .map(|(reason, count)| Trouble::Held { reason: reason.to_owned(), count })
-        .collect();
+    let held = ForPeople::ALL.into_iter().filter_map(|reason| Some((reason, *held.get(reason.code())?)));
+    let held = held.filter(|(_, count)| *count > 0);
+    let mut troubles: Vec<Trouble> = held.map(|(reason, count)| Trouble::Held { reason, count }).collect();
     let sum = |count: fn(&Progress) -> u64| known.progress.iter().map(count).sum::<u64>();
     let quarantined = sum(|partition| partition.counts.quarantined);
     if quarantined > 0 {

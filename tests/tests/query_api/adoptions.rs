@@ -41,8 +41,10 @@ async fn the_incident_is_explained_for_the_account_that_it_is_about() {
         total += units(&explanation["total"]);
     }
     assert_eq!(total, 115_346_700_000_000, "11,534.67 together");
-    let stranger = client.get("/v1/adoptions/57/explain?account=D25122700999").await.good();
+    let stranger = client.get("/v1/adoptions/57/explain?account=D25122700042").await.good();
     assert_eq!(stranger["explanation"]["relation"], "NOT_AN_ANCESTOR");
+    let mistyped = client.get("/v1/adoptions/57/explain?account=D25122700999").await;
+    assert_eq!(mistyped.status, 404, "no account has this name: {}", mistyped.text);
 }
 
 #[tokio::test]

@@ -44,8 +44,8 @@ export async function watchStatus() {
   watching = false;
 }
 
-/// A reason at the end of what is the matter shows its own adoptions alone.
-const reasonOf = ({ code, what }) => (code === "HELD" ? "/" + (/[A-Z]+(?:_[A-Z]+)*$/.exec(what)?.[0] ?? "") : "");
+/// A reason for which adoptions are held shows its own adoptions alone.
+const reasonOf = ({ reason }) => (reason ? "/" + reason : "");
 const problems = (status) => (status.problems.length === 0 ? [empty(t("nothing_to_do"))] : status.problems.map((problem) =>
   h("div", { class: "problem" }, h("div", null, badge(t("severity_" + problem.severity.toLowerCase()), SEVERITY[problem.severity]), " ", withAmounts(problem.what),
     problem.since && [" ", h("span", { class: "quiet small" }, t("since"), " ", instant(problem.since))]),

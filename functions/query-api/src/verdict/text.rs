@@ -2,8 +2,31 @@
 
 use domain::log::PauseScope;
 
-use super::Trouble;
+use super::{ForPeople, Trouble};
 use crate::language::Language;
+
+impl ForPeople {
+    fn words(self, language: Language) -> &'static str {
+        match self {
+            Self::InvalidTerms => language.choose("terms that cannot be used", "条款不可用"),
+            Self::NoReferral => {
+                language.choose("an account above has no referral row", "上方账户没有推荐关系记录")
+            }
+            Self::ReferralCycle => language.choose("the referrers above form a cycle", "上方推荐关系成环"),
+            Self::AccountUnreadable => {
+                language.choose("an account's head cannot be read from storage", "账户数据无法读取")
+            }
+        }
+    }
+}
+
+fn held(reason: ForPeople, count: u64, language: Language) -> String {
+    let reason = reason.words(language);
+    language.choose(
+        format!("{count} {} held: {reason}", plural(count, "adoption is", "adoptions are")),
+        format!("{count} 笔认种暂挂：{reason}"),
+    )
+}
 
 impl Trouble {
     /// Returns its name on every wire.
@@ -83,10 +106,7 @@ impl Trouble {
             ),
             Self::AuditDifferences { count, .. } => language
                 .choose(format!("the audit found {count} differences"), format!("审计发现 {count} 处差异")),
-            Self::Held { reason, count } => language.choose(
-                format!("{count} {} held: {reason}", plural(*count, "adoption is", "adoptions are")),
-                format!("{count} 笔认种暂挂：{reason}"),
-            ),
+            Self::Held { reason, count } => held(*reason, *count, language),
             Self::Quarantined { count } => language.choose(
                 format!("{count} {} in quarantine", plural(*count, "record is", "records are")),
                 format!("隔离区有 {count} 条记录"),
@@ -194,7 +214,10 @@ mod tests {
             Trouble::CorrectionGoesOn { since },
             Trouble::WebhookStopped { webhook: "mining".parse().expect("a name"), since },
             Trouble::AuditDifferences { count: 2, ended: since },
-            Trouble::Held { reason: "NO_REFERRAL".to_owned(), count: 1 },
+            Trouble::Held { reason: ForPeople::InvalidTerms, count: 1 },
+            Trouble::Held { reason: ForPeople::NoReferral, count: 2 },
+            Trouble::Held { reason: ForPeople::ReferralCycle, count: 1 },
+            Trouble::Held { reason: ForPeople::AccountUnreadable, count: 1 },
             Trouble::Quarantined { count: 1 },
             Trouble::Ambiguous { count: 1 },
         ];
