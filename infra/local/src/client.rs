@@ -211,9 +211,10 @@ impl Reply {
         }
         if self.status == 401 {
             sentence.push_str(language.say(
-                ". --token or CONTRIBUTION_TOKEN gives one; `contribution token --operate` makes one for a stack on \
-                 this machine",
-                "。可用 --token 或 CONTRIBUTION_TOKEN 给出；`contribution token --operate` 为本机的账本生成一个",
+                ". --token or CONTRIBUTION_TOKEN gives one; `contribution token --operate`, with the --data that the \
+                 stack was started with, makes one for a stack on this machine",
+                "。可用 --token 或 CONTRIBUTION_TOKEN 给出；`contribution token --operate`（加上启动账本时的 --data）\
+                 为本机的账本生成一个",
             ));
         }
         Err(NotGood { status, sentence }.into())
@@ -247,8 +248,10 @@ fn with_the_way_to_ask(error: anyhow::Error, directory: &Path) -> anyhow::Error 
             let token = format!("--token \"$(contribution token --operate --data {})\"", directory.display());
             let way = format!("--url http://127.0.0.1:8787 {token}");
             anyhow::anyhow!(Language::of_environment().say(
-                format!("{error}; or ask the stack that runs on it: {way}"),
-                format!("{}；也可询问正在运行的账本：{way}", error_in_words(&error)),
+                format!(
+                    "{error}; or ask the stack that runs on it, by the port that it was started with: {way}"
+                ),
+                format!("{}；也可询问正在运行的账本（用启动时的端口）：{way}", error_in_words(&error)),
             ))
         }
         _ => error,
@@ -269,11 +272,11 @@ fn token_for(token: Option<&str>) -> Result<String> {
             language.say("the token cannot be read from standard input", "无法从标准输入读取令牌"),
         )?,
         Some(token) => token.to_owned(),
-        None => std::env::var(TOKEN_VARIABLE).with_context(|| {
-            language.say(
+        None => std::env::var(TOKEN_VARIABLE).map_err(|_| {
+            anyhow::anyhow!(language.say(
                 format!("--url needs a token: give one with --token, or set {TOKEN_VARIABLE}"),
                 format!("--url 需要令牌：请用 --token 给出，或设置 {TOKEN_VARIABLE}"),
-            )
+            ))
         })?,
     };
     let token = token.trim();

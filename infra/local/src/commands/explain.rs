@@ -268,9 +268,10 @@ fn cause_text(cause: &Cause, language: Language) -> String {
             format!("order {order} changed what its upline had unlocked"),
             format!("订单 {order} 改变了上线的解锁"),
         ),
-        Cause::Upline { account } => {
-            language.say(format!("{account} has another referrer"), format!("{account} 更换了推荐人"))
-        }
+        Cause::Upline { account } => language.say(
+            format!("the referrer of {account} changed, or became known"),
+            format!("{account} 的推荐人已变更或刚获知"),
+        ),
         Cause::Version { number } => language.say(
             format!("version {number} of the rules was introduced"),
             format!("启用了第 {number} 版规则"),

@@ -6,13 +6,12 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::program::{capture, contribution, failure_of, success_of};
+use crate::program::{capture, contribution, failure_of, success_of, tables_of};
 use clap::CommandFactory as _;
 use contribution::arguments::Arguments;
 use contribution::close;
 use contribution::operators_log::{self, Deed, ON_THE_COMMAND_LINE};
 use contribution::stack::{Options, Stack};
-use local_tables::SqliteEngine;
 use store::lists::{self, Operation};
 use store::{Condition, Engine as _, Write, Written};
 
@@ -20,7 +19,7 @@ use store::{Condition, Engine as _, Write, Written};
 /// first. What schedules ask for is there, too, under the names of their functions.
 fn log(directory: &Path) -> Vec<Operation> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let engine = SqliteEngine::open(directory).expect("no other process uses it");
+    let engine = tables_of(directory);
     let operations = runtime.block_on(lists::operations(&engine, None, 100)).expect("readable");
     operations.into_iter().filter(|operation| operation.by == operators_log::operator()).collect()
 }
@@ -246,7 +245,7 @@ fn walk(name: &str, directory: &Path) -> Leaves {
 /// Takes the head of an adoption away.
 fn damage(directory: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let engine = SqliteEngine::open(directory).expect("no other process uses it");
+    let engine = tables_of(directory);
     let key = store::heads::adoption_key(domain::OrderId::new(57).expect("an order"));
     let written = runtime.block_on(engine.write(Write::delete(key, Condition::None)));
     assert_eq!(written, Ok(Written::Done));

@@ -1,9 +1,11 @@
 //! Starts the program `contribution` for the tests, and reads what it prints and golden captures.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use local_tables::SqliteEngine;
 use serde_json::Value;
 
 /// Returns the command, without arguments.
@@ -39,4 +41,19 @@ pub(crate) fn failure_of(command: &mut Command) -> String {
     let output = command.output().expect("the command starts");
     assert!(!output.status.success(), "{command:?} succeeds");
     String::from_utf8(output.stderr).expect("it prints text")
+}
+
+/// Opens the tables of a ledger that no command uses.
+///
+/// A command that another test begins at this moment has the open files of this process, locks among them, until its program
+/// is loaded.
+pub(crate) fn tables_of(directory: &Path) -> SqliteEngine {
+    let began = Instant::now();
+    loop {
+        match SqliteEngine::open(directory) {
+            Ok(engine) => return engine,
+            Err(error) if began.elapsed() > Duration::from_secs(10) => panic!("{error}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
 }

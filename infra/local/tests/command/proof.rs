@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::program::{capture, contribution, expected, failure_of, success_of};
+use crate::program::{capture, contribution, expected, failure_of, success_of, tables_of};
 use domain::Amount;
-use local_tables::SqliteEngine;
 use serde_json::Value;
 use store::{Condition, Engine, Key, Segment, Table, Write, heads};
 
@@ -24,7 +23,7 @@ fn on(directory: &Path, command: &[&str]) -> Command {
 
 /// Does something to the tables of a ledger while no command uses them.
 fn with_tables<T>(directory: &Path, work: impl AsyncFnOnce(&dyn Engine) -> T) -> T {
-    let engine = SqliteEngine::open(directory).expect("no command uses it");
+    let engine = tables_of(directory);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(work(&engine))
 }
