@@ -226,7 +226,7 @@ fn early(Taken { at_ms, id, to, events, .. }: &Taken, reached: &Reached) -> Vec<
     found
 }
 
-/// Tells whether every date that a page closes is published.
+/// Returns whether every date that a page closes is published.
 fn is_published(page: &Page, reached: &Reached) -> bool {
     page.entries.iter().all(|entry| match entry {
         Entry::Close(terms) => reached.published_ms(&terms.date.to_string()).is_some(),

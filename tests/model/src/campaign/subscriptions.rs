@@ -172,8 +172,8 @@ impl Subscriptions {
     }
 }
 
-/// Tells whether a delivery of a subscription is still to come: it is begun or failed, or the invocation that died with it
-/// has it for itself for a while.
+/// Returns whether a delivery of a subscription is still to come: it is begun or failed, or the invocation that died
+/// with it has it for itself for a while.
 fn is_waited_for(state: &WebhookState, now_ms: i64) -> bool {
     state.stopped_ms.is_some() || state.begun().is_some() || state.claimed_until_ms > now_ms
 }
