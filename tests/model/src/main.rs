@@ -78,7 +78,8 @@ enum Command {
         #[arg(long)]
         trace: Option<PathBuf>,
     },
-    /// Takes each condition, fence, retry, kind of log entry and order of reads away in turn, and says which seed finds it.
+    /// Takes each condition, fence, retry, kind of log entry and order of reads away in turn, and says which seed finds
+    /// it.
     Mutate {
         /// In how many histories at most each is to be found, besides those that are known to find it.
         #[arg(long, default_value_t = 300)]

@@ -95,7 +95,8 @@ pub enum Entry {
         /// Why, where it is not the order's own arrival.
         cause: Cause,
     },
-    /// Decision: a posted adoption is corrected: the posting that stands is taken back, and the one that should stand is posted.
+    /// Decision: a posted adoption is corrected: the posting that stands is taken back, and the one that should stand
+    /// is posted.
     Corrected(Box<Correction>),
     /// Decision: a posted adoption is taken back.
     Withdrawn {

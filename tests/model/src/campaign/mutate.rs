@@ -1,4 +1,5 @@
-//! Takes each condition, fence, retry, kind of log entry and order of reads away, and looks whether a campaign finds that.
+//! Takes each condition, fence, retry, kind of log entry and order of reads away, and looks whether a campaign finds
+//! that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};

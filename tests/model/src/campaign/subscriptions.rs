@@ -115,7 +115,8 @@ impl Subscriptions {
         acts
     }
 
-    /// Has an operator say something of a subscription. Returns the situation that this is, if there is anything to say.
+    /// Has an operator say something of a subscription. Returns the situation that this is, if there is anything to
+    /// say.
     pub(super) fn say(
         &mut self,
         word: Word,
