@@ -110,7 +110,7 @@ enum PropagationError {
     /// A team is not the sum of the reports it includes. Talent must be rebuilt from the log.
     #[error("the team of {account} is not the sum of the reports made to it: rebuild it from the log")]
     DoesNotAddUp {
-        /// Whose.
+        /// The account.
         account: AccountSequence,
     },
 }

@@ -37,7 +37,7 @@ pub fn operator() -> String {
 /// Something that a command does outside the log, in words.
 #[derive(Debug)]
 pub struct Deed {
-    /// What.
+    /// What was done.
     pub text: String,
     /// What it is about as that stood before.
     pub before: String,

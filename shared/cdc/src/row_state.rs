@@ -74,7 +74,7 @@ pub enum Folded {
     Duplicate,
     /// Another version is newer.
     Older {
-        /// By what.
+        /// What shows that it is older.
         cause: OlderCause,
         /// Whether it was written to Kafka after that one nevertheless.
         delivered_later: bool,

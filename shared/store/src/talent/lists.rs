@@ -12,7 +12,7 @@ use crate::shard::Shard;
 /// A level that is not published because its user has not arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Awaiting {
-    /// Whose.
+    /// The account.
     pub account: AccountSequence,
     /// The revision of the account's record that began to wait.
     pub since_revision: u64,

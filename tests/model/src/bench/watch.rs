@@ -16,7 +16,7 @@ use crate::world::{World, hash_of};
 pub struct Effect {
     /// The table.
     pub table: Table,
-    /// Where.
+    /// The key of the item.
     pub key: Key,
     before: Option<Arc<Stored>>,
     after: Option<Arc<Stored>>,

@@ -26,7 +26,7 @@ pub struct MutateOptions {
 /// Something to take away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// What.
+    /// What is taken away.
     pub mutation: Mutation,
     /// The seeds of histories in which it was seen to be used.
     pub seen_in: BTreeSet<u64>,

@@ -16,7 +16,7 @@ use crate::value::{Item, item_bytes};
 /// A change of an item that took effect.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Where.
+    /// The key of the item.
     pub key: Key,
     /// What was there.
     pub before: Option<Arc<Stored>>,
