@@ -318,7 +318,7 @@ impl State {
         }
     }
 
-    /// Returns whether calls of an invocation failed because that was provoked, and none of them twice, so that this is
+    /// Tells whether calls of an invocation failed because that was provoked, and none of them twice, so that this is
     /// why the invocation failed.
     pub(super) fn only_first_attempts_failed(&self, invocation: u64) -> bool {
         let is_provoked = matches!(self.seam.provoked, Some(Provoked::FailsFirst(_)));
@@ -327,7 +327,7 @@ impl State {
             && !self.gave_way.contains(&invocation)
     }
 
-    /// Returns whether an invocation that succeeded recorded how far it read each partition of its records. A function
+    /// Tells whether an invocation that succeeded recorded how far it read each partition of its records. A function
     /// does not fail for it: what reads the progress only waits longer.
     pub(super) fn recorded_all(&self, invocation: u64, payload: &Payload) -> bool {
         let Payload::TopicRecords(records) = payload else { return true };
