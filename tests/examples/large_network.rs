@@ -1,7 +1,8 @@
 //! Makes a large network and says what each route costs on its most difficult accounts.
 //!
-//! `cargo run --release -p end-to-end --example large_network -- ACCOUNTS DIRECT_REFERRALS CHAIN RECORDS`; one million, 10,000,
-//! 2,000 and 100,000 if they are left out. It fails where a page takes 300 ms or more, or a step in the tree 100 ms.
+//! `cargo run --release -p end-to-end --example large_network -- ACCOUNTS DIRECT_REFERRALS CHAIN RECORDS`; one million,
+//! 10,000, 2,000 and 100,000 if they are left out. It fails where a page takes 300 ms or more, or a step in the tree
+//! 100 ms.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -155,8 +155,8 @@ impl LargeNetwork {
         told(&format!("{others} more accounts, {:.0?}", started.elapsed()));
     }
 
-    /// Puts the accounts that are only many where the projection puts them: a tree in which each refers ten. A million of
-    /// them through the functions would take longer than all that is measured.
+    /// Puts the accounts that are only many where the projection puts them: a tree in which each refers ten. A million
+    /// of them through the functions would take longer than all that is measured.
     async fn put_others(&self, count: usize) {
         let name = |number: usize| -> AccountSequence { format!("D{number}").parse().expect("an account") };
         for first in (0..count).step_by(CHUNK) {

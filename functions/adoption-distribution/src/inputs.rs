@@ -29,7 +29,7 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// Tells whether nothing is being taken in.
+    /// Returns whether nothing is being taken in.
     pub(crate) fn is_empty(&self) -> bool {
         self.announcements.is_empty()
     }

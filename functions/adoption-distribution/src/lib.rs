@@ -5,8 +5,8 @@
 //! everything it has in memory.
 //!
 //! - Reads: `Source`, `Log`, `Ledger`.
-//! - Writes: `Log` (pages), `Source` (announcements that are in the log, answers of commands, rows that a truncate removes), `Ledger`
-//!   (its checkpoint).
+//! - Writes: `Log` (pages), `Source` (announcements that are in the log, answers of commands, rows that a truncate
+//!   removes), `Ledger` (its checkpoint).
 //! - Sends to: `DecisionsQueue`.
 
 mod inputs;

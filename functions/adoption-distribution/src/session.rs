@@ -26,8 +26,8 @@ const WAITS_AT_MOST_MS: i64 = 4_000;
 const WAITS_AT_A_TIME_MS: i64 = 200;
 /// How long a decider that ran ahead waits for the projections at a time, in milliseconds.
 const PROJECTIONS_TAKE_MS: u64 = 50;
-/// After so long a decider that walks looks for what was announced meanwhile, in milliseconds: new adoptions do not wait
-/// until its invocation is over.
+/// After so long a decider that walks looks for what was announced meanwhile, in milliseconds: new adoptions do not
+/// wait until its invocation is over.
 const LOOKS_AGAIN_AFTER_MS: i64 = 500;
 /// How often a page is lost to another decider before the invocation gives up.
 const LOST_PAGES_MAX: u64 = 16;
@@ -321,7 +321,8 @@ enum Outcome {
     Idle {
         due_ms: Option<i64>,
     },
-    /// Everything that was announced is in the log; what is left to do takes long, so that more may have been announced.
+    /// Everything that was announced is in the log; what is left to do takes long, so that more may have been
+    /// announced.
     LooksAgain,
     TimeIsOver,
     Lost,

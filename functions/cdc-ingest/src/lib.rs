@@ -8,8 +8,8 @@
 //! says that something was read which the decider cannot find.
 //!
 //! - Reads: `Source`.
-//! - Writes: `Source` (rows, users, progress, announcements, quarantine); `Ledger` (marks of users, where the source says
-//!   when they were last seen).
+//! - Writes: `Source` (rows, users, progress, announcements, quarantine); `Ledger` (marks of users, where the source
+//!   says when they were last seen).
 //! - Sends to: `DecisionsQueue`.
 
 mod announce;
@@ -34,8 +34,8 @@ use crate::outcome::Outcome;
 use crate::users::Users;
 
 /// Takes changes in that no connector sent: rows that an operator has had read at the source. They are folded, stored
-/// and announced like those of a batch, and say nothing about how far the source was read. `account_shards` is the number of
-/// the deployment.
+/// and announced like those of a batch, and say nothing about how far the source was read. `account_shards` is the
+/// number of the deployment.
 ///
 /// # Errors
 ///

@@ -17,7 +17,7 @@ pub(crate) enum Outcome {
     Duplicate,
     /// Another version of its row is newer.
     Older {
-        /// By what.
+        /// What shows that it is older.
         cause: OlderCause,
         /// Whether it was delivered later nevertheless.
         delivered_later: bool,

@@ -1,7 +1,7 @@
 //! Keeps users by account: talent levels and answers ask for them by it.
 //!
-//! A level that waits for its user is found by the schedule of `talent-propagation`. What no schedule looks for is that a
-//! known user was seen again: where the source says that, each account that a batch names is marked.
+//! A level that waits for its user is found by the schedule of `talent-propagation`. What no schedule looks for is that
+//! a known user was seen again: where the source says that, each account that a batch names is marked.
 //!
 //! Touches: `Source` (reads, writes), `Ledger` (writes marks).
 

@@ -48,7 +48,7 @@ pub enum AuditError {
     /// Heads that were to be rebuilt were changed again and again meanwhile.
     #[error("{count} heads changed whenever they were rebuilt; audit again when less is going on")]
     HeadsMove {
-        /// How many.
+        /// How many heads.
         count: usize,
     },
     /// Talent was being propagated while it was to be rebuilt.

@@ -27,8 +27,8 @@ pub enum ExportError {
 
 /// Writes every page of the log, with the digest of the state that they lead to. Returns the last page's position.
 ///
-/// `first_policy` is the deployment's policy as it is set. The digest must be that of the end of the log, so that nothing
-/// may be decided meanwhile.
+/// `first_policy` is the deployment's policy as it is set. The digest must be that of the end of the log, so that
+/// nothing may be decided meanwhile.
 ///
 /// # Errors
 ///

@@ -4,17 +4,18 @@
 //! head is compared with what the pages say. The pages are few and small beside the heads, so an audit that was ended
 //! reads them again and goes on with the heads where it was.
 //!
-//! A head that is not what the log says is rebuilt from it, if that is asked for ([`repair()`]); an adoption that is not
-//! what the rules say is compared again by the decider.
+//! A head that is not what the log says is rebuilt from it, if that is asked for ([`repair()`]); an adoption that is
+//! not what the rules say is compared again by the decider.
 //!
-//! Where the deployment is given a connection to the source, a schedule of its own compares the source's tables with the
-//! ledger's rows, as `contribution reconcile` does.
+//! Where the deployment is given a connection to the source, a schedule of its own compares the source's tables with
+//! the ledger's rows, as `contribution reconcile` does.
 //!
 //! The command of the local stack uses the same functions: [`read_state`] for the state digest, [`export_log`] for an
 //! export that `verify` checks, [`read_price_book`] and [`take_over_places`] for the price book.
 //!
 //! - Reads: `Source`, `Log`, `Ledger`, `Snapshots`.
-//! - Writes: `Ledger` (reports of audits; heads, lines and records of talent that it rebuilds), `Source` (commands to compare again).
+//! - Writes: `Ledger` (reports of audits; heads, lines and records of talent that it rebuilds), `Source` (commands to
+//!   compare again).
 //! - Sends to: `DecisionsQueue`.
 
 mod audit;

@@ -1,5 +1,5 @@
-//! Mends what an audit found: heads that are not what the log says are rebuilt, and adoptions that are not what the rules
-//! say are compared again by the decider.
+//! Mends what an audit found: heads that are not what the log says are rebuilt, and adoptions that are not what the
+//! rules say are compared again by the decider.
 //!
 //! Touches: `Ledger` (reads), `Source` (writes commands), `DecisionsQueue` (sends).
 

@@ -1,8 +1,8 @@
 //! Compares the records of talent with what the referrers give, and writes anew those that differ.
 //!
-//! Talent follows the log by itself. It is judged only where it stands still: its mark is not before the audited position,
-//! nothing is marked to be propagated, and all of that is the same once the last record was read. What the records say of
-//! activity follows from users and the time, and is taken as it stands.
+//! Talent follows the log by itself. It is judged only where it stands still: its mark is not before the audited
+//! position, nothing is marked to be propagated, and all of that is the same once the last record was read. What the
+//! records say of activity follows from users and the time, and is taken as it stands.
 //!
 //! Touches: `Log` (reads), `Ledger` (reads, writes), the clock.
 
@@ -100,8 +100,8 @@ pub(crate) async fn compare(
     Ok(Some(forest.accounts().len() as u64))
 }
 
-/// Writes the records of these accounts as they should be, and has every account's level compared again. Returns how many
-/// records were written.
+/// Writes the records of these accounts as they should be, and has every account's level compared again. Returns how
+/// many records were written.
 pub(crate) async fn rebuild(
     engine: &dyn Engine,
     versions: &Versions,
@@ -244,7 +244,8 @@ impl Judge<'_> {
         Some(anew)
     }
 
-    /// Returns the report of a direct referral that the account's team includes, if it is the one that it should include.
+    /// Returns the report of a direct referral that the account's team includes, if it is the one that it should
+    /// include.
     fn includes<'a>(
         &self,
         account: &AccountSequence,

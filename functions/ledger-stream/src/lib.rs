@@ -1,8 +1,8 @@
 //! Projects the log into what is read: heads of accounts and adoptions, lines, sums and lists.
 //!
-//! A stream does not deliver pages in order, so the event only wakes this function: it goes on from each shard's mark and reads
-//! the pages itself. Whatever it does can be repeated, and two of it at once do no harm: a head takes a page only
-//! if it stands before it.
+//! A stream does not deliver pages in order, so the event only wakes this function: it goes on from each shard's mark
+//! and reads the pages itself. Whatever it does can be repeated, and two of it at once do no harm: a head takes a page
+//! only if it stands before it.
 //!
 //! - Reads: `Log`, `Ledger`.
 //! - Writes: `Ledger` (heads, lines and books of them, sums, lists, closes, marks).

@@ -96,11 +96,11 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// Writes everything but the heads of accounts that cannot be read. Returns how many heads of accounts were written; `None` where another projector has moved
-    /// one of the heads, so that this run has to begin again.
+    /// Writes everything but the heads of accounts that cannot be read. Returns how many heads of accounts were
+    /// written; `None` where another projector has moved one of the heads, so that this run has to begin again.
     ///
-    /// What can be repeated at will goes first, then the heads, then what follows from the heads. `closes` has every close
-    /// up to the last page.
+    /// What can be repeated at will goes first, then the heads, then what follows from the heads. `closes` has every
+    /// close up to the last page.
     pub(crate) async fn write(self, engine: &dyn Engine, closes: &Closes) -> Result<Option<u64>, StoreError> {
         let owners = self.accounts.keys().cloned().collect();
         let orders = self.orders.keys().copied().collect();

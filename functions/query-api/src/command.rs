@@ -27,7 +27,7 @@ pub(crate) enum CommandBody {
     },
     /// Compare one adoption again, or all.
     Repair {
-        /// Which one.
+        /// The order; without it, all adoptions.
         #[serde(default)]
         order_id: Option<String>,
     },
@@ -37,7 +37,7 @@ pub(crate) enum CommandBody {
         giver: Owner,
         /// Who receives.
         receiver: Owner,
-        /// How much.
+        /// The amount.
         amount: Amount,
         /// From which date it is active.
         effective_date: BusinessDate,
@@ -61,12 +61,12 @@ pub(crate) enum CommandBody {
     },
     /// Stop a kind of work.
     Pause {
-        /// Which.
+        /// The kind of work.
         what: PauseScope,
     },
     /// Take a kind of work up again.
     Resume {
-        /// Which.
+        /// The kind of work.
         what: PauseScope,
     },
     /// Let go everything that waits at the brake.

@@ -20,8 +20,8 @@ use crate::view::LegView;
 const USER_PAGES_MAX: usize = 20;
 /// How many pages one answer reads at least, however large the account's head is.
 const USER_PAGES_MIN: usize = 4;
-/// In the head, an order of its own takes two bytes at most where few orders of others lie between, and 4,096 bytes are a
-/// read unit.
+/// In the head, an order of its own takes two bytes at most where few orders of others lie between, and 4,096 bytes are
+/// a read unit.
 const OWN_ORDERS_PER_UNIT: usize = 2_048;
 const SYSTEM_PAGES_MAX: usize = 5;
 

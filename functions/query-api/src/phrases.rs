@@ -1,7 +1,7 @@
 //! Sentences that are written in English, in Chinese: those that stand in the log, and those of errors.
 //!
-//! The log keeps what operators were told, in English: a page is never written again, and a check of an export compares its
-//! bytes. So what is shown of it is translated when it is shown. `phrases.txt` has each sentence and its Chinese;
+//! The log keeps what operators were told, in English: a page is never written again, and a check of an export compares
+//! its bytes. So what is shown of it is translated when it is shown. `phrases.txt` has each sentence and its Chinese;
 //! the tests look through the sources for sentences that it does not have.
 
 use std::sync::LazyLock;

@@ -110,7 +110,7 @@ enum PropagationError {
     /// A team is not the sum of the reports it includes. Talent must be rebuilt from the log.
     #[error("the team of {account} is not the sum of the reports made to it: rebuild it from the log")]
     DoesNotAddUp {
-        /// Whose.
+        /// The account.
         account: AccountSequence,
     },
 }
@@ -198,7 +198,8 @@ impl TalentPropagation {
                 }
             }
         }
-        // However many messages ask for it, the log is read once, and marks are propagated if one of them asks for that.
+        // However many messages ask for it, the log is read once, and marks are propagated if one of them asks for
+        // that.
         let looks = requests.iter().filter(|(_, request)| *request != Request::Accounts(accounts(request)));
         if let Some((id, request)) = looks.max_by_key(|(_, request)| *request == Request::Everything) {
             let outcome = match self.read_log(context, propagated).await {
@@ -275,7 +276,8 @@ impl TalentPropagation {
                 standards: &standards,
                 knows_activity: self.knows_activity,
             };
-            // What was written by a former table is settled again: the comparison of all accounts may have gone past it.
+            // What was written by a former table is settled again: the comparison of all accounts may have gone past
+            // it.
             let cause = TalentCause::TableChanged { version: standards.number() };
             let mut work = work.clone();
             work.starts.extend(written.iter().map(|account| (account.clone(), cause.clone())));

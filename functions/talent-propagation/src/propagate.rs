@@ -6,8 +6,8 @@
 //! looks at the same accounts again. Only a pass that finds nothing to write ends the work and removes the intents.
 //!
 //! So an invocation that ends between two writes leaves its intent, and the schedule settles every account that the
-//! intent names. Before the schedule's invocation removes the intent, it has written each of them, so that a write which
-//! the ended invocation still has under way fails.
+//! intent names. Before the schedule's invocation removes the intent, it has written each of them, so that a write
+//! which the ended invocation still has under way fails.
 //!
 //! Touches: `Ledger` (reads, writes), `Source` (reads users), the clock.
 

@@ -1,4 +1,4 @@
-//! Which table of levels is in force.
+//! Finds which table of levels is in force.
 //!
 //! The state in storage says it, so that all work by the same one. The invocation that finds that the date or the
 //! versions say something else changes the state, and with it begins a comparison of all accounts. Work that began by

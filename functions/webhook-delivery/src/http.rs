@@ -131,8 +131,8 @@ where
     let no_answer = |error: hyper::Error| format!("no answer: {error}");
     let (mut sender, connection) = http1::handshake(stream).await.map_err(no_answer)?;
     let answer = pin!(sender.send_request(request));
-    // The connection is worked for as long as the answer is waited for, and closed then. Where it ends first, the answer
-    // may have come with its end.
+    // The connection is worked for as long as the answer is waited for, and closed then. Where it ends first, the
+    // answer may have come with its end.
     let answer = match select(answer, pin!(connection)).await {
         Either::Left((answer, _)) => answer,
         Either::Right((_, answer)) => answer.await,

@@ -178,8 +178,8 @@ impl WebhookDelivery {
         Ok(delivered)
     }
 
-    /// Returns the last page that was read and that all heads include, which are waited for briefly: a page that was just
-    /// put wakes this function and the projection at the same time.
+    /// Returns the last page that was read and that all heads include, which are waited for briefly: a page that was
+    /// just put wakes this function and the projection at the same time.
     async fn last_page(&self, registry: &Registry, context: &Context) -> Result<u64, StoreError> {
         let mut last = 0;
         for look in 0..LOOKS_MAX {

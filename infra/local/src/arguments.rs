@@ -111,8 +111,8 @@ pub enum Command {
     Operate(Operate),
     /// Recalculates a ledger kept with --data from its log, and compares everything that is stored with it.
     ///
-    /// It exits with 1 where something differs, and names it. With --repair, heads that differ are rebuilt from the log,
-    /// and adoptions that differ are compared again; each repair stands in the operators' log. An audit that was
+    /// It exits with 1 where something differs, and names it. With --repair, heads that differ are rebuilt from the
+    /// log, and adoptions that differ are compared again; each repair stands in the operators' log. An audit that was
     /// interrupted goes on where it was.
     ///
     /// Example: contribution audit --data ledger --repair
@@ -127,8 +127,8 @@ pub enum Command {
     ///
     /// Example: contribution digest --diff ledger second
     Digest(Digest),
-    /// Checks an export of the log: that its pages follow each other, that its entries do not contradict each other, what
-    /// every posting shares out, and that all of it has the digest that the export says.
+    /// Checks an export of the log: that its pages follow each other, that its entries do not contradict each other,
+    /// what every posting shares out, and that all of it has the digest that the export says.
     ///
     /// It uses nothing that decided, stored or projected the ledger. Keep the head that it prints: with --head, a later
     /// export is refused if anything up to there was rewritten.
@@ -157,9 +157,9 @@ pub enum Command {
     PriceBook(PriceBook),
     /// Compares the source's tables with the ledger's rows, and names every row that is lost, extra or stale.
     ///
-    /// The tables are read on a PostgreSQL server, or are those of a capture of a snapshot. A row that differs is looked
-    /// at again before it is named, so that both may go on changing. With --repair the ledger takes in what the source
-    /// has; that stands in the operators' log.
+    /// The tables are read on a PostgreSQL server, or are those of a capture of a snapshot. A row that differs is
+    /// looked at again before it is named, so that both may go on changing. With --repair the ledger takes in what the
+    /// source has; that stands in the operators' log.
     ///
     /// Example: contribution reconcile --postgres <postgres://reader@localhost/planting> --data ledger
     Reconcile(Reconcile),
@@ -284,8 +284,8 @@ pub struct KeptLedger {
 /// Where and how a ledger runs.
 #[derive(Debug, Args)]
 pub struct LedgerOptions {
-    /// Keeps the ledger in this directory, so that a later start goes on with it: with the profile, the policy, the brakes
-    /// and the parameters that were given last. Without it, it is in memory.
+    /// Keeps the ledger in this directory, so that a later start goes on with it: with the profile, the policy, the
+    /// brakes and the parameters that were given last. Without it, it is in memory.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// What the topics carry: the name of a profile, or a file with one as JSON.
@@ -303,8 +303,8 @@ pub struct LedgerOptions {
     /// How many withdrawals an hour go by themselves; more wait for an operator. It is off at first.
     #[arg(long, value_name = "COUNT|off", value_parser = count_or_off)]
     pub brake: Option<String>,
-    /// How many times the largest amount of thirty days may become effective on a date before its close waits. It is off
-    /// at first.
+    /// How many times the largest amount of thirty days may become effective on a date before its close waits. It is
+    /// off at first.
     #[arg(long, value_name = "FACTOR|off", value_parser = count_or_off)]
     pub guard: Option<String>,
     /// Sets a parameter of infra/template.yaml, as when deploying.

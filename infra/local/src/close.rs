@@ -62,8 +62,8 @@ pub async fn check(stack: &Stack, until: BusinessDate) -> Result<()> {
 
 /// Closes every date up to this one that is not closed yet, and waits until all that follows is done.
 ///
-/// The source counts as complete: what was read is all there is. In the operators' log the close takes the place of what
-/// the command left before it, if it left anything.
+/// The source counts as complete: what was read is all there is. In the operators' log the close takes the place of
+/// what the command left before it, if it left anything.
 pub async fn close_until(
     stack: &Stack,
     until: BusinessDate,

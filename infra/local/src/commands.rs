@@ -1,4 +1,4 @@
-//! What each command does.
+//! The commands, one file each; the first lines of a file say what it reads and writes.
 
 mod ask;
 mod audit;

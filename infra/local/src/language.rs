@@ -42,7 +42,8 @@ pub fn tell(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Returns what a program wrote in English, such as a sentence of the log, in the language that the environment asks for.
+/// Returns what a program wrote in English, such as a sentence of the log, in the language that the environment asks
+/// for.
 #[must_use]
 pub fn translated(sentence: &str) -> String {
     match Language::of_environment() {

@@ -1,8 +1,8 @@
 //! What commands do to a kept ledger, for the operators' log.
 //!
 //! A command that owns the ledger's directory asks the decider itself. One that does not, because a running stack
-//! owns it, leaves a file there, and whichever process owns the directory next or already takes it in. So does one whose
-//! entry is the close at its end: if it is interrupted before, the file says what it had begun.
+//! owns it, leaves a file there, and whichever process owns the directory next or already takes it in. So does one
+//! whose entry is the close at its end: if it is interrupted before, the file says what it had begun.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -37,7 +37,7 @@ pub fn operator() -> String {
 /// Something that a command does outside the log, in words.
 #[derive(Debug)]
 pub struct Deed {
-    /// What.
+    /// What was done.
     pub text: String,
     /// What it is about as that stood before.
     pub before: String,

@@ -52,8 +52,8 @@ impl Field<'_> {
         Ok(Some(number.to_string()))
     }
 
-    /// Returns an account, also one that the source keeps as a whole number. Blanks at its end mean nothing, and nothing
-    /// but blanks is not an account.
+    /// Returns an account, also one that the source keeps as a whole number. Blanks at its end mean nothing, and
+    /// nothing but blanks is not an account.
     fn account(&self) -> Result<Option<String>, Problem> {
         let text = self.in_words().ok_or(Problem::Account)?;
         let is_number = !matches!(self.value, Scalar::Text(_));

@@ -21,8 +21,9 @@ pub(super) fn key_value(field: &Field<'_>) -> Option<String> {
     }
 }
 
-/// Returns the values of a key that Kafka Connect's `StringConverter` wrote, in order of their names: a bare text such as
-/// `cccccccc-0000-4000-8000-000000000011`, or `Struct{order_id=11}`. Nothing, where it is half a JSON document, or binary.
+/// Returns the values of a key that Kafka Connect's `StringConverter` wrote, in order of their names: a bare text such
+/// as `cccccccc-0000-4000-8000-000000000011`, or `Struct{order_id=11}`. Nothing, where it is half a JSON document, or
+/// binary.
 pub(super) fn values_in_text(key: &[u8]) -> Option<Vec<(Option<&str>, String)>> {
     let text = std::str::from_utf8(key).ok()?.trim_end();
     if text.is_empty() || text.starts_with(['{', '[', '"']) || text.contains(char::is_control) {

@@ -74,7 +74,7 @@ pub enum Folded {
     Duplicate,
     /// Another version is newer.
     Older {
-        /// By what.
+        /// What shows that it is older.
         cause: OlderCause,
         /// Whether it was written to Kafka after that one nevertheless.
         delivered_later: bool,
@@ -160,7 +160,8 @@ impl RowState {
         histories.any(|history| history.aliases(column).next().is_some())
     }
 
-    /// Returns when the newest version of the row was committed at the source, in milliseconds since 1970, if its message says.
+    /// Returns when the newest version of the row was committed at the source, in milliseconds since 1970, if its
+    /// message says.
     #[must_use]
     pub fn committed_ms(&self) -> Option<i64> {
         let histories = [&self.streamed, &self.incremental].into_iter().flatten();
@@ -273,8 +274,8 @@ impl RowState {
         self.tombstones.iter().any(buries)
     }
 
-    /// Returns whether a tombstone is the trace of a delete that stands: not if it follows a delete, and not if anything
-    /// that was streamed follows it.
+    /// Returns whether a tombstone is the trace of a delete that stands: not if it follows a delete, and not if
+    /// anything that was streamed follows it.
     ///
     /// An older change after the newest one means that a connector which restarted is sending old changes
     /// again, tombstones too, and will come to the newest. What a snapshot read does not come again: then a

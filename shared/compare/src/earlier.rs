@@ -28,7 +28,7 @@ pub struct EarlierLeg {
     pub owner: Owner,
     /// Who was meant to have it, where it was not allocated.
     pub would_be: Option<AccountSequence>,
-    /// How much.
+    /// The amount.
     pub amount: Amount,
     /// How many trees, where the record says so.
     pub trees: Option<i64>,
@@ -41,7 +41,7 @@ pub struct EarlierLeg {
 /// A row of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EarlierSnapshotRow {
-    /// Whose.
+    /// The account.
     pub owner: Owner,
     /// What was effective.
     pub effective: Amount,

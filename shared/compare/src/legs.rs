@@ -18,11 +18,11 @@ pub struct LegDifference {
     pub adoption: String,
     /// Which part.
     pub slot: Slot,
-    /// Whose.
+    /// The account.
     pub owner: Owner,
     /// What the ledger has more; below zero, what it has less.
     pub difference: Amount,
-    /// Why.
+    /// The reason for the difference.
     pub reason: Reason,
     /// The order that explains it, where one does.
     pub because_of: Option<OrderId>,

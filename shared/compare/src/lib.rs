@@ -2,8 +2,8 @@
 //!
 //! Both shared each adoption out into the same parts: the adopter's own, three for system accounts, fifteen levels and
 //! three bonuses. So a difference is looked for part by part ([`legs`]), and each gets a [`Reason`]. What an account
-//! has less or more is the sum of its differences, to the last digit, and all of them together are the difference of the
-//! two totals; [`Comparison::check`] proves it.
+//! has less or more is the sum of its differences, to the last digit, and all of them together are the difference of
+//! the two totals; [`Comparison::check`] proves it.
 //!
 //! The earlier service has one account for all provinces and one for all cities. The ledger's are added up to compare.
 

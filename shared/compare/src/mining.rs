@@ -25,7 +25,7 @@ pub struct MiningDate {
 /// An account on a date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MiningRow {
-    /// Whose.
+    /// The account.
     pub owner: Owner,
     /// What was effective in the earlier service.
     pub earlier_effective: Amount,

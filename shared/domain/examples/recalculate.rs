@@ -1,5 +1,5 @@
-//! Measures the engine of plans and audits: what every adoption of a large network should be, and a comparison with what
-//! is posted. Everything is in memory, and loading it is timed apart.
+//! Measures the engine of plans and audits: what every adoption of a large network should be, and a comparison with
+//! what is posted. Everything is in memory, and loading it is timed apart.
 //!
 //! `cargo run --release -p domain --example recalculate -- 1000000 1000000`: accounts, adoptions. One root; each
 //! account refers to one of all before it, or of the last thousand with `recent` behind the numbers.

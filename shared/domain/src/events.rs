@@ -92,7 +92,7 @@ pub struct Corrected {
     pub total: Amount,
     /// Whether the adoption was taken back, so that nothing of it is posted.
     pub is_withdrawn: bool,
-    /// Why.
+    /// The cause.
     pub cause: EventCause,
     /// What this adds to each account or, below zero, takes from it.
     pub shares: Vec<Share>,
@@ -103,7 +103,7 @@ pub struct Corrected {
 pub struct Share {
     /// A user's account, or a system account.
     pub account: Owner,
-    /// How much.
+    /// The amount.
     pub amount: Amount,
     /// The first date it is active on.
     pub effective_date: BusinessDate,

@@ -32,8 +32,8 @@ impl RowKey {
         Self { primary_key: primary_key.into(), table: table.into() }
     }
 
-    /// Returns the key of the row of a table with these values of its key's columns; `None` where they are all empty, or
-    /// longer than a stored key has room for.
+    /// Returns the key of the row of a table with these values of its key's columns; `None` where they are all empty,
+    /// or longer than a stored key has room for.
     ///
     /// A key is written by its values alone, so that it is the same whether a message has it bare, as an object or in a
     /// schema, and stays the same when a key column is renamed. A key of several columns is written as a JSON list.

@@ -91,7 +91,8 @@ impl KeyKind {
         self == Self::Text || self.ordinal(key).is_some()
     }
 
-    /// Returns a number that is ordered as the keys are; `None` where the text is not such a key, or has no known order.
+    /// Returns a number that is ordered as the keys are; `None` where the text is not such a key, or has no known
+    /// order.
     #[must_use]
     pub fn ordinal(self, key: &str) -> Option<u128> {
         match self {

@@ -6,10 +6,11 @@
 //!
 //! Both sides change meanwhile. So a row that differs is looked at again, once the ledger has read past the first
 //! look. It is a [`Difference`] if the source has had it as it is all the time, and the ledger still has another. A row
-//! that the source changes between all looks is [`Hot`](report::HotRow): it is named, and does not count as a difference.
+//! that the source changes between all looks is [`Hot`](report::HotRow): it is named, and does not count as a
+//! difference.
 //!
-//! Pure: [`fingerprint`], [`layout`], [`sql`], [`record`], [`ledger`] (its ranges) and [`judge`]. What asks a database is
-//! an implementation of [`Source`].
+//! Pure: [`fingerprint`], [`layout`], [`sql`], [`record`], [`ledger`] (its ranges) and [`judge`]. What asks a database
+//! is an implementation of [`Source`].
 
 mod captured;
 pub mod fingerprint;

@@ -13,7 +13,7 @@ use crate::{Context, Function, FunctionError};
 
 /// Invokes `function` with `event`.
 ///
-/// A panic becomes a failed invocation. A failure is logged and counted here, once, so that no one else
+/// A panic becomes a failed invocation. A failure is logged and counted here, once, so that no caller
 /// needs to.
 ///
 /// # Errors

@@ -112,8 +112,8 @@ pub fn progress_of(item: &Item) -> Result<AuditProgress, StoreError> {
 /// Puts how far an audit came in the place of what was read. Returns it with its revision, or `None` where something
 /// else came first.
 ///
-/// Revisions begin at the time at which the audit began, so that a write of an audit that has ended never meets the next
-/// one.
+/// Revisions begin at the time at which the audit began, so that a write of an audit that has ended never meets the
+/// next one.
 pub fn put_progress<'a>(
     engine: &'a dyn Engine,
     progress: &AuditProgress,
@@ -127,8 +127,8 @@ pub fn put_progress<'a>(
     Box::pin(async move { Ok((engine.write(write).await? == Written::Done).then_some(put)) })
 }
 
-/// Returns the revision that an audit has at first which began at this time: between two of them there is room for every
-/// revision of the first, also where the clock of the second is behind.
+/// Returns the revision that an audit has at first which began at this time: between two of them there is room for
+/// every revision of the first, also where the clock of the second is behind.
 #[must_use]
 pub fn first_revision(began_ms: i64) -> u64 {
     began_ms.unsigned_abs().max(1) << REVISION_BITS

@@ -14,8 +14,8 @@ use domain::{BusinessDate, Versions};
 use crate::engine::{Answer, Engine, StoreError};
 use crate::{log, marks, snapshots};
 
-/// How many pages of the log are read at once, at most. The first call reads one, and each that finds too little has the
-/// next read twice as many: a page may have more events than are wanted, and what is read is paid for.
+/// How many pages of the log are read at once, at most. The first call reads one, and each that finds too little has
+/// the next read twice as many: a page may have more events than are wanted, and what is read is paid for.
 const PAGES_AT_ONCE_MAX: u64 = 16;
 /// How many pages one call reads at most, where few of their entries tell what is wanted.
 const PAGES_MAX: u64 = 128;

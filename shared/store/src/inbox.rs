@@ -43,11 +43,11 @@ pub struct Announced {
 /// A command of an operator, with the decider's answer once there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredCommand {
-    /// Who asked.
+    /// The operator who asked.
     pub by: String,
-    /// Why.
+    /// The reason that the operator gave.
     pub reason: String,
-    /// What for.
+    /// The command that was asked for.
     pub command: Command,
     /// What became of it, and in which page it stands; `None` while the decider has not taken it in.
     pub answer: Option<(CommandOutcome, Position)>,

@@ -23,7 +23,7 @@ const ENDED_HOLD_KEPT_S: i64 = 30 * 86_400;
 pub struct HeldAdoption {
     /// The order.
     pub order: OrderId,
-    /// Why.
+    /// Why it is held.
     pub reason: HoldReason,
     /// Since when, in milliseconds since 1970.
     pub since_ms: i64,
@@ -40,11 +40,11 @@ pub struct Operation {
     pub time_ms: i64,
     /// Under which key it was asked for.
     pub idempotency_key: String,
-    /// Who asked.
+    /// The operator who asked.
     pub by: String,
-    /// Why.
+    /// The reason that the operator gave.
     pub reason: String,
-    /// What for.
+    /// The command that was asked for.
     pub command: Command,
     /// What became of it.
     pub outcome: CommandOutcome,

@@ -1,7 +1,7 @@
 //! What was refused: `Source` `QUARANTINE` and `QUARANTINE_BYTES` / `<source>#<topic>#<partition>#<offset>#<hash>`.
 //!
-//! The bytes expire; the listing, with a hash of the bytes, stays. The hash is part of the key: in a topic that was made
-//! anew another record may have the same offset, and takes no other's place.
+//! The bytes expire; the listing, with a hash of the bytes, stays. The hash is part of the key: in a topic that was
+//! made anew another record may have the same offset, and takes no other's place.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! The source's rows: `Source` `ROW#<table>#<key>` / `ROW`. The revision counts the changes of a row.
 //!
-//! A row is its primary key. What is stored of it is the business of the decoder, whose form describes itself: it is kept
-//! as JSON, and this module does not read it.
+//! A row is its primary key. What is stored of it is the business of the decoder, whose form describes itself: it is
+//! kept as JSON, and this module does not read it.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The encodings of stored items: their keys, and the beginning of the SHA-256 of their content.
 //!
-//! A change of one of these lines changes what is stored, so that it says how items of before are read, or that they are
-//! made again from the log.
+//! A change of one of these lines changes what is stored, so that it says how items of before are read, or that they
+//! are made again from the log.
 
 use std::future::Future;
 use std::pin::pin;
@@ -142,7 +142,8 @@ fn writes() -> Vec<Write> {
     writes
 }
 
-/// Returns the items of talent: a record with all that it can hold, an earlier change, a mark's cause, an intent, lists.
+/// Returns the items of talent: a record with all that it can hold, an earlier change, a mark's cause, an intent,
+/// lists.
 fn talent_writes() -> Vec<Write> {
     let account = posting().account;
     let change = LevelChange {

@@ -33,7 +33,7 @@ pub struct LedgerOptions {
 /// Who is sent events, and how.
 #[derive(Clone, Debug)]
 pub struct Subscribed {
-    /// Who.
+    /// The subscriber.
     pub subscriber: Arc<Subscriber>,
     /// How much at once, and how patiently.
     pub limits: Limits,

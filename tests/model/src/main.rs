@@ -78,7 +78,8 @@ enum Command {
         #[arg(long)]
         trace: Option<PathBuf>,
     },
-    /// Takes each condition, fence, retry, kind of log entry and order of reads away in turn, and says which seed finds it.
+    /// Takes each condition, fence, retry, kind of log entry and order of reads away in turn, and says which seed finds
+    /// it.
     Mutate {
         /// In how many histories at most each is to be found, besides those that are known to find it.
         #[arg(long, default_value_t = 300)]
@@ -232,7 +233,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs scripts, prints each expectation that does not hold, and tells whether all held.
+/// Runs scripts, prints each expectation that does not hold, and returns whether all held.
 fn conformance(file: &Path, only: &[String]) -> anyhow::Result<bool> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let mut suite = Suite::parse(&text)?;
@@ -263,7 +264,7 @@ fn print_figures(arguments: &MeasureArguments, measured: impl Fn(&MeasureOptions
     eprintln!("measured in {:.1} s", began.elapsed().as_secs_f64());
 }
 
-/// Moves a subtree, prints what it came to, and tells whether all was as it must be.
+/// Moves a subtree, prints what it came to, and returns whether all was as it must be.
 fn print_move(arguments: &MoveArguments) -> bool {
     let began = wall_clock();
     let MoveArguments { accounts, adoptions, rate, kill_every, seed, percent, warm } = *arguments;
@@ -298,7 +299,7 @@ const KNOWN_SEEDS_HEADER: &str = "# What is taken away, a bar, and the seeds of 
 /// How many failing histories are reduced.
 const REDUCED_MAX: usize = 3;
 
-/// Runs a campaign with its progress on standard error, prints what was found, and tells whether it was good.
+/// Runs a campaign with its progress on standard error, prints what was found, and returns whether it was good.
 fn campaign(options: &CampaignOptions, whole: bool) -> bool {
     let began = wall_clock();
     let mut report = run_campaign(options, |progress, found| {
@@ -322,7 +323,7 @@ fn campaign(options: &CampaignOptions, whole: bool) -> bool {
     report.is_good()
 }
 
-/// Runs one history, prints what was found, and tells whether nothing was.
+/// Runs one history, prints what was found, and returns whether nothing was.
 fn again(
     script: &Script,
     options: &HistoryOptions,
@@ -345,7 +346,7 @@ fn again(
     Ok(outcome.findings.is_empty())
 }
 
-/// Takes everything away in turn, prints which seed finds it, and tells whether all was found.
+/// Takes everything away in turn, prints which seed finds it, and returns whether all was found.
 fn mutations(options: &MutateOptions, only: Option<&str>, learn: Option<&Path>) -> anyhow::Result<bool> {
     let began = wall_clock();
     let mut mutations = enumerate(options);

@@ -40,7 +40,7 @@ impl Random {
         low + self.below(high - low + 1)
     }
 
-    /// Tells whether something happens that happens so many times in a million.
+    /// Returns whether something happens that happens so many times in a million.
     pub fn happens(&mut self, times_in_a_million: u32) -> bool {
         self.below(1_000_000) < u64::from(times_in_a_million)
     }

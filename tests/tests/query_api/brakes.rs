@@ -142,8 +142,8 @@ impl Scene {
         assert_eq!(self.rows_of(NEXT_DATE).await, self.rows_of(FIRST_DATE).await);
     }
 
-    /// Lets everything go, and asserts that the ledger is then what a sorted pass over the tables gives, and that the guard
-    /// lists these changes where it stops the next close.
+    /// Lets everything go, and asserts that the ledger is then what a sorted pass over the tables gives, and that the
+    /// guard lists these changes where it stops the next close.
     async fn assert_let_go(&mut self, change: &str, orders: &[u64]) {
         self.ask(json!({ "type": "let_go_brake" })).await;
         self.pass_minutes(3).await;

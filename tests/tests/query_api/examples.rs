@@ -43,7 +43,8 @@ const PATHS: [(&str, &str); 13] = [
     ("/v1/events", "/v1/events?type=ContributionCalculated&limit=1"),
 ];
 
-/// What depends on how often the clock was read: how long something took, and the hashes of pages, which have their time.
+/// What depends on how often the clock was read: how long something took, and the hashes of pages, which have their
+/// time.
 const OF_TIME: [&str; 3] = ["took_ms", "hash", "previous_hash"];
 
 fn contract() -> Value {

@@ -75,8 +75,8 @@ async fn every_account_of_random_histories_is_told_what_headquarters_has_for_it(
     assert!(legs > 500, "{legs} legs were missed");
 }
 
-/// Feeds a ledger in which the adoptions below D1, which never adopted and so missed all its legs, are 1,500: 900 of one
-/// account, the others of nine.
+/// Feeds a ledger in which the adoptions below D1, which never adopted and so missed all its legs, are 1,500: 900 of
+/// one account, the others of nine.
 async fn feed_busy_referrals(harness: &Harness) {
     let mut source = Source::new();
     let mut links = vec![("D1".to_owned(), None)];

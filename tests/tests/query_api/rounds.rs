@@ -111,7 +111,7 @@ impl Engine for WaitingEngine {
 }
 
 /// Returns a ledger with a closed date: D0 refers D100 to D159, and D100 is the first of a chain of thirty accounts.
-/// Everyone adopted.
+/// Every account adopted.
 async fn ledger(engine: Arc<WaitingEngine>) -> Harness {
     let harness = Harness::over(engine, Options::default());
     let mut source = Source::new();

@@ -112,7 +112,8 @@ impl<'a> Walk<'a> {
         Ok(Some(orders.filter(|order| order.get() > passed).take(count).collect()))
     }
 
-    /// Returns the account that the walk is at, and one of its adoptions, whose order [`orders`](Self::orders) returned.
+    /// Returns the account that the walk is at, and one of its adoptions, whose order [`orders`](Self::orders)
+    /// returned.
     pub(super) async fn adoption(
         &mut self,
         order: OrderId,

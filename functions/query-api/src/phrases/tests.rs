@@ -121,8 +121,8 @@ const HAVE_ERRORS: [&str; 11] = [
     "infra/local/postgres/src",
     "infra/local/tables/src",
 ];
-/// What stands before a text that says why the program cannot fail, is for the log lines alone, or has its Chinese beside
-/// it.
+/// What stands before a text that says why the program cannot fail, is for the log lines alone, or has its Chinese
+/// beside it.
 const NOT_TRANSLATED: [&str; 8] =
     ["expect(", "reason=", "inconsistent(", "error!(", "warn!(", "Expected::new(", "say(", "say(format!("];
 /// Parts of sentences that are put together from parts, and texts that other tests find in both languages.

@@ -193,7 +193,8 @@ impl Loaded {
         self.talents.get(account).map(|stored| &stored.talent)
     }
 
-    /// Returns the sums of an account; those of nothing where nothing was carried over, and none where no date is closed.
+    /// Returns the sums of an account; those of nothing where nothing was carried over, and none where no date is
+    /// closed.
     fn carried(&self, account: &AccountSequence) -> Option<CarriedAccount> {
         let carried = self.carried.as_ref()?;
         let owner = Owner::User(account.clone());

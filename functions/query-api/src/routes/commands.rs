@@ -108,7 +108,8 @@ async fn send(request: &Request<'_>) -> Result<Answer, Problem> {
     Ok(if is_repeated { answer.with_header("idempotency-hit", "true") } else { answer })
 }
 
-/// Checks what the decider does not check: what a command names has to be there. Returns what it changes outside the log.
+/// Checks what the decider does not check: what a command names has to be there. Returns what it changes outside the
+/// log.
 async fn check(request: &Request<'_>, command: &CommandBody) -> Result<Option<StatedChange>, Problem> {
     match command {
         CommandBody::PurgeQuarantined(record) => Ok(Some(of_purge(request, record).await?)),

@@ -219,7 +219,8 @@ async fn many_changes_below_one_account_cost_few_writes() {
     }
     bench.invoke(schedule()).await;
     let writes = bench.engine.writes.load(std::sync::atomic::Ordering::Relaxed);
-    // Each referral itself once, most of them once more when the referrer's record is made tidy, each ancestor a few times.
+    // Each referral itself once, most of them once more when the referrer's record is made tidy, each ancestor a few
+    // times.
     assert!(writes < 200 * 2 + 60, "{writes} writes");
     bench.assert_judged("two hundred referrals at once").await;
 }

@@ -1,10 +1,10 @@
 //! Compares a large table with a ledger's rows while both change.
 //!
-//! `tests/postgres/reconcile_million` starts the server, fills the table, and calls it with the server's address, where the
-//! ledger's rows are from, the number of rows and the ledger's directory. With `--through` they went through the ledger.
-//! With `--seeded` they are put into that directory as `cdc-ingest` stores them. One row is lost, one is extra and one is
-//! stale. A writer changes 200 rows a second at the source, which the ledger hears of up to a second and a half later, and
-//! one row five times a second.
+//! `tests/postgres/reconcile_million` starts the server, fills the table, and calls it with the server's address, where
+//! the ledger's rows are from, the number of rows and the ledger's directory. With `--through` they went through the
+//! ledger. With `--seeded` they are put into that directory as `cdc-ingest` stores them. One row is lost, one is extra
+//! and one is stale. A writer changes 200 rows a second at the source, which the ledger hears of up to a second and a
+//! half later, and one row five times a second.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -138,8 +138,8 @@ async fn layout(profile: &Profile, source: &PostgresSource) -> Result<Layout> {
     Ok(layout)
 }
 
-/// Puts the table's rows into the ledger, but for one that is lost, one that is stale, and one more that is extra. Each is
-/// what `cdc-ingest` stores of such a row: the first as it does, the others written like it.
+/// Puts the table's rows into the ledger, but for one that is lost, one that is stale, and one more that is extra. Each
+/// is what `cdc-ingest` stores of such a row: the first as it does, the others written like it.
 async fn seed(
     engine: &Arc<dyn Engine>,
     source: &PostgresSource,

@@ -44,12 +44,12 @@ pub enum ConnectError {
         /// What is wrong with it.
         message: String,
     },
-    /// The server did not let us in.
+    /// The connection could not be made.
     #[error("cannot connect to PostgreSQL at {server}: {message}")]
     Refused {
         /// Its host and port.
         server: String,
-        /// Why.
+        /// What it answered, or why there was no answer.
         message: String,
     },
 }

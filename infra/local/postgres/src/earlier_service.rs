@@ -1,4 +1,4 @@
-//! The tables of the service that ran before.
+//! Reads the tables of the service that ran before, on a PostgreSQL server.
 
 use std::collections::BTreeMap;
 

@@ -4,9 +4,9 @@
 //! [`ConnectOptions::statement_timeout`], and which rests after each statement for as long as that took, so that it is
 //! busy for half of the time at most.
 //!
-//! The client is `tokio-postgres`, the protocol in Rust on the runtime that is here anyway; of what it needs, 20 packages
-//! are new. It comes without TLS: that would be as much code again, and a library in C. A server that requires TLS is
-//! reached through a tunnel, which deployments have for their operators in any case.
+//! The client is `tokio-postgres`, the protocol in Rust on the runtime that is here anyway; of what it needs, 20
+//! packages are new. It comes without TLS: that would be as much code again, and a library in C. A server that requires
+//! TLS is reached through a tunnel, which deployments have for their operators in any case.
 
 mod connection;
 mod earlier_service;

@@ -1,4 +1,4 @@
-//! The source's tables on a PostgreSQL server.
+//! Reads the source's tables on a PostgreSQL server.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};

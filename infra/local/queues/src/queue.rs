@@ -332,7 +332,8 @@ impl Queue {
     }
 }
 
-/// Returns by what a duplicate of this message is recognised. If that is its content, the message has that as its id from now on.
+/// Returns by what a duplicate of this message is recognised. If that is its content, the message has that as its id
+/// from now on.
 fn deduplication_key(fifo: FifoSettings, content: &mut NewMessage) -> Option<Key> {
     let group_id = content.group_id.as_deref()?;
     let deduplication_id =

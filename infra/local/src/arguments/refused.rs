@@ -145,8 +145,8 @@ mod tests {
     use super::super::{Arguments, chinese};
     use super::*;
 
-    /// Kinds that no command line of this program leads to: no option takes `=` alone or a varying number of values, every
-    /// command below another shows its help instead, and nothing is read or written.
+    /// Kinds that no command line of this program leads to: no option takes `=` alone or a varying number of values,
+    /// every command below another shows its help instead, and nothing is read or written.
     const NOT_MET: [ErrorKind; 6] = [
         ErrorKind::NoEquals,
         ErrorKind::TooManyValues,

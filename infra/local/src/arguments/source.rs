@@ -56,8 +56,9 @@ pub struct Compare {
     /// The schema that has them.
     #[arg(long, value_name = "NAME", default_value = "public")]
     pub schema: String,
-    /// A file that says which order each adoption of that service is: on each line what the source calls the adoption, a
-    /// comma, and its order number. Where the source calls it by its order number or by its primary key, none is needed.
+    /// A file that says which order each adoption of that service is: on each line what the source calls the adoption,
+    /// a comma, and its order number. Where the source calls it by its order number or by its primary key, none is
+    /// needed.
     #[arg(long, value_name = "FILE")]
     pub orders: Option<PathBuf>,
     /// The directory to write `accounts.csv`, `legs.csv`, `mining.csv` and `comparison.html` to.

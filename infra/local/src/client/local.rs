@@ -62,7 +62,8 @@ impl Api for LocalApi {
     fn get<'a>(&'a self, path_and_query: &'a str) -> BoxFuture<'a, Result<Reply>> {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let request = request("GET", path, query, Vec::new(), None);
-        // The ledger's directory has the deployment's secrets, so that its owner may be shown those that follow from them.
+        // The ledger's directory has the deployment's secrets, so that its owner may be shown those that follow from
+        // them.
         Box::pin(self.ask(request, [READ_SCOPE, OPERATE_SCOPE].join(" ")))
     }
 

@@ -52,8 +52,8 @@ fn answer(asked: &Asked, document: &Value, screen: impl FnOnce(&Value) -> Screen
     show(&screen(document))
 }
 
-/// Returns an account's path as the ledger spells the account, and what is known of it. Where only the case of letters is
-/// wrong, the account that was meant is taken, and it is said so.
+/// Returns an account's path as the ledger spells the account, and what is known of it. Where only the case of letters
+/// is wrong, the account that was meant is taken, and it is said so.
 ///
 /// # Errors
 ///

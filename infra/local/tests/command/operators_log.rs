@@ -93,8 +93,8 @@ const CHANGE_NOTHING: [&str; 42] = [
     "what",
 ];
 
-/// Returns every command that `--help` names, those below others included, and once more with each option that may change
-/// something.
+/// Returns every command that `--help` names, those below others included, and once more with each option that may
+/// change something.
 fn commands() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     collect(&Arguments::command(), "", &mut all);
@@ -156,8 +156,8 @@ fn change(name: &str) -> Option<(Vec<String>, &'static str)> {
     })
 }
 
-/// Returns the arguments of a command that is refused because there is no subscription: it comes before the one that makes
-/// it.
+/// Returns the arguments of a command that is refused because there is no subscription: it comes before the one that
+/// makes it.
 fn without_subscription(name: &str) -> Option<(Vec<&str>, Leaves)> {
     let (_, what) = name.split_once("webhook ")?;
     Some(match what {
@@ -231,8 +231,8 @@ fn walk(name: &str, directory: &Path) -> Leaves {
             run(&["reconcile", "--capture", capture.to_str().expect("a path")], directory);
             Leaves::Nothing
         }
-        // The one knows no ledger; the other reads another service's database as well, and changes nothing. What the third
-        // takes in needs a server: `tests/postgres/reconcile` looks at the entry it leaves.
+        // The one knows no ledger; the other reads another service's database as well, and changes nothing. What the
+        // third takes in needs a server: `tests/postgres/reconcile` looks at the entry it leaves.
         "completions" | "compare" | "reconcile --repair" => Leaves::Nothing,
         other => {
             panic!(

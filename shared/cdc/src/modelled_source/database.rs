@@ -156,7 +156,7 @@ impl Database {
         self.now_ms += 2_000;
     }
 
-    /// Says whether the connector gets to see what is committed from now on.
+    /// Sets whether the connector gets to see what is committed from now on.
     pub fn publish(&mut self, is_published: bool) {
         self.is_published = is_published;
     }

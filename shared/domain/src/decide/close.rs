@@ -19,7 +19,7 @@ pub enum WaitReason {
     },
     /// Adoptions of earlier dates wait for their place in the price book.
     Unpriced {
-        /// How many.
+        /// How many adoptions.
         orders: usize,
     },
     /// Adoptions are being compared again.

@@ -45,11 +45,11 @@ pub struct AdoptionInput {
 pub struct CommandInput {
     /// The key under which it was asked for.
     pub idempotency_key: String,
-    /// Who asked.
+    /// The operator who asked.
     pub by: String,
-    /// Why.
+    /// The reason that the operator gave.
     pub reason: String,
-    /// What for.
+    /// The command that was asked for.
     pub command: Command,
     /// What it changes outside the log.
     pub change: Option<StatedChange>,

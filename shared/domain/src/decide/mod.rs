@@ -80,9 +80,9 @@ pub enum Step {
     Load(Vec<Need>),
     /// Put this page.
     Put(Box<Page>),
-    /// Nothing is left to do at this time. Something is due then, in milliseconds since 1970.
+    /// Nothing is left to do at this time.
     Idle {
-        /// When.
+        /// When the next thing is due, in milliseconds since 1970; `None` if nothing is.
         due_ms: Option<i64>,
     },
 }

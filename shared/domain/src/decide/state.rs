@@ -75,7 +75,7 @@ pub enum Loaded {
     },
     /// A sum of trees; default where there is none.
     Sum {
-        /// Which.
+        /// The key of the sum.
         key: SumKey,
         /// Its node.
         node: SumNode,

@@ -1,7 +1,7 @@
 //! The state digest: a hash over exactly what two ledgers with the same inputs have in common (rules, section 10).
 //!
-//! The state is a list of lines, each a key and a value, in ten sections. Keys ascend by their bytes. A section's digest
-//! is the SHA-256 of its lines, each written `key`, tab, `value`, line feed. The state digest is the SHA-256 of
+//! The state is a list of lines, each a key and a value, in ten sections. Keys ascend by their bytes. A section's
+//! digest is the SHA-256 of its lines, each written `key`, tab, `value`, line feed. The state digest is the SHA-256 of
 //!
 //! ```text
 //! contribution state 1

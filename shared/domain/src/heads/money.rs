@@ -110,7 +110,7 @@ pub struct LineLeg {
     pub would_be: Option<AccountSequence>,
     /// Whether it went to HEADQUARTERS because no ancestor is there, or because it is locked.
     pub is_unallocated: bool,
-    /// How much.
+    /// The amount.
     pub amount: Amount,
 }
 

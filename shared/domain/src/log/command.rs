@@ -21,22 +21,22 @@ pub enum Command {
     },
     /// Compare adoptions again: one, or all.
     Repair {
-        /// Which one.
+        /// The order; `None` for all adoptions.
         order: Option<OrderId>,
     },
     /// Let changes go that wait at a brake, or a close that the guard stops.
     LetGo {
-        /// What.
+        /// What is let go.
         what: Paused,
     },
     /// Stop a kind of work.
     Pause {
-        /// Which.
+        /// The kind of work.
         scope: PauseScope,
     },
     /// Take a kind of work up again.
     Resume {
-        /// Which.
+        /// The kind of work.
         scope: PauseScope,
     },
     /// No longer wait for a source that was replaced.
@@ -172,7 +172,7 @@ pub struct AdjustmentTerms {
     pub giver: Owner,
     /// Who receives.
     pub receiver: Owner,
-    /// How much.
+    /// The amount.
     pub amount: Amount,
     /// From which date it is active.
     pub effective_date: BusinessDate,

@@ -95,7 +95,8 @@ pub enum Entry {
         /// Why, where it is not the order's own arrival.
         cause: Cause,
     },
-    /// Decision: a posted adoption is corrected: the posting that stands is taken back, and the one that should stand is posted.
+    /// Decision: a posted adoption is corrected: the posting that stands is taken back, and the one that should stand
+    /// is posted.
     Corrected(Box<Correction>),
     /// Decision: a posted adoption is taken back.
     Withdrawn {
@@ -105,7 +106,7 @@ pub enum Entry {
         posting: Box<Posting>,
         /// What this changes in its account's first order.
         first_order: Option<FirstOrderChange>,
-        /// Why.
+        /// The cause.
         cause: Cause,
     },
     /// Decision: the adoption is held, for this reason.
@@ -139,11 +140,11 @@ pub enum Entry {
     Commanded {
         /// Under which key it was asked for; a repeated command has the same.
         idempotency_key: String,
-        /// Who asked.
+        /// The operator who asked.
         by: String,
-        /// Why.
+        /// The reason that the operator gave.
         reason: String,
-        /// What for.
+        /// The command that was asked for.
         command: Command,
         /// What became of it.
         outcome: CommandOutcome,
@@ -224,7 +225,7 @@ pub struct UplineWait {
     pub until_ms: i64,
     /// How many posted adoptions are concerned, as far as they were counted.
     pub adoptions: u32,
-    /// Why.
+    /// Why it changed.
     pub because: ChangedBecause,
 }
 
@@ -239,7 +240,7 @@ pub struct OrderWait {
     pub since_ms: i64,
     /// When it stops waiting, in milliseconds since 1970.
     pub until_ms: i64,
-    /// Why.
+    /// Why it changed.
     pub because: ChangedBecause,
 }
 
@@ -263,7 +264,7 @@ pub struct Correction {
     pub was: Posting,
     /// What is posted in its place, to the same account.
     pub is: Posting,
-    /// Why.
+    /// The cause.
     pub cause: Cause,
 }
 
@@ -272,7 +273,7 @@ pub struct Correction {
 pub struct Held {
     /// The order.
     pub order: OrderId,
-    /// Why.
+    /// Why it is held.
     pub reason: HoldReason,
     /// When it is looked at again although nothing changed, in milliseconds since 1970.
     pub look_again_ms: Option<i64>,
@@ -349,7 +350,7 @@ pub struct Walk {
     pub scope: WalkScope,
     /// Which orders are compared.
     pub orders: OrderRange,
-    /// Why.
+    /// The cause.
     pub cause: Cause,
 }
 

@@ -36,7 +36,7 @@ pub enum Difference {
     },
     /// An account's record lines do not add up to what it has in all.
     Lines {
-        /// Whose.
+        /// The account.
         owner: Owner,
     },
     /// The stored head of an adoption is not what the log says.
@@ -51,7 +51,7 @@ pub enum Difference {
     },
     /// The stored head of an account is missing, or cannot be read.
     AccountHead {
-        /// Whose.
+        /// The account.
         owner: Owner,
     },
     /// The stored sum of trees is not what the log says, or is missing.
@@ -71,7 +71,7 @@ pub enum Difference {
     },
     /// The list of system accounts lacks one.
     SystemAccountList {
-        /// Which one.
+        /// The account.
         owner: Owner,
     },
     /// An account's talent is not what the referrers give.
@@ -103,7 +103,7 @@ pub enum TalentFault {
 /// What an owner has in all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TotalsDifference {
-    /// Whose.
+    /// The account.
     pub owner: Owner,
     /// What stands.
     pub stands: Totals,

@@ -1,7 +1,7 @@
 //! Teams and talent levels, worked out again from the referrers alone (rules, section 9).
 //!
-//! It shares the table of levels with what keeps talent up to date, and nothing else: no report, no mark, no order in which
-//! anything arrived.
+//! It shares the table of levels with what keeps talent up to date, and nothing else: no report, no mark, no order in
+//! which anything arrived.
 
 use crate::log::{Entry, Position};
 use crate::{AccountSequence, TALENT_DEPTH, TalentLevel, TalentTable, Team};

@@ -1,4 +1,4 @@
-//! Accounts by number, and where each hangs.
+//! Gives each account a number, and keeps its referrer and its unlock facts.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

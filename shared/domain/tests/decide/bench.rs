@@ -1,4 +1,4 @@
-//! A decider with everything around it, all of it in memory and as unkind as a deployment may be.
+//! Drives a decider over a log and heads in memory, with the faults that a deployment may have.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,7 +11,7 @@ use crate::invariants::Invariants;
 use crate::random::Random;
 use crate::source::{Announced, Source};
 
-/// How often something unkind happens, in a hundred.
+/// How often each fault happens, of a hundred times.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Unkindness {
     /// A finished page is lost with the decider that finished it.
@@ -31,7 +31,7 @@ pub(crate) struct Unkindness {
 /// How far a decider came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ran {
-    /// Nothing is left to do. Something is due then, in milliseconds since 1970.
+    /// Nothing is left to do. The time is when the next thing is due, in milliseconds since 1970.
     UntilIdle { due_ms: Option<i64> },
     /// It was lost on the way, and another one is there.
     UntilLost,

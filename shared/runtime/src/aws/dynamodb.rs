@@ -1,4 +1,4 @@
-//! The tables as DynamoDB keeps them.
+//! Calls DynamoDB over the network: the engine that has the tables on AWS.
 
 mod attributes;
 mod batch;

@@ -12,7 +12,7 @@ use crate::shard::Shard;
 /// A level that is not published because its user has not arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Awaiting {
-    /// Whose.
+    /// The account.
     pub account: AccountSequence,
     /// The revision of the account's record that began to wait.
     pub since_revision: u64,
@@ -55,7 +55,8 @@ pub fn put_awaiting(awaiting: &Awaiting, shards: TalentShards) -> Write {
     Write::put(Item::new(awaiting_key(awaiting, shards), 1, Vec::new()), Condition::None)
 }
 
-/// Returns the write that says that this level no longer waits. A level that began to wait again has an entry of its own.
+/// Returns the write that says that this level no longer waits. A level that began to wait again has an entry of its
+/// own.
 #[must_use]
 pub fn remove_awaiting(awaiting: &Awaiting, shards: TalentShards) -> Write {
     Write::delete(awaiting_key(awaiting, shards), Condition::None)

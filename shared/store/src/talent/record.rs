@@ -68,17 +68,17 @@ pub struct Confirmed {
 pub enum TalentCause {
     /// This account, somewhere below, was referred, or is referred by another account now.
     ReferralChanged {
-        /// Whose.
+        /// The account.
         account: AccountSequence,
     },
     /// This user's row arrived or changed.
     UserChanged {
-        /// Whose.
+        /// The account.
         account: AccountSequence,
     },
     /// This account, somewhere below, was not seen for so long that it no longer counts as active.
     ActivityEnded {
-        /// Whose.
+        /// The account.
         account: AccountSequence,
     },
     /// Another table of levels came into force.

@@ -149,8 +149,8 @@ impl ModelEngine {
         }
     }
 
-    /// Counts a write that met what another invocation had written, or what its own first attempt had. An audit that met
-    /// another one gives way to it.
+    /// Counts a write that met what another invocation had written, or what its own first attempt had. An audit that
+    /// met another one gives way to it.
     fn note(&self, write: &Write, written: &Written) {
         let Some(caller) = &self.caller else { return };
         let key = write.key();

@@ -414,7 +414,7 @@ impl Executor {
         }
     }
 
-    /// Polls everything that can go on, and tells whether the bench's own future can.
+    /// Polls everything that can go on, and returns whether the bench's own future can.
     fn poll_ready(&mut self) -> bool {
         let mut client_is_woken = false;
         while let Some(task) = self.ready.pop() {

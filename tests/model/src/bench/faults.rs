@@ -92,7 +92,7 @@ pub struct Once {
 /// A fault that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happened {
-    /// When.
+    /// The time.
     pub at_ms: Millis,
     /// The call.
     pub call: CallPlace,

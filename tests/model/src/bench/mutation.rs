@@ -36,7 +36,7 @@ impl ReadOrder {
         Self { function, table: Table::Ledger, first: "MARKS", then: &READ_AFTER_MARKS }
     }
 
-    /// Tells whether a function reads both, as far as it was seen to.
+    /// Returns whether a function reads both, as far as it was seen to.
     #[must_use]
     pub fn is_seen<'a>(&self, touches: impl IntoIterator<Item = &'a Touch>) -> bool {
         let (mut reads_first, mut reads_then) = (false, false);
@@ -219,7 +219,7 @@ impl Touch {
         Self::of(function, write.key(), operation)
     }
 
-    /// Tells whether it is a write on a condition that could be taken away.
+    /// Returns whether it is a write on a condition that could be taken away.
     #[must_use]
     pub fn has_condition(&self) -> bool {
         match self.operation {

@@ -89,7 +89,7 @@ impl ModelEngine {
         }
     }
 
-    /// Tells whether a call is tried again.
+    /// Returns whether a call is tried again.
     pub(super) fn tries_again(&self, touch: impl FnOnce(&str) -> Touch) -> bool {
         let Some(function) = self.function() else { return true };
         match self.mutation() {
@@ -99,7 +99,7 @@ impl ModelEngine {
         }
     }
 
-    /// Tells whether the first attempt of a call fails.
+    /// Returns whether the first attempt of a call fails.
     pub(super) fn fails_first(&self, touch: impl FnOnce(&str) -> Touch) -> bool {
         let Some(function) = self.function() else { return false };
         match &self.shared.lock().seam.provoked {
@@ -146,7 +146,7 @@ impl ModelEngine {
         self.shared.stand_still(caller.invocation, last_ms).await;
     }
 
-    /// Tells whether a read sees what was written last.
+    /// Returns whether a read sees what was written last.
     pub(super) fn is_consistent(&self, partition: &str) -> bool {
         match self.mutation() {
             Some(Mutation::Reads(order)) if self.function() == Some(order.function) => {

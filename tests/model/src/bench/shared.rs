@@ -68,7 +68,7 @@ pub(super) struct Seam {
 }
 
 impl Seam {
-    /// Tells whether failed messages are not given back before their visibility timeout.
+    /// Returns whether failed messages are not given back before their visibility timeout.
     pub(super) fn stalls(&self) -> bool {
         self.mutation == Some(Mutation::Known(KnownFault::StallingConflict))
     }

@@ -35,7 +35,7 @@ pub struct Manners {
 /// A delivery that a subscriber has taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// When.
+    /// The time.
     pub at_ms: Millis,
     /// The delivery's id.
     pub id: String,

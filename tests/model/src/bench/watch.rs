@@ -16,7 +16,7 @@ use crate::world::{World, hash_of};
 pub struct Effect {
     /// The table.
     pub table: Table,
-    /// Where.
+    /// The key of the item.
     pub key: Key,
     before: Option<Arc<Stored>>,
     after: Option<Arc<Stored>>,
@@ -56,7 +56,7 @@ impl Effect {
         self.after.as_ref().map(|stored| revision_of(&stored.item))
     }
 
-    /// Tells whether the item that is there now is the one that was there.
+    /// Returns whether the item that is there now is the one that was there.
     #[must_use]
     pub fn changes_nothing(&self) -> bool {
         self.before.as_ref().map(|stored| &stored.item) == self.after.as_ref().map(|stored| &stored.item)

@@ -269,7 +269,8 @@ impl Command {
     }
 }
 
-/// Returns what operators ask for, and when: in a history whose last record is of `last_ms` and whose faults end at `end_ms`.
+/// Returns what operators ask for, and when: in a history whose last record is of `last_ms` and whose faults end at
+/// `end_ms`.
 pub(super) fn commands(
     setting: &Setting,
     last_ms: Millis,

@@ -1,8 +1,8 @@
 //! A long cycle of referrers in the source of some histories.
 //!
 //! An invented history has a dozen accounts, so that its cycles are short. In one history of twelve a chain of further
-//! accounts is registered; then its first account is referred by one below it, which closes a cycle of a certain length,
-//! and in half of them it is none again later. The last account of the chain hangs below the cycle.
+//! accounts is registered; then its first account is referred by one below it, which closes a cycle of a certain
+//! length, and in half of them it is none again later. The last account of the chain hangs below the cycle.
 
 use chrono::NaiveDate;
 use oracle::Amount;

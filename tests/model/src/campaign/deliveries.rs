@@ -19,8 +19,8 @@ use crate::clock::Millis;
 /// By how much clocks differ at most, in milliseconds.
 const SKEW_MS: i64 = 1_000;
 
-/// Returns what is wrong with what the subscriber of a history was sent, which began at `epoch_ms` and whose log ends at
-/// `last`.
+/// Returns what is wrong with what the subscriber of a history was sent, which began at `epoch_ms` and whose log ends
+/// at `last`.
 ///
 /// Where it is not disturbed, nothing went wrong with a call of the function that sends, and nothing was provoked.
 /// While a closed date waits for its publication, its page and later ones tell nothing yet.
@@ -178,8 +178,8 @@ impl Subscription<'_> {
         found
     }
 
-    /// Returns what is wrong with the list of attempts: what came is not in it as it came, or what an operator asked for
-    /// once more was never tried.
+    /// Returns what is wrong with the list of attempts: what came is not in it as it came, or what an operator asked
+    /// for once more was never tried.
     fn wrong_attempts(&self, attempts: &[Attempt]) -> Vec<String> {
         let mut found = Vec::new();
         for (asked_ms, delivery) in &self.asked.redelivered {
@@ -226,7 +226,7 @@ fn early(Taken { at_ms, id, to, events, .. }: &Taken, reached: &Reached) -> Vec<
     found
 }
 
-/// Tells whether every date that a page closes is published.
+/// Returns whether every date that a page closes is published.
 fn is_published(page: &Page, reached: &Reached) -> bool {
     page.entries.iter().all(|entry| match entry {
         Entry::Close(terms) => reached.published_ms(&terms.date.to_string()).is_some(),

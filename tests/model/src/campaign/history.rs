@@ -288,7 +288,7 @@ impl Run {
         self.executor.run_until(self.ends_ms);
     }
 
-    /// Tells whether enough was found.
+    /// Returns whether enough was found.
     fn is_over(&self) -> bool {
         self.ends_at_finding && !(self.executor.findings().is_empty() && self.reader.findings.is_empty())
     }

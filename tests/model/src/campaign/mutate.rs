@@ -1,4 +1,5 @@
-//! Takes each condition, fence, retry, kind of log entry and order of reads away, and looks whether a campaign finds that.
+//! Takes each condition, fence, retry, kind of log entry and order of reads away, and looks whether a campaign finds
+//! that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +26,7 @@ pub struct MutateOptions {
 /// Something to take away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// What.
+    /// What is taken away.
     pub mutation: Mutation,
     /// The seeds of histories in which it was seen to be used.
     pub seen_in: BTreeSet<u64>,

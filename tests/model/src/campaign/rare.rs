@@ -99,8 +99,8 @@ fn let_go_ms(script: &Script) -> Option<[Millis; 3]> {
     is_truncated.then(|| LET_GO_MS.map(|[earliest_ms, latest_ms]| random.between(earliest_ms, latest_ms)))
 }
 
-/// Returns until when the connector stands still before it writes the last records, if it does: in a history with a truncate
-/// they come while all rows are compared with it.
+/// Returns until when the connector stands still before it writes the last records, if it does: in a history with a
+/// truncate they come while all rows are compared with it.
 pub(super) fn stands_still_until_ms(script: &Script) -> Option<Millis> {
     let_go_ms(script).map(|[let_go_ms, ..]| let_go_ms + TRUNCATE_COMPARED_AFTER_MS)
 }

@@ -79,7 +79,7 @@ impl Report {
         missed
     }
 
-    /// Tells whether the campaign was good: nothing was found, and it was long enough to miss nothing, or short.
+    /// Returns whether the campaign was good: nothing was found, and it was long enough to miss nothing, or short.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let may_miss = self.histories < EVERY_SITUATION_FROM;
@@ -156,7 +156,7 @@ pub fn finding_lines(outcome: &HistoryOutcome) -> Vec<String> {
     lines
 }
 
-/// Tells whether a function writes to the tables: the API does not, unless an operator asks it to.
+/// Returns whether a function writes to the tables: the API does not, unless an operator asks it to.
 fn writes(function: &str) -> bool {
     function != "query-api"
 }

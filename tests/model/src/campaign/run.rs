@@ -32,8 +32,8 @@ pub struct Progress {
     pub of: u64,
 }
 
-/// Runs a campaign and tells after every history how far it is, and what was found in it. The first history is run twice: what a seed gives
-/// must be the same each time.
+/// Runs a campaign and tells after every history how far it is, and what was found in it. The first history is run
+/// twice: what a seed gives must be the same each time.
 #[must_use]
 pub fn run_campaign(options: &CampaignOptions, progress: impl Fn(Progress, &[String]) + Sync) -> Report {
     let report = Mutex::new(Report::default());

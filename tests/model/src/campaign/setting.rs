@@ -31,7 +31,8 @@ impl Setting {
         let today = began_on + Days::new(1);
         // Every other history ends contributions between its closes, where a term is one year.
         let ends_terms = seed % 2 == 1;
-        // Half of them have a table of talent levels that a dozen accounts reach, until a version has the usual one again.
+        // Half of them have a table of talent levels that a dozen accounts reach, until a version has the usual one
+        // again.
         let policy_json = match (ends_terms, seed / 3 % 2 == 1) {
             (true, true) => format!(r#"{{"term_years":1,"talent":{FEW_ACCOUNTS_REACH}}}"#),
             (true, false) => r#"{"term_years":1}"#.to_owned(),

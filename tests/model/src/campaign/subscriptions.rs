@@ -115,7 +115,8 @@ impl Subscriptions {
         acts
     }
 
-    /// Has an operator say something of a subscription. Returns the situation that this is, if there is anything to say.
+    /// Has an operator say something of a subscription. Returns the situation that this is, if there is anything to
+    /// say.
     pub(super) fn say(
         &mut self,
         word: Word,
@@ -172,8 +173,8 @@ impl Subscriptions {
     }
 }
 
-/// Tells whether a delivery of a subscription is still to come: it is begun or failed, or the invocation that died with it
-/// has it for itself for a while.
+/// Returns whether a delivery of a subscription is still to come: it is begun or failed, or the invocation that died
+/// with it has it for itself for a while.
 fn is_waited_for(state: &WebhookState, now_ms: i64) -> bool {
     state.stopped_ms.is_some() || state.begun().is_some() || state.claimed_until_ms > now_ms
 }

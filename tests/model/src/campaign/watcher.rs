@@ -181,7 +181,8 @@ impl Watcher {
         }
     }
 
-    /// Checks an audit: it begins at its beginning, goes on until its report is there, and no other one takes its place.
+    /// Checks an audit: it begins at its beginning, goes on until its report is there, and no other one takes its
+    /// place.
     fn see_audit(&self, effect: &Effect) -> Result<Vec<String>, StoreError> {
         let name = |item: &Item| {
             let audit = store::audit::progress_of(item)?;

@@ -59,7 +59,7 @@ impl Observed {
     }
 }
 
-/// Tells whether an expectation looks at the world at a time of its own.
+/// Returns whether an expectation looks at the world at a time of its own.
 pub(super) fn is_look(expectation: &Value) -> bool {
     ["queue", "table", "committed"].iter().any(|kind| expectation.get(kind).is_some())
 }

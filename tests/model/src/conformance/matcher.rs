@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Tells whether a value is as expected. Objects match if all named members do; lists must be equally long.
+/// Returns whether a value is as expected. Objects match if all named members do; lists must be equally long.
 pub(super) fn matches(expected: &Value, actual: Option<&Value>) -> bool {
     if let Value::Object(members) = expected {
         if let Some(special) = special(members, actual) {
@@ -23,7 +23,7 @@ pub(super) fn matches(expected: &Value, actual: Option<&Value>) -> bool {
     }
 }
 
-/// Tells whether a number is as expected: the same, within a pair, or as a matcher says.
+/// Returns whether a number is as expected: the same, within a pair, or as a matcher says.
 pub(super) fn number_matches(expected: &Value, actual: f64) -> bool {
     match expected.as_array().map(Vec::as_slice) {
         Some([low, high]) => in_range(low, high, actual),
@@ -85,7 +85,7 @@ fn in_range(low: &Value, high: &Value, actual: f64) -> bool {
     }
 }
 
-/// Tells whether the elements can be paired so that each pair matches.
+/// Returns whether the elements can be paired so that each pair matches.
 fn set_matches(expected: &[Value], actual: &[Value]) -> bool {
     let Some((first, rest)) = expected.split_first() else { return actual.is_empty() };
     expected.len() == actual.len()

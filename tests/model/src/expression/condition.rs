@@ -61,7 +61,7 @@ pub enum Operand {
 }
 
 impl Condition {
-    /// Tells whether the condition holds for an item; a missing item is an empty one.
+    /// Returns whether the condition holds for an item; a missing item is an empty one.
     #[must_use]
     pub fn holds(&self, item: &Item) -> bool {
         match self {
@@ -170,7 +170,7 @@ impl Operand {
 }
 
 impl Comparator {
-    /// Tells whether the comparison holds; of a missing value only "not equal" does.
+    /// Returns whether the comparison holds; of a missing value only "not equal" does.
     fn holds(self, left: Option<&AttributeValue>, right: Option<&AttributeValue>) -> bool {
         let (Some(left), Some(right)) = (left, right) else {
             return self == Self::NotEqual && left.is_some() != right.is_some();

@@ -64,7 +64,7 @@ impl KeyCondition {
 }
 
 impl SortCondition {
-    /// Tells whether a sort key lies in the range.
+    /// Returns whether a sort key lies in the range.
     #[must_use]
     pub fn contains(&self, sort: &str) -> bool {
         match self {
@@ -89,7 +89,7 @@ impl SortCondition {
         }
     }
 
-    /// Tells whether all sort keys from this one on lie above the range.
+    /// Returns whether all sort keys from this one on lie above the range.
     #[must_use]
     pub fn ends_before(&self, sort: &str) -> bool {
         match self {

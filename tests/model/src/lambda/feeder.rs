@@ -57,7 +57,7 @@ pub enum Directive {
     Ask,
     /// Call `on_timer` with the generation at this time.
     Timer {
-        /// When.
+        /// The time.
         at_ms: Millis,
         /// The state for which the timer is meant.
         generation: u64,

@@ -173,13 +173,13 @@ impl Payload {
 }
 
 impl Outcome {
-    /// Tells whether the environment survives.
+    /// Returns whether the environment survives.
     #[must_use]
     pub fn environment_survives(&self) -> bool {
         !matches!(self, Self::TimedOut | Self::Killed)
     }
 
-    /// Tells whether the invocation as a whole is an error.
+    /// Returns whether the invocation as a whole is an error.
     #[must_use]
     pub fn is_error(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::TimedOut | Self::Killed)

@@ -60,7 +60,8 @@ pub(super) const USERS: &str = "dbserver1.rwa_identity.users";
 pub(super) const REFERRALS: &str = "dbserver1.rwa_referral.referral_relations";
 pub(super) const ADOPTIONS: &str = "dbserver1.rwa_planting.planting_orders";
 const RECENT: usize = 1_000;
-/// The oldest accounts adopt, each about so often: only accounts that adopted, and whose direct referrals did, are paid.
+/// The oldest accounts adopt, each about so often: only accounts that adopted, and whose direct referrals did, are
+/// paid.
 const ADOPTIONS_PER_ADOPTER: usize = 3;
 /// When the first row is committed, in milliseconds since 1970.
 const COMMITTED_MS: u64 = 1_796_100_000_000;

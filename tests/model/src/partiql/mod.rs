@@ -71,7 +71,7 @@ impl Statement {
         parser::parse(text, parameters)
     }
 
-    /// Tells whether the statement only reads.
+    /// Returns whether the statement only reads.
     #[must_use]
     pub fn reads(&self) -> bool {
         matches!(self.kind, StatementKind::Select { .. })

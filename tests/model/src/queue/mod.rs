@@ -18,7 +18,7 @@ pub use request::{
 pub use service::Queues;
 pub use store::Queue;
 
-/// Tells whether a queue of this name keeps the order of each group.
+/// Returns whether a queue of this name keeps the order of each group.
 #[must_use]
 pub fn is_fifo(name: &str) -> bool {
     name.strip_suffix(".fifo").is_some()

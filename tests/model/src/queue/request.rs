@@ -132,7 +132,7 @@ pub struct BatchResult<T> {
 pub struct FailedEntry {
     /// The entry's id.
     pub id: String,
-    /// Why.
+    /// The error.
     pub error: ServiceError,
 }
 

@@ -95,7 +95,7 @@ impl Queues {
         self.touched.remove(name);
     }
 
-    /// Tells whether a message of a queue became visible since this was last asked.
+    /// Returns whether a message of a queue became visible since this was last asked.
     pub fn take_became_visible(&mut self, name: &str) -> bool {
         self.queues.get_mut(name).is_some_and(Queue::take_became_visible)
     }

@@ -69,7 +69,7 @@ impl Queue {
         }
     }
 
-    /// Tells whether the queue keeps the order of each group.
+    /// Returns whether the queue keeps the order of each group.
     #[must_use]
     pub fn is_fifo(&self) -> bool {
         super::is_fifo(&self.name)
@@ -110,7 +110,7 @@ impl Queue {
         }
     }
 
-    /// Tells whether a message became visible since this was last asked.
+    /// Returns whether a message became visible since this was last asked.
     pub fn take_became_visible(&mut self) -> bool {
         std::mem::take(&mut self.became_visible)
     }
@@ -127,7 +127,7 @@ impl Queue {
         self.messages.get(&receipt.sequence).filter(|message| message.delivery == receipt.delivery)
     }
 
-    /// Deletes a message by the handle of its last delivery, and tells whether it did. In a FIFO queue the handle
+    /// Deletes a message by the handle of its last delivery, and returns whether it did. In a FIFO queue the handle
     /// ends with the visibility timeout.
     pub fn delete(&mut self, receipt: Receipt) -> bool {
         let Some(message) = self.delivered(receipt) else { return false };
@@ -137,7 +137,7 @@ impl Queue {
         self.remove(receipt.sequence).is_some()
     }
 
-    /// Sets when a message in flight becomes visible again, counted from now; tells whether it is in flight.
+    /// Sets when a message in flight becomes visible again, counted from now; returns whether it is in flight.
     pub fn change_visibility(&mut self, now_ms: Millis, receipt: Receipt, visibility_ms: Millis) -> bool {
         match self.delivered(receipt).map(|message| message.state) {
             Some(State::InFlight { .. }) if visibility_ms == 0 => {

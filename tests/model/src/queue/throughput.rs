@@ -22,7 +22,7 @@ pub(super) struct Throughput {
 }
 
 impl Throughput {
-    /// Counts a call, of a group or of the whole queue (`""`); tells whether it is still within the limit.
+    /// Counts a call, of a group or of the whole queue (`""`); returns whether it is still within the limit.
     pub(super) fn take(&mut self, now_ms: Millis, action: Action, group: &str) -> bool {
         let window = now_ms / WINDOW_MS;
         if window != self.window {

@@ -48,7 +48,7 @@ impl Database {
         &self.tables
     }
 
-    /// Tells whether a watched table has changes to be taken.
+    /// Returns whether a watched table has changes to be taken.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         self.tables.values().any(Table::has_changes)

@@ -25,7 +25,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Tells whether an attribute is part of the key.
+    /// Returns whether an attribute is part of the key.
     #[must_use]
     pub fn contains(&self, attribute: &str) -> bool {
         self.partition == attribute || self.sort.as_deref() == Some(attribute)

@@ -171,7 +171,7 @@ impl Gathered {
         Self { items: Vec::new(), bytes: 0, limit: page.limit.unwrap_or(usize::MAX), ended_early: false }
     }
 
-    /// Takes an item if it fits, and tells whether the page goes on.
+    /// Takes an item if it fits, and returns whether the page goes on.
     fn add(&mut self, key: &Key, stored: &Arc<Stored>) -> bool {
         if !self.items.is_empty() && self.bytes + stored.bytes > MAX_PAGE_BYTES {
             self.ended_early = true;

@@ -120,7 +120,7 @@ impl Database {
     }
 }
 
-/// Tells whether a condition could stand in a key condition.
+/// Returns whether a condition could stand in a key condition.
 fn concerns_key(condition: &Condition, schema: &Schema) -> bool {
     let comparable = matches!(
         condition,

@@ -16,7 +16,7 @@ use crate::value::{Item, item_bytes};
 /// A change of an item that took effect.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Where.
+    /// The key of the item.
     pub key: Key,
     /// What was there.
     pub before: Option<Arc<Stored>>,
@@ -93,7 +93,7 @@ impl Table {
         self.changes.get_or_insert_default();
     }
 
-    /// Tells whether there are changes to be taken.
+    /// Returns whether there are changes to be taken.
     pub(super) fn has_changes(&self) -> bool {
         self.changes.as_ref().is_some_and(|changes| !changes.is_empty())
     }

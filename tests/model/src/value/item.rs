@@ -31,7 +31,7 @@ impl Item {
         self.place(name).ok().map(|place| &mut self.0[place].1)
     }
 
-    /// Tells whether there is an attribute of a name.
+    /// Returns whether there is an attribute of a name.
     #[must_use]
     pub fn contains_key(&self, name: &str) -> bool {
         self.place(name).is_ok()
@@ -60,7 +60,7 @@ impl Item {
         self.0.len()
     }
 
-    /// Tells whether there is no attribute.
+    /// Returns whether there is no attribute.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

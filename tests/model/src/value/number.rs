@@ -109,7 +109,7 @@ impl Number {
         Some(if self.negative { -whole } else { whole })
     }
 
-    /// Tells whether the number is below zero.
+    /// Returns whether the number is below zero.
     #[must_use]
     pub fn is_negative(self) -> bool {
         self.negative

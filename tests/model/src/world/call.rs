@@ -76,7 +76,7 @@ impl Request {
         }
     }
 
-    /// Tells whether it changes a table, if it takes effect.
+    /// Returns whether it changes a table, if it takes effect.
     #[must_use]
     pub fn writes(&self) -> bool {
         match self {

@@ -27,7 +27,7 @@ impl World {
         self.at(at_ms, Event::End { invocation, outcome });
     }
 
-    /// Asks for a function; tells whether it was begun or throttled.
+    /// Asks for a function; returns whether it was begun or throttled.
     pub(super) fn ask(&mut self, function: &str, origin: Origin, payload: Payload) -> bool {
         let Some(environment) = self.functions.take_environment(function) else { return false };
         let begins_ms = self.now_ms + self.latencies.draw_begin_ms(environment.cold);

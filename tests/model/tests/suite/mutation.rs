@@ -1,4 +1,5 @@
-//! What is taken away from the functions is missed: a few of what `model mutate` takes away, by the seeds that it knows.
+//! What is taken away from the functions is missed: a few of what `model mutate` takes away, by the seeds that it
+//! knows.
 
 use model::campaign::{Candidate, HistoryOptions, MutateOptions, enumerate, mutate};
 

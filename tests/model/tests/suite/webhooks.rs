@@ -42,8 +42,8 @@ impl Function for Sender {
     }
 }
 
-/// Sends once with this fate to a subscriber of these manners. Returns what the sender was answered, and how many deliveries
-/// arrived.
+/// Sends once with this fate to a subscriber of these manners. Returns what the sender was answered, and how many
+/// deliveries arrived.
 fn sent(fate: Fate, manners: Manners) -> (Vec<Result<u16, String>>, usize) {
     let subscriber = Subscriber::new(Random::new(1), manners);
     let answers: Arc<Mutex<Vec<Result<u16, String>>>> = Arc::default();

@@ -1,4 +1,4 @@
-//! Checks that requests have in common.
+//! Checks parameters that several requests have.
 
 use std::ops::RangeInclusive;
 

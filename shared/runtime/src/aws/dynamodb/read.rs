@@ -1,4 +1,4 @@
-//! Reads, all of them strongly consistent.
+//! Reads items from DynamoDB, all of them strongly consistent.
 
 use std::collections::HashMap;
 use std::ops::Bound;

@@ -87,8 +87,8 @@ impl Network {
         record(REFERRALS, "id", &row, &mut self.lsn)
     }
 
-    /// Adopts in one of the sixty days up to today; first the roots and the direct referrals, then any account. Returns the
-    /// order and its record.
+    /// Adopts in one of the sixty days up to today; first the roots and the direct referrals, then any account. Returns
+    /// the order and its record.
     pub(super) fn adopt(&mut self) -> (u64, Record) {
         let number = self.adoptions.len();
         let any = usize::try_from(self.random.below(self.referrers.len() as u64)).expect("below a length");
