@@ -408,3 +408,21 @@ fn orders_whose_price_was_taken_away_have_their_places_once_they_are_let_go() {
     let status: Value = serde_json::from_str(&kept(&["status", "--json"])).expect("JSON");
     assert_eq!(status["sync_status"]["adoptions"]["unpriced"], 0, "{status}");
 }
+
+#[test]
+fn an_order_that_a_clock_ahead_of_this_one_committed_has_its_place_at_the_end_of_the_replay() {
+    let directory = tempfile::tempdir().unwrap();
+    let in_ten_minutes_ms = chrono::Utc::now().timestamp_millis() + 600_000;
+    let mut record: Value =
+        serde_json::from_str(&with_column(&[57], "contribution_per_tree", &Value::Null)).expect("a record");
+    let mut value: Value = serde_json::from_str(record["value"].as_str().expect("a text")).expect("JSON");
+    value["source"]["ts_ms"] = in_ten_minutes_ms.into();
+    record["value"] = value.to_string().into();
+    let ahead = directory.path().join("ahead.jsonl");
+    fs::write(&ahead, record.to_string()).unwrap();
+    let mut replay = contribution();
+    let summary =
+        success_of(replay.arg("replay").arg(capture("ordering-incident")).arg(&ahead).arg("--json"));
+    let summary: Value = serde_json::from_str(&summary).expect("JSON");
+    assert_eq!(summary["summary"]["waiting"]["unpriced"], 0, "{summary}");
+}
