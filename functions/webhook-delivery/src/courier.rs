@@ -82,7 +82,9 @@ impl Courier<'_> {
         // Where nothing is to be sent after a word that it go on, the list would call it stopped.
         let is_resumed = was_stopped && state.stopped_ms.is_none();
         let mut round = Round { name, webhook, state, delivered: Delivered::default() };
-        let is_free = round.state.claimed_until_ms <= self.now_ms();
+        // What an invocation sends that read less of the log than the one before is not what was begun.
+        let is_behind = round.furthest().position() > self.last;
+        let is_free = round.state.claimed_until_ms <= self.now_ms() && !is_behind;
         if is_free && (self.has_work(&mut round).await? || is_resumed) {
             round.state.claimed_until_ms = self.context.deadline.timestamp_millis();
             if round.save(self.engine()).await? {
@@ -266,6 +268,12 @@ impl Round<'_> {
     fn redeliveries(&self) -> Vec<(EventPlace, DeliveryId)> {
         let asked = self.webhook.redeliveries.iter();
         asked.filter(|(at, _)| Some(*at) > self.state.redelivered_at).cloned().collect()
+    }
+
+    /// Returns the last place up to which the subscription was delivered, searched, or a delivery begun.
+    fn furthest(&self) -> EventPlace {
+        let searched = self.state.delivered.max(self.state.searched());
+        self.state.begun().map_or(searched, |begun| begun.max(searched))
     }
 
     /// Notes where the next delivery ends, so that it is the same when it comes again. Returns whether that is new.

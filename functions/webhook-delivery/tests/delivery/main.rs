@@ -243,6 +243,25 @@ async fn a_delivery_whose_sender_was_killed_comes_again_as_it_was_and_later_even
 }
 
 #[tokio::test]
+async fn an_invocation_that_read_less_of_the_log_leaves_a_delivery_to_the_one_that_began_it() {
+    let mut stage = Stage::new();
+    stage.ask(set("mining", &[])).await;
+    stage.page(vec![held(1)]).await;
+    stage.run_and_kill().await;
+    stage.pass_s(61);
+    // As another invocation left it that had read up to page 3, and that ended before it said what came of it.
+    let mut state = stage.state("mining").await.expect("a delivery was begun");
+    state.next.as_mut().expect("a delivery was begun").to = Some(EventPlace::of_entry(3, 0));
+    stage.put_state("mining", &state).await;
+    stage.take_sent();
+    stage.run().await;
+    assert!(stage.take_sent().is_empty(), "the log of this invocation ends before page 3");
+    stage.page(vec![held(2)]).await;
+    stage.run().await;
+    assert_eq!(stage.take_sent()[0].header("webhook-id"), "mining_1-0_3-0");
+}
+
+#[tokio::test]
 async fn only_the_kinds_that_are_asked_for_are_sent() {
     let mut stage = Stage::new();
     stage.ask(set("mining", &[EventType::AdoptionReleased])).await;
