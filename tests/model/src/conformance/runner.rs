@@ -313,12 +313,14 @@ fn consumed_report<'answer>(
     input: &Value,
     answer: &'answer Answer,
 ) -> Option<wire::ConsumedReport<'answer>> {
-    let asked = input["ReturnConsumedCapacity"].as_str().is_some_and(|asked| asked != "NONE");
+    let asked = input["ReturnConsumedCapacity"].as_str().filter(|asked| *asked != "NONE")?;
     let call = step["call"].as_str().unwrap_or_default();
-    asked.then(|| wire::ConsumedReport {
+    let transaction = call.starts_with("Transact") || call == "ExecuteTransaction";
+    Some(wire::ConsumedReport {
         tables: &answer.consumed,
-        as_list: call.starts_with("Batch") || call.starts_with("Transact"),
-        by_direction: call.starts_with("Transact"),
+        as_list: transaction || call.starts_with("Batch"),
+        by_direction: transaction,
+        by_index: asked == "INDEXES",
     })
 }
 

@@ -32,22 +32,12 @@ const LEGACY: [&str; 8] = [
 pub(super) fn decode(call: &str, json: &Value) -> Option<Request> {
     let input = Input::new(json);
     let request = match call {
-        "GetItem" => TableRequest::Plain(get(input).map(Plain::Get)),
-        "PutItem" => TableRequest::Plain(single_write(input, put).map(Plain::Write)),
-        "UpdateItem" => TableRequest::Plain(single_write(input, update).map(Plain::Write)),
-        "DeleteItem" => TableRequest::Plain(single_write(input, delete).map(Plain::Write)),
-        "Query" => TableRequest::Plain(query(input).map(Plain::Query)),
-        "Scan" => TableRequest::Plain(scan(input).map(Plain::Scan)),
-        "BatchGetItem" => TableRequest::Plain(batch_get(input).map(Plain::BatchGet)),
-        "BatchWriteItem" => TableRequest::Plain(batch_write(input).map(Plain::BatchWrite)),
-        "BatchExecuteStatement" => {
-            TableRequest::Plain(statements(input, "Statements").map(Plain::BatchStatements))
+        "ExecuteTransaction" => {
+            TableRequest::TransactStatements(checked(input).and_then(transact_statements))
         }
-        "ExecuteStatement" => TableRequest::Plain(single_statement(input).map(Plain::Statement)),
-        "ExecuteTransaction" => TableRequest::TransactStatements(transact_statements(input)),
-        "TransactWriteItems" => TableRequest::TransactWrite(transact_write(input)),
-        "TransactGetItems" => TableRequest::TransactGet(transact_get(input)),
-        _ => return None,
+        "TransactWriteItems" => TableRequest::TransactWrite(checked(input).and_then(transact_write)),
+        "TransactGetItems" => TableRequest::TransactGet(checked(input).and_then(transact_get)),
+        _ => TableRequest::Plain(plain(call, input)?),
     };
     let actions = match call {
         "TransactWriteItems" | "TransactGetItems" => input.list("TransactItems").len(),
@@ -56,6 +46,36 @@ pub(super) fn decode(call: &str, json: &Value) -> Option<Request> {
         _ => 2,
     };
     Some(Request::Table { request, actions })
+}
+
+/// Reads a call that is evaluated in one moment; nothing where the service has none of this name.
+fn plain(call: &str, input: Input<'_>) -> Option<Result<Plain, ServiceError>> {
+    let checked = checked(input);
+    Some(match call {
+        "GetItem" => checked.and_then(get).map(Plain::Get),
+        "PutItem" => checked.and_then(|input| single_write(input, put)).map(Plain::Write),
+        "UpdateItem" => checked.and_then(|input| single_write(input, update)).map(Plain::Write),
+        "DeleteItem" => checked.and_then(|input| single_write(input, delete)).map(Plain::Write),
+        "Query" => checked.and_then(query).map(Plain::Query),
+        "Scan" => checked.and_then(scan).map(Plain::Scan),
+        "BatchGetItem" => checked.and_then(batch_get).map(Plain::BatchGet),
+        "BatchWriteItem" => checked.and_then(batch_write).map(Plain::BatchWrite),
+        "BatchExecuteStatement" => {
+            checked.and_then(|input| statements(input, "Statements")).map(Plain::BatchStatements)
+        }
+        "ExecuteStatement" => checked.and_then(single_statement).map(Plain::Statement),
+        _ => return None,
+    })
+}
+
+/// Returns the input of a call, if what all calls have in common is right in it.
+fn checked(input: Input<'_>) -> Result<Input<'_>, ServiceError> {
+    match input.text("ReturnConsumedCapacity") {
+        None | Some("NONE" | "TOTAL" | "INDEXES") => Ok(input),
+        Some(other) => Err(ServiceError::validation(format!(
+            "Value '{other}' at 'returnConsumedCapacity' failed to satisfy constraint: Member must satisfy enum value set: [INDEXES, TOTAL, NONE]"
+        ))),
+    }
 }
 
 fn get(input: Input<'_>) -> Result<Get, ServiceError> {
