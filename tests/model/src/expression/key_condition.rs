@@ -64,6 +64,11 @@ impl KeyCondition {
 }
 
 impl SortCondition {
+    /// Reads a condition on the sort key, whatever its name.
+    pub fn from_condition(condition: Condition) -> Result<Self, ServiceError> {
+        range(condition).map(|(_, range)| range)
+    }
+
     /// Returns whether a sort key lies in the range.
     #[must_use]
     pub fn contains(&self, sort: &str) -> bool {

@@ -50,6 +50,14 @@ impl Parser {
             let returning = self.returning()?;
             return Ok(Statement { table, kind: StatementKind::Update { update, condition, returning } });
         }
+        if self.takes_word("EXISTS") {
+            self.expect("(")?;
+            self.expect_word("SELECT")?;
+            let Statement { table, kind } = self.select()?;
+            self.expect(")")?;
+            let StatementKind::Select { condition, .. } = kind else { return Err(self.unexpected()) };
+            return Ok(Statement { table, kind: StatementKind::Check { condition } });
+        }
         self.expect_word("DELETE")?;
         self.expect_word("FROM")?;
         let table = self.name()?;
@@ -63,7 +71,23 @@ impl Parser {
         self.expect_word("FROM")?;
         let table = self.name()?;
         let condition = self.filter()?;
-        Ok(Statement { table, kind: StatementKind::Select { projection, condition } })
+        let order = self.order()?;
+        Ok(Statement { table, kind: StatementKind::Select { projection, condition, order } })
+    }
+
+    fn order(&mut self) -> Result<Vec<(String, bool)>, ServiceError> {
+        if !self.takes_word("ORDER") {
+            return Ok(Vec::new());
+        }
+        self.expect_word("BY")?;
+        self.list(|parser| {
+            let name = parser.name()?;
+            let descends = parser.takes_word("DESC");
+            if !descends {
+                parser.takes_word("ASC");
+            }
+            Ok((name, descends))
+        })
     }
 
     fn update(&mut self) -> Result<Update, ServiceError> {

@@ -251,7 +251,11 @@ fn statement(input: Input<'_>) -> Result<BatchStatement, ServiceError> {
 }
 
 fn single_statement(input: Input<'_>) -> Result<SingleStatement, ServiceError> {
-    Ok(SingleStatement { statement: statement(input)?, limit: limit(input)? })
+    let start = input.text("NextToken").map(|token| {
+        let key = serde_json::from_str(token).map_err(|_| ServiceError::validation("Invalid NextToken"))?;
+        Ok::<_, ServiceError>(item_from_json(&key)?)
+    });
+    Ok(SingleStatement { statement: statement(input)?, limit: limit(input)?, start: start.transpose()? })
 }
 
 fn transact_statements(input: Input<'_>) -> Result<TransactStatements, ServiceError> {

@@ -40,6 +40,9 @@ pub fn table_output(response: &Response, report: Option<ConsumedReport<'_>>) -> 
         }
         Response::Items(items, last) => {
             let mut output = object([("Items", items.iter().map(item_to_json).collect())]);
+            // The token by which the client goes on is the last key as a text.
+            output
+                .extend(optional("NextToken", last.as_ref().map(|key| item_to_json(key).to_string().into())));
             output.extend(optional("LastEvaluatedKey", last.as_ref().map(item_to_json)));
             output
         }
