@@ -119,11 +119,6 @@ fn range(condition: Condition) -> Result<(Text, SortCondition), ServiceError> {
         }
         Condition::Between(Operand::Path(path), Operand::Value(low), Operand::Value(high)) => {
             let (low, high) = (key_text(low)?, key_text(high)?);
-            if low > high {
-                return Err(ServiceError::validation(
-                    "The BETWEEN operator requires upper bound to be greater than or equal to lower bound",
-                ));
-            }
             Ok((name(path)?, SortCondition::Between(low, high)))
         }
         Condition::BeginsWith(Operand::Path(path), Operand::Value(prefix)) => {

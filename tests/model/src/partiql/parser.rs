@@ -205,7 +205,7 @@ impl Parser {
             let right = self.operand()?;
             self.expect(")")?;
             return match (function.as_str(), left) {
-                ("begins_with", left) => Ok(Condition::BeginsWith(left, right)),
+                ("begins_with", left) => Condition::begins_with(left, right),
                 ("contains", left) => Ok(Condition::Contains(left, right)),
                 ("attribute_type", Operand::Path(path)) => Ok(Condition::HasType(path, right)),
                 _ => Err(malformed(&function)),
@@ -218,7 +218,7 @@ impl Parser {
         if self.takes_word("BETWEEN") {
             let low = self.operand()?;
             self.expect_word("AND")?;
-            return Ok(Condition::Between(left, low, self.operand()?));
+            return Condition::between(left, low, self.operand()?);
         }
         if self.takes_word("IN") {
             let closing = if self.takes("[") { "]" } else { ")" };
@@ -227,7 +227,7 @@ impl Parser {
             }
             let candidates = self.list(Self::operand)?;
             self.expect(closing)?;
-            return Ok(Condition::In(left, candidates));
+            return Condition::is_in(left, candidates);
         }
         let comparators = [
             ("=", Comparator::Equal),

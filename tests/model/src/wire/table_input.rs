@@ -16,6 +16,9 @@ use crate::world::{Request, TableRequest};
 /// Reads what a write does.
 type ReadEffect = fn(Input<'_>, &mut Placeholders) -> Result<Effect, ServiceError>;
 
+/// How many parts a scan may have.
+const MAX_SEGMENTS: u64 = 1_000_000;
+
 /// Parameters of the older interface, which the model does not have.
 const LEGACY: [&str; 8] = [
     "AttributesToGet",
@@ -134,6 +137,12 @@ fn update(input: Input<'_>, placeholders: &mut Placeholders) -> Result<Effect, S
     Ok(Effect::Update(key, update))
 }
 
+/// Reads an update that has to say what it changes, as those of transactions have to.
+fn required_update(input: Input<'_>, placeholders: &mut Placeholders) -> Result<Effect, ServiceError> {
+    input.required_text("UpdateExpression")?;
+    update(input, placeholders)
+}
+
 fn delete(input: Input<'_>, _: &mut Placeholders) -> Result<Effect, ServiceError> {
     input.item("Key").map(Effect::Delete)
 }
@@ -164,10 +173,10 @@ fn scan(input: Input<'_>) -> Result<Scan, ServiceError> {
     let number = |name| input.member(name).and_then(Value::as_u64);
     let segment = match (number("Segment"), number("TotalSegments")) {
         (None, None) => None,
-        (Some(segment), Some(total)) if segment < total => Some((segment, total)),
+        (Some(segment), Some(total)) if segment < total && total <= MAX_SEGMENTS => Some((segment, total)),
         _ => {
             return Err(ServiceError::validation(
-                "Segment must be less than TotalSegments, and both be given",
+                "Segment must be less than TotalSegments, TotalSegments at most 1000000, and both be given",
             ));
         }
     };
@@ -278,7 +287,7 @@ fn transact_write(input: Input<'_>) -> Result<TransactWrite, ServiceError> {
     let action = |json: &Value| {
         let input = Input::new(json);
         let kinds: [(&str, ReadEffect); 4] =
-            [("Put", put), ("Update", update), ("Delete", delete), ("ConditionCheck", check)];
+            [("Put", put), ("Update", required_update), ("Delete", delete), ("ConditionCheck", check)];
         let mut given = kinds.into_iter().filter_map(|(name, effect)| Some((input.member(name)?, effect)));
         match (given.next(), given.next()) {
             (Some((json, effect)), None) => write(Input::new(json), effect),
