@@ -10,7 +10,7 @@ mod sqs_trigger;
 mod topic;
 
 pub use feeder::{Directive, Feeder, FeederRules, Finished, Then};
-pub use function::{Environment, Function, FunctionOptions, Functions};
+pub use function::{DEFAULT_ASYNC_AGE_MS, Environment, Function, FunctionOptions, Functions};
 pub use invocation::{Invocation, Origin, Outcome, Payload};
 pub use mapping::{MappingOptions, Source, StartingPosition};
 pub use record::{KafkaRecord, Record};
