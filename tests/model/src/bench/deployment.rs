@@ -10,7 +10,7 @@ use store::Table;
 use super::shared::Shared;
 use crate::clock::Millis;
 use crate::error::ServiceError;
-use crate::lambda::{FunctionOptions, Schedule, Target};
+use crate::lambda::{DEFAULT_ASYNC_AGE_MS, FunctionOptions, Schedule, Target};
 use crate::table::{Billing, Schema, TableOptions, Throughput, ViewType};
 use crate::world::World;
 
@@ -147,6 +147,7 @@ impl Deployment {
                 timeout_ms: function.timeout_ms,
                 reserved_concurrency: function.reserved_concurrency,
                 async_retries: function.async_retries,
+                async_max_age_ms: DEFAULT_ASYNC_AGE_MS,
                 clock_skews_ms: function.clock_skews_ms.clone(),
             });
         }

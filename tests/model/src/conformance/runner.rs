@@ -11,7 +11,9 @@ use super::macros::{Answers, expand};
 use super::script::{Script, Step};
 use super::stub::Stub;
 use crate::clock::Millis;
-use crate::lambda::{FunctionOptions, Invocation, Outcome, Payload, Schedule, Target, parse_rate};
+use crate::lambda::{
+    DEFAULT_ASYNC_AGE_MS, FunctionOptions, Invocation, Outcome, Payload, Schedule, Target, parse_rate,
+};
 use crate::queue::Receipt;
 use crate::random::Random;
 use crate::table::{Billing, Schema, TableOptions, Throughput, Units, ViewType};
@@ -296,6 +298,9 @@ impl<'script> Runner<'script> {
             timeout_ms: json["timeout_ms"].as_u64().unwrap_or(3_000),
             reserved_concurrency: reserved,
             async_retries: u32::try_from(retries)?,
+            async_max_age_ms: json["async"]["MaximumEventAgeInSeconds"]
+                .as_u64()
+                .map_or(DEFAULT_ASYNC_AGE_MS, |seconds| seconds * 1_000),
             clock_skews_ms: json["clock_skew_ms"]
                 .as_array()
                 .map_or(&[][..], Vec::as_slice)
@@ -313,12 +318,14 @@ fn consumed_report<'answer>(
     input: &Value,
     answer: &'answer Answer,
 ) -> Option<wire::ConsumedReport<'answer>> {
-    let asked = input["ReturnConsumedCapacity"].as_str().is_some_and(|asked| asked != "NONE");
+    let asked = input["ReturnConsumedCapacity"].as_str().filter(|asked| *asked != "NONE")?;
     let call = step["call"].as_str().unwrap_or_default();
-    asked.then(|| wire::ConsumedReport {
+    let transaction = call.starts_with("Transact") || call == "ExecuteTransaction";
+    Some(wire::ConsumedReport {
         tables: &answer.consumed,
-        as_list: call.starts_with("Batch") || call.starts_with("Transact"),
-        by_direction: call.starts_with("Transact"),
+        as_list: transaction || call.starts_with("Batch"),
+        by_direction: transaction,
+        by_index: asked == "INDEXES",
     })
 }
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::path::Path;
+use crate::error::ServiceError;
 use crate::value::{AttributeValue, Item, Number};
 
 /// A condition on one item, or a filter.
@@ -60,7 +61,55 @@ pub enum Operand {
     Size(Box<Operand>),
 }
 
+/// How many operands the list of an `IN` may have.
+const MAX_CANDIDATES: usize = 100;
+
 impl Condition {
+    /// Returns the condition that an operand equals one of others, of which there may not be too many.
+    pub fn is_in(value: Operand, candidates: Vec<Operand>) -> Result<Self, ServiceError> {
+        if candidates.len() > MAX_CANDIDATES {
+            return Err(ServiceError::validation(
+                "Invalid expression: The IN operator is provided with too many operands; maximum: 100",
+            ));
+        }
+        Ok(Self::In(value, candidates))
+    }
+
+    /// Returns the condition that an operand lies between two others; given bounds must be in order.
+    pub fn between(value: Operand, low: Operand, high: Operand) -> Result<Self, ServiceError> {
+        if let (Operand::Value(low), Operand::Value(high)) = (&low, &high) {
+            match order(low, high) {
+                None => {
+                    return Err(ServiceError::validation(
+                        "Invalid expression: The BETWEEN operator requires same data type for lower and upper bounds",
+                    ));
+                }
+                Some(Ordering::Greater) => {
+                    return Err(ServiceError::validation(
+                        "Invalid expression: The BETWEEN operator requires upper bound to be greater than or equal to lower bound",
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(Self::Between(value, low, high))
+    }
+
+    /// Returns the condition that an operand begins with another; given ones must be texts or bytes.
+    pub fn begins_with(value: Operand, prefix: Operand) -> Result<Self, ServiceError> {
+        for operand in [&value, &prefix] {
+            if let Operand::Value(given) = operand
+                && !matches!(given, AttributeValue::S(_) | AttributeValue::B(_))
+            {
+                return Err(ServiceError::validation(format!(
+                    "Invalid expression: Incorrect operand type for operator or function; operator or function: begins_with, operand type: {}",
+                    given.type_name()
+                )));
+            }
+        }
+        Ok(Self::BeginsWith(value, prefix))
+    }
+
     /// Returns whether the condition holds for an item; a missing item is an empty one.
     #[must_use]
     pub fn holds(&self, item: &Item) -> bool {

@@ -64,6 +64,11 @@ impl KeyCondition {
 }
 
 impl SortCondition {
+    /// Reads a condition on the sort key, whatever its name.
+    pub fn from_condition(condition: Condition) -> Result<Self, ServiceError> {
+        range(condition).map(|(_, range)| range)
+    }
+
     /// Returns whether a sort key lies in the range.
     #[must_use]
     pub fn contains(&self, sort: &str) -> bool {
@@ -114,11 +119,6 @@ fn range(condition: Condition) -> Result<(Text, SortCondition), ServiceError> {
         }
         Condition::Between(Operand::Path(path), Operand::Value(low), Operand::Value(high)) => {
             let (low, high) = (key_text(low)?, key_text(high)?);
-            if low > high {
-                return Err(ServiceError::validation(
-                    "The BETWEEN operator requires upper bound to be greater than or equal to lower bound",
-                ));
-            }
             Ok((name(path)?, SortCondition::Between(low, high)))
         }
         Condition::BeginsWith(Operand::Path(path), Operand::Value(prefix)) => {

@@ -10,6 +10,8 @@ use crate::error::ServiceError;
 use crate::value::AttributeValue;
 
 const MAX_EXPRESSION_BYTES: usize = 4096;
+/// How many operators and functions an update may contain together.
+const MAX_OPERATORS: usize = 300;
 
 /// The names and values that the expressions of a request refer to.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +97,7 @@ impl<'request> Parser<'request> {
 
     /// Reads the clauses of an update.
     pub fn update(&mut self) -> Result<Update, ServiceError> {
+        self.refuse_too_many_operators()?;
         let mut update = Update::default();
         let mut seen = BTreeSet::new();
         while let Some(Token::Word(word)) = self.peek().cloned() {
@@ -114,6 +117,22 @@ impl<'request> Parser<'request> {
             }
         }
         Ok(update)
+    }
+
+    fn refuse_too_many_operators(&self) -> Result<(), ServiceError> {
+        let signs = self.tokens.iter().filter(|token| matches!(token, Token::Symbol("+" | "-"))).count();
+        let calls = self
+            .tokens
+            .windows(2)
+            .filter(|pair| matches!(pair, [Token::Word(_), Token::Symbol("(")]))
+            .count();
+        if signs + calls > MAX_OPERATORS {
+            return Err(ServiceError::validation(format!(
+                "Invalid UpdateExpression: The expression contains too many operators; operator count: {}",
+                signs + calls
+            )));
+        }
+        Ok(())
     }
 
     fn conjunction(&mut self) -> Result<Condition, ServiceError> {
@@ -149,13 +168,13 @@ impl<'request> Parser<'request> {
             if !self.takes_word("AND") {
                 return Err(self.unexpected());
             }
-            return Ok(Condition::Between(left, low, self.operand()?));
+            return Condition::between(left, low, self.operand()?);
         }
         if self.takes_word("IN") {
             self.expect("(")?;
             let candidates = self.list(Self::operand)?;
             self.expect(")")?;
-            return Ok(Condition::In(left, candidates));
+            return Condition::is_in(left, candidates);
         }
         let comparator = self.comparator()?;
         Ok(Condition::Compare(left, comparator, self.operand()?))
@@ -184,7 +203,7 @@ impl<'request> Parser<'request> {
             "begins_with" => {
                 let value = self.operand()?;
                 self.expect(",")?;
-                Condition::BeginsWith(value, self.operand()?)
+                Condition::begins_with(value, self.operand()?)?
             }
             "contains" => {
                 let value = self.operand()?;

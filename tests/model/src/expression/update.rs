@@ -56,7 +56,10 @@ impl Update {
     /// Returns the item after the update; every operand is read from the item before it.
     pub fn apply(&self, before: &Item) -> Result<Item, ServiceError> {
         let mut after = before.clone();
-        for (path, operand) in &self.set {
+        // By path, so that elements beyond the end of a list are appended in the order of their numbers.
+        let mut set: Vec<&(Path, SetOperand)> = self.set.iter().collect();
+        set.sort_by(|(left, _), (right, _)| left.cmp(right));
+        for (path, operand) in set {
             match operand.evaluate(before)? {
                 Some(value) => put(&mut after, path, value)?,
                 None => remove(&mut after, path)?,

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::Millis;
 
 const ACCOUNT_CONCURRENCY: usize = 1_000;
+/// How long an asynchronous invocation is tried where the function does not say.
+pub const DEFAULT_ASYNC_AGE_MS: Millis = 6 * 60 * 60 * 1_000;
 
 /// What a function is made with.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub struct FunctionOptions {
     pub reserved_concurrency: Option<usize>,
     /// How often an asynchronous invocation that failed is tried again.
     pub async_retries: u32,
+    /// How long an asynchronous invocation is tried before it is given up.
+    pub async_max_age_ms: Millis,
     /// By how much the clocks of its environments are wrong, in turn.
     pub clock_skews_ms: Vec<i64>,
 }
@@ -115,6 +119,7 @@ mod tests {
             timeout_ms: 1_000,
             reserved_concurrency,
             async_retries: 2,
+            async_max_age_ms: super::DEFAULT_ASYNC_AGE_MS,
             clock_skews_ms: vec![-5, 7],
         });
         functions

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::feeder::FeederRules;
+use super::filter::Filter;
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
 use crate::queue::is_fifo;
@@ -49,6 +50,8 @@ pub struct MappingOptions {
     pub destination: Option<String>,
     /// Where a topic or a stream is read from.
     pub starting: StartingPosition,
+    /// Which records the function gets; all without.
+    pub filter: Option<Filter>,
 }
 
 /// Where the records of a mapping come from.
@@ -122,6 +125,7 @@ impl MappingOptions {
                 .map_or(1, |lanes| usize::try_from(lanes).unwrap_or(0)),
             destination,
             starting: starting(input)?,
+            filter: Filter::parse(&input["FilterCriteria"])?,
             source,
         })
     }

@@ -1,6 +1,7 @@
 //! Functions and what calls them: state machines without time of their own, which the world drives.
 
 mod feeder;
+mod filter;
 mod function;
 mod invocation;
 mod mapping;
@@ -10,7 +11,8 @@ mod sqs_trigger;
 mod topic;
 
 pub use feeder::{Directive, Feeder, FeederRules, Finished, Then};
-pub use function::{Environment, Function, FunctionOptions, Functions};
+pub use filter::Filter;
+pub use function::{DEFAULT_ASYNC_AGE_MS, Environment, Function, FunctionOptions, Functions};
 pub use invocation::{Invocation, Origin, Outcome, Payload};
 pub use mapping::{MappingOptions, Source, StartingPosition};
 pub use record::{KafkaRecord, Record};

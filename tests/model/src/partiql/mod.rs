@@ -25,6 +25,13 @@ pub enum StatementKind {
         projection: Option<Vec<Path>>,
         /// Which item.
         condition: Option<Condition>,
+        /// The key attributes by which the items are ordered, and whether each descends.
+        order: Vec<(String, bool)>,
+    },
+    /// Checks an item in a transaction of writes.
+    Check {
+        /// Which item, and what must hold.
+        condition: Option<Condition>,
     },
     /// Puts an item that must not be there.
     Insert {
@@ -120,6 +127,21 @@ mod tests {
         let conjuncts = condition.expect("a condition").into_conjuncts();
         assert_eq!(conjuncts.len(), 3);
         assert_eq!(conjuncts[2], Condition::Exists(Path::attribute("v")));
+    }
+
+    #[test]
+    fn a_select_may_be_ordered_or_stand_in_a_check() {
+        let statement = Statement::parse("SELECT * FROM T WHERE pk='A' ORDER BY pk, sk DESC", vec![])
+            .expect("a statement");
+        let StatementKind::Select { order, .. } = statement.kind else { panic!("a select") };
+        assert_eq!(order, [("pk".to_owned(), false), ("sk".to_owned(), true)]);
+        let check =
+            Statement::parse("EXISTS(SELECT * FROM T WHERE pk='A' AND sk='1' AND n=?)", vec![text("x")])
+                .expect("a statement");
+        assert!(!check.reads());
+        let StatementKind::Check { condition } = check.kind else { panic!("a check") };
+        assert_eq!(condition.expect("a condition").into_conjuncts().len(), 3);
+        assert!(Statement::parse("EXISTS(SELECT * FROM T WHERE pk='A'", vec![]).is_err());
     }
 
     #[test]

@@ -50,6 +50,14 @@ impl Parser {
             let returning = self.returning()?;
             return Ok(Statement { table, kind: StatementKind::Update { update, condition, returning } });
         }
+        if self.takes_word("EXISTS") {
+            self.expect("(")?;
+            self.expect_word("SELECT")?;
+            let Statement { table, kind } = self.select()?;
+            self.expect(")")?;
+            let StatementKind::Select { condition, .. } = kind else { return Err(self.unexpected()) };
+            return Ok(Statement { table, kind: StatementKind::Check { condition } });
+        }
         self.expect_word("DELETE")?;
         self.expect_word("FROM")?;
         let table = self.name()?;
@@ -63,7 +71,23 @@ impl Parser {
         self.expect_word("FROM")?;
         let table = self.name()?;
         let condition = self.filter()?;
-        Ok(Statement { table, kind: StatementKind::Select { projection, condition } })
+        let order = self.order()?;
+        Ok(Statement { table, kind: StatementKind::Select { projection, condition, order } })
+    }
+
+    fn order(&mut self) -> Result<Vec<(String, bool)>, ServiceError> {
+        if !self.takes_word("ORDER") {
+            return Ok(Vec::new());
+        }
+        self.expect_word("BY")?;
+        self.list(|parser| {
+            let name = parser.name()?;
+            let descends = parser.takes_word("DESC");
+            if !descends {
+                parser.takes_word("ASC");
+            }
+            Ok((name, descends))
+        })
     }
 
     fn update(&mut self) -> Result<Update, ServiceError> {
@@ -181,7 +205,7 @@ impl Parser {
             let right = self.operand()?;
             self.expect(")")?;
             return match (function.as_str(), left) {
-                ("begins_with", left) => Ok(Condition::BeginsWith(left, right)),
+                ("begins_with", left) => Condition::begins_with(left, right),
                 ("contains", left) => Ok(Condition::Contains(left, right)),
                 ("attribute_type", Operand::Path(path)) => Ok(Condition::HasType(path, right)),
                 _ => Err(malformed(&function)),
@@ -194,7 +218,7 @@ impl Parser {
         if self.takes_word("BETWEEN") {
             let low = self.operand()?;
             self.expect_word("AND")?;
-            return Ok(Condition::Between(left, low, self.operand()?));
+            return Condition::between(left, low, self.operand()?);
         }
         if self.takes_word("IN") {
             let closing = if self.takes("[") { "]" } else { ")" };
@@ -203,7 +227,7 @@ impl Parser {
             }
             let candidates = self.list(Self::operand)?;
             self.expect(closing)?;
-            return Ok(Condition::In(left, candidates));
+            return Condition::is_in(left, candidates);
         }
         let comparators = [
             ("=", Comparator::Equal),

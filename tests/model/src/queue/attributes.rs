@@ -12,6 +12,25 @@ use crate::error::{ErrorKind, ServiceError};
 pub(super) const MAX_IN_FLIGHT: usize = 120_000;
 const MAX_MESSAGE_BYTES: u64 = 1_024 * 1_024;
 
+/// The attributes that a call may set, the last of them only when it makes the queue.
+const SETTABLE: [&str; 15] = [
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "DelaySeconds",
+    "FifoThroughputLimit",
+    "KmsDataKeyReusePeriodSeconds",
+    "KmsMasterKeyId",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "Policy",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedriveAllowPolicy",
+    "RedrivePolicy",
+    "SqsManagedSseEnabled",
+    "VisibilityTimeout",
+    "FifoQueue",
+];
+
 /// How a queue behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueAttributes {
@@ -74,24 +93,44 @@ impl QueueAttributes {
             Some("perMessageGroupId") => ThroughputScope::Group,
             Some(_) => return Err(invalid("FifoThroughputLimit")),
         };
+        let deduplicates_by_group = match given.get("DeduplicationScope").map(String::as_str) {
+            None | Some("queue") => false,
+            Some("messageGroup") => true,
+            Some(_) => return Err(invalid("DeduplicationScope")),
+        };
+        if throughput == ThroughputScope::Group && !deduplicates_by_group {
+            return Err(ErrorKind::InvalidAttributeValue.because(
+                "The value perMessageGroupId is allowed only when the value for DeduplicationScope is messageGroup.",
+            ));
+        }
+        let redrive = given.get("RedrivePolicy").filter(|text| !text.is_empty());
+        let redrive = redrive.map(|text| self::redrive(text)).transpose()?;
+        if redrive.as_ref().is_some_and(|redrive| is_fifo(&redrive.dead_letter_queue) != is_fifo(name)) {
+            return Err(ErrorKind::InvalidParameterValue.because(
+                "Value for parameter RedrivePolicy is invalid. Reason: Dead-letter queue must be same type of queue as the source.",
+            ));
+        }
         Ok(Self {
             visibility_ms: seconds("VisibilityTimeout", 30, 0..=43_200)?,
             delay_ms: seconds("DelaySeconds", 0, 0..=900)?,
             wait_ms: seconds("ReceiveMessageWaitTimeSeconds", 0, 0..=20)?,
             retention_ms: seconds("MessageRetentionPeriod", 345_600, 60..=1_209_600)?,
             max_message_bytes: number(&given, "MaximumMessageSize")?.unwrap_or(MAX_MESSAGE_BYTES),
-            redrive: given
-                .get("RedrivePolicy")
-                .filter(|text| !text.is_empty())
-                .map(|text| redrive(text))
-                .transpose()?,
+            redrive,
             content_based_deduplication: flag("ContentBasedDeduplication"),
-            deduplicates_by_group: given
-                .get("DeduplicationScope")
-                .is_some_and(|scope| scope == "messageGroup"),
+            deduplicates_by_group,
             throughput,
             given,
         })
+    }
+}
+
+/// Refuses attributes that a call does not set; `creates` tells whether it makes the queue.
+pub(super) fn check_names(given: &BTreeMap<String, String>, creates: bool) -> Result<(), ServiceError> {
+    let settable = &SETTABLE[..SETTABLE.len() - usize::from(!creates)];
+    match given.keys().find(|name| !settable.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(ErrorKind::InvalidAttributeName.because(format!("Unknown Attribute {name}."))),
     }
 }
 

@@ -61,6 +61,22 @@ pub struct Entry {
     pub attributes: Value,
 }
 
+impl Entry {
+    /// Returns the bytes that count towards the limits: the body, and each attribute's name, type and value.
+    pub(super) fn bytes(&self) -> usize {
+        let length = |value: &Value| value.as_str().map_or(0, str::len);
+        let attribute = |(name, attribute): (&String, &Value)| {
+            // Bytes are in base64, of which four characters stand for three bytes.
+            let binary = attribute["BinaryValue"].as_str().unwrap_or_default().trim_end_matches('=');
+            name.len()
+                + length(&attribute["DataType"])
+                + length(&attribute["StringValue"])
+                + binary.len() * 3 / 4
+        };
+        self.body.len() + self.attributes.as_object().into_iter().flatten().map(attribute).sum::<usize>()
+    }
+}
+
 /// How to receive.
 #[derive(Clone, Debug, Default)]
 pub struct ReceiveOptions {

@@ -26,7 +26,7 @@ impl Queue {
                 ErrorKind::MissingParameter.because("The request must contain the parameter MessageBody.")
             );
         }
-        if entry.body.len() as u64 > self.attributes.max_message_bytes {
+        if entry.bytes() as u64 > self.attributes.max_message_bytes {
             return invalid("One or more parameters are invalid. Reason: Message must be shorter.");
         }
         let ids = [&entry.group, &entry.deduplication_id];

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attributes::QueueAttributes;
+use super::attributes::{QueueAttributes, check_names};
 use super::message::{Message, Receipt};
 use super::receive::Delivered;
 use super::request::{
@@ -141,6 +141,7 @@ impl Queues {
             QueueRequest::MoveMessages(destination) => {
                 self.move_messages(now_ms, name, destination.as_deref())
             }
+            QueueRequest::SetAttributes(changes) => self.set_attributes(now_ms, name, changes),
             other => return Err(other),
         })
     }
@@ -154,7 +155,8 @@ impl Queues {
             | QueueRequest::Remove
             | QueueRequest::List(_)
             | QueueRequest::DeadLetterSources
-            | QueueRequest::MoveMessages(_) => unreachable!("answered above"),
+            | QueueRequest::MoveMessages(_)
+            | QueueRequest::SetAttributes(_) => unreachable!("answered above"),
             QueueRequest::Receive(options) => return self.receive_call(now_ms, name, &options),
             QueueRequest::Send(entry) => send(queue, now_ms, entry).map(QueueResponse::Sent),
             QueueRequest::SendBatch(entries) => {
@@ -180,14 +182,6 @@ impl Queues {
             }
             QueueRequest::GetAttributes(names) => {
                 asked_for(described(queue), &names).map(QueueResponse::Attributes)
-            }
-            QueueRequest::SetAttributes(changes) => {
-                let mut given = queue.attributes.given.clone();
-                given.extend(changes);
-                QueueAttributes::parse(name, given).map(|attributes| {
-                    queue.attributes = attributes;
-                    QueueResponse::Done
-                })
             }
             QueueRequest::GetUrl => Ok(QueueResponse::Url(url(name))),
             QueueRequest::Purge => purge(queue, now_ms).map(|()| QueueResponse::Done),
@@ -294,7 +288,37 @@ impl Queues {
             }
             return Ok(url(name));
         }
+        check_names(&attributes, true)?;
+        self.check_dead_letter_queue(&QueueAttributes::parse(name, attributes.clone())?)?;
         self.create(name, attributes).map(|_| url(name))
+    }
+
+    fn set_attributes(
+        &mut self,
+        now_ms: Millis,
+        name: &str,
+        changes: BTreeMap<String, String>,
+    ) -> Result<QueueResponse, ServiceError> {
+        let queue = self.get_mut(name).expect("it was found before");
+        queue.advance(now_ms);
+        check_names(&changes, false)?;
+        let mut given = queue.attributes.given.clone();
+        given.extend(changes);
+        let attributes = QueueAttributes::parse(name, given)?;
+        self.check_dead_letter_queue(&attributes)?;
+        self.get_mut(name).expect("it was found before").attributes = attributes;
+        Ok(QueueResponse::Done)
+    }
+
+    fn check_dead_letter_queue(&self, attributes: &QueueAttributes) -> Result<(), ServiceError> {
+        match &attributes.redrive {
+            Some(redrive) if !self.queues.contains_key(&redrive.dead_letter_queue) => {
+                Err(ErrorKind::InvalidParameterValue.because(
+                    "Value for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.",
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn dead_letter_sources(&self, name: &str) -> Vec<String> {
@@ -361,7 +385,7 @@ fn send_batch(
     entries: Vec<(String, Entry)>,
 ) -> Result<BatchResult<Sent>, ServiceError> {
     check_batch(entries.iter().map(|(id, _)| id.as_str()))?;
-    if entries.iter().map(|(_, entry)| entry.body.len()).sum::<usize>() > MAX_BATCH_BYTES {
+    if entries.iter().map(|(_, entry)| entry.bytes()).sum::<usize>() > MAX_BATCH_BYTES {
         return Err(
             ErrorKind::BatchRequestTooLong.because("Batch requests cannot be longer than 1048576 bytes.")
         );

@@ -135,6 +135,7 @@ impl Capacity {
         meter.table -= units;
         meter.total -= units;
         *meter.keys.get_mut(key).expect("the key took these units before") -= units;
+        meter.uncount_kind(key, units);
     }
 
     /// Counts units that no limit applies to.
@@ -221,10 +222,7 @@ impl Meter {
     }
 
     fn count_kind(&mut self, key: &str, units: Units) {
-        // Rows are told apart by their table.
-        let parts = if key.starts_with("ROW#") { 2 } else { 1 };
-        let end = key.match_indices('#').nth(parts - 1).map_or(key.len(), |(end, _)| end);
-        let kind = &key[..end];
+        let kind = kind_of(key);
         if let Some((total, requests)) = self.kinds.get_mut(kind) {
             *total += units;
             *requests += 1;
@@ -233,9 +231,28 @@ impl Meter {
         }
     }
 
+    /// Takes back what `count_kind` counted, as if the request had never been made.
+    fn uncount_kind(&mut self, key: &str, units: Units) {
+        let kind = kind_of(key);
+        let (total, requests) = self.kinds.get_mut(kind).expect("the kind took these units before");
+        *total -= units;
+        *requests -= 1;
+        if *requests == 0 {
+            self.kinds.remove(kind);
+        }
+    }
+
     fn key(&self, key: &str) -> Units {
         self.keys.get(key).copied().unwrap_or_default()
     }
+}
+
+/// Returns the kind of a partition key, which is what stands before its first `#`.
+fn kind_of(key: &str) -> &str {
+    // Rows are told apart by their table.
+    let parts = if key.starts_with("ROW#") { 2 } else { 1 };
+    let end = key.match_indices('#').nth(parts - 1).map_or(key.len(), |(end, _)| end);
+    &key[..end]
 }
 
 fn merge_maxima(maxima: &mut BTreeMap<String, Units>, window: BTreeMap<String, Units>) {
@@ -264,6 +281,20 @@ mod tests {
         assert_eq!(take(&mut capacity, 3, "b", 501), Err(Limit::Table));
         assert_eq!(take(&mut capacity, 1_000, "a", 1_000), Ok(()));
         assert_eq!(capacity.total(Direction::Write), Units::whole(2_000));
+    }
+
+    #[test]
+    fn what_is_given_back_was_never_taken() {
+        let mut capacity = Capacity::new(Billing::OnDemand { warm: Throughput::default() });
+        assert_eq!(take(&mut capacity, 0, "A#1", 600), Ok(()));
+        assert_eq!(take(&mut capacity, 0, "A#1", 400), Ok(()));
+        assert_eq!(take(&mut capacity, 0, "B#1", 10), Ok(()));
+        capacity.give_back(Direction::Write, "A#1", Units::whole(400));
+        capacity.give_back(Direction::Write, "B#1", Units::whole(10));
+        assert_eq!(capacity.total(Direction::Write), Units::whole(600));
+        let kinds: Vec<_> = capacity.kinds(Direction::Write).iter().collect();
+        assert_eq!(kinds, [(&"A".to_owned(), &(Units::whole(600), 1))]);
+        assert_eq!(take(&mut capacity, 0, "A#1", 400), Ok(()));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Database {
         }
     }
 
-    fn single(
+    pub(super) fn single(
         &mut self,
         name: &str,
         evaluate: impl FnOnce(&mut Table) -> (Result<Response, ServiceError>, Consumed),

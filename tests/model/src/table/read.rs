@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::capacity::Direction;
 use super::key::Key;
-use super::request::{Get, Page, PageOptions, Query, Scan, end_of_partition};
+use super::request::{Get, Page, PageOptions, PartitionRead, Query, Scan, end_of_partition};
 use super::store::Table;
 use super::stored::Stored;
 use super::units::Units;
 use crate::clock::Millis;
 use crate::error::ServiceError;
-use crate::expression::{Condition, Path, SortCondition, project};
+use crate::expression::{Condition, KeyCondition, Path, SortCondition, project};
 use crate::value::{Item, Text};
 
 /// The most bytes of one page.
@@ -44,6 +44,23 @@ impl Table {
                     Ok(()) => (Ok(self.page(&gathered, query.filter.as_ref(), &query.page)), units),
                 }
             }
+        }
+    }
+
+    /// Reads a page of some partitions, each of which is charged by itself.
+    pub(super) fn read_partitions(
+        &mut self,
+        now_ms: Millis,
+        read: &PartitionRead,
+    ) -> (Result<Page, ServiceError>, Units) {
+        let (gathered, by_key) = match self.gather_partitions(now_ms, read) {
+            Ok(gathered) => gathered,
+            Err(error) => return (Err(error), Units::ZERO),
+        };
+        let units = by_key.iter().map(|(_, units)| *units).sum();
+        match self.charge_keys(now_ms, Direction::Read, units, &by_key) {
+            Err(throttled) => (Err(throttled), Units::ZERO),
+            Ok(()) => (Ok(self.page(&gathered, read.filter.as_ref(), &read.page)), units),
         }
     }
 
@@ -95,34 +112,75 @@ impl Table {
         }
         let start = self.start_key(&query.page)?;
         if start.as_ref().is_some_and(|start| start.partition != condition.partition) {
-            return Err(ServiceError::validation("The provided starting key is outside query boundaries"));
+            return Err(outside_boundaries());
         }
-        let partition = condition.partition;
-        let lowest = condition.sort.as_ref().map_or("", SortCondition::lower_bound).into();
+        let KeyCondition { partition, sort } = condition;
+        let mut gathered = Gathered::new(&query.page);
+        let range = Range { partition: &partition, sort: sort.as_ref(), start, forward: query.forward };
+        self.gather_partition(now_ms, range, query.page.consistent, &mut gathered);
+        Ok((partition, gathered))
+    }
+
+    fn gather_partitions<'read>(
+        &mut self,
+        now_ms: Millis,
+        read: &'read PartitionRead,
+    ) -> Result<(Gathered, Vec<(&'read str, Units)>), ServiceError> {
+        let mut start = self.start_key(&read.page)?;
+        let first = match &start {
+            None => 0,
+            Some(start) => {
+                let found = read.partitions.iter().position(|partition| *partition == start.partition);
+                found.ok_or_else(outside_boundaries)?
+            }
+        };
+        let mut gathered = Gathered::new(&read.page);
+        let mut by_key = Vec::new();
+        for partition in &read.partitions[first..] {
+            let bytes_before = gathered.bytes;
+            let (sort, start) = (read.sort.as_ref(), start.take());
+            let range = Range { partition, sort, start, forward: read.forward };
+            self.gather_partition(now_ms, range, read.page.consistent, &mut gathered);
+            let units = Units::read(gathered.bytes - bytes_before, read.page.consistent);
+            by_key.push((partition.as_str(), units));
+            if gathered.ended_early {
+                break;
+            }
+        }
+        Ok((gathered, by_key))
+    }
+
+    /// Adds what a partition has in a range, until the page is full.
+    fn gather_partition(
+        &mut self,
+        now_ms: Millis,
+        range: Range<'_>,
+        consistent: bool,
+        gathered: &mut Gathered,
+    ) {
+        let Range { partition, sort, start, forward } = range;
+        let lowest = sort.map_or("", SortCondition::lower_bound).into();
         let mut bounds = (
             Bound::Included(Key { partition: partition.clone(), sort: lowest }),
-            Bound::Excluded(end_of_partition(&partition)),
+            Bound::Excluded(end_of_partition(partition)),
         );
         match start {
             None => {}
-            Some(start) if query.forward => {
+            Some(start) if forward => {
                 if matches!(&bounds.0, Bound::Included(low) if *low <= start) {
                     bounds.0 = Bound::Excluded(start);
                 }
             }
             Some(start) => bounds.1 = Bound::Excluded(start),
         }
-        let mut gathered = Gathered::new(&query.page);
         if is_empty(&bounds) {
-            return Ok((partition, gathered));
+            return;
         }
-        let forward = query.forward;
-        let view = self.view(now_ms, query.page.consistent, |key| key.partition == partition);
-        view.walk(bounds, forward, |key, stored| match &condition.sort {
+        let view = self.view(now_ms, consistent, |key| key.partition == *partition);
+        view.walk(bounds, forward, |key, stored| match sort {
             Some(range) if !range.contains(&key.sort) => !(forward && range.ends_before(&key.sort)),
             _ => gathered.add(key, stored),
         });
-        Ok((partition, gathered))
     }
 
     fn start_key(&self, page: &PageOptions) -> Result<Option<Key>, ServiceError> {
@@ -156,6 +214,14 @@ impl Table {
             count_only: options.count_only,
         }
     }
+}
+
+/// A range of one partition.
+struct Range<'read> {
+    partition: &'read Text,
+    sort: Option<&'read SortCondition>,
+    start: Option<Key>,
+    forward: bool,
 }
 
 /// What a page has gathered: it ends before it is too large, or when its limit is reached.
@@ -197,6 +263,10 @@ fn is_empty(bounds: &(Bound<Key>, Bound<Key>)) -> bool {
         (Bound::Included(low) | Bound::Excluded(low), Bound::Excluded(high)) => low >= high,
         _ => false,
     }
+}
+
+fn outside_boundaries() -> ServiceError {
+    ServiceError::validation("The provided starting key is outside query boundaries")
 }
 
 /// Returns a hash that is the same in every run: FNV-1a.

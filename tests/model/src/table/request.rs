@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::key::Key;
 use crate::error::{CancellationCode, ServiceError};
-use crate::expression::{Condition, KeyCondition, Path, Update};
+use crate::expression::{Condition, KeyCondition, Path, SortCondition, Update};
 use crate::partiql::Statement;
 use crate::value::{Item, Text};
 
@@ -180,6 +180,23 @@ pub struct SingleStatement {
     pub statement: BatchStatement,
     /// How many items a read looks at at most.
     pub limit: Option<usize>,
+    /// The key after which a read goes on.
+    pub start: Option<Item>,
+}
+
+/// A read of whole partitions, or of a range in each, one partition after the other: what a statement may ask for.
+#[derive(Clone, Debug)]
+pub(super) struct PartitionRead {
+    /// The partitions in the order in which they are read.
+    pub(super) partitions: Vec<Text>,
+    /// The range of sort keys; all without.
+    pub(super) sort: Option<SortCondition>,
+    /// Which of the items read are answered.
+    pub(super) filter: Option<Condition>,
+    /// How the page is made.
+    pub(super) page: PageOptions,
+    /// Whether the sort keys ascend.
+    pub(super) forward: bool,
 }
 
 /// Statements that all read or all write, together or not at all.

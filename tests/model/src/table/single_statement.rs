@@ -3,15 +3,22 @@
 use super::database::{Database, Reply};
 use super::key::Schema;
 use super::request::{
-    BatchStatement, Get, PageOptions, Query, Request, Response, Scan, SingleStatement, TransactStatements,
-    TransactWrite,
+    BatchStatement, Get, PageOptions, PartitionRead, Request, Response, Scan, SingleStatement,
+    TransactStatements, TransactWrite,
 };
-use super::statement::{split_key, write_of};
+use super::statement::{only_in_transactions, split_key, write_of};
 use super::transaction::Prepared;
+use super::units::Consumed;
 use crate::clock::Millis;
 use crate::error::{CancellationCode, Details, ErrorKind, ServiceError};
-use crate::expression::{Comparator, Condition, KeyCondition, Operand};
+use crate::expression::{Comparator, Condition, Operand, Path, SortCondition};
 use crate::partiql::{Statement, StatementKind};
+use crate::value::{AttributeValue, Text};
+
+/// How many partitions a statement may name.
+const MAX_PARTITIONS: usize = 50;
+/// How many items a page of several partitions has at most.
+const MAX_ITEMS_OF_SEVERAL: usize = 10;
 
 /// What a transaction of statements is.
 #[derive(Debug)]
@@ -22,13 +29,27 @@ pub enum PreparedStatements {
     Writes(Prepared),
 }
 
+/// What a single statement is.
+enum Meant {
+    /// Another request.
+    Plain(Request),
+    /// A read of some partitions of a table.
+    Partitions(String, PartitionRead),
+}
+
 impl Database {
-    /// Executes one statement; a read looks at a partition where it names one, else at the table.
+    /// Executes one statement; a read looks at the partitions that it names, or else at the table.
     pub(super) fn single_statement(&mut self, now_ms: Millis, request: &SingleStatement) -> Reply {
         match self.meant(request) {
             Err(error) => Reply::refused(error),
             Ok(meant) => {
-                let mut reply = self.execute(now_ms, &meant);
+                let mut reply = match &meant {
+                    Meant::Plain(meant) => self.execute(now_ms, meant),
+                    Meant::Partitions(table, read) => self.single(table, |table| {
+                        let (result, units) = table.read_partitions(now_ms, read);
+                        (result.map(Response::Page), Consumed::read(units))
+                    }),
+                };
                 reply.result = reply
                     .result
                     .map(as_items)
@@ -77,36 +98,38 @@ impl Database {
         }))
     }
 
-    /// Returns the request that a statement means.
-    fn meant(&self, request: &SingleStatement) -> Result<Request, ServiceError> {
+    /// Returns what a statement means.
+    fn meant(&self, request: &SingleStatement) -> Result<Meant, ServiceError> {
         let statement = request.statement.statement.as_ref().map_err(Clone::clone)?;
         let table = self.table(&statement.table)?;
-        let StatementKind::Select { projection, condition } = &statement.kind else {
-            return write_of(table, &request.statement, statement).map(Request::Write);
+        let StatementKind::Select { projection, condition, order } = &statement.kind else {
+            if matches!(statement.kind, StatementKind::Check { .. }) {
+                return Err(only_in_transactions());
+            }
+            return write_of(table, &request.statement, statement).map(Request::Write).map(Meant::Plain);
         };
         let page = PageOptions {
             consistent: request.statement.consistent,
             limit: request.limit,
-            start: None,
+            start: request.start.clone(),
             projection: projection.clone(),
             count_only: false,
         };
-        let conjuncts = condition.clone().map(Condition::into_conjuncts).unwrap_or_default();
-        let (of_key, rest): (Vec<_>, Vec<_>) =
-            conjuncts.into_iter().partition(|part| concerns_key(part, &table.schema));
-        let of_key = Condition::all(of_key).filter(|of_key| names_partition(of_key, &table.schema));
-        let table = statement.table.clone();
-        Ok(match of_key {
-            Some(of_key) => {
-                let filter = Condition::all(rest);
-                Request::Query(Query { table, condition: of_key, filter, page, forward: true })
-            }
-            None => Request::Scan(Scan { table, filter: condition.clone(), page, segment: None }),
-        })
+        let name = statement.table.clone();
+        if let Some(read) = partition_read(&table.schema, condition.as_ref(), order, &page)? {
+            return Ok(Meant::Partitions(name, read));
+        }
+        if !order.is_empty() {
+            return Err(ServiceError::validation(
+                "Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause.",
+            ));
+        }
+        let filter = condition.clone();
+        Ok(Meant::Plain(Request::Scan(Scan { table: name, filter, page, segment: None })))
     }
 
     fn get_of(&self, request: &BatchStatement, statement: &Statement) -> Result<Get, ServiceError> {
-        let StatementKind::Select { projection, condition } = &statement.kind else {
+        let StatementKind::Select { projection, condition, .. } = &statement.kind else {
             unreachable!("only reads are asked for")
         };
         let (key, rest) = split_key(self.table(&statement.table)?, condition.as_ref())?;
@@ -120,25 +143,114 @@ impl Database {
     }
 }
 
-/// Returns whether a condition could stand in a key condition.
-fn concerns_key(condition: &Condition, schema: &Schema) -> bool {
-    let comparable = matches!(
-        condition,
-        Condition::Compare(Operand::Path(_), comparator, Operand::Value(_))
-        | Condition::Compare(Operand::Value(_), comparator, Operand::Path(_))
-            if *comparator != Comparator::NotEqual
-    ) || matches!(
-        condition,
-        Condition::Between(Operand::Path(_), Operand::Value(_), Operand::Value(_))
-            | Condition::BeginsWith(Operand::Path(_), Operand::Value(_))
-    );
-    let mut of_key = comparable;
-    condition.visit_paths(&mut |path| of_key &= path.steps.is_empty() && schema.contains(&path.root));
-    of_key
+/// Returns the read that names its partitions; none where the condition names none. What does not choose among the
+/// keys is a filter.
+fn partition_read(
+    schema: &Schema,
+    condition: Option<&Condition>,
+    order: &[(String, bool)],
+    page: &PageOptions,
+) -> Result<Option<PartitionRead>, ServiceError> {
+    let mut conjuncts = condition.cloned().map(Condition::into_conjuncts).unwrap_or_default();
+    let named = conjuncts
+        .iter()
+        .enumerate()
+        .filter_map(|(position, part)| Some((position, named_values(part, &schema.partition)?)))
+        .min_by_key(|(_, values)| values.len());
+    let Some((position, values)) = named else { return Ok(None) };
+    if values.len() > MAX_PARTITIONS {
+        return Err(ServiceError::validation(
+            "The IN operator is provided with too many hash key values; maximum: 50",
+        ));
+    }
+    let mut partitions: Vec<Text> = Vec::new();
+    for value in values {
+        let AttributeValue::S(partition) = value else {
+            return Err(ServiceError::validation("Condition parameter type does not match schema type"));
+        };
+        if !partitions.contains(&partition) {
+            partitions.push(partition);
+        }
+    }
+    conjuncts.remove(position);
+    let ranges = |part: &Condition| schema.sort.as_ref().is_some_and(|sort| is_range(part, sort));
+    let sort = conjuncts.iter().position(ranges).map(|position| conjuncts.remove(position));
+    let forward = ordered(schema, order, &mut partitions)?;
+    let mut page = page.clone();
+    if partitions.len() > 1 {
+        page.limit = Some(page.limit.map_or(MAX_ITEMS_OF_SEVERAL, |limit| limit.min(MAX_ITEMS_OF_SEVERAL)));
+    }
+    Ok(Some(PartitionRead {
+        partitions,
+        sort: sort.map(SortCondition::from_condition).transpose()?,
+        filter: Condition::all(conjuncts),
+        page,
+        forward,
+    }))
 }
 
-fn names_partition(condition: &Condition, schema: &Schema) -> bool {
-    KeyCondition::from_condition(condition.clone(), &schema.partition, schema.sort.as_deref()).is_ok()
+/// Returns the values of which a condition demands that the partition key is one.
+fn named_values(condition: &Condition, partition: &str) -> Option<Vec<AttributeValue>> {
+    let is_key = |path: &Path| path.steps.is_empty() && path.root == partition;
+    match condition {
+        Condition::Compare(Operand::Path(path), Comparator::Equal, Operand::Value(value))
+        | Condition::Compare(Operand::Value(value), Comparator::Equal, Operand::Path(path))
+            if is_key(path) =>
+        {
+            Some(vec![value.clone()])
+        }
+        Condition::In(Operand::Path(path), candidates) if is_key(path) => candidates
+            .iter()
+            .map(|candidate| match candidate {
+                Operand::Value(value) => Some(value.clone()),
+                _ => None,
+            })
+            .collect(),
+        Condition::Or(left, right) => {
+            let mut values = named_values(left, partition)?;
+            values.extend(named_values(right, partition)?);
+            Some(values)
+        }
+        _ => None,
+    }
+}
+
+/// Returns whether a condition is a range of the sort key, as a key condition may contain it.
+fn is_range(condition: &Condition, sort: &str) -> bool {
+    let is_key = |path: &Path| path.steps.is_empty() && path.root == sort;
+    match condition {
+        Condition::Compare(Operand::Path(path), comparator, Operand::Value(_))
+        | Condition::Compare(Operand::Value(_), comparator, Operand::Path(path)) => {
+            *comparator != Comparator::NotEqual && is_key(path)
+        }
+        Condition::Between(Operand::Path(path), Operand::Value(_), Operand::Value(_))
+        | Condition::BeginsWith(Operand::Path(path), Operand::Value(_)) => is_key(path),
+        _ => false,
+    }
+}
+
+/// Puts the partitions in the order that a statement asks for, and returns whether the sort keys ascend.
+fn ordered(schema: &Schema, order: &[(String, bool)], partitions: &mut [Text]) -> Result<bool, ServiceError> {
+    let mut forward = true;
+    for (position, (name, descends)) in order.iter().enumerate() {
+        if *name == schema.partition {
+            partitions.sort();
+            if *descends {
+                partitions.reverse();
+            }
+        } else if schema.sort.as_ref() != Some(name) {
+            return Err(ServiceError::validation(format!(
+                "Variable reference {name} in ORDER BY clause must be part of the primary key"
+            )));
+        } else if position == 0 && partitions.len() > 1 {
+            return Err(ServiceError::validation(
+                "ORDER BY of several partitions must begin with the hash key",
+            ));
+        } else {
+            forward = !descends;
+        }
+    }
+    Ok(forward)
 }
 
 fn as_items(response: Response) -> Response {

@@ -73,7 +73,10 @@ fn execute(
     request: &BatchStatement,
     statement: &Statement,
 ) -> (Result<Option<Item>, ServiceError>, Consumed) {
-    if let StatementKind::Select { projection, condition } = &statement.kind {
+    if let StatementKind::Check { .. } = statement.kind {
+        return (Err(only_in_transactions()), Consumed::default());
+    }
+    if let StatementKind::Select { projection, condition, .. } = &statement.kind {
         let get = match split_key(table, condition.as_ref()) {
             Ok((key, None)) => Get {
                 table: statement.table.clone(),
@@ -123,6 +126,13 @@ pub(super) fn write_of(
                 rest.map(|rest| Condition::Or(Box::new(Condition::NotExists(partition)), Box::new(rest)));
             (Effect::Delete(key), condition, *returning)
         }
+        StatementKind::Check { condition } => {
+            let (key, rest) = split_key(table, condition.as_ref())?;
+            let rest = rest.ok_or_else(|| {
+                ServiceError::validation("EXISTS must contain the primary key and another condition")
+            })?;
+            (Effect::Check(key), Condition::all(vec![Condition::Exists(partition), rest]), Returning::Nothing)
+        }
         StatementKind::Select { .. } => unreachable!("reads are not writes"),
     };
     let return_values = match returning {
@@ -171,6 +181,11 @@ fn key_equality(table: &Table, condition: &Condition) -> Option<(Text, Attribute
         return None;
     };
     (path.steps.is_empty() && table.schema.contains(&path.root)).then(|| (path.root.clone(), value.clone()))
+}
+
+/// Returns the error of a check that stands outside of a transaction.
+pub(super) fn only_in_transactions() -> ServiceError {
+    ServiceError::validation("EXISTS can only be used in transactions")
 }
 
 fn failed(table: Option<String>, error: &ServiceError, code: CancellationCode) -> StatementOutcome {

@@ -47,6 +47,13 @@ struct ReadPart {
     code: CancellationCode,
 }
 
+/// What one part of a transaction takes of its table.
+struct Share<'request> {
+    table: &'request str,
+    partition: &'request str,
+    units: Units,
+}
+
 impl Database {
     /// Checks every action of a transaction and holds their items; it is answered at `answer_ms` at the latest.
     pub fn prepare(&mut self, now_ms: Millis, answer_ms: Millis, request: &TransactWrite) -> Prepared {
@@ -63,11 +70,23 @@ impl Database {
             .zip(&keys)
             .map(|(action, key)| self.tables_ref(&action.table).plan(key, action))
             .collect();
-        let mut reasons = self.reasons(&request.actions, &keys, &plans);
+        let reasons = self.reasons(&request.actions, &keys, &plans);
         if reasons.iter().all(|reason| reason.code == CancellationCode::None) {
-            reasons = self.take_capacity(now_ms, &request.actions, &keys, &plans);
-            if reasons.iter().any(|reason| reason.code != CancellationCode::None) {
-                return Prepared::Over(cancelled(reasons));
+            let shares: Vec<Share<'_>> = request
+                .actions
+                .iter()
+                .zip(&keys)
+                .zip(&plans)
+                .map(|((action, key), plan)| Share {
+                    table: &action.table,
+                    partition: &key.partition,
+                    units: plan.units * 2,
+                })
+                .collect();
+            let codes = self.take_capacity(now_ms, Direction::Write, &shares);
+            if codes.iter().any(|code| *code != CancellationCode::None) {
+                let reasons = codes.into_iter().map(|code| CancellationReason { code, item: None });
+                return Prepared::Over(cancelled(reasons.collect()));
             }
         } else {
             return Prepared::Over(self.charged_cancellation(&request.actions, &plans, reasons));
@@ -156,13 +175,23 @@ impl Database {
     }
 
     fn charge_reads(&mut self, now_ms: Millis, set: &mut ReadSet) {
-        for part in &mut set.parts {
-            let units = Units::read(part.item.as_ref().map_or(0, item_bytes), true) * 2;
-            let table = self.table_mut(&part.table).expect("the tables were checked before");
-            match table.charge(now_ms, Direction::Read, &part.key.partition, units) {
-                Ok(()) => set.reply.charge(&part.table, Consumed::read(units)),
-                Err(error) => part.code = cancellation_code(error.kind),
+        let ReadSet { parts, reply, .. } = set;
+        let shares: Vec<Share<'_>> = parts
+            .iter()
+            .map(|part| Share {
+                table: &part.table,
+                partition: &part.key.partition,
+                units: Units::read(part.item.as_ref().map_or(0, item_bytes), true) * 2,
+            })
+            .collect();
+        let codes = self.take_capacity(now_ms, Direction::Read, &shares);
+        if codes.iter().all(|code| *code == CancellationCode::None) {
+            for share in &shares {
+                reply.charge(share.table, Consumed::read(share.units));
             }
+        }
+        for (part, code) in parts.iter_mut().zip(codes) {
+            part.code = code;
         }
     }
 
@@ -246,40 +275,37 @@ impl Database {
         actions.iter().zip(keys).zip(plans).map(reason).collect()
     }
 
-    /// Takes capacity for all actions in their order; if one does not fit, gives everything back.
+    /// Takes capacity for all parts in their order and returns a reason for each; if one does not fit, gives
+    /// everything back.
     fn take_capacity(
         &mut self,
         now_ms: Millis,
-        actions: &[Write],
-        keys: &[Key],
-        plans: &[Plan],
-    ) -> Vec<CancellationReason> {
-        let mut reasons = Vec::new();
+        direction: Direction,
+        shares: &[Share<'_>],
+    ) -> Vec<CancellationCode> {
+        let mut codes = Vec::new();
         let mut taken = Vec::new();
-        for ((action, key), plan) in actions.iter().zip(keys).zip(plans) {
-            let units = plan.units * 2;
-            let table = self.table_mut(&action.table).expect("the tables were checked before");
-            match table.charge(now_ms, Direction::Write, &key.partition, units) {
+        for share in shares {
+            let table = self.table_mut(share.table).expect("the tables were checked before");
+            match table.charge(now_ms, direction, share.partition, share.units) {
                 Ok(()) => {
-                    taken.push((action, key, units));
-                    reasons.push(CancellationReason::default());
+                    taken.push(share);
+                    codes.push(CancellationCode::None);
                 }
-                Err(error) => {
-                    let code = match cancellation_code(error.kind) {
-                        CancellationCode::RequestLimitExceeded => CancellationCode::ThrottlingError,
-                        code => code,
-                    };
-                    reasons.push(CancellationReason { code, item: None });
-                }
+                // Transactions have no reason of their own for the account's limit.
+                Err(error) => codes.push(match cancellation_code(error.kind) {
+                    CancellationCode::RequestLimitExceeded => CancellationCode::ThrottlingError,
+                    code => code,
+                }),
             }
         }
-        if taken.len() < actions.len() {
-            for (action, key, units) in taken {
-                let table = self.table_mut(&action.table).expect("the tables were checked before");
-                table.capacity.give_back(Direction::Write, &key.partition, units);
+        if taken.len() < shares.len() {
+            for share in taken {
+                let table = self.table_mut(share.table).expect("the tables were checked before");
+                table.capacity.give_back(direction, share.partition, share.units);
             }
         }
-        reasons
+        codes
     }
 
     /// Answers a cancelled transaction, which is charged for what it attempted.

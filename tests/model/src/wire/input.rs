@@ -8,6 +8,9 @@ use crate::error::ServiceError;
 use crate::expression::Placeholders;
 use crate::value::{AttributeValue, Item, item_from_json, value_from_json};
 
+/// How long the placeholder of a name or a value may be.
+const MAX_PLACEHOLDER_BYTES: usize = 255;
+
 /// The input of a call, whose members are asked for by name.
 #[derive(Clone, Copy)]
 pub struct Input<'json> {
@@ -85,6 +88,12 @@ impl<'json> Input<'json> {
         }
         if self.object("ExpressionAttributeNames").is_some_and(Map::is_empty) {
             return Err(ServiceError::validation("ExpressionAttributeNames must not be empty"));
+        }
+        if let Some(name) = names.keys().chain(values.keys()).find(|name| name.len() > MAX_PLACEHOLDER_BYTES)
+        {
+            return Err(ServiceError::validation(format!(
+                "The name or value placeholder {name} has more than {MAX_PLACEHOLDER_BYTES} bytes"
+            )));
         }
         Ok(Placeholders::new(names, values))
     }

@@ -40,9 +40,8 @@ fn administration(call: &str) -> Option<Administration> {
         "GetFunctionConcurrency" => Administration::GetFunctionConcurrency,
         "PutFunctionConcurrency" => Administration::PutFunctionConcurrency,
         "DeleteFunctionConcurrency" => Administration::DeleteFunctionConcurrency,
-        "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
-            Administration::PutFunctionEventInvokeConfig
-        }
+        "PutFunctionEventInvokeConfig" => Administration::PutFunctionEventInvokeConfig,
+        "UpdateFunctionEventInvokeConfig" => Administration::UpdateFunctionEventInvokeConfig,
         "GetFunctionConfiguration" => Administration::GetFunctionConfiguration,
         "UpdateFunctionConfiguration" => Administration::UpdateFunctionConfiguration,
         _ => return None,

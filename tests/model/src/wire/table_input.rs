@@ -16,6 +16,9 @@ use crate::world::{Request, TableRequest};
 /// Reads what a write does.
 type ReadEffect = fn(Input<'_>, &mut Placeholders) -> Result<Effect, ServiceError>;
 
+/// How many parts a scan may have.
+const MAX_SEGMENTS: u64 = 1_000_000;
+
 /// Parameters of the older interface, which the model does not have.
 const LEGACY: [&str; 8] = [
     "AttributesToGet",
@@ -32,22 +35,12 @@ const LEGACY: [&str; 8] = [
 pub(super) fn decode(call: &str, json: &Value) -> Option<Request> {
     let input = Input::new(json);
     let request = match call {
-        "GetItem" => TableRequest::Plain(get(input).map(Plain::Get)),
-        "PutItem" => TableRequest::Plain(single_write(input, put).map(Plain::Write)),
-        "UpdateItem" => TableRequest::Plain(single_write(input, update).map(Plain::Write)),
-        "DeleteItem" => TableRequest::Plain(single_write(input, delete).map(Plain::Write)),
-        "Query" => TableRequest::Plain(query(input).map(Plain::Query)),
-        "Scan" => TableRequest::Plain(scan(input).map(Plain::Scan)),
-        "BatchGetItem" => TableRequest::Plain(batch_get(input).map(Plain::BatchGet)),
-        "BatchWriteItem" => TableRequest::Plain(batch_write(input).map(Plain::BatchWrite)),
-        "BatchExecuteStatement" => {
-            TableRequest::Plain(statements(input, "Statements").map(Plain::BatchStatements))
+        "ExecuteTransaction" => {
+            TableRequest::TransactStatements(checked(input).and_then(transact_statements))
         }
-        "ExecuteStatement" => TableRequest::Plain(single_statement(input).map(Plain::Statement)),
-        "ExecuteTransaction" => TableRequest::TransactStatements(transact_statements(input)),
-        "TransactWriteItems" => TableRequest::TransactWrite(transact_write(input)),
-        "TransactGetItems" => TableRequest::TransactGet(transact_get(input)),
-        _ => return None,
+        "TransactWriteItems" => TableRequest::TransactWrite(checked(input).and_then(transact_write)),
+        "TransactGetItems" => TableRequest::TransactGet(checked(input).and_then(transact_get)),
+        _ => TableRequest::Plain(plain(call, input)?),
     };
     let actions = match call {
         "TransactWriteItems" | "TransactGetItems" => input.list("TransactItems").len(),
@@ -56,6 +49,36 @@ pub(super) fn decode(call: &str, json: &Value) -> Option<Request> {
         _ => 2,
     };
     Some(Request::Table { request, actions })
+}
+
+/// Reads a call that is evaluated in one moment; nothing where the service has none of this name.
+fn plain(call: &str, input: Input<'_>) -> Option<Result<Plain, ServiceError>> {
+    let checked = checked(input);
+    Some(match call {
+        "GetItem" => checked.and_then(get).map(Plain::Get),
+        "PutItem" => checked.and_then(|input| single_write(input, put)).map(Plain::Write),
+        "UpdateItem" => checked.and_then(|input| single_write(input, update)).map(Plain::Write),
+        "DeleteItem" => checked.and_then(|input| single_write(input, delete)).map(Plain::Write),
+        "Query" => checked.and_then(query).map(Plain::Query),
+        "Scan" => checked.and_then(scan).map(Plain::Scan),
+        "BatchGetItem" => checked.and_then(batch_get).map(Plain::BatchGet),
+        "BatchWriteItem" => checked.and_then(batch_write).map(Plain::BatchWrite),
+        "BatchExecuteStatement" => {
+            checked.and_then(|input| statements(input, "Statements")).map(Plain::BatchStatements)
+        }
+        "ExecuteStatement" => checked.and_then(single_statement).map(Plain::Statement),
+        _ => return None,
+    })
+}
+
+/// Returns the input of a call, if what all calls have in common is right in it.
+fn checked(input: Input<'_>) -> Result<Input<'_>, ServiceError> {
+    match input.text("ReturnConsumedCapacity") {
+        None | Some("NONE" | "TOTAL" | "INDEXES") => Ok(input),
+        Some(other) => Err(ServiceError::validation(format!(
+            "Value '{other}' at 'returnConsumedCapacity' failed to satisfy constraint: Member must satisfy enum value set: [INDEXES, TOTAL, NONE]"
+        ))),
+    }
 }
 
 fn get(input: Input<'_>) -> Result<Get, ServiceError> {
@@ -114,6 +137,12 @@ fn update(input: Input<'_>, placeholders: &mut Placeholders) -> Result<Effect, S
     Ok(Effect::Update(key, update))
 }
 
+/// Reads an update that has to say what it changes, as those of transactions have to.
+fn required_update(input: Input<'_>, placeholders: &mut Placeholders) -> Result<Effect, ServiceError> {
+    input.required_text("UpdateExpression")?;
+    update(input, placeholders)
+}
+
 fn delete(input: Input<'_>, _: &mut Placeholders) -> Result<Effect, ServiceError> {
     input.item("Key").map(Effect::Delete)
 }
@@ -144,10 +173,10 @@ fn scan(input: Input<'_>) -> Result<Scan, ServiceError> {
     let number = |name| input.member(name).and_then(Value::as_u64);
     let segment = match (number("Segment"), number("TotalSegments")) {
         (None, None) => None,
-        (Some(segment), Some(total)) if segment < total => Some((segment, total)),
+        (Some(segment), Some(total)) if segment < total && total <= MAX_SEGMENTS => Some((segment, total)),
         _ => {
             return Err(ServiceError::validation(
-                "Segment must be less than TotalSegments, and both be given",
+                "Segment must be less than TotalSegments, TotalSegments at most 1000000, and both be given",
             ));
         }
     };
@@ -231,7 +260,11 @@ fn statement(input: Input<'_>) -> Result<BatchStatement, ServiceError> {
 }
 
 fn single_statement(input: Input<'_>) -> Result<SingleStatement, ServiceError> {
-    Ok(SingleStatement { statement: statement(input)?, limit: limit(input)? })
+    let start = input.text("NextToken").map(|token| {
+        let key = serde_json::from_str(token).map_err(|_| ServiceError::validation("Invalid NextToken"))?;
+        Ok::<_, ServiceError>(item_from_json(&key)?)
+    });
+    Ok(SingleStatement { statement: statement(input)?, limit: limit(input)?, start: start.transpose()? })
 }
 
 fn transact_statements(input: Input<'_>) -> Result<TransactStatements, ServiceError> {
@@ -254,7 +287,7 @@ fn transact_write(input: Input<'_>) -> Result<TransactWrite, ServiceError> {
     let action = |json: &Value| {
         let input = Input::new(json);
         let kinds: [(&str, ReadEffect); 4] =
-            [("Put", put), ("Update", update), ("Delete", delete), ("ConditionCheck", check)];
+            [("Put", put), ("Update", required_update), ("Delete", delete), ("ConditionCheck", check)];
         let mut given = kinds.into_iter().filter_map(|(name, effect)| Some((input.member(name)?, effect)));
         match (given.next(), given.next()) {
             (Some((json, effect)), None) => write(Input::new(json), effect),

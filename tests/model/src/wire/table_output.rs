@@ -16,6 +16,8 @@ pub struct ConsumedReport<'call> {
     pub as_list: bool,
     /// Whether read and write units are told apart, as transactions do.
     pub by_direction: bool,
+    /// Whether the table is told apart from its indexes, of which the model has none.
+    pub by_index: bool,
 }
 
 /// Writes an answer.
@@ -38,6 +40,9 @@ pub fn table_output(response: &Response, report: Option<ConsumedReport<'_>>) -> 
         }
         Response::Items(items, last) => {
             let mut output = object([("Items", items.iter().map(item_to_json).collect())]);
+            // The token by which the client goes on is the last key as a text.
+            output
+                .extend(optional("NextToken", last.as_ref().map(|key| item_to_json(key).to_string().into())));
             output.extend(optional("LastEvaluatedKey", last.as_ref().map(item_to_json)));
             output
         }
@@ -110,16 +115,21 @@ fn statement_output(outcome: &StatementOutcome) -> Value {
 }
 
 fn consumed(report: ConsumedReport<'_>) -> Value {
-    let entry = |(table, consumed): &(String, Consumed)| {
-        let mut output = object([
-            ("TableName", table.clone().into()),
-            ("CapacityUnits", consumed.total().as_f64().into()),
-        ]);
+    let capacity = |consumed: Consumed| {
+        let mut output = object([("CapacityUnits", consumed.total().as_f64().into())]);
         if report.by_direction {
             let directions = [("ReadCapacityUnits", consumed.read), ("WriteCapacityUnits", consumed.write)];
             for (name, units) in directions.into_iter().filter(|(_, units)| units.as_f64() > 0.0) {
                 output.insert(name.to_owned(), units.as_f64().into());
             }
+        }
+        output
+    };
+    let entry = |(table, consumed): &(String, Consumed)| {
+        let mut output = capacity(*consumed);
+        output.insert("TableName".to_owned(), table.clone().into());
+        if report.by_index {
+            output.insert("Table".to_owned(), Value::Object(capacity(*consumed)));
         }
         Value::Object(output)
     };

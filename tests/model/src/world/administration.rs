@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use super::World;
 use crate::error::{ErrorKind, ServiceError};
-use crate::lambda::FunctionOptions;
+use crate::lambda::{DEFAULT_ASYNC_AGE_MS, FunctionOptions};
+
+/// How often an asynchronous invocation that failed is tried again at most.
+const MAX_ASYNC_RETRIES: u64 = 2;
 
 /// What such a call asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,7 @@ pub enum Administration {
     PutFunctionConcurrency,
     DeleteFunctionConcurrency,
     PutFunctionEventInvokeConfig,
+    UpdateFunctionEventInvokeConfig,
     GetFunctionConfiguration,
     UpdateFunctionConfiguration,
 }
@@ -46,13 +50,10 @@ impl World {
                 Ok(json!({}))
             }
             Administration::PutFunctionEventInvokeConfig => {
-                let retries = input["MaximumRetryAttempts"].as_u64().unwrap_or(2);
-                if retries > 2 {
-                    return Err(invalid("MaximumRetryAttempts"));
-                }
-                let options = self.function_options(input)?;
-                options.async_retries = u32::try_from(retries).expect("at most two");
-                Ok(json!({ "MaximumRetryAttempts": retries }))
+                configure_events(self.function_options(input)?, input, true)
+            }
+            Administration::UpdateFunctionEventInvokeConfig => {
+                configure_events(self.function_options(input)?, input, false)
             }
             Administration::GetFunctionConfiguration => Ok(described(self.function_options(input)?)),
             Administration::UpdateFunctionConfiguration => {
@@ -75,6 +76,33 @@ impl World {
         let function = self.functions.get_mut(name).ok_or_else(|| function_not_found(name))?;
         Ok(&mut function.options)
     }
+}
+
+/// Says how asynchronous invocations are tried; what is not given is the default, or else stays.
+fn configure_events(
+    options: &mut FunctionOptions,
+    input: &Value,
+    replaces: bool,
+) -> Result<Value, ServiceError> {
+    let given = |name: &str, range: std::ops::RangeInclusive<u64>| match &input[name] {
+        Value::Null => Ok(None),
+        value => match value.as_u64().filter(|value| range.contains(value)) {
+            None => Err(invalid(name)),
+            given => Ok(given),
+        },
+    };
+    let retries = given("MaximumRetryAttempts", 0..=MAX_ASYNC_RETRIES)?;
+    let age_ms = given("MaximumEventAgeInSeconds", 60..=21_600)?.map(|seconds| seconds * 1_000);
+    if let Some(retries) = retries.or(replaces.then_some(MAX_ASYNC_RETRIES)) {
+        options.async_retries = u32::try_from(retries).expect("at most two");
+    }
+    if let Some(age_ms) = age_ms.or(replaces.then_some(DEFAULT_ASYNC_AGE_MS)) {
+        options.async_max_age_ms = age_ms;
+    }
+    Ok(json!({
+        "MaximumRetryAttempts": options.async_retries,
+        "MaximumEventAgeInSeconds": options.async_max_age_ms / 1_000,
+    }))
 }
 
 fn described(options: &FunctionOptions) -> Value {

@@ -2,14 +2,12 @@
 
 use super::{Event, World};
 use crate::clock::Millis;
-use crate::lambda::{Origin, Outcome, Payload, Schedule, Target};
+use crate::lambda::{DEFAULT_ASYNC_AGE_MS, Origin, Outcome, Payload, Schedule, Target};
 use crate::queue::{Entry, QueueRequest};
 
 const FIRST_RETRY_MS: Millis = 60_000;
 const LATER_RETRY_MS: Millis = 120_000;
 const MAX_THROTTLE_PAUSE_MS: Millis = 300_000;
-/// How long an invocation is tried before it is given up.
-const MAX_AGE_MS: Millis = 6 * 60 * 60 * 1_000;
 
 /// An invocation that nothing waits for.
 pub(super) struct AsyncInvocation {
@@ -68,7 +66,9 @@ impl World {
 
     pub(super) fn ask_asynchronously(&mut self, entry: u64) {
         let invocation = &self.asynchronous[&entry];
-        if self.now_ms - invocation.accepted_ms > MAX_AGE_MS {
+        let function = self.functions.get(&invocation.function);
+        let max_age_ms = function.map_or(DEFAULT_ASYNC_AGE_MS, |function| function.options.async_max_age_ms);
+        if self.now_ms - invocation.accepted_ms > max_age_ms {
             self.asynchronous.remove(&entry);
             return;
         }

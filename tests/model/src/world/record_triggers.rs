@@ -1,13 +1,13 @@
 //! Triggers of topics and of streams: what is read, given to the function in order, and committed.
 
-use super::mappings::{StreamWork, TopicWork, Work};
+use super::mappings::{Mapping, StreamWork, TopicWork, Work};
 use super::{Event, World};
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
 use crate::lambda::{
     Directive, FeederRules, Finished, KafkaRecord, Origin, Outcome, Payload, Record, Source, Then,
 };
-use crate::table::Stream;
+use crate::table::{Stream, StreamRecord};
 
 /// What has to be done after a feeder took in a result.
 struct Settled {
@@ -72,7 +72,12 @@ impl World {
                 continue;
             }
             let log = &self.topics[topic];
-            let Work::Topic(work) = &mut self.mappings[mapping].work else { continue };
+            let Mapping { work: Work::Topic(work), options, .. } = &mut self.mappings[mapping] else {
+                continue;
+            };
+            let passes = |record: &KafkaRecord| {
+                options.filter.as_ref().is_none_or(|filter| filter.passes_topic_record(record))
+            };
             let mut records: Vec<KafkaRecord> = Vec::new();
             for partition in 0..log.partitions() {
                 let fetched = &mut work.fetched[partition as usize];
@@ -80,7 +85,9 @@ impl World {
                 let fetchable = unread.take_while(|record| record.fetchable_ms <= now_ms);
                 for record in fetchable {
                     *fetched += 1;
-                    records.push(record.clone());
+                    if passes(record) {
+                        records.push(record.clone());
+                    }
                 }
             }
             records.sort_by_key(|record| record.fetchable_ms);
@@ -88,7 +95,24 @@ impl World {
             for record in records {
                 work.pollers[record.partition as usize % pollers].offer(record);
             }
+            self.commit_filtered(mapping);
             (0..pollers).for_each(|poller| self.advance_feeder(mapping, poller));
+        }
+    }
+
+    /// Commits records that the trigger's filter does not let through, where nothing before them is in work.
+    fn commit_filtered(&mut self, mapping: usize) {
+        let Mapping { work: Work::Topic(work), options, .. } = &mut self.mappings[mapping] else { return };
+        let Some(filter) = &options.filter else { return };
+        let log = &self.topics[&work.topic];
+        for partition in 0..log.partitions() {
+            let fetched = work.fetched[partition as usize];
+            let committed = &mut work.committed[partition as usize];
+            let unread = log.read_from(partition, *committed).iter();
+            let passed_over = unread
+                .take_while(|record| record.offset < fetched && !filter.passes_topic_record(record))
+                .count();
+            *committed += passed_over as u64;
         }
     }
 
@@ -116,14 +140,22 @@ impl World {
 
     pub(super) fn poll_stream(&mut self, mapping: usize) {
         let now_ms = self.now_ms;
-        let enabled = self.mappings[mapping].options.enabled;
-        let Work::Stream(work) = &mut self.mappings[mapping].work else { return };
+        let Mapping { work: Work::Stream(work), options, .. } = &mut self.mappings[mapping] else { return };
         work.poll_ms = None;
-        let stream = self.database.table_mut(&work.table).ok().and_then(|table| table.stream_mut());
-        let (Some(stream), true) = (stream, enabled) else { return };
-        let lanes = work.lanes.len();
+        let Ok(table) = self.database.table_mut(&work.table) else { return };
+        let filter = options.filter.as_ref().map(|filter| (filter, table.schema().clone()));
+        let (Some(stream), true) = (table.stream_mut(), options.enabled) else { return };
+        let (lanes, view) = (work.lanes.len(), stream.view);
+        let passes = |record: &StreamRecord| {
+            filter.as_ref().is_none_or(|(filter, schema)| {
+                filter.passes_stream_record(record, &schema.attributes_of(&record.key), view)
+            })
+        };
         for record in stream.read_from(now_ms, work.position) {
             work.position = record.sequence + 1;
+            if !passes(record) {
+                continue;
+            }
             let appeared = work.lane_of.len();
             let lane = if lanes == 1 {
                 0
@@ -205,6 +237,7 @@ impl World {
                 *committed = (*committed).max(*offset);
             }
         }
+        self.commit_filtered(mapping);
         if goes_on {
             let now_ms = self.now_ms;
             let directive = self.with_feeder(

@@ -3,7 +3,7 @@
 use super::mappings::Work;
 use super::{Event, World};
 use crate::clock::Millis;
-use crate::lambda::{Origin, Outcome, Payload, Source, SqsTrigger};
+use crate::lambda::{MappingOptions, Origin, Outcome, Payload, Source, SqsTrigger};
 use crate::queue::{Delivered, Receipt, is_fifo};
 
 /// How many batches of a standard queue are in work where the mapping does not say.
@@ -51,6 +51,10 @@ impl World {
             let messages = self.queues.receive(self.now_ms, queue, room, None);
             if messages.is_empty() {
                 return;
+            }
+            let messages = self.filtered(mapping, &options, messages);
+            if messages.is_empty() {
+                continue;
             }
             let full = messages.len() == room;
             let batch = self.take_into_work(mapping, open, messages);
@@ -117,6 +121,26 @@ impl World {
             }
         }
         self.plan_queue_poll(mapping);
+    }
+
+    /// Returns the messages that the trigger's filter lets through, and has the others deleted.
+    fn filtered(
+        &mut self,
+        mapping: usize,
+        options: &MappingOptions,
+        messages: Vec<Delivered>,
+    ) -> Vec<Delivered> {
+        let (Some(filter), Source::Queue(queue)) = (&options.filter, &options.source) else {
+            return messages;
+        };
+        let (passed, others): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|delivered| filter.passes_message(delivered));
+        if !others.is_empty() {
+            let receipts = others.iter().map(|delivered| delivered.receipt).collect();
+            let delay_ms = self.latencies.draw_delete_ms(queue);
+            self.after(delay_ms, Event::QueueBatchDelete { mapping, receipts });
+        }
+        passed
     }
 
     fn take_into_work(&mut self, mapping: usize, open: Option<u64>, messages: Vec<Delivered>) -> u64 {

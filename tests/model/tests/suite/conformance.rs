@@ -28,6 +28,14 @@ fn every_script_of_the_neighbours_holds() {
 }
 
 #[test]
+fn every_script_of_the_documentation_holds() {
+    let suite = Suite::parse(include_str!("../../conformance/documented.json")).expect("the file is a suite");
+    let failures: Vec<String> =
+        suite.scripts.iter().flat_map(run_script).map(|failure| failure.to_string()).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
 fn a_script_that_expects_something_else_fails() {
     let text = include_str!("../../conformance/service.json").replace("\"takes_ms\": 8", "\"takes_ms\": 7");
     let suite = Suite::parse(&text).expect("the file is a suite");
