@@ -51,6 +51,9 @@ struct RunArguments {
     /// The write and read units per second that every table is warm for
     #[arg(long, default_value_t = 40_000)]
     warm: u64,
+    /// For how many seconds after the last adoption a measurement waits for what is still to be posted
+    #[arg(long, default_value_t = 20)]
+    waits: u64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -76,6 +79,7 @@ fn main() {
         seed: arguments.seed,
         percent: arguments.percent,
         warm: arguments.warm,
+        waits_ms: arguments.waits * 1_000,
     };
     if std::env::var_os("RUST_LOG").is_some() {
         ledger::telemetry::init();

@@ -8,7 +8,11 @@ use model::table::Direction;
 use serde_json::{Value, json};
 
 use crate::deployed::executor;
-use crate::run::{Kinds, Options, adopt, entries, kinds, load, since, written};
+use crate::run::{Kinds, Options, Pace, adopt, entries, kinds, load, pauses, since, written};
+use crate::services::refusals;
+
+/// How long a pause between two postings is told of.
+const LONG_MS: u64 = 5_000;
 
 /// Measures, and returns the figures.
 pub(crate) fn measure(options: &Options) -> Value {
@@ -17,7 +21,8 @@ pub(crate) fn measure(options: &Options) -> Value {
     load(&mut executor, &source);
     let (loaded, loaded_units, loaded_ms) = (kinds(&executor), written(&executor), executor.now_ms());
     let requests = executor.requests();
-    let run = adopt(&mut executor, &source, options.rate, None);
+    let pace = Pace { rate: options.rate, pause_ms: 0, waits_ms: options.waits_ms };
+    let run = adopt(&mut executor, &source, pace, |_| ());
     let (after, units) = (since(&kinds(&executor), &loaded), written(&executor) - loaded_units);
     let figures = figures(&run);
     json!({
@@ -25,6 +30,7 @@ pub(crate) fn measure(options: &Options) -> Value {
         "backlog_middle": figures.backlog_middle,
         "backlog_end": figures.backlog_end,
         "commit_to_posted_ms": { "p50": figures.commit_to_posted_p50_ms, "p99": figures.commit_to_posted_p99_ms },
+        "pauses_ms": pauses(&run, LONG_MS),
         "posted": run.posted.len(),
         "committed": run.committed_ms.len(),
         "loaded_after_s": loaded_ms / 1_000,
@@ -34,6 +40,8 @@ pub(crate) fn measure(options: &Options) -> Value {
         "hottest_keys": hottest_keys(&executor),
         "mean_chain": figures.mean_chain,
         "mean_accounts_paid": figures.mean_accounts_paid,
+        "refused": refusals(),
+        "trees_with_work_left": trees_with_work(&executor),
         "invocations": invocations_json(&executor),
         "findings": executor.findings().iter().map(|finding| finding.message.clone()).collect::<Vec<_>>(),
         "trace": format!("{:016x}", executor.trace_hash()),
@@ -102,6 +110,14 @@ fn requests_json(executor: &Executor, before: &BTreeMap<&'static str, u64>, adop
         ((*name).to_owned(), json!(count(requests - before) / count(adoptions)))
     });
     Value::Object(since.collect())
+}
+
+/// Returns how many referral trees have work that is not done.
+fn trees_with_work(executor: &Executor) -> usize {
+    executor.with_world(|world| {
+        let keys = world.database.tables()["Source"].look_at_all();
+        keys.filter(|(key, _)| key.partition.starts_with("OUTSTANDING#")).count()
+    })
 }
 
 /// Returns how often each function ran, and for how long on average.

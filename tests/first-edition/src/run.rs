@@ -16,8 +16,6 @@ use crate::deployed::JOURNAL;
 const LOAD_PER_SECOND: u64 = 2_000;
 /// How long no function may write to count as at rest.
 const REST_MS: u64 = 15_000;
-/// How long after the last adoption is waited for what is still to be posted.
-const AFTERWARDS_MS: u64 = 20_000;
 
 /// What a run is of.
 #[derive(Clone, Debug)]
@@ -30,6 +28,18 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     pub(crate) percent: u64,
     pub(crate) warm: u64,
+    pub(crate) waits_ms: u64,
+}
+
+/// How adoptions are committed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// So many a second.
+    pub(crate) rate: u64,
+    /// So much later comes the last one.
+    pub(crate) pause_ms: u64,
+    /// For so long is waited after it.
+    pub(crate) waits_ms: u64,
 }
 
 /// Write units and writes by table and kind of key, which is what stands before its first `#`.
@@ -70,19 +80,36 @@ fn rest(executor: &mut Executor) {
     }
 }
 
-/// Lets the source commit its adoptions, and waits for what is posted until `waits_ms` after the last one.
-pub(crate) fn adopt(executor: &mut Executor, source: &Source, rate: u64, waits_ms: Option<u64>) -> Run {
+/// Lets the source commit its adoptions, each after `before_each`, and waits for what is still to be posted.
+pub(crate) fn adopt(
+    executor: &mut Executor,
+    source: &Source,
+    pace: Pace,
+    mut before_each: impl FnMut(&mut Executor),
+) -> Run {
     let began_ms = executor.now_ms();
     let mut committed_ms = BTreeMap::new();
+    let last = source.adoptions.len() as u64;
     for (number, (order, record)) in (0_u64..).zip(&source.adoptions) {
-        let at_ms = began_ms + number * 1_000 / rate;
+        let pause_ms = if number + 1 == last { pace.pause_ms } else { 0 };
+        let at_ms = began_ms + number * 1_000 / pace.rate + pause_ms;
         executor.run_until(at_ms);
+        before_each(executor);
         committed_ms.insert(*order, at_ms);
         produce(executor, record);
     }
     let ended_ms = executor.now_ms();
-    executor.run_until(ended_ms + waits_ms.unwrap_or(AFTERWARDS_MS));
+    executor.run_until(ended_ms + pace.waits_ms);
     Run { committed_ms, posted: executor.with_world(posted), began_ms, ended_ms }
+}
+
+/// Returns every pause between two postings of at least so long: when it began, from the first commit on, and how long
+/// it took.
+pub(crate) fn pauses(run: &Run, at_least_ms: u64) -> Vec<(u64, u64)> {
+    let mut posted_ms: Vec<u64> = run.posted.values().map(|posted| posted.at_ms).collect();
+    posted_ms.sort_unstable();
+    let pauses = posted_ms.windows(2).map(|pair| (pair[0] - run.began_ms, pair[1] - pair[0]));
+    pauses.filter(|(_, pause_ms)| *pause_ms >= at_least_ms).collect()
 }
 
 /// Returns when each adoption was posted: when its first entry took effect.

@@ -1,10 +1,12 @@
 //! In place of the network below the SDK: the client's requests go to the world, and the world's answers come back.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +30,9 @@ use crate::deployed::EPOCH;
 
 /// Numbers environments, so that each has a retry quota of its own, as processes have.
 static ENVIRONMENTS: AtomicU64 = AtomicU64::new(0);
+
+/// How often calls were refused, by the error and the call.
+static REFUSED: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
 thread_local! {
     /// The world of the invocation that goes on now.
@@ -87,11 +92,14 @@ impl Services {
         let service = if version == "AmazonSQS" { "sqs" } else { "dynamodb" };
         let input: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default())
             .expect("the SDK sends JSON in one piece");
-        let answered = self.0.call(service, call, &input);
+        let (answered, call) = (self.0.call(service, call, &input), call.to_owned());
         HttpConnectorFuture::new(async move {
             let (status, error, body) = match answered.await {
                 Ok(body) => (200, None, body),
-                Err(WireError::Refused { status, name, body }) => (status, Some(name), body),
+                Err(WireError::Refused { status, name, body }) => {
+                    count_refusal(format!("{name} to {call}"));
+                    (status, Some(name), body)
+                }
                 Err(WireError::NoAnswer) => return Err(ConnectorError::io("the connection broke".into())),
             };
             let status = status.try_into().expect("a status of the services");
@@ -173,6 +181,15 @@ impl<F: Future> Future for Within<F> {
         WORLD.set(None);
         polled
     }
+}
+
+fn count_refusal(what: String) {
+    *REFUSED.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
+}
+
+/// Returns how often calls of this process were refused, by the error and the call.
+pub(crate) fn refusals() -> BTreeMap<String, u64> {
+    REFUSED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 fn world() -> WireClient {
