@@ -16,6 +16,7 @@ mod seam;
 mod shared;
 mod subscriber;
 mod watch;
+mod wire_client;
 
 pub use clock::ModelClock;
 pub use deployment::{Deployment, QueueOptions, Registration, Trigger};
@@ -31,3 +32,4 @@ pub use queues::ModelQueues;
 pub use shared::{Interruptions, Shared};
 pub use subscriber::{Manners, Subscriber, Taken};
 pub use watch::{Effect, Watch};
+pub use wire_client::{WireClient, WireError};

@@ -35,8 +35,10 @@ pub fn measure(options: &MeasureOptions) -> Figures {
     figures
 }
 
+/// Works out of a run how fast it was, what was left over, and whom adoptions paid.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^52")]
-fn figures(run: &Run) -> Figures {
+pub fn figures(run: &Run) -> Figures {
     let middle_ms = u64::midpoint(run.began_ms, run.ended_ms);
     let backlog = |at_ms: Millis| {
         let committed = run.committed_ms.values().filter(|committed_ms| **committed_ms <= at_ms).count();

@@ -54,20 +54,25 @@ const HOTTEST_KEYS: usize = 10;
 const KEY_WRITE_UNITS_PER_SECOND: f64 = 1_000.0;
 
 /// What adoptions of a run did.
-pub(super) struct Run {
+pub struct Run {
     /// When each was committed at the source.
-    pub(super) committed_ms: BTreeMap<u64, Millis>,
+    pub committed_ms: BTreeMap<u64, Millis>,
     /// When the page that posts it took effect, with the adopter's ancestors and the accounts paid.
-    pub(super) posted: BTreeMap<u64, Posted>,
-    pub(super) began_ms: Millis,
-    pub(super) ended_ms: Millis,
+    pub posted: BTreeMap<u64, Posted>,
+    /// When the first was committed.
+    pub began_ms: Millis,
+    /// When the last was committed.
+    pub ended_ms: Millis,
 }
 
 /// A posted adoption.
-pub(super) struct Posted {
-    pub(super) at_ms: Millis,
-    pub(super) chain: usize,
-    pub(super) accounts_paid: usize,
+pub struct Posted {
+    /// When.
+    pub at_ms: Millis,
+    /// How many ancestors of its adopter the posting names.
+    pub chain: usize,
+    /// How many accounts of users it pays.
+    pub accounts_paid: usize,
 }
 
 pub(super) fn source(options: &MeasureOptions) -> Source {

@@ -11,15 +11,15 @@ use crate::bench::Executor;
 use crate::random::Random;
 
 /// What a source writes.
-pub(super) struct Source {
+pub struct Source {
     /// Users and referrals.
-    pub(super) accounts: Vec<Record>,
+    pub accounts: Vec<Record>,
     /// Adoptions with their order numbers.
-    pub(super) adoptions: Vec<(u64, Record)>,
+    pub adoptions: Vec<(u64, Record)>,
 }
 
 /// A record of a topic with one partition.
-pub(super) struct Record {
+pub struct Record {
     topic: &'static str,
     key: String,
     value: String,
@@ -27,15 +27,19 @@ pub(super) struct Record {
 
 /// What a source is made of.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) seed: u64,
-    pub(super) accounts: usize,
-    pub(super) adoptions: usize,
-    pub(super) shape: Shape,
+pub struct Plan {
+    /// The seed of everything.
+    pub seed: u64,
+    /// How many accounts there are.
+    pub accounts: usize,
+    /// How many adoptions there are.
+    pub adoptions: usize,
+    /// Who refers whom.
+    pub shape: Shape,
     /// In how many trees the accounts hang, each with a root.
-    pub(super) trees: usize,
+    pub trees: usize,
     /// Around which date adoptions are dated.
-    pub(super) dates: Dates,
+    pub dates: Dates,
 }
 
 /// Who refers whom: the two shapes that a bench names.
@@ -49,7 +53,7 @@ pub enum Shape {
 
 /// How adoptions are dated.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Dates {
+pub enum Dates {
     /// On one of the sixty days up to this one.
     Within60DaysTo(NaiveDate),
     /// All on this day.
@@ -74,7 +78,8 @@ pub(super) const CAPTURE: &str = r#"{ "name": "invented", "tables": {
 
 impl Source {
     /// Invents a source in which nothing is odd. Prices are given, so that no order waits for one.
-    pub(super) fn invent(plan: &Plan) -> Self {
+    #[must_use]
+    pub fn invent(plan: &Plan) -> Self {
         let mut random = Random::new(plan.seed);
         let mut lsn = 0;
         let mut accounts = Vec::with_capacity(plan.accounts * 2);
@@ -93,7 +98,8 @@ impl Source {
     }
 
     /// Returns the topics with one partition each.
-    pub(super) fn topics() -> BTreeMap<String, u32> {
+    #[must_use]
+    pub fn topics() -> BTreeMap<String, u32> {
         [USERS, REFERRALS, ADOPTIONS].map(|name| (name.to_owned(), 1)).into()
     }
 }
@@ -164,7 +170,7 @@ pub(super) fn record(topic: &'static str, key: &str, row: &Value, lsn: &mut u64)
 }
 
 /// Writes a record to its topic.
-pub(super) fn produce(executor: &Executor, record: &Record) {
+pub fn produce(executor: &Executor, record: &Record) {
     executor
         .with_world(|world| {
             world.produce(record.topic, 0, Some(record.key.clone()), Some(record.value.clone()))
