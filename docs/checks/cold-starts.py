@@ -4,8 +4,7 @@
     cargo build --release -p contribution-expiry -p query-api
     docs/checks/cold-starts.py target/release contribution-expiry query-api
 
-    cargo build --release $(ls functions | sed 's/^/-p /')
-    docs/checks/cold-starts.py target/release
+    make cold-starts
 
 Each function is started some times as the Lambda service does it: with variables, and with the address of an API that
 hands it one event of `events/` and takes the answer. Then the process is killed. The functions take turns, so that a
