@@ -93,8 +93,7 @@ pub(crate) enum Trouble {
 }
 
 /// Why an adoption is held, where only people can take that away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ForPeople {
     /// The terms of its row cannot be used.
     InvalidTerms,
@@ -112,7 +111,7 @@ pub(crate) struct TroubleView {
     code: &'static str,
     severity: Verdict,
     /// Why adoptions are held, where that is the matter.
-    reason: Option<ForPeople>,
+    reason: Option<&'static str>,
     what: String,
     since: Option<DateTime<Utc>>,
     next: &'static str,
@@ -166,7 +165,7 @@ impl Trouble {
         TroubleView {
             code: self.code(),
             severity: self.severity(),
-            reason: self.reason(),
+            reason: self.reason().map(ForPeople::code),
             what: self.what(language),
             since: self.since(),
             next: self.next(language),
