@@ -49,7 +49,7 @@ pub(crate) async fn read(
         last_ms: i64::MIN,
         last_hash: PageHash::default(),
     };
-    pages::read(engine, 0, position, |page| expected.take(page)).await?;
+    pages::read(engine, 0, position, |page| expected.take(&page)).await?;
     Ok(expected)
 }
 

@@ -7,12 +7,9 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::digest::StateDigest;
-use domain::log::PageHash;
+use domain::log::{PageHash, Position};
 use store::{Engine, StoreError};
 use verify::format::{Digest, Footer, Header, Line, SectionDigest};
-
-/// How many pages are read at once.
-const PAGES_READ: u32 = 64;
 
 /// Why an export could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -41,20 +38,13 @@ pub async fn export_log(
 ) -> Result<u64, ExportError> {
     write_line(writer, &Header::new(first_policy))?;
     let (mut position, mut hash) = (0, PageHash::default());
-    loop {
-        let pages = store::log::read_after(engine, position, PAGES_READ).await?;
-        if pages.is_empty() {
-            break;
-        }
-        for page in pages {
-            let bytes = page.encode();
-            (position, hash) = (page.position, PageHash::of(&bytes));
-            write_line(
-                writer,
-                &Line::Page { position, hash: hash.to_string(), page: STANDARD.encode(&bytes) },
-            )?;
-        }
-    }
+    store::log::each_page(engine, 0, Position::MAX, |page| {
+        let bytes = page.encode();
+        (position, hash) = (page.position, PageHash::of(&bytes));
+        let line = Line::Page { position, hash: hash.to_string(), page: STANDARD.encode(&bytes) };
+        write_line(writer, &line)
+    })
+    .await?;
     let footer = Footer { position, hash: hash.to_string(), digest: exported(digest) };
     write_line(writer, &Line::Footer(footer))?;
     writer.flush().map_err(ExportError::Io)?;

@@ -10,9 +10,6 @@ use domain::log::{Entry, Position};
 use domain::{AmountOverflow, Owner, Versions};
 use store::{Engine, StoreError};
 
-/// How many pages are read at once.
-const PAGES_READ: u32 = 64;
-
 /// The pages after a position, as far as they were read.
 #[derive(Debug)]
 pub(crate) struct Later {
@@ -34,23 +31,19 @@ impl Later {
         until: Position,
         totals: &mut Totals,
     ) -> Result<Result<(), AmountOverflow>, StoreError> {
-        while self.read < until {
-            let pages = store::log::read_after(engine, self.read, PAGES_READ).await?;
-            let Some(last) = pages.last() else { break };
-            self.read = last.position;
-            for page in &pages {
-                for (index, entry) in (0..).zip(&page.entries) {
-                    if let Entry::VersionIntroduced(terms) = entry {
-                        self.versions
-                            .introduce((**terms).clone())
-                            .expect("the log introduces valid versions");
-                    }
-                    for (owner, line) in lines_of(entry, page.position, index, page.time_ms, &self.versions) {
-                        self.lines.entry(owner).or_default().push(line);
-                    }
+        let (versions, lines) = (&mut self.versions, &mut self.lines);
+        self.read = store::log::each_page(engine, self.read, until, |page| {
+            for (index, entry) in (0..).zip(&page.entries) {
+                if let Entry::VersionIntroduced(terms) = entry {
+                    versions.introduce((**terms).clone()).expect("the log introduces valid versions");
+                }
+                for (owner, line) in lines_of(entry, page.position, index, page.time_ms, versions) {
+                    lines.entry(owner).or_default().push(line);
                 }
             }
-        }
+            Ok::<_, StoreError>(())
+        })
+        .await?;
         let lines = self.lines.get(owner).into_iter().flatten();
         Ok(lines.filter(|line| line.position <= until).try_for_each(|line| totals.add(line)))
     }

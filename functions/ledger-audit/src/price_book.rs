@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Write};
 use domain::OrderId;
 use domain::log::{Command, PageHash};
 use store::inbox::{self, StoredCommand};
-use store::{Engine, Key, Segment, StoreError, Table, heads};
+use store::{Engine, StoreError, Table, heads};
 
 /// The first line of a price book as text.
 const HEADER: &str = "order_id,trees_before";
@@ -21,19 +21,13 @@ const PLACES_PER_COMMAND: usize = 1_000;
 /// What storage says.
 pub async fn read_price_book(engine: &dyn Engine) -> Result<Vec<(OrderId, u64)>, StoreError> {
     let mut places = Vec::new();
-    let mut start: Option<Key> = None;
-    loop {
-        let page = engine.scan(Table::Ledger, Segment::WHOLE, start).await?;
-        for item in &page.items {
-            if let Some((order, head)) = heads::adoption_of(item)? {
-                places.extend(head.trees_before.map(|trees_before| (order, trees_before)));
-            }
+    store::each_item(engine, Table::Ledger, |item| {
+        if let Some((order, head)) = heads::adoption_of(item)? {
+            places.extend(head.trees_before.map(|trees_before| (order, trees_before)));
         }
-        match page.next {
-            Some(next) => start = Some(next),
-            None => break,
-        }
-    }
+        Ok::<_, StoreError>(())
+    })
+    .await?;
     places.sort_unstable();
     Ok(places)
 }

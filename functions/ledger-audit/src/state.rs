@@ -4,16 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use domain::digest::{State, StateAccount, StateAdoption, StateOutcome, StateTalent};
+use domain::digest::{State, StateAdoption, StateOutcome, StateTalent};
 use domain::heads::{AdoptionState, Network};
 use domain::log::{AdjustmentTerms, Command, Position};
-use domain::{AccountSequence, BusinessDate, Owner, Versions};
+use domain::{BusinessDate, Owner, Versions};
 use store::marks::{self, Projection};
 use store::talent::{self, TalentShards};
-use store::{Engine, Key, Segment, StoreError, Table, heads, lists};
+use store::{Engine, StoreError, Table, heads, lists};
 
-/// How many pages or operations are read at once.
-const READ_AT_ONCE: u32 = 256;
+/// How many operations are read at once.
+const OPERATIONS_READ: usize = 256;
 
 /// Why the state could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +53,7 @@ pub async fn read_state(
         totals: BTreeMap::new(),
         adjustments: adjustments(engine).await?,
     };
-    read_heads(engine, &mut state).await?;
-    read_talent(engine, &mut state.accounts).await?;
+    read_items(engine, &mut state).await?;
     if store::log::read_after(engine, network.position, 1).await?.is_empty() {
         Ok(state)
     } else {
@@ -65,15 +64,12 @@ pub async fn read_state(
 async fn network_at_the_end(engine: &dyn Engine, versions: &Versions) -> Result<Network, StoreError> {
     let stored = store::network::read(engine).await?;
     let mut network = stored.unwrap_or_else(|| Network::new(versions.clone()));
-    loop {
-        let pages = store::log::read_after(engine, network.position, READ_AT_ONCE).await?;
-        if pages.is_empty() {
-            return Ok(network);
-        }
-        for page in &pages {
-            network.apply_page(page, page.hash());
-        }
-    }
+    store::log::each_page(engine, network.position, Position::MAX, |page| {
+        network.apply_page(&page, page.hash());
+        Ok::<_, StoreError>(())
+    })
+    .await?;
+    Ok(network)
 }
 
 async fn check_caught_up(engine: &dyn Engine, position: Position, shards: u32) -> Result<(), StateError> {
@@ -94,64 +90,43 @@ async fn check_caught_up(engine: &dyn Engine, position: Position, shards: u32) -
     Ok(())
 }
 
-async fn read_heads(engine: &dyn Engine, state: &mut State) -> Result<(), StoreError> {
-    let mut start: Option<Key> = None;
-    loop {
-        let page = engine.scan(Table::Ledger, Segment::WHOLE, start).await?;
-        for item in &page.items {
-            if let Some((owner, head)) = heads::account_of(item)? {
-                if let Owner::User(account) = &owner {
-                    let known = state.accounts.entry(account.clone()).or_default();
-                    known.referrer = head.node.link().referrer().cloned();
-                    known.first_order = head.node.facts.first_order();
-                    known.direct_adopters = head.node.facts.direct_adopter_count();
-                }
-                state.totals.insert(owner, head.money.totals);
-            } else if let Some((order, head)) = heads::adoption_of(item)? {
-                let outcome = match head.state {
-                    AdoptionState::Absent => StateOutcome::Absent,
-                    AdoptionState::Unpriced => StateOutcome::Unpriced,
-                    AdoptionState::Held(reason) => StateOutcome::Held(reason),
-                    AdoptionState::Posted(posting) => StateOutcome::Posted(posting),
-                };
-                state.adoptions.insert(order, StateAdoption { trees_before: head.trees_before, outcome });
+async fn read_items(engine: &dyn Engine, state: &mut State) -> Result<(), StoreError> {
+    store::each_item(engine, Table::Ledger, |item| {
+        if let Some((owner, head)) = heads::account_of(item)? {
+            if let Owner::User(account) = &owner {
+                let known = state.accounts.entry(account.clone()).or_default();
+                known.referrer = head.node.link().referrer().cloned();
+                known.first_order = head.node.facts.first_order();
+                known.direct_adopters = head.node.facts.direct_adopter_count();
             }
-        }
-        match page.next {
-            Some(next) => start = Some(next),
-            None => return Ok(()),
-        }
-    }
-}
-
-async fn read_talent(
-    engine: &dyn Engine,
-    accounts: &mut BTreeMap<AccountSequence, StateAccount>,
-) -> Result<(), StoreError> {
-    let mut start: Option<Key> = None;
-    loop {
-        let (records, next) = talent::scan(engine, Segment::WHOLE, start).await?;
-        for (account, stored) in records {
+            state.totals.insert(owner, head.money.totals);
+        } else if let Some((order, head)) = heads::adoption_of(item)? {
+            let outcome = match head.state {
+                AdoptionState::Absent => StateOutcome::Absent,
+                AdoptionState::Unpriced => StateOutcome::Unpriced,
+                AdoptionState::Held(reason) => StateOutcome::Held(reason),
+                AdoptionState::Posted(posting) => StateOutcome::Posted(posting),
+            };
+            state.adoptions.insert(order, StateAdoption { trees_before: head.trees_before, outcome });
+        } else if let Some((account, stored)) = talent::record_of(item)? {
             // Activity is not part of the state: only the counts of people are read.
             let team = stored.talent.counted_team(0);
-            accounts.entry(account).or_default().talent = StateTalent {
+            state.accounts.entry(account).or_default().talent = StateTalent {
                 level: stored.talent.level,
                 direct_count: team.direct_count(),
                 promotion_count: team.promotion_count(),
             };
         }
-        match next {
-            Some(next) => start = Some(next),
-            None => return Ok(()),
-        }
-    }
+        Ok(())
+    })
+    .await
 }
 
 async fn adjustments(engine: &dyn Engine) -> Result<Vec<AdjustmentTerms>, StoreError> {
     let mut adjustments = Vec::new();
     let mut before: Option<(Position, u32)> = None;
     loop {
-        let operations = lists::operations(engine, before, READ_AT_ONCE as usize).await?;
+        let operations = lists::operations(engine, before, OPERATIONS_READ).await?;
         let Some(last) = operations.last() else { return Ok(adjustments) };
         before = Some((last.position, last.index));
         for operation in operations {

@@ -16,7 +16,7 @@ use domain::{
 };
 use serde::Serialize;
 use store::heads::AccountHead;
-use store::{Engine, Key, Segment, StoreError, Table, heads, snapshots, users};
+use store::{Engine, StoreError, Table, heads, snapshots, users};
 
 use crate::language::{Language, say, tell};
 use crate::stack::Stack;
@@ -332,33 +332,25 @@ struct Heads {
 
 async fn read_heads(engine: &dyn Engine) -> Result<Heads, StoreError> {
     let mut all = Heads::default();
-    let mut start: Option<Key> = None;
-    loop {
-        let page = engine.scan(Table::Ledger, Segment::WHOLE, start).await?;
-        for item in &page.items {
-            if let Some((owner, head)) = heads::account_of(item)? {
-                all.accounts.insert(owner, head);
-            } else if let Some((order, head)) = heads::adoption_of(item)? {
-                all.adoptions.insert(order, head);
-            }
+    store::each_item(engine, Table::Ledger, |item| {
+        if let Some((owner, head)) = heads::account_of(item)? {
+            all.accounts.insert(owner, head);
+        } else if let Some((order, head)) = heads::adoption_of(item)? {
+            all.adoptions.insert(order, head);
         }
-        match page.next {
-            Some(next) => start = Some(next),
-            None => return Ok(all),
-        }
-    }
+        Ok::<_, StoreError>(())
+    })
+    .await?;
+    Ok(all)
 }
 
 async fn accounts_with_user(engine: &dyn Engine) -> Result<BTreeSet<AccountSequence>, StoreError> {
     let mut accounts = BTreeSet::new();
-    let mut start: Option<Key> = None;
-    loop {
-        let (page, next) = users::scan(engine, Segment::WHOLE, start).await?;
-        let with_row = page.into_iter().filter(|(_, rows)| rows.user().is_some());
+    store::each_item(engine, Table::Source, |item| {
+        let with_row = users::rows_of(item)?.filter(|(_, rows)| rows.user().is_some());
         accounts.extend(with_row.map(|(account, _)| account));
-        match next {
-            Some(next) => start = Some(next),
-            None => return Ok(accounts),
-        }
-    }
+        Ok::<_, StoreError>(())
+    })
+    .await?;
+    Ok(accounts)
 }

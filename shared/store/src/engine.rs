@@ -43,3 +43,24 @@ pub trait Engine: Send + Sync {
     /// write, in the order given. The keys differ from each other.
     fn write_many(&self, writes: Vec<Write>) -> BoxFuture<'_, Vec<Result<Written, StoreError>>>;
 }
+
+/// Takes each item of a table, in no useful order.
+///
+/// # Errors
+///
+/// What storage says, and what `take` refuses.
+pub async fn each_item<E: From<StoreError>>(
+    engine: &dyn Engine,
+    table: Table,
+    mut take: impl FnMut(&Item) -> Result<(), E> + Send,
+) -> Result<(), E> {
+    let mut start: Option<Key> = None;
+    loop {
+        let page = engine.scan(table, Segment::WHOLE, start).await?;
+        page.items.iter().try_for_each(&mut take)?;
+        start = page.next;
+        if start.is_none() {
+            return Ok(());
+        }
+    }
+}

@@ -36,7 +36,7 @@ pub mod truncates;
 pub mod users;
 pub mod webhooks;
 
-pub use engine::{Answer, BoxFuture, Engine};
+pub use engine::{Answer, BoxFuture, Engine, each_item};
 pub use error::StoreError;
 pub use item::{Change, Condition, Item, Page, Query, Segment, Write, Written};
 pub use key::{Key, Table};

@@ -63,6 +63,32 @@ pub fn read_after(
     })
 }
 
+/// How many pages are read at once by what reads a long part of the log.
+const PAGES_READ: u32 = 128;
+
+/// Takes each page after one position, up to another, in order. Returns the position of the last one: less than `until`
+/// where the log ends before it or lacks a page.
+///
+/// # Errors
+///
+/// What storage says, and what `take` refuses.
+pub async fn each_page<E: From<StoreError>>(
+    engine: &dyn Engine,
+    after: Position,
+    until: Position,
+    mut take: impl FnMut(Page) -> Result<(), E> + Send,
+) -> Result<Position, E> {
+    let mut read = after;
+    while read < until {
+        let count = PAGES_READ.min(u32::try_from(until - read).unwrap_or(PAGES_READ));
+        let pages = read_after(engine, read, count).await?;
+        let Some(last) = pages.last() else { break };
+        read = last.position;
+        pages.into_iter().try_for_each(&mut take)?;
+    }
+    Ok(read)
+}
+
 /// Returns the pages at these positions, in their order, up to the first that is missing.
 pub fn read_at(
     engine: &dyn Engine,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{decode, encode};
 use crate::engine::{Answer, Engine, StoreError};
-use crate::item::{Condition, Item, Key, Segment, Table, Write};
+use crate::item::{Condition, Item, Key, Table, Write};
 
 const SORT: &str = "USER";
 const PREFIX: &str = "USER#";
@@ -89,15 +89,7 @@ pub fn put(account: &AccountSequence, rows: &UserRows, before: u64) -> Write {
     Write::put(Item::new(key(account), before + 1, encode(rows)), condition)
 }
 
-/// Returns a page of all users of one part of the table, and where the next page starts.
-pub fn scan(
-    engine: &dyn Engine,
-    segment: Segment,
-    start: Option<Key>,
-) -> Answer<'_, (Vec<(AccountSequence, UserRows)>, Option<Key>)> {
-    Box::pin(async move {
-        let page = engine.scan(Table::Source, segment, start).await?;
-        let users = page.items.iter().filter(|item| item.key.partition.starts_with(PREFIX));
-        Ok((users.map(decode_user).collect::<Result<_, _>>()?, page.next))
-    })
+/// Returns the rows that an item holds, with their account: for tools that look at the table.
+pub fn rows_of(item: &Item) -> Result<Option<(AccountSequence, UserRows)>, StoreError> {
+    item.key.partition.starts_with(PREFIX).then(|| decode_user(item)).transpose()
 }

@@ -201,7 +201,7 @@ async fn a_date_is_published_with_ranks_teams_restated_dates_and_proofs() {
 }
 
 #[tokio::test]
-async fn dates_on_which_nothing_happens_cost_five_calls_and_three_items_each() {
+async fn dates_on_which_nothing_happens_cost_at_most_six_calls_and_five_write_units_each() {
     let stage = Stage::new();
     until_the_refund(&stage).await;
     stage.try_invoke(CLOSED, 1_000_000).await.expect("it works");

@@ -130,23 +130,17 @@ mod network {
             None => Versions::starting(&stack.settings.policy_json)?,
         };
         let mut ours = Ours::default();
-        let mut start: Option<Key> = None;
-        loop {
-            let page = engine.scan(Table::Ledger, Segment::WHOLE, start).await?;
-            for item in &page.items {
-                if let Some((owner, head)) = heads::account_of(item)? {
-                    let totals = head.money.totals;
-                    let (total, adjusted) = (totals.total()?, totals.adjusted);
-                    ours.accounts.insert(owner, OurAccount { total, adjusted, facts: head.node.facts });
-                } else if let Some((order, head)) = heads::adoption_of(item)? {
-                    ours.adoptions.insert(order, adoption(&head.state, &versions)?);
-                }
+        store::each_item(engine, Table::Ledger, |item| {
+            if let Some((owner, head)) = heads::account_of(item)? {
+                let totals = head.money.totals;
+                let (total, adjusted) = (totals.total()?, totals.adjusted);
+                ours.accounts.insert(owner, OurAccount { total, adjusted, facts: head.node.facts });
+            } else if let Some((order, head)) = heads::adoption_of(item)? {
+                ours.adoptions.insert(order, adoption(&head.state, &versions)?);
             }
-            match page.next {
-                Some(next) => start = Some(next),
-                None => break,
-            }
-        }
+            anyhow::Ok(())
+        })
+        .await?;
         for manifest in manifests(engine).await? {
             let directory = snapshots::directory(engine, manifest.date).await?;
             let directory =

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail, ensure};
 use chrono::DateTime;
 use domain::heads::{AdoptionHead, AdoptionState};
-use domain::log::{Cause, Entry, Page};
+use domain::log::{Cause, Entry, Page, Position};
 use domain::{Amount, BusinessDate, Column, OrderId, Versions, contribution_per_tree};
 use serde::Serialize;
 use serde_json::Value;
@@ -22,9 +22,6 @@ use crate::gateway::{Gateway, Request};
 use crate::language::{Language, accept_language, say};
 use crate::progress_line::ProgressLine;
 use crate::token::{AUDIENCE, Authorizer, DevelopmentKey, Grant, ISSUER};
-
-/// How many pages of the log are read at once.
-const PAGES_READ: u32 = 64;
 
 /// Why an adoption is what it is.
 #[derive(Debug, Serialize)]
@@ -184,17 +181,14 @@ async fn history(kept: &Kept, order: OrderId, language: Language) -> Result<Vec<
     let engine = kept.stack.engine();
     let end = store::network::read(engine).await?.map_or(0, |network| network.position);
     let mut progress = ProgressLine::new("explain", say("pages read", "页已读"), end);
-    let (mut after, mut history) = (0, Vec::new());
-    loop {
-        let pages = store::log::read_after(engine, after, PAGES_READ).await?;
-        let Some(last) = pages.last() else { break };
-        after = last.position;
-        progress.set(after, end.max(after));
-        for page in &pages {
-            let about = page.entries.iter().filter(|entry| AdoptionHead::order_of(entry) == Some(order));
-            history.extend(about.filter_map(|entry| Decision::of(entry, page, language)));
-        }
-    }
+    let mut history = Vec::new();
+    store::log::each_page(engine, 0, Position::MAX, |page| {
+        progress.set(page.position, end.max(page.position));
+        let about = page.entries.iter().filter(|entry| AdoptionHead::order_of(entry) == Some(order));
+        history.extend(about.filter_map(|entry| Decision::of(entry, &page, language)));
+        anyhow::Ok(())
+    })
+    .await?;
     progress.finish();
     Ok(history)
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use store::marks::Projection;
 use store::talent::{StoredTalent, TalentShards};
 use store::truncates::Sweep;
-use store::{Engine, Segment, Shard, StoreError};
+use store::{Engine, Segment, Shard, StoreError, Table};
 
 use super::setting::Setting;
 use super::shadow::Shadow;
@@ -128,10 +128,8 @@ async fn read_all(
 
 async fn talent(engine: &dyn Engine, now_ms: i64) -> Result<Value, StoreError> {
     let mut levels = serde_json::Map::new();
-    let mut start = None;
-    loop {
-        let (records, next) = store::talent::scan(engine, Segment::WHOLE, start).await?;
-        for (account, StoredTalent { talent, .. }) in records {
+    store::each_item(engine, Table::Ledger, |item| {
+        if let Some((account, StoredTalent { talent, .. })) = store::talent::record_of(item)? {
             // On a ring, each account counts once.
             let team = talent.counted_team(now_ms);
             let shown = json!({
@@ -141,11 +139,9 @@ async fn talent(engine: &dyn Engine, now_ms: i64) -> Result<Value, StoreError> {
             });
             levels.insert(account.to_string(), shown);
         }
-        start = next;
-        if start.is_none() {
-            break;
-        }
-    }
+        Ok::<_, StoreError>(())
+    })
+    .await?;
     Ok(Value::Object(levels))
 }
 

@@ -11,7 +11,7 @@ use runtime::Clock;
 use serde_json::{Value, json};
 use store::heads::AccountHead;
 use store::talent::StoredTalent;
-use store::{Engine, Segment, StoreError, Table};
+use store::{StoreError, Table};
 
 use crate::bench::{Executor, ModelEngine};
 
@@ -53,38 +53,30 @@ impl Judged {
         let policy = Policy::default();
         let accounts = judgement.accounts();
         let system = judgement.system_accounts();
-        let mut start = None;
-        loop {
-            let page = engine.scan(Table::Ledger, Segment::WHOLE, start).await?;
-            for item in &page.items {
-                if let Some((owner, head)) = store::heads::account_of(item)? {
-                    self.accounts += 1;
-                    let is_same = match &owner {
-                        Owner::User(account) => accounts
-                            .get(account.as_str())
-                            .is_some_and(|expected| is_same_account(&head, expected, &policy)),
-                        Owner::System(account) => {
-                            let balance =
-                                system.get(account.to_string().as_str()).map(|account| account.balance);
-                            units(head.money.totals.total().ok())
-                                == balance.map_or(Some(0), |sum| Some(sum.units()))
-                        }
-                    };
-                    self.expect(is_same, || format!("the account {owner}"));
-                } else if let Some((order, head)) = store::heads::adoption_of(item)? {
-                    self.adoptions += 1;
-                    let theirs = OrderId::new(order.get()).expect("positive");
-                    let expected = judgement.distribution(theirs);
-                    let is_same =
-                        expected.is_some_and(|expected| is_same_adoption(&head, &expected, &policy));
-                    self.expect(is_same, || format!("the adoption {order}"));
-                }
+        store::each_item(engine, Table::Ledger, |item| {
+            if let Some((owner, head)) = store::heads::account_of(item)? {
+                self.accounts += 1;
+                let is_same = match &owner {
+                    Owner::User(account) => accounts
+                        .get(account.as_str())
+                        .is_some_and(|expected| is_same_account(&head, expected, &policy)),
+                    Owner::System(account) => {
+                        let balance = system.get(account.to_string().as_str()).map(|account| account.balance);
+                        units(head.money.totals.total().ok())
+                            == balance.map_or(Some(0), |sum| Some(sum.units()))
+                    }
+                };
+                self.expect(is_same, || format!("the account {owner}"));
+            } else if let Some((order, head)) = store::heads::adoption_of(item)? {
+                self.adoptions += 1;
+                let theirs = OrderId::new(order.get()).expect("positive");
+                let expected = judgement.distribution(theirs);
+                let is_same = expected.is_some_and(|expected| is_same_adoption(&head, &expected, &policy));
+                self.expect(is_same, || format!("the adoption {order}"));
             }
-            start = page.next;
-            if start.is_none() {
-                break;
-            }
-        }
+            Ok::<_, StoreError>(())
+        })
+        .await?;
         let posted = judgement.posted().count();
         self.expect(self.adoptions == posted, || format!("{posted} adoptions must be posted"));
         Ok(())
@@ -98,23 +90,19 @@ impl Judged {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let mut expected = judgement.talents();
-        let mut start = None;
-        loop {
-            let (records, next) = store::talent::scan(engine, Segment::WHOLE, start).await?;
-            for (account, StoredTalent { talent, .. }) in records {
-                let Some(must_be) = expected.remove(account.as_str()) else { continue };
-                self.talents += 1;
-                let team = talent.counted_team(now_ms);
-                let is = (team.direct_count(), team.promotion_count(), u64::from(talent.published.get()));
-                let must_be =
-                    (must_be.direct_count as u64, must_be.promotion_count as u64, must_be.level as u64);
-                self.expect(is == must_be, || format!("the talent of {account}: {is:?}, not {must_be:?}"));
-            }
-            start = next;
-            if start.is_none() {
-                break;
-            }
-        }
+        store::each_item(engine, Table::Ledger, |item| {
+            let Some((account, StoredTalent { talent, .. })) = store::talent::record_of(item)? else {
+                return Ok(());
+            };
+            let Some(must_be) = expected.remove(account.as_str()) else { return Ok(()) };
+            self.talents += 1;
+            let team = talent.counted_team(now_ms);
+            let is = (team.direct_count(), team.promotion_count(), u64::from(talent.published.get()));
+            let must_be = (must_be.direct_count as u64, must_be.promotion_count as u64, must_be.level as u64);
+            self.expect(is == must_be, || format!("the talent of {account}: {is:?}, not {must_be:?}"));
+            Ok::<_, StoreError>(())
+        })
+        .await?;
         expected.retain(|_, talent| talent.direct_count > 0);
         self.expect(expected.is_empty(), || format!("{} accounts have no talent", expected.len()));
         Ok(())
