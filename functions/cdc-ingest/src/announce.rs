@@ -14,7 +14,7 @@ use store::truncates;
 
 use crate::batch::{Batch, Content};
 use crate::outcome::Outcome;
-use crate::rows::{row_of, table_of};
+use crate::rows::{rows_of, table_of};
 
 /// How many rows one announcement names, at most: an item may have 400 KB.
 const ROWS_MAX: usize = 1_000;
@@ -31,7 +31,7 @@ pub(crate) async fn announce(
     for (record, outcome) in batch.records.iter().zip(outcomes) {
         match &record.content {
             Content::Change(change) if !matches!(outcome, Outcome::Failed(_)) => {
-                rows.insert(row_of(change));
+                rows.extend(rows_of(change));
             }
             Content::Truncate(truncate) => {
                 let (name, hash) = (&record.name, record.as_read().hash());

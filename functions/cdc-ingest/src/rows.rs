@@ -35,9 +35,9 @@ pub(crate) fn table_of(table: SourceTable) -> RowTable {
     }
 }
 
-/// Returns the place of a change's row.
-pub(crate) fn row_of(change: &cdc::Change) -> (RowTable, RowKey) {
-    (table_of(change.table), change.row_key.clone())
+/// Returns the places of the rows that a change is about: mostly one.
+pub(crate) fn rows_of(change: &cdc::Change) -> impl Iterator<Item = (RowTable, RowKey)> {
+    change.row_keys().map(|row_key| (table_of(change.table), row_key.clone()))
 }
 
 /// Folds and stores every row that the batch names, and notes what became of each record.
@@ -82,8 +82,10 @@ pub(crate) async fn fold_and_store(
             let mut state = before_state.clone();
             for index in &records {
                 let Content::Change(change) = &batch.records[*index].content else { continue };
-                let fold = cdc::fold(state, change);
-                outcomes[*index] = Outcome::of(&fold, change, profile);
+                let fold = cdc::fold(state, &change.in_row(&name.1));
+                if name.1 == change.row_key && !matches!(outcomes[*index], Outcome::Failed(_)) {
+                    outcomes[*index] = Outcome::of(&fold, change, profile);
+                }
                 state = Some(fold.state);
             }
             let state = state.expect("a row is named by at least one change");
@@ -127,7 +129,7 @@ fn by_row(batch: &Batch) -> BTreeMap<(RowTable, RowKey), Vec<usize>> {
     let mut rows: BTreeMap<(RowTable, RowKey), Vec<usize>> = BTreeMap::new();
     for (index, record) in batch.records.iter().enumerate() {
         if let Content::Change(change) = &record.content {
-            rows.entry(row_of(change)).or_default().push(index);
+            rows_of(change).for_each(|row| rows.entry(row).or_default().push(index));
         }
     }
     rows

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use cdc::{BusinessKey, Profile, RowImage};
+use cdc::{BusinessKey, Profile, RowImage, SourceTable};
 use domain::{AccountSequence, RowKey};
 use runtime::{Context, Unique};
 use store::rows::RowTable;
@@ -17,7 +17,7 @@ use store::{Engine, StoreError, Written};
 
 use crate::batch::{Batch, Content};
 use crate::outcome::Outcome;
-use crate::rows::{FoldedRows, row_of};
+use crate::rows::FoldedRows;
 
 /// How often an account is read again that another batch changed at the same time.
 const ATTEMPTS_MAX: usize = 8;
@@ -50,7 +50,7 @@ impl Users<'_> {
         let Err(error) = kept else { return };
         for (record, outcome) in batch.records.iter().zip(outcomes) {
             if let Content::Change(change) = &record.content
-                && row_of(change).0 == RowTable::Users
+                && change.table == SourceTable::Users
             {
                 *outcome = Outcome::Failed(error.to_string());
             }

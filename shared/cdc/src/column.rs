@@ -115,7 +115,7 @@ impl From<Alias> for String {
 pub(crate) type Cells = BTreeMap<Alias, Cell>;
 
 /// What a message has in a column that it names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Cell {
     /// A value, in one normal form whatever way it was written.
@@ -128,7 +128,7 @@ pub(crate) enum Cell {
 
 /// A value that cannot be read: where it stands and what is wrong with it. Never the value itself,
 /// because a column that was mistaken for another may hold anything.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
 #[error("the column `{column}` is not {}", .problem.expected())]
 pub struct Unreadable {
     /// The column's name in the source.
@@ -140,7 +140,7 @@ pub struct Unreadable {
 }
 
 /// What a value should have been.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Problem {
     /// Not an order number.
     #[serde(rename = "order")]

@@ -200,18 +200,30 @@ fn unscaled(text: &str) -> Option<i128> {
     bytes.iter().try_fold(sign, |high: i128, &low| high.checked_mul(256)?.checked_add(i128::from(low)))
 }
 
-/// Reads base64 that cannot be a word: with padding at its end, which no word has, or with at most six
-/// decimals, which one word in ten thousand would have by chance. `"Infinity"`, `"NULL"`, `"None"`,
-/// `"TRUE"` and `"CNY22617"` are base64 as well.
+/// Reads base64 that is hardly a word: with padding at its end, which no word has, or of eight signs and more that are
+/// not written like a word, or with at most six decimals, which one word in ten thousand would have by chance.
+/// `"Infinity"`, `"NULL"`, `"None"`, `"TRUE"` and `"CNY22617"` are base64 as well. Four signs without padding are no
+/// price at this scale, but may well be one at another.
 fn supposed_price(text: &str, scale: i64) -> Option<Price> {
     const DECIMALS: i64 = 6;
-    let is_padded = text.ends_with('=');
-    let cents = 10_i128.checked_pow(u32::try_from(scale - DECIMALS).unwrap_or(0))?;
-    if is_padded || (scale > DECIMALS && unscaled(text)? % cents == 0) {
-        price_from_base64(text, scale)
-    } else {
-        None
+    const SHORTEST: usize = 8;
+    if text.ends_with('=') {
+        return price_from_base64(text, scale);
     }
+    let is_round = || {
+        let cents = 10_i128.checked_pow(u32::try_from(scale - DECIMALS).ok()?)?;
+        Some(unscaled(text)? % cents == 0)
+    };
+    let is_believed = text.len() >= SHORTEST && (!is_like_a_word(text) || is_round() == Some(true));
+    is_believed.then(|| price_from_base64(text, scale))?
+}
+
+/// Returns whether a text is letters, all of them small or large but for the first, and digits after them, if any.
+fn is_like_a_word(text: &str) -> bool {
+    let letters = text.trim_end_matches(|sign: char| sign.is_ascii_digit());
+    let all = |is: fn(&u8) -> bool| letters.bytes().skip(1).all(|letter| is(&letter));
+    letters.bytes().all(|letter| letter.is_ascii_alphabetic())
+        && (all(u8::is_ascii_lowercase) || all(u8::is_ascii_uppercase))
 }
 
 /// A decimal number: its digits, of which the last `scale` are decimals.
@@ -376,6 +388,9 @@ mod tests {
         for decimals in [PRECISE, SUPPOSED] {
             assert_eq!(read(json, None, decimals), Ok("10000.0000000000".to_owned()));
         }
+        // 9999.1234567 is not written like a word; 500.00 at scale 2 is not taken for a millionth at scale 10.
+        assert_eq!(read(r#""WvEGBFtY""#, None, SUPPOSED), Ok("9999.1234567000".to_owned()));
+        assert_eq!(read(r#""AMNQ""#, None, SUPPOSED), Err(Problem::BytesWithoutScale));
         let with_scale = r#"{"type": "bytes", "parameters": {"scale": "2"}}"#;
         assert_eq!(read(r#""IoLE""#, Some(with_scale), Decimals::Plain), Ok("22617.0000000000".to_owned()));
         let without = r#"{"type": "bytes"}"#;

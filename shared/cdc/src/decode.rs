@@ -1,5 +1,7 @@
 //! Decodes one Kafka record into what it says, or into a refusal.
 
+use std::borrow::Cow;
+
 use domain::RowKey;
 use domain::log::PageHash;
 use serde::{Deserialize, Serialize};
@@ -59,6 +61,7 @@ pub fn decode(profile: &Profile, record: KafkaRecord<'_>) -> Result<Decoded, Ref
             _ => Ok(Decoded::Control(Control::Tombstone)),
         };
     };
+    let described = document.schema_name().map(str::to_owned);
     let fields = document.into_record()?;
     let topic = match subject {
         Subject::Table(topic) => topic,
@@ -77,7 +80,10 @@ pub fn decode(profile: &Profile, record: KafkaRecord<'_>) -> Result<Decoded, Ref
     if !topic.carries(origin.schema.as_deref(), origin.table.as_deref()) {
         return Err(Refusal::OtherTable { table: name_of(&origin) });
     }
-    row_change(&profile.encoding, topic, record, event, &origin)
+    if origin.table.is_none() {
+        check_schema(profile, topic, described.as_deref())?;
+    }
+    row_change(profile, topic, record, event, &origin)
 }
 
 /// What a record is.
@@ -113,6 +119,8 @@ pub struct Change {
     pub table: SourceTable,
     /// The row.
     pub row_key: RowKey,
+    /// The key that the row had before, where an update changes it and the message key says nothing of it.
+    pub former_key: Option<RowKey>,
     /// What happened to it.
     pub operation: Operation,
     /// Where the change stands in the source's history. Of a tombstone only the place means anything.
@@ -124,6 +132,27 @@ pub struct Change {
 }
 
 impl Change {
+    /// Returns the rows that it is about: mostly one.
+    pub fn row_keys(&self) -> impl Iterator<Item = &RowKey> {
+        std::iter::once(&self.row_key).chain(&self.former_key)
+    }
+
+    /// Returns what it means for one of its rows: for the one of the former key, that it is gone.
+    #[must_use]
+    pub fn in_row(&self, row_key: &RowKey) -> Cow<'_, Self> {
+        if self.former_key.as_ref() != Some(row_key) {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            row_key: row_key.clone(),
+            former_key: None,
+            operation: Operation::Delete,
+            version: SourceVersion { is_delete: true, ..self.version.clone() },
+            cells: Cells::new(),
+            ..*self
+        })
+    }
+
     /// Returns when the source made the change, in milliseconds since 1970, if the message says.
     #[must_use]
     pub fn source_ts_ms(&self) -> Option<i64> {
@@ -155,6 +184,7 @@ impl Truncate {
         Change {
             table: self.table,
             row_key,
+            former_key: None,
             operation: Operation::Delete,
             version: self.version.clone(),
             snapshot: SnapshotPhase::Streaming,
@@ -184,35 +214,28 @@ pub enum Control {
 }
 
 fn tombstone(profile: &Profile, topic: Topic<'_>, record: KafkaRecord<'_>) -> Result<Decoded, Refusal> {
-    let Some(bytes) = record.key.filter(|bytes| !bytes.is_empty()) else {
+    let unknown = Origin::default();
+    let Some(row_key) = message_key(profile, topic, record.key, &unknown)? else {
         return Ok(Decoded::Control(Control::Tombstone));
     };
-    let row_key = match (Document::parse(bytes), values_in_text(bytes)) {
-        (Ok(key), _) => {
-            // A schema names the table whose key it describes.
-            let described = key.schema_name().and_then(|name| name.strip_suffix(".Key"));
-            if let Some(other) = described.filter(|name| *name != topic.topic && profile.carries_table(name))
-            {
-                return Err(Refusal::OtherTable { table: other.to_owned() });
-            }
-            check_names(profile, topic, key.values().into_iter().filter_map(|(name, _)| name))?;
-            message_key(topic, &key)?
-        }
-        (Err(_), Some(values)) => {
-            check_names(profile, topic, values.iter().filter_map(|(name, _)| *name))?;
-            text_key(topic, values)
-        }
-        (Err(refusal), None) => return Err(refusal),
-    };
-    let Some(row_key) = row_key else { return Ok(Decoded::Control(Control::Tombstone)) };
     Ok(Decoded::Change(Change {
         table: topic.table.holds(),
         row_key,
+        former_key: None,
         operation: Operation::Tombstone,
-        version: version(&Origin::default(), Operation::Tombstone, place(topic, record)),
+        version: version(&unknown, Operation::Tombstone, place(topic, record)),
         snapshot: SnapshotPhase::Unknown,
         cells: Cells::new(),
     }))
+}
+
+/// Refuses what a schema describes as a row or a key of another table. It is called like the table's topic.
+fn check_schema(profile: &Profile, topic: Topic<'_>, name: Option<&str>) -> Result<(), Refusal> {
+    let described = name.and_then(|name| name.rsplit_once('.'));
+    match described.filter(|(table, _)| *table != topic.topic && profile.carries_table(table)) {
+        Some((other, "Key" | "Value" | "Envelope")) => Err(Refusal::OtherTable { table: other.to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a key that has a column of another table.
@@ -228,7 +251,7 @@ fn check_names<'n>(
 }
 
 fn row_change(
-    encoding: &Encoding,
+    profile: &Profile,
     topic: Topic<'_>,
     record: KafkaRecord<'_>,
     event: Event<'_>,
@@ -236,30 +259,36 @@ fn row_change(
 ) -> Result<Decoded, Refusal> {
     let place = place(topic, record);
     let table = topic.table.holds();
-    let (operation, image) = match event {
-        Event::Upsert(image) => (upsert(origin), Some(image)),
-        Event::Delete(before) => (Operation::Delete, before),
+    let (operation, before, image) = match event {
+        Event::Upsert { before, after } => (upsert(origin), before, Some(after)),
+        Event::Delete(before) => (Operation::Delete, None, before),
         Event::Truncate | Event::Message => {
             let version = version(origin, Operation::Delete, place);
             return Ok(Decoded::Truncate(Truncate { table, rows_of: topic.rows_of().to_owned(), version }));
         }
     };
-    // A key that cannot be read spoils nothing where the row says which one it is.
-    let row_key = match record.key.filter(|bytes| !bytes.is_empty()) {
-        None => None,
-        Some(bytes) => match Document::parse(bytes) {
-            Ok(key) => message_key(topic, &key)?,
-            Err(_) => values_in_text(bytes).and_then(|values| text_key(topic, values)),
-        },
+    let in_message = match message_key(profile, topic, record.key, origin) {
+        // Where the profile says which columns make the key, the row has them.
+        Err(Refusal::MalformedJson { .. }) if !topic.table.key().is_empty() => None,
+        key => key?,
     };
-    let row_key = row_key
-        .or_else(|| image_key(topic, image.as_ref()?).filter(|key| !is_placeholder(key, operation)))
-        .ok_or(Refusal::NoKey)?;
+    let in_image = |image: &Record<'_>| image_key(topic, image).filter(|key| !is_placeholder(key, operation));
+    let (row_key, former_key) = match (in_message, &image) {
+        (Some(key), _) => (key, None),
+        (None, None) => return Err(Refusal::NoKey),
+        (None, Some(image)) => {
+            let key = in_image(image).ok_or(Refusal::NoKey)?;
+            let former = before.as_ref().and_then(in_image).filter(|former| *former != key);
+            (key, former)
+        }
+    };
     let cells = match &image {
         Some(image) if operation != Operation::Delete => {
-            let cells = cells(topic.table, image, encoding)?;
+            let cells = cells(topic.table, image, &profile.encoding)?;
             // An update may name only what changed, and that may be nothing of ours. A whole row names something.
-            if cells.is_empty() && origin.code != Some(Code::Update) {
+            let may_be_silent =
+                origin.code == Some(Code::Update) && !image.names().any(|name| topic.table.respells(name));
+            if cells.is_empty() && !may_be_silent {
                 return Err(Refusal::NoColumn { table: topic.table.holds().name() });
             }
             cells
@@ -267,7 +296,8 @@ fn row_change(
         _ => Cells::new(),
     };
     let version = version(origin, operation, place);
-    Ok(Decoded::Change(Change { table, row_key, operation, version, snapshot: origin.snapshot, cells }))
+    let snapshot = origin.snapshot;
+    Ok(Decoded::Change(Change { table, row_key, former_key, operation, version, snapshot, cells }))
 }
 
 fn upsert(origin: &Origin) -> Operation {
@@ -299,8 +329,36 @@ fn version(origin: &Origin, operation: Operation, place: Place) -> SourceVersion
     }
 }
 
-/// Returns the row's key from the message key, unless the profile says that it is made of other columns.
-fn message_key(topic: Topic<'_>, key: &Document<'_>) -> Result<Option<RowKey>, Refusal> {
+/// Returns the row's key from the message key, if there is one that says it. Where no message says of which table the
+/// row is, the key of another one is refused.
+fn message_key(
+    profile: &Profile,
+    topic: Topic<'_>,
+    key: Option<&[u8]>,
+    origin: &Origin,
+) -> Result<Option<RowKey>, Refusal> {
+    let Some(bytes) = key.filter(|bytes| !bytes.is_empty()) else { return Ok(None) };
+    let is_told = origin.table.is_some();
+    match (Document::parse(bytes), values_in_text(bytes)) {
+        (Ok(key), _) => {
+            if !is_told {
+                check_schema(profile, topic, key.schema_name())?;
+                check_names(profile, topic, key.values().into_iter().filter_map(|(name, _)| name))?;
+            }
+            document_key(topic, &key)
+        }
+        (Err(_), Some(values)) => {
+            if !is_told {
+                check_names(profile, topic, values.iter().filter_map(|(name, _)| *name))?;
+            }
+            Ok(text_key(topic, values))
+        }
+        (Err(refusal), None) => Err(refusal),
+    }
+}
+
+/// Returns the row's key from a message key in JSON, unless the profile says that it is made of other columns.
+fn document_key(topic: Topic<'_>, key: &Document<'_>) -> Result<Option<RowKey>, Refusal> {
     let values = key.values();
     if let Some((_, field)) = values.iter().find(|(_, field)| field.is_avro_union()) {
         return Err(Refusal::AvroJson { field: field.name.clone().into_owned() });

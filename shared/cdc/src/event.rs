@@ -11,7 +11,12 @@ use super::value::{Field, Scalar};
 #[derive(Debug)]
 pub(super) enum Event<'a> {
     /// It is like this now.
-    Upsert(Record<'a>),
+    Upsert {
+        /// What it was before, where the message says so.
+        before: Option<Record<'a>>,
+        /// What it is.
+        after: Record<'a>,
+    },
     /// It is gone. What it was may be absent, or all zeros and empty texts except for the key.
     Delete(Option<Record<'a>>),
     /// All of its table is gone.
@@ -204,7 +209,8 @@ fn from_envelope(mut record: Record<'_>) -> Result<(Event<'_>, Origin), Refusal>
     )?;
     let event = match code {
         Code::Read | Code::Create | Code::Update => {
-            Event::Upsert(record.take("after")?.ok_or_else(|| missing("after"))?)
+            let after = record.take("after")?.ok_or_else(|| missing("after"))?;
+            Event::Upsert { before: record.take("before")?, after }
         }
         Code::Delete => Event::Delete(record.take("before")?),
         Code::Truncate => Event::Truncate,
@@ -240,7 +246,7 @@ fn from_flattened<'a>(record: Record<'a>, prefix: &str) -> Result<(Event<'a>, Or
         // What `rewrite` leaves of a deleted row is what `before` held.
         Some(Code::Delete) => Event::Delete(Some(record)),
         _ if deleted => Event::Delete(Some(record)),
-        _ => Event::Upsert(record),
+        _ => Event::Upsert { before: None, after: record },
     };
     Ok((event, origin))
 }

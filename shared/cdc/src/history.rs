@@ -31,6 +31,18 @@ struct Layer {
     cells: Cells,
 }
 
+impl Layer {
+    /// Takes in what a record at the same place says: mostly the same. Of two values one stays, whichever comes first.
+    fn agree_with(&mut self, cells: &Cells) {
+        for (alias, cell) in cells {
+            let kept = self.cells.entry(*alias).or_insert_with(|| cell.clone());
+            if cell > kept {
+                kept.clone_from(cell);
+            }
+        }
+    }
+}
+
 /// Returns how two versions of one kind compare.
 pub(crate) type Compare = fn(&SourceVersion, &SourceVersion) -> Ordering;
 
@@ -68,15 +80,18 @@ impl History {
             self.floor = Some(version.clone());
         }
         let is_newest = compare(version, self.newest()).is_gt();
+        let mut is_known = false;
         for layer in &mut self.layers {
             match compare(&layer.version, version) {
                 Ordering::Greater => cells.retain(|alias, _| !layer.cells.contains_key(alias)),
                 Ordering::Less => layer.cells.retain(|alias, _| !cells.contains_key(alias)),
-                // The same record again.
-                Ordering::Equal => return,
+                Ordering::Equal => {
+                    layer.agree_with(&cells);
+                    is_known = true;
+                }
             }
         }
-        if is_newest || !cells.is_empty() {
+        if !is_known && (is_newest || !cells.is_empty()) {
             self.layers.push(Layer { version: version.clone(), cells });
             self.layers.sort_by(|one, other| compare(&other.version, &one.version));
         }
@@ -93,7 +108,8 @@ impl History {
 
     /// Returns whether a record of the newest change says something else than what is known of it.
     pub(crate) fn contradicts(&self, version: &SourceVersion, cells: &Cells) -> bool {
-        let of_same_change = self.layers.iter().filter(|layer| layer.version.is_repeat_of(version));
+        let is_of_same_change = |known: &SourceVersion| known == version || known.is_repeat_of(version);
+        let of_same_change = self.layers.iter().filter(|layer| is_of_same_change(&layer.version));
         of_same_change
             .flat_map(|layer| &layer.cells)
             .any(|(alias, cell)| cells.get(alias).is_some_and(|other| other != cell))

@@ -12,7 +12,7 @@ mod database;
 mod dice;
 mod history;
 
-pub use connector::{Chunk, Connector, Deletes, Form, Format, Keys};
+pub use connector::{Chunk, Connector, Deletes, Form, Format, Keys, Seen};
 pub use database::{Database, Row, TableName, TransactionId};
 pub use dice::Dice;
 pub use history::{History, Variety};

@@ -240,9 +240,9 @@ impl RowState {
             return;
         };
         let newest = history.newest();
-        if version.is_repeat_of(newest) {
+        if version == newest || version.is_repeat_of(newest) {
             self.is_contested |= history.contradicts(version, cells);
-        } else if version.place != newest.place {
+        } else {
             let is_newer = version.cmp_streamed(newest).is_gt();
             let older = if is_newer { newest } else { version };
             add_last(

@@ -6,6 +6,7 @@ mod garbage;
 mod messages;
 mod versions;
 
+use domain::RowKey;
 use serde_json::{Value, json};
 
 use super::*;

@@ -99,9 +99,16 @@ pub struct SourceVersion {
 
 impl SourceVersion {
     /// Compares two versions that are not of an incremental snapshot: by commit time, last commit,
-    /// position, and place. At the same position an upsert is newer than a delete.
+    /// position, and place. At the same position an upsert is newer than a delete. What a snapshot cannot have read is
+    /// newer than what it read, whatever the times say.
     #[must_use]
     pub fn cmp_streamed(&self, other: &Self) -> Ordering {
+        if self.is_unread_by(other) {
+            return Ordering::Greater;
+        }
+        if other.is_unread_by(self) {
+            return Ordering::Less;
+        }
         // At one position a delete and an upsert of one key never follow each other in the log.
         let upsert_wins = |version: &Self| version.position.is_some() && !version.is_delete;
         self.cmp_history(other)
@@ -161,8 +168,29 @@ impl SourceVersion {
         self.cmp_history(other).is_eq()
     }
 
+    /// Returns whether this is a change that an initial snapshot did not read, by its position in the log.
+    ///
+    /// Such a snapshot reads the tables as they were when its slot was created, and its time is that of its transaction,
+    /// which begins later. What is committed in between has a lower time, and is streamed after the snapshot. Positions
+    /// of another cluster say nothing, but what they belong to was written before the snapshot.
+    fn is_unread_by(&self, read: &Self) -> bool {
+        read.is_read
+            && !self.is_read
+            && read.position.is_some_and(|slot| self.last_commit.max(self.position) > Some(slot))
+            && read.place.timestamp_ms.is_some_and(|read_ms| self.place.timestamp_ms > Some(read_ms))
+    }
+
     fn cmp_history(&self, other: &Self) -> Ordering {
-        (self.ts_ms, self.last_commit, self.position).cmp(&(other.ts_ms, other.last_commit, other.position))
+        (self.time_ms(), self.last_commit, self.position).cmp(&(
+            other.time_ms(),
+            other.last_commit,
+            other.position,
+        ))
+    }
+
+    /// Returns when the change was made: when it was committed, or else when its record was written, which is soon after.
+    fn time_ms(&self) -> Option<i64> {
+        self.ts_ms.or(self.place.timestamp_ms)
     }
 }
 

@@ -75,6 +75,21 @@ pub struct Chunk {
     rows: Option<BTreeMap<String, Row>>,
 }
 
+/// What a snapshot sees of a table, and up to which position of the log.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    lsn: u64,
+    rows: BTreeMap<String, Row>,
+}
+
+impl Seen {
+    /// Returns what stands now.
+    #[must_use]
+    pub fn by(database: &Database, table: TableName) -> Self {
+        Self { lsn: database.log_end(), rows: database.rows(table) }
+    }
+}
+
 impl Keys {
     fn column(self, table: TableName) -> &'static str {
         match self {
@@ -181,9 +196,14 @@ impl Connector {
 
     /// Reads a table at once, before streaming or in the middle of it (initial and blocking snapshots).
     pub fn snapshot(&mut self, database: &Database, table: TableName) {
+        self.write_snapshot(database, table, &Seen::by(database, table));
+    }
+
+    /// Writes what a snapshot sees, which may be what stood when a slot was created.
+    pub fn write_snapshot(&mut self, database: &Database, table: TableName, seen: &Seen) {
         let last_commit = self.last_commit(database, self.position);
-        let lsn = database.log_end();
-        let rows = database.rows(table);
+        let Seen { lsn, rows } = seen;
+        let lsn = *lsn;
         let last = rows.len().saturating_sub(1);
         for (index, (key, row)) in rows.iter().enumerate() {
             let marker = if index == last { "last" } else { "true" };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::connector::{Chunk, Connector, Deletes, Form, Format, Keys};
+use super::connector::{Chunk, Connector, Deletes, Form, Format, Keys, Seen};
 use super::database::{Database, Row, TableName, TransactionId};
 use super::dice::Dice;
 use crate::CapturedRecord;
@@ -118,9 +118,23 @@ impl Run {
             is_in_gap: false,
             needs_repair: false,
         };
-        run.work(3);
-        run.snapshot();
+        if slot == run.database.commits() && run.dice.once_in(2) {
+            run.snapshot_after_its_slot();
+        } else {
+            run.work(3);
+            run.snapshot();
+        }
         run
+    }
+
+    /// Takes an initial snapshot of what stood when the slot was created, in a transaction that begins later.
+    fn snapshot_after_its_slot(&mut self) {
+        let seen = Seen::by(&self.database, ORDERS);
+        // The slot waits for the transactions that are open, so each of these began after it.
+        self.work(3);
+        self.database.wait(1);
+        self.connector.write_snapshot(&self.database, ORDERS, &seen);
+        self.database.wait(1);
     }
 
     fn step(&mut self) {

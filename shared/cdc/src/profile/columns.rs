@@ -172,6 +172,13 @@ impl Table {
         }
     }
 
+    /// Returns whether a name is that of a column that is read, but for capitals and underscores.
+    pub(crate) fn respells(&self, name: &str) -> bool {
+        let plain = |name: &str| name.replace('_', "").to_lowercase();
+        let names = || self.columns().into_iter().flat_map(|(_, names)| names.names());
+        names().all(|known| known != name) && names().any(|known| plain(known) == plain(name))
+    }
+
     /// Returns the names of the business key.
     pub(crate) fn business_key(&self) -> &Columns {
         match self {

@@ -192,6 +192,72 @@ fn a_row_is_named_by_the_message_key_in_whatever_form() {
 }
 
 #[test]
+fn where_a_row_is_named_by_its_image_an_update_of_its_key_is_the_end_of_the_row_before() {
+    let numbered = |order: u64| with(order_row(), &json!({ "order_id": order }));
+    let mut update = envelope("u", &numbered(11), &numbered(111));
+    update["source"]["lsn"] = json!(8);
+    let moved = changed(decode_value(ORDERS, &update));
+    let keys: Vec<&str> = moved.row_keys().map(RowKey::primary_key).collect();
+    assert_eq!(keys, ["111", "11"]);
+    let before = changed(decode_value(ORDERS, &envelope("c", &Value::Null, &numbered(11))));
+    let gone = fold(Some(fold(None, &before).state), &moved.in_row(&before.row_key)).state;
+    assert_eq!(gone.image(), None);
+    assert_eq!(image(&moved.in_row(&moved.row_key)), image(&moved));
+    let stays = changed(decode_value(ORDERS, &envelope("u", &numbered(11), &numbered(11))));
+    assert_eq!(stays.former_key, None);
+    // A message key says which row it is, and does not change in an update.
+    let keyed = changed(decode_keyed(ORDERS, r#"{"id":7}"#, &envelope("u", &numbered(11), &numbered(111))));
+    assert_eq!((keyed.row_key.primary_key(), keyed.former_key), ("7", None));
+}
+
+#[test]
+fn a_message_key_that_cannot_be_read_is_refused_unless_the_row_has_the_key_that_the_profile_names() {
+    for key in [&b"{\"id\":"[..], b"\0\0\0\x01\x02", b"\xff"] {
+        let value = order_row().to_string();
+        let refused = decode(&Profile::built_in(), record(ORDERS, Some(key), Some(value.as_bytes())));
+        assert_eq!(refused.expect_err("a refusal").code(), "MALFORMED_JSON", "{key:?}");
+        let json = r#"{"tables": {"s.public.orders": {"holds": "adoptions", "key": ["order_id"]}}}"#;
+        let profile = Profile::from_json(json).expect("a profile");
+        let named = decode(&profile, record("s.public.orders", Some(key), Some(value.as_bytes())));
+        assert_eq!(changed(named).row_key.primary_key(), "55", "{key:?}");
+    }
+}
+
+#[test]
+fn a_row_or_a_delete_of_another_table_is_refused_where_only_its_key_or_its_schema_says_so() {
+    let deleted = json!({"order_id": 3, "tree_count": 0, "__deleted": "true"});
+    let row = without(order_row(), "created_at");
+    let of_order = r#"{"order_id":3}"#;
+    for topic in [REFERRALS, USERS] {
+        for value in [&deleted, &row, &json!({"op": "d", "before": deleted, "after": null})] {
+            let refused = decode_keyed(topic, of_order, value).expect_err("an order's key");
+            assert_eq!(refused.code(), "OTHER_KEY", "{topic} {value}");
+        }
+    }
+    let of_other = |name: &str| json!({"type": "struct", "name": format!("{ORDERS}.{name}"), "fields": []});
+    let flag = json!({"id": 3, "__deleted": "true"});
+    let key = json!({"schema": of_other("Key"), "payload": {"id": 3}}).to_string();
+    assert_eq!(decode_keyed(REFERRALS, &key, &flag).expect_err("a refusal").code(), "OTHER_TABLE");
+    let value = json!({"schema": of_other("Value"), "payload": flag});
+    assert_eq!(decode_keyed(REFERRALS, r#"{"id":3}"#, &value).expect_err("a refusal").code(), "OTHER_TABLE");
+    // A message that names its table is believed: its key may be any of its columns.
+    let mut told = envelope("d", &Value::Null, &Value::Null);
+    told["source"]["table"] = json!("referral_relations");
+    told["source"]["schema"] = json!("rwa_referral");
+    assert_eq!(changed(decode_keyed(REFERRALS, of_order, &told)).row_key.primary_key(), "3");
+}
+
+#[test]
+fn an_update_that_spells_every_column_in_another_way_is_refused_and_one_of_other_columns_changes_nothing() {
+    for row in [json!({"orderId": 11, "treeCount": 2}), json!({"ORDER_ID": 11, "TREE_COUNT": 2})] {
+        let refused = decode_keyed(ORDERS, "11", &envelope("u", &Value::Null, &row)).expect_err("a refusal");
+        assert_eq!(refused.code(), "NO_COLUMN", "{row}");
+    }
+    let other = envelope("u", &Value::Null, &json!({"remark": "a gift"}));
+    assert!(changed(decode_keyed(ORDERS, "11", &other)).cells.is_empty());
+}
+
+#[test]
 fn without_a_message_key_a_row_is_named_by_its_business_key() {
     for key in ["null", "Struct{order_id=55}", r#"{"schema":null,"payload":null}"#] {
         let change = changed(decode_keyed(ORDERS, key, &order_row()));

@@ -27,6 +27,11 @@ fn version(operation: &'static str, ts_ms: i64, last_commit: u64, position: u64,
     }
 }
 
+/// A row as `ExtractNewRecordState` writes it without `add.fields`.
+fn bare(offset: i64) -> Version {
+    version("bare", 0, 0, 0, offset)
+}
+
 fn incremental(ts_ms: i64, reached: u64, offset: i64) -> Version {
     Version { is_incremental: true, ..version("r", ts_ms, reached, reached, offset) }
 }
@@ -61,6 +66,9 @@ impl Version {
     fn change(&self) -> Change {
         let mut row = with(json!({"order_id": 1}), &self.columns);
         let value = (self.operation != "tombstone").then(|| {
+            if self.operation == "bare" {
+                return row.to_string();
+            }
             let fields = row.as_object_mut().expect("an object");
             fields.insert("__op".to_owned(), json!(self.operation));
             fields.insert("__source_ts_ms".to_owned(), json!(self.ts_ms));
@@ -141,6 +149,42 @@ fn the_table_of_which_streamed_version_wins() {
         (
             "the initial snapshot, over changes of a slot that is older than it",
             vec![new(version("r", 5, 40, 50, 0)), old(version("u", 4, 45, 48, 1))],
+            Some("new"),
+        ),
+        (
+            "a commit between the slot and the transaction of the snapshot, which reads what stood at the slot",
+            vec![
+                old(version("r", 5, 0, 50, 0)).written_at(6),
+                new(version("u", 4, 45, 60, 1)).written_at(7).in_partition(1),
+            ],
+            Some("new"),
+        ),
+        (
+            "the same of a transaction that began before the slot",
+            vec![old(version("r", 5, 0, 50, 0)).written_at(6), new(version("u", 4, 55, 45, 1)).written_at(7)],
+            Some("new"),
+        ),
+        (
+            "the snapshot of another cluster, although its positions are lower, and the commit is written again",
+            vec![
+                old(version("u", 4, 8_000, 9_001, 0)).written_at(4),
+                new(version("r", 5, 0, 50, 1)).written_at(6),
+                old(version("u", 4, 8_000, 9_001, 2)).written_at(4),
+            ],
+            Some("new"),
+        ),
+        (
+            "a row without any mark, by when it was written: after the commits before",
+            vec![
+                old(version("u", 4, 10, 11, 0)).written_at(5),
+                new(bare(1)).written_at(7),
+                old(version("u", 4, 10, 11, 2)).written_at(8),
+            ],
+            Some("new"),
+        ),
+        (
+            "a commit after a row without any mark was written",
+            vec![old(bare(0)).written_at(7), new(version("u", 8, 10, 11, 1)).written_at(9)],
             Some("new"),
         ),
         (
@@ -283,6 +327,10 @@ fn versions_that_nothing_tells_apart_make_a_row_ambiguous() {
     let this = version("u", 1, 10, 11, 0).status("this");
     let that = version("u", 1, 10, 11, 0).status("that").in_partition(1);
     assert!(stands(&[this, that]).is_ambiguous(), "two contents of one change");
+    assert!(
+        stands(&[bare(0).status("this"), bare(0).status("that")]).is_ambiguous(),
+        "two rows at one place"
+    );
     let streamed = version("u", 1, 0, 0, 0).without_sequence().status("this");
     let read = incremental(2, 0, 0).without_sequence().status("that").in_partition(1);
     assert!(stands(&[streamed, read]).is_ambiguous(), "a change and a read without a sequence");

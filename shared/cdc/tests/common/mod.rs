@@ -32,10 +32,14 @@ impl Rows {
     pub fn add(&mut self, profile: &Profile, record: &CapturedRecord) -> Option<Folded> {
         match decode(profile, record.as_kafka()) {
             Ok(Decoded::Change(change)) => {
-                let key = (change.table, change.row_key.clone());
-                let Fold { state, folded, .. } = fold(self.states.remove(&key), &change);
-                self.states.insert(key, state);
-                Some(folded)
+                let mut folded_here = None;
+                for row_key in change.row_keys() {
+                    let key = (change.table, row_key.clone());
+                    let Fold { state, folded, .. } = fold(self.states.remove(&key), &change.in_row(row_key));
+                    self.states.insert(key, state);
+                    folded_here.get_or_insert(folded);
+                }
+                folded_here
             }
             Ok(Decoded::Truncate(_) | Decoded::Control(_)) => None,
             Err(refusal) => {
