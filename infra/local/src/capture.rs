@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cdc::CapturedRecord;
@@ -48,8 +48,16 @@ impl Capture {
     /// Reads a capture from bytes, which may be compressed by `gzip`, also in several parts one after another.
     pub fn parse(name: &str, content: impl Read) -> Result<Self> {
         let mut content = BufReader::new(content);
-        if content.fill_buf()?.starts_with(GZIP) {
+        let beginning = content.fill_buf()?;
+        if beginning.starts_with(GZIP) {
             return Self::parse_lines(name, BufReader::new(MultiGzDecoder::new(content)));
+        }
+        let other = OTHERS.iter().find(|(mark, ..)| beginning.starts_with(mark));
+        if let Some((_, format, command)) = other {
+            bail!(say(
+                format!("this is {format}, which is not read; make text of it first: {command}"),
+                format!("这是 {format}，无法直接读取；请先转成文本：{command}")
+            ));
         }
         Self::parse_lines(name, content)
     }
@@ -130,6 +138,16 @@ fn unfolding(path: &str) -> String {
 /// What a file that `gzip` wrote begins with.
 const GZIP: &[u8] = &[0x1F, 0x8B];
 
+/// What files of other formats begin with, how these are called, and what makes text of them.
+const OTHERS: [(&[u8], &str, &str); 6] = [
+    (&[0x28, 0xB5, 0x2F, 0xFD], "zstd", "zstd -dc FILE > CAPTURE"),
+    (b"BZh", "bzip2", "bzip2 -dc FILE > CAPTURE"),
+    (&[0xFD, b'7', b'z', b'X', b'Z'], "xz", "xz -dc FILE > CAPTURE"),
+    (b"PK\x03\x04", "zip", "unzip -p FILE > CAPTURE"),
+    (&[0xFF, 0xFE], "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > CAPTURE"),
+    (&[0xFE, 0xFF], "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > CAPTURE"),
+];
+
 /// Returns `; did you mean X?` where the directory has a file with a name close to that of `path`.
 fn similar_file(path: &Path) -> String {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -168,6 +186,21 @@ mod tests {
         let cut = &parts[..parts.len() - 12];
         let message = format!("{:#}", Capture::parse("c", cut).unwrap_err());
         assert!(message.contains("line 2 cannot be read"), "{message}");
+    }
+
+    #[test]
+    fn a_file_of_another_format_is_refused_by_its_name_with_what_makes_text_of_it() {
+        let utf_16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (bytes, format, program) in [
+            (&b"\x28\xB5\x2F\xFD\0"[..], "zstd", "zstd -dc"),
+            (b"BZh91AY", "bzip2", "bzip2 -dc"),
+            (b"\xFD7zXZ\0", "xz", "xz -dc"),
+            (b"PK\x03\x04\x14", "zip", "unzip -p"),
+            (&utf_16, "UTF-16", "iconv"),
+        ] {
+            let refused = Capture::parse("c", bytes).unwrap_err().to_string();
+            assert!(refused.contains(format) && refused.contains(program), "{refused}");
+        }
     }
 
     #[test]

@@ -40,8 +40,8 @@ impl CapturedRecord {
         let missing = |member| InvalidLine::Missing { member };
         Ok(Some(Self {
             topic: line.topic.ok_or_else(|| missing("topic"))?.into_owned(),
-            partition: line.partition.ok_or_else(|| missing("partition"))?,
-            offset: line.offset.ok_or_else(|| missing("offset"))?,
+            partition: counted("partition", line.partition)?,
+            offset: counted("offset", line.offset)?,
             timestamp_ms: line.timestamp.or(line.ts).and_then(milliseconds),
             key: line.key.map(bytes).transpose()?.flatten(),
             value: line.value.or(line.payload).map(bytes).ok_or_else(|| missing("value"))??,
@@ -83,6 +83,14 @@ pub enum InvalidLine {
         /// The member's name.
         member: &'static str,
     },
+    /// A partition or an offset is below zero.
+    #[error(
+        "the line's `{member}` is below zero; write where the record stands in Kafka, which counts from 0"
+    )]
+    Negative {
+        /// The member's name.
+        member: &'static str,
+    },
 }
 
 /// A line as it is written. The outer `Option` of a key or value says whether the member is there.
@@ -102,6 +110,12 @@ struct Line<'a> {
     value: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
+}
+
+/// Returns a number that Kafka counts from 0.
+fn counted<N: Default + PartialOrd>(member: &'static str, number: Option<N>) -> Result<N, InvalidLine> {
+    let number = number.ok_or(InvalidLine::Missing { member })?;
+    if number < N::default() { Err(InvalidLine::Negative { member }) } else { Ok(number) }
 }
 
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -167,6 +181,10 @@ mod tests {
         for member in ["topic", "partition", "offset", "value"] {
             let line = PLAIN.replace(&format!("\"{member}\""), "\"other\"");
             assert_eq!(CapturedRecord::from_line(&line), Err(InvalidLine::Missing { member }));
+        }
+        for (member, number) in [("partition", 1), ("offset", 2)] {
+            let line = PLAIN.replace(&format!("\"{member}\": {number}"), &format!("\"{member}\": -1"));
+            assert_eq!(CapturedRecord::from_line(&line), Err(InvalidLine::Negative { member }));
         }
         assert!(matches!(CapturedRecord::from_line("{\"topic\""), Err(InvalidLine::Json { .. })));
         assert!(matches!(CapturedRecord::from_line("[]"), Err(InvalidLine::Json { .. })));

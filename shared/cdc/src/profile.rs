@@ -107,7 +107,8 @@ impl Profile {
 
     /// Reads a profile written as JSON.
     pub fn from_json(text: &str) -> Result<Self, InvalidProfile> {
-        serde_json::from_str::<Declaration>(text)
+        // A byte order mark, which some editors write before the text, says nothing.
+        serde_json::from_str::<Declaration>(text.trim_start_matches('\u{feff}'))
             .map_err(|error| InvalidProfile::Unreadable { problem: error.to_string() })?
             .try_into()
     }

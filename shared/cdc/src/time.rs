@@ -86,10 +86,13 @@ impl Moment {
     }
 }
 
-/// Reads a time with an offset, also one of whole hours, as PostgreSQL shows it: `2026-01-05 00:30:00+08`.
+/// Reads a time with an offset, also one of whole hours or without a colon, as ISO 8601 allows and PostgreSQL shows it:
+/// `2026-01-05 00:30:00+08`.
 fn with_offset(text: &str) -> Option<DateTime<FixedOffset>> {
-    let of_postgresql = || DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z");
-    DateTime::parse_from_rfc3339(text).or_else(|_| of_postgresql()).ok()
+    let read = |format| DateTime::parse_from_str(text, format);
+    let of_iso = || read("%Y-%m-%dT%H:%M:%S%.f%#z");
+    let of_postgresql = || read("%Y-%m-%d %H:%M:%S%.f%#z");
+    DateTime::parse_from_rfc3339(text).or_else(|_| of_iso()).or_else(|_| of_postgresql()).ok()
 }
 
 fn moment(value: &Scalar<'_>, schema: Option<&Schema>, encoding: &Encoding) -> Option<Moment> {
@@ -203,6 +206,8 @@ mod tests {
             r#""2025-12-31T18:22:00Z""#,
             r#""2026-01-01T02:22:00+08:00""#,
             r#""2026-01-01 02:22:00.5+08""#,
+            r#""2026-01-01T02:22:00+08""#,
+            r#""2026-01-01T02:22:00.5+0800""#,
             r#""2025-12-31 18:22:00+00""#,
             r#""2025-12-31T18:22:00""#,
             r#""2025-12-31 18:22:00.5""#,

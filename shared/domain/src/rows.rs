@@ -92,11 +92,40 @@ fn cmp_column(own: &str, other: &str) -> Ordering {
     }
 }
 
+/// A number with any number of digits.
+#[derive(PartialEq, Eq)]
+struct Number<'a> {
+    is_negative: bool,
+    integer: &'a str,
+    fraction: &'a str,
+}
+
 /// Returns the value of a key's column as a number, if it is written as a number is.
-fn number(column: &str) -> Option<i128> {
+fn number(column: &str) -> Option<Number<'_>> {
     let digits = column.strip_prefix('-').unwrap_or(column);
-    let is_normal = digits.starts_with(|first: char| ('1'..='9').contains(&first)) || column == "0";
-    if is_normal { column.parse().ok() } else { None }
+    let (integer, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    let is_normal =
+        is_digits(integer) && is_digits(fraction) && (integer == "0" || !integer.starts_with('0'));
+    let is_negative = column.starts_with('-');
+    is_normal.then(|| Number { is_negative, integer, fraction: fraction.trim_end_matches('0') })
+}
+
+impl Ord for Number<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let magnitude = |number: &Self| (number.integer.len(), number.integer, number.fraction);
+        match (self.is_negative, other.is_negative) {
+            (false, false) => magnitude(self).cmp(&magnitude(other)),
+            (true, true) => magnitude(other).cmp(&magnitude(self)),
+            (own, others) => others.cmp(&own),
+        }
+    }
+}
+
+impl PartialOrd for Number<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl PartialOrd for RowKey {
@@ -276,10 +305,14 @@ mod tests {
 
     #[test]
     fn keys_are_ordered_as_numbers_where_they_are_numbers() {
-        let mut keys: Vec<RowKey> = ["b", "10", "a", "9", "-3", "007"].map(RowKey::new).into();
+        let long = "123456789012345678901234567890123456789012";
+        let mut keys: Vec<RowKey> =
+            ["b", "10", long, "10.5", "a", "9", "9.5", "-10", "-3", "-3.25", "0", "007", "1."]
+                .map(RowKey::new)
+                .into();
         keys.sort();
         let texts: Vec<&str> = keys.iter().map(RowKey::primary_key).collect();
-        assert_eq!(texts, ["-3", "9", "10", "007", "a", "b"]);
+        assert_eq!(texts, ["-10", "-3.25", "-3", "0", "9", "9.5", "10", "10.5", long, "007", "1.", "a", "b"]);
     }
 
     #[test]
