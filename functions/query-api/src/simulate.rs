@@ -102,7 +102,7 @@ async fn decider(request: &Request<'_>, network: &Network) -> Result<Decider, Pr
     alone.due.clear();
     alone.unpriced.clear();
     alone.paused.clear();
-    alone.close_until = None;
+    alone.close_asked = None;
     let parameters = Parameters {
         zone: request.zone(),
         settle_ms: 0,

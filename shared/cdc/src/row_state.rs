@@ -245,10 +245,11 @@ impl RowState {
         } else {
             let is_newer = version.cmp_streamed(newest).is_gt();
             let older = if is_newer { newest } else { version };
-            add_last(
-                &mut self.overtaken,
-                Overtaken { place: older.place.clone(), is_delete: older.is_delete },
-            );
+            // What a snapshot read is not sent again.
+            if !older.is_read {
+                let (place, is_delete) = (older.place.clone(), older.is_delete);
+                add_last(&mut self.overtaken, Overtaken { place, is_delete });
+            }
             let ties = version.has_no_position()
                 && version.ties_with(newest)
                 && version.place.timestamp_ms == newest.place.timestamp_ms;

@@ -172,9 +172,11 @@ impl SourceVersion {
     ///
     /// Such a snapshot reads the tables as they were when its slot was created, and its time is that of its transaction,
     /// which begins later. What is committed in between has a lower time, and is streamed after the snapshot. Positions
-    /// of another cluster say nothing, but what they belong to was written before the snapshot.
+    /// of another cluster say nothing, but what they belong to was written before the snapshot. A snapshot in the middle
+    /// of streaming names the commit before, and a position that may be older than what it reads.
     fn is_unread_by(&self, read: &Self) -> bool {
         read.is_read
+            && read.last_commit.is_none()
             && !self.is_read
             && read.position.is_some_and(|slot| self.last_commit.max(self.position) > Some(slot))
             && read.place.timestamp_ms.is_some_and(|read_ms| self.place.timestamp_ms > Some(read_ms))

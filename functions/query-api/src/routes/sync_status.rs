@@ -233,7 +233,7 @@ impl CloseView {
         Self {
             last_closed_date: network.closed.as_ref().map(|closed| closed.terms.date),
             cut: network.closed.as_ref().map(|closed| closed.cut),
-            asked_until: network.close_until.map(|(until, _)| until),
+            asked_until: network.close_asked.map(|asked| asked.until),
             waiting_date: waits.map(|(date, _)| *date),
             waiting_for: reasons.iter().map(|reason| language.translate(reason)).collect(),
         }

@@ -27,6 +27,11 @@ fn version(operation: &'static str, ts_ms: i64, last_commit: u64, position: u64,
     }
 }
 
+/// A row that an initial snapshot read: no commit is before it.
+fn initial(ts_ms: i64, slot: u64, offset: i64) -> Version {
+    Version { sequence: Some((None, slot)), ..version("r", ts_ms, 0, slot, offset) }
+}
+
 /// A row as `ExtractNewRecordState` writes it without `add.fields`.
 fn bare(offset: i64) -> Version {
     version("bare", 0, 0, 0, offset)
@@ -154,21 +159,29 @@ fn the_table_of_which_streamed_version_wins() {
         (
             "a commit between the slot and the transaction of the snapshot, which reads what stood at the slot",
             vec![
-                old(version("r", 5, 0, 50, 0)).written_at(6),
+                old(initial(5, 50, 0)).written_at(6),
                 new(version("u", 4, 45, 60, 1)).written_at(7).in_partition(1),
             ],
             Some("new"),
         ),
         (
             "the same of a transaction that began before the slot",
-            vec![old(version("r", 5, 0, 50, 0)).written_at(6), new(version("u", 4, 55, 45, 1)).written_at(7)],
+            vec![old(initial(5, 50, 0)).written_at(6), new(version("u", 4, 55, 45, 1)).written_at(7)],
+            Some("new"),
+        ),
+        (
+            "a snapshot in the middle of streaming, which is behind",
+            vec![
+                new(version("r", 5, 40, 50, 0)).written_at(6),
+                old(version("u", 4, 55, 60, 1)).written_at(7),
+            ],
             Some("new"),
         ),
         (
             "the snapshot of another cluster, although its positions are lower, and the commit is written again",
             vec![
                 old(version("u", 4, 8_000, 9_001, 0)).written_at(4),
-                new(version("r", 5, 0, 50, 1)).written_at(6),
+                new(initial(5, 50, 1)).written_at(6),
                 old(version("u", 4, 8_000, 9_001, 2)).written_at(4),
             ],
             Some("new"),
@@ -317,6 +330,11 @@ fn the_table_of_deletes_and_tombstones() {
                 tombstone(0, 4),
             ],
             Some("new"),
+        ),
+        (
+            "a tombstone that is the delete, after a snapshot read the row in the millisecond of its insert",
+            vec![old(version("c", 5, 40, 60, 0)), old(initial(5, 50, 1)), tombstone(6, 2)],
+            None,
         ),
         ("nothing, of a key of which only the tombstone is left", vec![tombstone(0, 4)], None),
     ]);

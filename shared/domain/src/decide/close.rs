@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::Decider;
+use super::state::Need;
 use crate::log::{CloseTerms, Entry, PauseScope};
-use crate::{Amount, BusinessDate};
+use crate::{AdoptionRow, Amount, BusinessDate, Column};
 
 /// How many of the thirty dates before must have something before the guard compares with them.
 const GUARD_DATES_MIN: usize = 7;
@@ -76,13 +77,10 @@ impl Decider {
     }
 
     /// Closes the next date if one was asked for and nothing is in the way.
-    pub(super) fn close_next(&mut self) -> bool {
-        let Some(date) = self.date_to_close() else { return false };
-        if self.close_looked_at {
-            return false;
-        }
+    pub(super) fn close_next(&mut self) -> Result<bool, Vec<Need>> {
+        let Some(date) = self.date_to_close().filter(|_| !self.close_looked_at) else { return Ok(false) };
+        let reasons = self.close_waits_for(date)?;
         self.close_looked_at = true;
-        let reasons = self.close_waits_for(date);
         if !reasons.is_empty() {
             let known = self.state.network.close_waits.as_ref().filter(|(waiting, _)| *waiting == date);
             let is_known = known.is_some_and(|(_, known)| {
@@ -93,7 +91,7 @@ impl Decider {
                 let reasons = reasons.iter().map(ToString::to_string).collect();
                 self.push(Entry::CloseWaits { date, reasons });
             }
-            return !is_known;
+            return Ok(!is_known);
         }
         self.note_walks();
         let network = &self.state.network;
@@ -105,13 +103,13 @@ impl Decider {
         };
         self.push(Entry::Close(terms));
         self.close_looked_at = false;
-        true
+        Ok(true)
     }
 
     /// Returns the next date to close, if it was asked for and has begun.
     fn date_to_close(&self) -> Option<BusinessDate> {
         let network = &self.state.network;
-        let (until, _) = network.close_until?;
+        let until = network.close_asked?.until;
         let next = match &network.closed {
             Some(closed) => closed.terms.date.next(),
             None => self.parameters.first_date.or(network.counts.effective_first)?,
@@ -119,19 +117,23 @@ impl Decider {
         (next <= until && next <= self.today()).then_some(next)
     }
 
-    fn close_waits_for(&self, date: BusinessDate) -> Vec<WaitReason> {
+    fn close_waits_for(&self, date: BusinessDate) -> Result<Vec<WaitReason>, Vec<Need>> {
         let network = &self.state.network;
         let mut reasons = Vec::new();
         let stopped = [PauseScope::Closing, PauseScope::Posting].into_iter();
         let stopped = stopped.filter(|scope| network.paused.contains_key(scope));
         reasons.extend(stopped.map(|scope| WaitReason::Paused { scope }));
-        let source_is_complete = network.close_until.is_some_and(|(_, complete)| complete);
-        if !source_is_complete {
+        let asked = network.close_asked;
+        if !asked.is_some_and(|asked| asked.source_is_complete) {
             reasons.extend(self.unread_before(date));
         }
         let begins_ms = date.begins_at(self.parameters.zone).timestamp_millis();
-        // What was committed later does not concern this date, and there is always some of it.
-        let unpriced = network.unpriced.values().filter(|committed_ms| **committed_ms < begins_ms).count();
+        let asked_ms = asked.map_or(begins_ms, |asked| asked.asked_ms);
+        let committed_before = |committed_ms: &&i64| **committed_ms < begins_ms;
+        let mut unpriced = network.unpriced.values().filter(committed_before).count();
+        if unpriced == 0 && reasons.is_empty() {
+            unpriced = self.unpriced_and_dated_before(date, asked_ms)?;
+        }
         if unpriced > 0 {
             reasons.push(WaitReason::Unpriced { orders: unpriced });
         }
@@ -144,7 +146,23 @@ impl Decider {
         if network.guard_let_go.is_none_or(|let_go| let_go < date) {
             reasons.extend(self.suspicion(date));
         }
-        reasons
+        Ok(reasons)
+    }
+
+    /// Returns how many adoptions without a price are dated before `date` and were committed before the close was asked for.
+    /// What is committed later does not concern it, and there is always some of that.
+    fn unpriced_and_dated_before(&self, date: BusinessDate, asked_ms: i64) -> Result<usize, Vec<Need>> {
+        let is_before = |row: &AdoptionRow| matches!(&row.date, Column::Value(dated) if *dated < date);
+        let unpriced =
+            self.state.network.unpriced.iter().filter(|(_, committed_ms)| **committed_ms < asked_ms);
+        let (mut orders, mut missing) = (0, Vec::new());
+        for (order, _) in unpriced {
+            match self.state.adoption(*order) {
+                Ok(head) => orders += usize::from(head.row().is_some_and(is_before)),
+                Err(needs) => missing.extend(needs),
+            }
+        }
+        if missing.is_empty() { Ok(orders) } else { Err(missing) }
     }
 
     /// Returns the partitions of the source that are not known to be read past the beginning of `date`.

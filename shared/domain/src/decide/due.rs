@@ -13,13 +13,17 @@ impl Decider {
             return Ok(false);
         }
         let time_ms = self.draft.time_ms();
+        // What an operator let go does not wait out its time.
+        let let_go_ms = self.state.network.brake.released_ms.map(|at_ms| at_ms + self.parameters.settle_ms);
+        let looked_to_ms = let_go_ms.map_or(time_ms, |at_ms| at_ms.max(time_ms));
         let stopped = self.state.network.paused.contains_key(&PauseScope::Corrections);
         let is_braking = self.is_braking();
-        let due = self.state.network.due.iter().take_while(|(at_ms, _)| *at_ms <= time_ms);
-        let next = due.clone().find(|(at_ms, due)| match due {
-            Due::Date(_) => true,
+        let mut due = self.state.network.due.iter().take_while(|(at_ms, _)| *at_ms <= looked_to_ms);
+        let next = due.find(|(at_ms, due)| match due {
+            Due::Date(_) => *at_ms <= time_ms,
             Due::OrderWait(_) | Due::UplineWait(_) => {
-                !stopped && (!is_braking || self.was_released(*at_ms)) && !self.blocked.contains(due)
+                let is_over = *at_ms <= time_ms && !is_braking;
+                !stopped && (is_over || self.was_released(*at_ms)) && !self.blocked.contains(due)
             }
         });
         match next.cloned() {
@@ -120,9 +124,9 @@ impl Decider {
         let is_held_back = network.due.first().is_some_and(|(at_ms, _)| *at_ms <= now_ms);
         let brake_opens = network.brake.let_go.first().filter(|_| is_held_back);
         let brake_opens = brake_opens.map(|(at_ms, _)| Brake::counts_until(*at_ms));
-        let midnight = network.close_until.and_then(|(until, _)| {
+        let midnight = network.close_asked.and_then(|asked| {
             let tomorrow = self.today().next();
-            (until >= tomorrow).then(|| tomorrow.begins_at(self.parameters.zone).timestamp_millis())
+            (asked.until >= tomorrow).then(|| tomorrow.begins_at(self.parameters.zone).timestamp_millis())
         });
         let window_ms = self.parameters.reorder_window_ms;
         let turn = network.unpriced.first_key_value().map(|(_, committed)| committed + window_ms);

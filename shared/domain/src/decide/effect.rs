@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat};
 
 use super::Decider;
 use super::state::Need;
-use crate::heads::{AdoptionState, Network};
+use crate::heads::{AdoptionState, AskedClose, Network};
 use crate::log::{AdjustmentTerms, Command, CommandOutcome, PauseScope, Paused, StatedChange};
 use crate::{Amount, OrderId, Owner};
 
@@ -103,8 +103,8 @@ fn asked_for(network: &Network) -> String {
         Some(closed) => format!("closed up to {}", closed.terms.date),
         None => "no date is closed".to_owned(),
     };
-    match network.close_until {
-        Some((until, _)) => format!("{closed}, asked to close up to {until}"),
+    match network.close_asked {
+        Some(AskedClose { until, .. }) => format!("{closed}, asked to close up to {until}"),
         None => closed,
     }
 }

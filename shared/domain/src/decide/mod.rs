@@ -297,7 +297,7 @@ impl Decider {
                 || self.look_at_due()?
                 || self.place_next()?
                 || self.walk_on()?
-                || self.close_next();
+                || self.close_next()?;
             if !progressed || self.draft.is_closed() {
                 break;
             }

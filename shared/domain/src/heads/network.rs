@@ -43,8 +43,8 @@ pub struct Network {
     pub unpriced: BTreeMap<OrderId, i64>,
     /// The latest close.
     pub closed: Option<Closed>,
-    /// Up to which date closes were asked for, and whether without proof that the source was read.
-    pub close_until: Option<(BusinessDate, bool)>,
+    /// The closes that were asked for and are not done.
+    pub close_asked: Option<AskedClose>,
     /// The date whose close waits, and for what.
     pub close_waits: Option<(BusinessDate, Vec<String>)>,
     /// The last date whose close the guard may not stop any more.
@@ -127,6 +127,25 @@ pub struct Closed {
     pub cut: Position,
 }
 
+/// Closes that were asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedClose {
+    /// The last date to close.
+    pub until: BusinessDate,
+    /// Whether somebody answers for it that the source was read, so that no proof is waited for.
+    pub source_is_complete: bool,
+    /// When that date was asked for first, in milliseconds since 1970.
+    pub asked_ms: i64,
+}
+
+impl AskedClose {
+    /// Returns what is asked for once `later` is asked for as well.
+    fn or_further(self, later: Self) -> Self {
+        let further = if later.until > self.until { later } else { self };
+        Self { source_is_complete: self.source_is_complete || later.source_is_complete, ..further }
+    }
+}
+
 /// The brake: withdrawals let go within the last hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brake {
@@ -172,7 +191,7 @@ impl Network {
             due: BTreeSet::new(),
             unpriced: BTreeMap::new(),
             closed: None,
-            close_until: None,
+            close_asked: None,
             close_waits: None,
             guard_let_go: None,
             held_back: None,
@@ -256,9 +275,7 @@ impl Network {
                 self.counts.taken_back_since_close = Amount::ZERO;
                 let horizon = terms.date.minus_days(GUARD_WINDOW_DAYS);
                 self.counts.effective_amounts = self.counts.effective_amounts.split_off(&horizon);
-                if self.close_until.is_some_and(|(until, _)| until <= terms.date) {
-                    self.close_until = None;
-                }
+                self.close_asked = self.close_asked.filter(|asked| asked.until > terms.date);
             }
             _ => {}
         }
@@ -391,9 +408,12 @@ impl Network {
     fn carry_out(&mut self, command: &Command, time_ms: i64) {
         match command {
             Command::Close { until, source_is_complete } => {
-                let before = self.close_until;
-                let until = before.map_or(*until, |(before, _)| before.max(*until));
-                self.close_until = Some((until, *source_is_complete || before.is_some_and(|(_, done)| done)));
+                let asked =
+                    AskedClose { until: *until, source_is_complete: *source_is_complete, asked_ms: time_ms };
+                self.close_asked = Some(match self.close_asked {
+                    Some(before) => before.or_further(asked),
+                    None => asked,
+                });
             }
             Command::LetGo { what: Paused::Brake } => self.brake.released_ms = Some(time_ms),
             Command::LetGo { what: Paused::SuspiciousClose { date } } => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::network::{Brake, Closed, Counts, Due, Network, WalkProgress};
+use super::network::{AskedClose, Brake, Closed, Counts, Due, Network, WalkProgress};
 use crate::log::{PageHash, PauseScope, Position, Truncate, WalkId};
 use crate::{BusinessDate, InvalidVersion, OrderId, OrderRange, VersionTerms, Versions};
 
@@ -20,7 +20,7 @@ pub struct StoredNetwork {
     due: BTreeSet<(i64, Due)>,
     unpriced: BTreeMap<OrderId, i64>,
     closed: Option<Closed>,
-    close_until: Option<(BusinessDate, bool)>,
+    close_asked: Option<AskedClose>,
     close_waits: Option<(BusinessDate, Vec<String>)>,
     guard_let_go: Option<BusinessDate>,
     held_back: Option<OrderRange>,
@@ -45,7 +45,7 @@ impl From<&Network> for StoredNetwork {
             due: network.due,
             unpriced: network.unpriced,
             closed: network.closed,
-            close_until: network.close_until,
+            close_asked: network.close_asked,
             close_waits: network.close_waits,
             guard_let_go: network.guard_let_go,
             held_back: network.held_back,
@@ -79,7 +79,7 @@ impl TryFrom<StoredNetwork> for Network {
             due: stored.due,
             unpriced: stored.unpriced,
             closed: stored.closed,
-            close_until: stored.close_until,
+            close_asked: stored.close_asked,
             close_waits: stored.close_waits,
             guard_let_go: stored.guard_let_go,
             held_back: stored.held_back,

@@ -45,7 +45,7 @@ fn dates_close_one_by_one_up_to_today_and_then_at_midnight() {
     bench.now_ms = midnight_ms;
     assert_eq!(bench.run(), None);
     assert_eq!(closed(&bench).last().map(String::as_str), Some("2026-02-11"));
-    assert_eq!(bench.network().close_until, None);
+    assert_eq!(bench.network().close_asked, None);
 }
 
 #[test]
@@ -92,6 +92,26 @@ fn orders_without_a_price_hold_back_only_the_dates_after_their_commit() {
     assert_eq!(waits(&bench), ["UNPRICED: 1 adoptions have no price yet"]);
     bench.run();
     assert_eq!(closed(&bench), ["2026-02-10", "2026-02-11"]);
+}
+
+#[test]
+fn a_date_that_is_caught_up_waits_for_earlier_adoptions_that_were_committed_before_it_was_asked_for() {
+    let mut bench = closing(None);
+    bench.refer("A", None);
+    bench.adopt_with(1, "A", |row| row.price = Column::Value(None));
+    bench.run_once(100, None);
+    bench.now_ms += 500;
+    close(&mut bench, "2026-02-10", true);
+    bench.adopt_with(2, "A", |row| {
+        row.price = Column::Value(None);
+        row.date = Column::Value(date("2026-02-10"));
+    });
+    bench.run_once(100, None);
+    assert_eq!(waits(&bench), ["UNPRICED: 1 adoptions have no price yet"]);
+    bench.run();
+    assert_eq!(closed(&bench), ["2026-02-10"]);
+    let posted_before = bench.entries().take_while(|entry| !matches!(entry, Entry::Close(_)));
+    assert!(posted_before.filter(|entry| matches!(entry, Entry::Posted { .. })).count() >= 1);
 }
 
 #[test]

@@ -224,6 +224,26 @@ fn more_withdrawals_than_the_brake_lets_pass_wait_for_an_operator() {
 }
 
 #[test]
+fn what_an_operator_lets_go_does_not_wait_out_its_time() {
+    let mut bench = bench_with("{}", |parameters| parameters.settle_ms = SETTLE_MS);
+    bench.refer("A", None);
+    (1..=3).for_each(|number| bench.adopt(number, "A"));
+    bench.run();
+    (1..=2).for_each(|number| bench.remove(number));
+    bench.run_once(100, None);
+    assert_eq!(bench.network().counts.orders_waiting, 2);
+    assert_eq!(bench.ask(Command::LetGo { what: Paused::Brake }), None);
+    assert_eq!((bench.network().counts.posted, bench.network().counts.orders_waiting), (1, 0));
+    // What waits after that waits its time.
+    bench.now_ms += 1_000;
+    bench.remove(3);
+    bench.run_once(100, None);
+    assert_eq!(bench.network().counts.orders_waiting, 1);
+    bench.wait(2 * SETTLE_MS);
+    assert_eq!(bench.network().counts.posted, 0);
+}
+
+#[test]
 fn a_brake_holds_where_nothing_waits_for_a_later_version() {
     let mut bench = bench_with("{}", |parameters| {
         parameters.settle_ms = 0;
