@@ -5,12 +5,13 @@ mod text;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::BusinessDate;
 use domain::heads::Network;
 use domain::log::{PauseScope, Position, WebhookName};
+use domain::{Amount, BusinessDate};
 use serde::Serialize;
 use store::audit::AuditReport;
 use store::progress::Progress;
+use store::snapshots::NegativeWait;
 
 use crate::language::Language;
 use crate::thresholds::Thresholds;
@@ -30,6 +31,8 @@ pub(crate) struct Known<'a> {
     pub(crate) progress: &'a [Progress],
     /// Whether the brake holds withdrawals back.
     pub(crate) is_braking: bool,
+    /// The date that cannot be published, if there is one.
+    pub(crate) negative: Option<NegativeWait>,
     /// The latest audit's report, if there was one.
     pub(crate) audit: Option<&'a AuditReport>,
     /// The subscriptions to events that were stopped, and when.
@@ -70,6 +73,8 @@ pub(crate) enum Trouble {
     CloseOverdue { since: DateTime<Utc>, waits_for: Vec<String> },
     /// The guard stops a close.
     CloseSuspicious { date: BusinessDate, message: String },
+    /// A date is closed and cannot be published, because HEADQUARTERS' row would be below zero.
+    CloseNegative { date: BusinessDate, headquarters: Amount },
     /// The brake holds withdrawals back.
     Brake { waiting: u64 },
     /// The source truncated tables.
@@ -137,6 +142,7 @@ impl Trouble {
     pub(crate) fn severity(&self) -> Verdict {
         match self {
             Self::CloseOverdue { .. }
+            | Self::CloseNegative { .. }
             | Self::ProjectionsBehind { .. }
             | Self::SourceBehind { .. }
             | Self::AuditDifferences { .. }
@@ -251,6 +257,9 @@ fn of_close(known: &Known<'_>, thresholds: Thresholds) -> Vec<Trouble> {
         let waits_for = waits.map(|(_, reasons)| reasons.clone()).unwrap_or_default();
         troubles.push(Trouble::CloseOverdue { since, waits_for });
     }
+    let negative =
+        |wait: NegativeWait| Trouble::CloseNegative { date: wait.date, headquarters: wait.headquarters };
+    troubles.extend(known.negative.map(negative));
     troubles
 }
 

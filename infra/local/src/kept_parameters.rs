@@ -8,8 +8,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
+use domain::Versions;
+
 use crate::language::say;
-use crate::stack::Options;
+use crate::stack::{Options, Stack};
 
 const FILE: &str = "parameters.json";
 
@@ -42,9 +44,26 @@ pub fn read(directory: &Path) -> Result<BTreeMap<String, String>> {
 ///
 /// # Errors
 ///
-/// They cannot be written.
-pub fn keep(options: &Options) -> Result<()> {
+/// They cannot be written, or they name other rules than those that the ledger began with.
+pub async fn keep(stack: &Stack, options: &Options) -> Result<()> {
     let Some(directory) = &options.data else { return Ok(()) };
+    let network = store::network::read(stack.engine()).await?;
+    let first = |versions: &Versions| versions.iter().next().map(|version| version.policy.clone());
+    let named = first(&Versions::starting(&stack.settings.policy_json)?);
+    ensure!(
+        network.is_none_or(|network| first(&network.versions) == named),
+        say(
+            format!(
+                "the ledger in {} began with another policy, which does not change: introduce a version of the rules, \
+                 or replay into an empty directory",
+                directory.display()
+            ),
+            format!(
+                "{} 中的账本以另一份规则开始，且不可更改：请发布新的规则版本，或重放到空目录",
+                directory.display()
+            ),
+        )
+    );
     let file = directory.join(FILE);
     let written = || {
         let part = file.with_extension("part");

@@ -8,7 +8,7 @@ import { badge, counted, empty, figures, growing, heading, link, orderLink, pane
 import { t } from "./texts.js";
 
 const SEVERITY = { WELL: "good", ATTENTION: "warn", BROKEN: "bad" };
-const WHERE = { SOURCE_BEHIND: "source", SNAPSHOT_GOES_ON: "source", CLOSE_OVERDUE: "operations", CLOSE_SUSPICIOUS: "operations",
+const WHERE = { SOURCE_BEHIND: "source", SNAPSHOT_GOES_ON: "source", CLOSE_OVERDUE: "operations", CLOSE_SUSPICIOUS: "operations", CLOSE_NEGATIVE: "operations",
   BRAKE: "waiting", TRUNCATED: "waiting", PAUSED: "operations", PROJECTIONS_BEHIND: "source", CORRECTION_GOES_ON: "source", HELD: "held",
   WEBHOOK_STOPPED: "webhooks", QUARANTINED: "quarantine", AMBIGUOUS: "source" };
 const REFRESH_MS = 30e3;

@@ -72,8 +72,10 @@ struct LastAuditView {
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
     let progress = progress::read(request.engine()).await?;
-    let (latest, audits) =
-        futures::try_join!(snapshots::latest(request.engine()), audit::reports(request.engine(), 1))?;
+    let ((latest, negative), audits) = futures::try_join!(
+        snapshots::latest_and_wait(request.engine()),
+        audit::reports(request.engine(), 1)
+    )?;
     let stopped_webhooks = subscriptions::stopped(request).await?;
     let network = request.network().await?;
     let known = Known {
@@ -83,6 +85,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         projected: request.position(),
         progress: &progress,
         is_braking: is_braking(request, &network),
+        negative,
         audit: audits.first(),
         stopped_webhooks: &stopped_webhooks,
     };

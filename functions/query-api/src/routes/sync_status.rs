@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::heads::Network;
 use domain::log::{PauseScope, Position, WalkId, WalkPlace, WalkScope};
+use domain::snapshot::Unpublishable;
 use domain::{BusinessDate, Owner};
 use serde::Serialize;
 use store::progress::{self, Counts, Progress};
+use store::snapshots::{self, NegativeWait};
 
 use super::adoption::CauseView;
 use crate::access::Access;
@@ -116,7 +118,8 @@ struct CloseView {
 }
 
 async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
-    let progress = progress::read(request.engine()).await?;
+    let (progress, (_, negative)) =
+        futures::try_join!(progress::read(request.engine()), snapshots::latest_and_wait(request.engine()))?;
     let network = request.network().await?;
     let mut records = Counts::default();
     for partition in &progress {
@@ -150,7 +153,7 @@ async fn answer(request: &Request<'_>) -> Result<Answer, Problem> {
         corrections: network.walks.iter().take(100).map(|(id, walk)| WalkView::new(*id, walk)).collect(),
         brake: BrakeView::new(request, &network),
         paused: network.paused.iter().map(|(scope, since_ms)| (*scope, instant(*since_ms))).collect(),
-        close: CloseView::new(&network, request.language),
+        close: CloseView::new(&network, negative, request.language),
         retired_sources: network.retired_sources.iter().cloned().collect(),
     }))
 }
@@ -227,8 +230,13 @@ pub(super) fn is_braking(request: &Request<'_>, network: &Network) -> bool {
 }
 
 impl CloseView {
-    fn new(network: &Network, language: Language) -> Self {
-        let waits = network.close_waits.as_ref();
+    fn new(network: &Network, negative: Option<NegativeWait>, language: Language) -> Self {
+        // What cannot be published is before what is not closed.
+        let negative = negative.map(|wait| {
+            let reason = Unpublishable::Negative { headquarters: wait.headquarters };
+            (wait.date, vec![reason.to_string()])
+        });
+        let waits = negative.as_ref().or(network.close_waits.as_ref());
         let reasons = waits.map(|(_, reasons)| reasons.as_slice()).unwrap_or_default();
         Self {
             last_closed_date: network.closed.as_ref().map(|closed| closed.terms.date),

@@ -36,6 +36,7 @@ impl Trouble {
             Self::SnapshotGoesOn { .. } => "SNAPSHOT_GOES_ON",
             Self::CloseOverdue { .. } => "CLOSE_OVERDUE",
             Self::CloseSuspicious { .. } => "CLOSE_SUSPICIOUS",
+            Self::CloseNegative { .. } => "CLOSE_NEGATIVE",
             Self::Brake { .. } => "BRAKE",
             Self::Truncated { .. } => "TRUNCATED",
             Self::Paused { .. } => "PAUSED",
@@ -80,6 +81,10 @@ impl Trouble {
             Self::CloseSuspicious { date, message } => language.choose(
                 format!("the guard stops the close of {date}: {message}"),
                 format!("{date} 的关账被警戒拦下：{}", language.translate(message)),
+            ),
+            Self::CloseNegative { date, headquarters } => language.choose(
+                format!("{date} cannot be published: the row of HEADQUARTERS would be {headquarters}"),
+                format!("{date} 无法发布：总部一行将为 {headquarters}"),
             ),
             Self::Brake { waiting } => language.choose(
                 format!("the brake holds back changes of at least {waiting} adoptions"),
@@ -135,6 +140,10 @@ impl Trouble {
             Self::CloseSuspicious { .. } => language.choose(
                 "Compare with the source; let the close go, or correct the source.",
                 "请与来源核对；放行关账，或改正来源。",
+            ),
+            Self::CloseNegative { .. } => language.choose(
+                "Put it right by an adjustment that is effective on that date, or at the source.",
+                "请以该日生效的调整更正，或在来源更正。",
             ),
             Self::Brake { .. } => language.choose(
                 "See what waits; let it go, or restore the rows at the source.",
@@ -205,6 +214,7 @@ mod tests {
             Trouble::CloseOverdue { since, waits_for: Vec::new() },
             Trouble::CloseOverdue { since, waits_for: vec!["PAUSED".to_owned()] },
             Trouble::CloseSuspicious { date, message: String::new() },
+            Trouble::CloseNegative { date, headquarters: domain::Amount::ZERO },
             Trouble::Brake { waiting: 1 },
             Trouble::Truncated { tables: 1 },
             Trouble::Paused { scope: PauseScope::Posting, since, is_long: false },

@@ -59,7 +59,7 @@ async fn take_over(arguments: PriceBookImport) -> Result<()> {
     ))?;
     let options = arguments.ledger.options(1)?;
     let stack = Stack::start(&options)?;
-    kept_parameters::keep(&options)?;
+    kept_parameters::keep(&stack, &options).await?;
     unless_stopped(Some(data), async {
         let by = operators_log::operator();
         let keys = ledger_audit::take_over_places(stack.engine(), &places, &by, &arguments.reason).await?;

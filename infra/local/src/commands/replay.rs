@@ -26,7 +26,7 @@ pub(super) async fn replay(arguments: Replay) -> Result<()> {
     let partitions = replay::orders_partitions(&captures, &arguments.ledger.profile()?);
     let options = arguments.ledger.options(partitions.unsigned_abs())?;
     let stack = Stack::start(&options)?;
-    kept_parameters::keep(&options)?;
+    kept_parameters::keep(&stack, &options).await?;
     if let Some(date) = arguments.as_of {
         close::check(&stack, date).await?;
     }

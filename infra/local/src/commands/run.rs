@@ -29,7 +29,7 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
     let partitions = replay::orders_partitions(&captures, &options.ledger.profile()?);
     let stack_options = options.ledger.options(partitions.unsigned_abs())?;
     let mut stack = Stack::start(&stack_options)?;
-    kept_parameters::keep(&stack_options)?;
+    kept_parameters::keep(&stack, &stack_options).await?;
     let key = DevelopmentKey::kept_in(options.ledger.data.as_deref())?;
     let gateway = Gateway {
         routes: stack.routes.clone(),
@@ -61,6 +61,8 @@ pub(super) async fn run(arguments: Run) -> Result<()> {
         say_where(&address.to_string(), &token, language);
         loop {
             stack.idle().await?;
+            // A new version of the rules may have orders wait for a price, and the captures are at their end.
+            replay::place_what_waits(&stack).await?;
             if let Some(directory) = &options.ledger.data
                 && operators_log::take_in(&stack, directory).await?
             {

@@ -159,6 +159,33 @@ fn what_cannot_be_done_is_said_before_any_work() {
 }
 
 #[test]
+fn a_ledger_does_not_change_the_policy_that_it_began_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let policy = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let (five, same, two) = (
+        policy("five.json", r#"{ "term_years": 5 }"#),
+        policy("same.json", r#"{"term_years":5}"#),
+        policy("two.json", "{}"),
+    );
+    let replay = |policy: Option<&Path>| {
+        let mut replay = contribution();
+        replay.arg("replay").arg(capture("ordering-incident"));
+        replay.arg("--data").arg(directory.path().join("ledger"));
+        replay.args(policy.into_iter().flat_map(|policy| [Path::new("--policy"), policy]));
+        replay
+    };
+    success_of(&mut replay(Some(&five)));
+    let refused = failure_of(&mut replay(Some(&two)));
+    assert!(refused.contains("began with another policy"), "{refused}");
+    success_of(&mut replay(Some(&same)));
+    success_of(&mut replay(None));
+}
+
+#[test]
 fn a_capture_may_be_what_kcat_writes_and_have_a_byte_order_mark_and_carriage_returns() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/cases/cdc");
     let directory = tempfile::tempdir().unwrap();

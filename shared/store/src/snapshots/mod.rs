@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 use crate::item::{Key, Table};
 
 pub use read::{
-    AccountOnDate, ProofError, account, accounts, carried, directory, latest, manifest, manifests, proof,
-    ranked, restated, state, wait,
+    AccountOnDate, ProofError, account, accounts, carried, directory, latest, latest_and_wait, manifest,
+    manifests, proof, ranked, restated, state, wait,
 };
 pub use write::{
     accounts_page, directory_item, manifest_item, put, put_wait, ranked_page, remove_wait, restated_page,

@@ -12,7 +12,7 @@ use super::{
     restated_key, tree_key, wait_key,
 };
 use crate::codec::{decode, decompress, unreadable};
-use crate::engine::{BoxFuture, Engine, StoreError};
+use crate::engine::{Answer, BoxFuture, Engine, StoreError};
 use crate::item::{Item, Key, Query, Table};
 
 /// How many pages of accounts are read together.
@@ -299,4 +299,15 @@ pub enum ProofError {
 /// Returns the closed date that cannot be published yet, if there is one.
 pub fn wait(engine: &dyn Engine) -> BoxFuture<'_, Result<Option<NegativeWait>, StoreError>> {
     Box::pin(async move { engine.get(wait_key()).await?.as_ref().map(decode).transpose() })
+}
+
+/// Returns the latest published date, and the one after it that cannot be published, if there is one.
+pub fn latest_and_wait(engine: &dyn Engine) -> Answer<'_, (Option<Manifest>, Option<NegativeWait>)> {
+    Box::pin(async move {
+        let wait = wait(engine).await?;
+        let latest = latest(engine).await?;
+        // The wait of a date that was published since says nothing any more.
+        let published = latest.as_ref().map(|manifest| manifest.date);
+        Ok((latest, wait.filter(|wait| Some(wait.date) > published)))
+    })
 }
