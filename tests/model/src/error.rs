@@ -99,6 +99,7 @@ pub enum ErrorKind {
     MissingParameter,
     OverLimit,
     PurgeQueueInProgress,
+    QueueDeletedRecently,
     QueueDoesNotExist,
     QueueNameExists,
     ReceiptHandleIsInvalid,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::message::Receipt;
 use super::receive::Delivered;
 use crate::clock::Millis;
 use crate::error::ServiceError;
@@ -150,11 +149,4 @@ pub struct FailedEntry {
     pub id: String,
     /// The error.
     pub error: ServiceError,
-}
-
-/// Reads a receipt handle; one that this queue can never have given is an error.
-pub(super) fn receipt(handle: &str) -> Result<Receipt, ServiceError> {
-    handle.parse().map_err(|error: super::message::NotAReceipt| {
-        crate::error::ErrorKind::ReceiptHandleIsInvalid.because(error.to_string())
-    })
 }
