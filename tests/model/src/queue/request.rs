@@ -131,6 +131,8 @@ pub struct Sent {
     pub message_id: String,
     /// Its number in a FIFO queue.
     pub sequence: Option<u64>,
+    /// What it says, of which the answer shows a digest.
+    pub body: String,
 }
 
 /// What a batch answers for each entry by itself.

@@ -102,7 +102,7 @@ impl Queue {
             known_by.as_ref().and_then(|id| self.deduplication.get(id))
             && now_ms < *until_ms
         {
-            return Sent { message_id: message_id.clone(), sequence: Some(*sequence) };
+            return Sent { message_id: message_id.clone(), sequence: Some(*sequence), body: entry.body };
         }
         let delay_ms = entry.delay_seconds.map_or(self.attributes.delay_ms, |seconds| seconds * 1_000);
         let delay_ms = if self.is_fifo() { self.attributes.delay_ms } else { delay_ms };
@@ -112,7 +112,7 @@ impl Queue {
         let message = Message {
             sequence: 0,
             id: message_id.clone(),
-            body: entry.body,
+            body: entry.body.clone(),
             group: entry.group,
             deduplication_id,
             attributes: entry.attributes,
@@ -129,7 +129,7 @@ impl Queue {
         if let Some(id) = known_by {
             self.deduplication.insert(id, (now_ms + DEDUPLICATION_MS, message_id.clone(), sequence));
         }
-        Sent { message_id, sequence: self.is_fifo().then_some(sequence) }
+        Sent { message_id, sequence: self.is_fifo().then_some(sequence), body: entry.body }
     }
 
     /// Takes in a message that another queue gave up; it is visible at once.
