@@ -95,9 +95,7 @@ impl Update {
         self.check_depth(&after)?;
         Ok(after)
     }
-}
 
-impl Update {
     /// Refuses a document that a value in its inside has made too deep.
     fn check_depth(&self, after: &Item) -> Result<(), ServiceError> {
         let mut inside = self.set.iter().filter(|(path, _)| !path.steps.is_empty());

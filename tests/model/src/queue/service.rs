@@ -1,10 +1,9 @@
 //! All queues together: the one entry for requests.
-//!
-//! Longer than 500 lines: every call of the service is answered here, by one `match`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::attributes::{QueueAttributes, check_names};
+use super::batch::{batch, check_batch};
 use super::description::{asked_for, described, has_all};
 use super::message::{Message, Receipt};
 use super::receive::Delivered;
@@ -17,7 +16,6 @@ use super::{ThroughputScope, is_fifo};
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
 
-const MAX_BATCH: usize = 10;
 const MAX_BATCH_BYTES: usize = 1_024 * 1_024;
 const MAX_VISIBILITY_SECONDS: u64 = 43_200;
 const MAX_WAIT_SECONDS: u64 = 20;
@@ -402,50 +400,6 @@ fn send_batch(
         }
     }
     Ok(result)
-}
-
-fn batch<T, R>(
-    entries: Vec<(String, T)>,
-    mut each: impl FnMut(T) -> Result<R, ServiceError>,
-) -> Result<BatchResult<R>, ServiceError> {
-    check_batch(entries.iter().map(|(id, _)| id.as_str()))?;
-    let mut successful = Vec::new();
-    let mut failed = Vec::new();
-    for (id, entry) in entries {
-        match each(entry) {
-            Ok(done) => successful.push((id, done)),
-            Err(error) => failed.push(FailedEntry { id, error }),
-        }
-    }
-    Ok(BatchResult { successful, failed })
-}
-
-fn check_batch<'id>(ids: impl Iterator<Item = &'id str>) -> Result<(), ServiceError> {
-    let ids: Vec<&str> = ids.collect();
-    let valid = |id: &&str| {
-        !id.is_empty()
-            && id.len() <= 80
-            && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    };
-    if ids.is_empty() {
-        return Err(
-            ErrorKind::EmptyBatchRequest.because("There should be at least one entry in the request.")
-        );
-    }
-    if ids.len() > MAX_BATCH {
-        return Err(
-            ErrorKind::TooManyEntriesInBatchRequest.because("Maximum number of entries per request are 10.")
-        );
-    }
-    if !ids.iter().all(valid) {
-        return Err(ErrorKind::InvalidBatchEntryId.because("A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long."));
-    }
-    if ids.iter().collect::<BTreeSet<_>>().len() < ids.len() {
-        return Err(
-            ErrorKind::BatchEntryIdsNotDistinct.because("Two or more batch entries have the same id.")
-        );
-    }
-    Ok(())
 }
 
 /// Deletes a message; one that is gone already is no error, a FIFO queue's handle that has ended is one.
