@@ -61,6 +61,26 @@ pub enum CancellationCode {
     ResourceNotFound,
 }
 
+impl CancellationCode {
+    /// Returns the sentence that stands beside the code; none where the action was fine.
+    #[must_use]
+    pub fn message(self) -> Option<&'static str> {
+        Some(match self {
+            Self::None => return None,
+            Self::ConditionalCheckFailed => "The conditional request failed",
+            Self::TransactionConflict => "Transaction is ongoing for the item",
+            Self::ValidationError => "One or more parameter values were invalid",
+            Self::ThrottlingError => "Throughput exceeds the current capacity of your table or index",
+            Self::ProvisionedThroughputExceeded => {
+                "The level of configured provisioned throughput for the table was exceeded"
+            }
+            Self::RequestLimitExceeded => "Throughput exceeds the current throughput limit for your account",
+            Self::DuplicateItem => "Duplicate primary key exists in table",
+            Self::ResourceNotFound => "Requested resource not found",
+        })
+    }
+}
+
 /// Which limit of which table refused a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThrottlingReason {
@@ -99,6 +119,7 @@ pub enum ErrorKind {
     MissingParameter,
     OverLimit,
     PurgeQueueInProgress,
+    QueueDeletedRecently,
     QueueDoesNotExist,
     QueueNameExists,
     ReceiptHandleIsInvalid,

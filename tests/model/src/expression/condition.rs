@@ -65,6 +65,14 @@ pub enum Operand {
 const MAX_CANDIDATES: usize = 100;
 
 impl Condition {
+    /// Returns a comparison; what an ordering operator is given must have an order.
+    pub fn compare(left: Operand, comparator: Comparator, right: Operand) -> Result<Self, ServiceError> {
+        if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
+            check_ordered(&[&left, &right])?;
+        }
+        Ok(Self::Compare(left, comparator, right))
+    }
+
     /// Returns the condition that an operand equals one of others, of which there may not be too many.
     pub fn is_in(value: Operand, candidates: Vec<Operand>) -> Result<Self, ServiceError> {
         if candidates.len() > MAX_CANDIDATES {
@@ -77,6 +85,7 @@ impl Condition {
 
     /// Returns the condition that an operand lies between two others; given bounds must be in order.
     pub fn between(value: Operand, low: Operand, high: Operand) -> Result<Self, ServiceError> {
+        check_ordered(&[&value, &low, &high])?;
         if let (Operand::Value(low), Operand::Value(high)) = (&low, &high) {
             match order(low, high) {
                 None => {
@@ -101,10 +110,7 @@ impl Condition {
             if let Operand::Value(given) = operand
                 && !matches!(given, AttributeValue::S(_) | AttributeValue::B(_))
             {
-                return Err(ServiceError::validation(format!(
-                    "Invalid expression: Incorrect operand type for operator or function; operator or function: begins_with, operand type: {}",
-                    given.type_name()
-                )));
+                return Err(wrong_operand("begins_with", given));
             }
         }
         Ok(Self::BeginsWith(value, prefix))
@@ -201,6 +207,16 @@ impl Condition {
 }
 
 impl Operand {
+    /// Returns the size of an operand; a given one must have a size.
+    pub fn size_of(inner: Self) -> Result<Self, ServiceError> {
+        match &inner {
+            Self::Value(given @ (AttributeValue::N(_) | AttributeValue::Bool(_) | AttributeValue::Null)) => {
+                Err(wrong_operand("size", given))
+            }
+            _ => Ok(Self::Size(Box::new(inner))),
+        }
+    }
+
     fn resolve(&self, item: &Item) -> Option<AttributeValue> {
         match self {
             Self::Path(path) => path.find(item).cloned(),
@@ -222,7 +238,7 @@ impl Comparator {
     /// Returns whether the comparison holds; of a missing value only "not equal" does.
     fn holds(self, left: Option<&AttributeValue>, right: Option<&AttributeValue>) -> bool {
         let (Some(left), Some(right)) = (left, right) else {
-            return self == Self::NotEqual && left.is_some() != right.is_some();
+            return self == Self::NotEqual;
         };
         match self {
             Self::Equal => left == right,
@@ -233,6 +249,23 @@ impl Comparator {
             Self::GreaterOrEqual => order(left, right).is_some_and(Ordering::is_ge),
         }
     }
+}
+
+/// Refuses given operands that have no order: all but numbers, texts and bytes.
+fn check_ordered(operands: &[&Operand]) -> Result<(), ServiceError> {
+    operands.iter().try_for_each(|operand| match operand {
+        Operand::Value(AttributeValue::N(_) | AttributeValue::S(_) | AttributeValue::B(_))
+        | Operand::Path(_)
+        | Operand::Size(_) => Ok(()),
+        Operand::Value(given) => Err(wrong_operand("an ordering operator", given)),
+    })
+}
+
+fn wrong_operand(operator: &str, given: &AttributeValue) -> ServiceError {
+    ServiceError::validation(format!(
+        "Invalid expression: Incorrect operand type for operator or function; operator or function: {operator}, operand type: {}",
+        given.type_name()
+    ))
 }
 
 /// Returns the order of two values that have one: numbers, texts and bytes, each among themselves.

@@ -44,6 +44,11 @@ impl KeyCondition {
         let mut sort = None;
         for part in condition.into_conjuncts() {
             let (name, range) = range(part)?;
+            if range.names_nothing() {
+                return Err(ServiceError::validation(format!(
+                    "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: {name}"
+                )));
+            }
             if name == partition_name {
                 let SortCondition::Equal(value) = range else {
                     return Err(ServiceError::validation("Query key condition not supported"));
@@ -67,6 +72,19 @@ impl SortCondition {
     /// Reads a condition on the sort key, whatever its name.
     pub fn from_condition(condition: Condition) -> Result<Self, ServiceError> {
         range(condition).map(|(_, range)| range)
+    }
+
+    /// Returns whether the condition names an empty text, which is no key.
+    fn names_nothing(&self) -> bool {
+        match self {
+            Self::Equal(value)
+            | Self::Less(value)
+            | Self::LessOrEqual(value)
+            | Self::Greater(value)
+            | Self::GreaterOrEqual(value)
+            | Self::BeginsWith(value) => value.is_empty(),
+            Self::Between(low, high) => low.is_empty() || high.is_empty(),
+        }
     }
 
     /// Returns whether a sort key lies in the range.

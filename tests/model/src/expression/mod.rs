@@ -5,6 +5,7 @@ mod key_condition;
 mod parser;
 mod path;
 mod projection;
+mod shape;
 mod token;
 mod update;
 
@@ -20,7 +21,7 @@ use crate::error::ServiceError;
 /// Reads a condition or a filter.
 pub fn parse_condition(text: &str, placeholders: &mut Placeholders) -> Result<Condition, ServiceError> {
     let mut parser = Parser::new(text, placeholders)?;
-    let condition = parser.condition()?;
+    let condition = parser.whole_condition()?;
     parser.end()?;
     Ok(condition)
 }
@@ -31,6 +32,7 @@ pub fn parse_update(text: &str, placeholders: &mut Placeholders) -> Result<Updat
     let update = parser.update()?;
     parser.end()?;
     update.check_paths()?;
+    update.check_operands()?;
     Ok(update)
 }
 

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::{Comparator, Condition, Operand};
 use super::path::{Path, Step};
+use super::shape::{check_operators_of_condition, check_operators_of_update, refuse_redundant_parentheses};
 use super::token::{Token, syntax_error, tokens};
 use super::update::{SetOperand, Update};
 use crate::error::ServiceError;
 use crate::value::AttributeValue;
 
 const MAX_EXPRESSION_BYTES: usize = 4096;
-/// How many operators and functions an update may contain together.
-const MAX_OPERATORS: usize = 300;
 
 /// The names and values that the expressions of a request refer to.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +72,9 @@ impl<'request> Parser<'request> {
                 "Invalid expression: Expression size has exceeded the maximum",
             ));
         }
-        Ok(Self { tokens: tokens(text)?, position: 0, placeholders })
+        let tokens = tokens(text)?;
+        refuse_redundant_parentheses(&tokens)?;
+        Ok(Self { tokens, position: 0, placeholders })
     }
 
     /// Refuses an expression that goes on.
@@ -81,8 +82,13 @@ impl<'request> Parser<'request> {
         if self.position == self.tokens.len() { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    /// Reads a condition.
-    pub fn condition(&mut self) -> Result<Condition, ServiceError> {
+    /// Reads a whole condition.
+    pub fn whole_condition(&mut self) -> Result<Condition, ServiceError> {
+        check_operators_of_condition(&self.tokens)?;
+        self.condition()
+    }
+
+    fn condition(&mut self) -> Result<Condition, ServiceError> {
         let mut condition = self.conjunction()?;
         while self.takes_word("OR") {
             condition = Condition::Or(Box::new(condition), Box::new(self.conjunction()?));
@@ -97,7 +103,7 @@ impl<'request> Parser<'request> {
 
     /// Reads the clauses of an update.
     pub fn update(&mut self) -> Result<Update, ServiceError> {
-        self.refuse_too_many_operators()?;
+        check_operators_of_update(&self.tokens)?;
         let mut update = Update::default();
         let mut seen = BTreeSet::new();
         while let Some(Token::Word(word)) = self.peek().cloned() {
@@ -117,22 +123,6 @@ impl<'request> Parser<'request> {
             }
         }
         Ok(update)
-    }
-
-    fn refuse_too_many_operators(&self) -> Result<(), ServiceError> {
-        let signs = self.tokens.iter().filter(|token| matches!(token, Token::Symbol("+" | "-"))).count();
-        let calls = self
-            .tokens
-            .windows(2)
-            .filter(|pair| matches!(pair, [Token::Word(_), Token::Symbol("(")]))
-            .count();
-        if signs + calls > MAX_OPERATORS {
-            return Err(ServiceError::validation(format!(
-                "Invalid UpdateExpression: The expression contains too many operators; operator count: {}",
-                signs + calls
-            )));
-        }
-        Ok(())
     }
 
     fn conjunction(&mut self) -> Result<Condition, ServiceError> {
@@ -168,16 +158,21 @@ impl<'request> Parser<'request> {
             if !self.takes_word("AND") {
                 return Err(self.unexpected());
             }
-            return Condition::between(left, low, self.operand()?);
+            let high = self.operand()?;
+            refuse_repeated(&left, &[&low, &high])?;
+            return Condition::between(left, low, high);
         }
         if self.takes_word("IN") {
             self.expect("(")?;
             let candidates = self.list(Self::operand)?;
             self.expect(")")?;
+            refuse_repeated(&left, &candidates.iter().collect::<Vec<_>>())?;
             return Condition::is_in(left, candidates);
         }
         let comparator = self.comparator()?;
-        Ok(Condition::Compare(left, comparator, self.operand()?))
+        let right = self.operand()?;
+        refuse_repeated(&left, &[&right])?;
+        Condition::compare(left, comparator, right)
     }
 
     /// Reads a condition in parentheses, if there is one; what is in them may also be an operand.
@@ -203,12 +198,16 @@ impl<'request> Parser<'request> {
             "begins_with" => {
                 let value = self.operand()?;
                 self.expect(",")?;
-                Condition::begins_with(value, self.operand()?)?
+                let prefix = self.operand()?;
+                refuse_repeated(&value, &[&prefix])?;
+                Condition::begins_with(value, prefix)?
             }
             "contains" => {
                 let value = self.operand()?;
                 self.expect(",")?;
-                Condition::Contains(value, self.operand()?)
+                let part = self.operand()?;
+                refuse_repeated(&value, &[&part])?;
+                Condition::Contains(value, part)
             }
             _ => {
                 return Err(ServiceError::validation(format!(
@@ -252,7 +251,7 @@ impl<'request> Parser<'request> {
             self.position += 2;
             let operand = self.operand()?;
             self.expect(")")?;
-            return Ok(Operand::Size(Box::new(operand)));
+            return Operand::size_of(operand);
         }
         if let Some(value) = self.value()? {
             return Ok(Operand::Value(value));
@@ -285,7 +284,7 @@ impl<'request> Parser<'request> {
                 self.expect(",")?;
                 let otherwise = self.set_operand()?;
                 self.expect(")")?;
-                Ok(SetOperand::IfNotExists(path, Box::new(otherwise)))
+                SetOperand::if_not_exists(path, otherwise)
             }
             Some("list_append") => {
                 self.position += 2;
@@ -384,5 +383,15 @@ impl<'request> Parser<'request> {
 
     fn unexpected(&self) -> ServiceError {
         syntax_error(&self.peek().map_or_else(|| "<EOF>".to_owned(), |token| format!("{token:?}")))
+    }
+}
+
+/// Refuses a path that an operator or a function compares with itself.
+fn refuse_repeated(first: &Operand, others: &[&Operand]) -> Result<(), ServiceError> {
+    match first {
+        Operand::Path(path) if others.contains(&first) => Err(ServiceError::validation(format!(
+            "Invalid expression: The first operand must be distinct from the remaining operands for this operator or function; first operand: [{path}]"
+        ))),
+        _ => Ok(()),
     }
 }

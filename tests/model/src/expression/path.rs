@@ -43,6 +43,16 @@ impl Path {
     fn overlaps(&self, other: &Self) -> bool {
         self.root == other.root && self.steps.iter().zip(&other.steps).all(|(mine, theirs)| mine == theirs)
     }
+
+    /// Returns whether one path goes into a map where the other goes into a list.
+    fn conflicts(&self, other: &Self) -> bool {
+        let mut steps = self.steps.iter().zip(&other.steps);
+        let parted = steps.find(|(mine, theirs)| mine != theirs);
+        self.root == other.root
+            && parted.is_some_and(|pair| {
+                matches!(pair, (Step::Member(_), Step::Element(_)) | (Step::Element(_), Step::Member(_)))
+            })
+    }
 }
 
 impl fmt::Display for Path {
@@ -55,10 +65,16 @@ impl fmt::Display for Path {
     }
 }
 
-/// Refuses paths of which one contains another.
+/// Refuses paths of which one contains another, or that take one value for a map and for a list.
 pub(super) fn refuse_overlaps(paths: &[Path]) -> Result<(), ServiceError> {
     for (position, path) in paths.iter().enumerate() {
-        if let Some(other) = paths[position + 1..].iter().find(|other| path.overlaps(other)) {
+        let others = &paths[position + 1..];
+        if let Some(other) = others.iter().find(|other| path.conflicts(other)) {
+            return Err(ServiceError::validation(format!(
+                "Invalid expression: Two document paths conflict with each other; path one: [{path}], path two: [{other}]"
+            )));
+        }
+        if let Some(other) = others.iter().find(|other| path.overlaps(other)) {
             return Err(ServiceError::validation(format!(
                 "Invalid expression: Two document paths overlap with each other; path one: [{path}], path two: [{other}]"
             )));

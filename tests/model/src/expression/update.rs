@@ -2,7 +2,7 @@
 
 use super::path::{Path, Step, refuse_overlaps};
 use crate::error::ServiceError;
-use crate::value::{AttributeValue, Item};
+use crate::value::{AttributeValue, InvalidValue, Item, MAX_DEPTH, depth};
 
 /// What an update does to an item: its four clauses.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +53,17 @@ impl Update {
         refuse_overlaps(&self.paths())
     }
 
+    /// Refuses given operands that the operation can never take, whatever the item is.
+    pub fn check_operands(&self) -> Result<(), ServiceError> {
+        self.set.iter().try_for_each(|(_, operand)| operand.check())?;
+        let adds = |value: &AttributeValue| matches!(value, AttributeValue::N(_)) || is_set(value);
+        if self.add.iter().all(|(_, value)| adds(value)) && self.delete.iter().all(|(_, value)| is_set(value))
+        {
+            return Ok(());
+        }
+        Err(wrong_type())
+    }
+
     /// Returns the item after the update; every operand is read from the item before it.
     pub fn apply(&self, before: &Item) -> Result<Item, ServiceError> {
         let mut after = before.clone();
@@ -70,7 +81,7 @@ impl Update {
         }
         for (path, elements) in &self.delete {
             match path.find(before).map(|present| without(present, elements)).transpose()? {
-                None => {}
+                None => check_place(&mut after, path)?,
                 Some(Some(rest)) => put(&mut after, path, rest)?,
                 Some(None) => remove(&mut after, path)?,
             }
@@ -81,11 +92,51 @@ impl Update {
         for path in removed {
             remove(&mut after, path)?;
         }
+        self.check_depth(&after)?;
         Ok(after)
+    }
+
+    /// Refuses a document that a value in its inside has made too deep.
+    fn check_depth(&self, after: &Item) -> Result<(), ServiceError> {
+        let mut inside = self.set.iter().filter(|(path, _)| !path.steps.is_empty());
+        let too_deep = |root: &str| after.get(root).is_some_and(|value| depth(value) > MAX_DEPTH);
+        if inside.any(|(path, _)| too_deep(&path.root)) { Err(InvalidValue::TooDeep.into()) } else { Ok(()) }
     }
 }
 
 impl SetOperand {
+    /// Returns the value at a path or another one, which is neither that of the same path nor a joined list.
+    pub fn if_not_exists(path: Path, otherwise: Self) -> Result<Self, ServiceError> {
+        match &otherwise {
+            Self::Path(same) if *same == path => Err(ServiceError::validation(
+                "Invalid UpdateExpression: The first operand must be distinct from the remaining operands for this operator or function; operator: if_not_exists",
+            )),
+            Self::ListAppend(..) => Err(ServiceError::validation(
+                "Invalid UpdateExpression: list_append may not stand within if_not_exists",
+            )),
+            _ => Ok(Self::IfNotExists(path, Box::new(otherwise))),
+        }
+    }
+
+    /// Refuses a given value where another type is needed.
+    fn check(&self) -> Result<(), ServiceError> {
+        let (left, right, takes): (_, _, fn(&AttributeValue) -> bool) = match self {
+            Self::Plus(left, right) | Self::Minus(left, right) => {
+                (left, right, |value| matches!(value, AttributeValue::N(_)))
+            }
+            Self::ListAppend(left, right) => (left, right, |value| matches!(value, AttributeValue::L(_))),
+            Self::IfNotExists(_, otherwise) => return otherwise.check(),
+            Self::Path(_) | Self::Value(_) | Self::SetAdd(..) | Self::SetDelete(..) => return Ok(()),
+        };
+        for operand in [left, right] {
+            match &**operand {
+                Self::Value(value) if !takes(value) => return Err(wrong_type()),
+                other => other.check()?,
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the operand's value; none where a set lost its last element.
     fn evaluate(&self, item: &Item) -> Result<Option<AttributeValue>, ServiceError> {
         Ok(Some(match self {
@@ -117,10 +168,15 @@ impl SetOperand {
                 };
                 added(set.as_ref(), &elements.required(item)?)?
             }
+            Self::SetDelete(set, _) if set.is_missing(item) => return Ok(None),
             Self::SetDelete(set, elements) => {
                 return without(&set.required(item)?, &elements.required(item)?);
             }
         }))
+    }
+
+    fn is_missing(&self, item: &Item) -> bool {
+        matches!(self, Self::Path(path) if path.find(item).is_none())
     }
 
     fn required(&self, item: &Item) -> Result<AttributeValue, ServiceError> {
@@ -152,6 +208,21 @@ fn without(
         (Bs(present), Bs(elements)) => Some(present - elements).filter(|rest| !rest.is_empty()).map(Bs),
         _ => return Err(wrong_type()),
     })
+}
+
+fn is_set(value: &AttributeValue) -> bool {
+    matches!(value, AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_))
+}
+
+/// Refuses a path whose last step does not fit what contains it.
+fn check_place(item: &mut Item, path: &Path) -> Result<(), ServiceError> {
+    let Some((last, parents)) = path.steps.split_last() else { return Ok(()) };
+    match (container(item, &path.root, parents), last) {
+        (Some(AttributeValue::M(_)), Step::Member(_)) | (Some(AttributeValue::L(_)), Step::Element(_)) => {
+            Ok(())
+        }
+        _ => Err(invalid_path()),
+    }
 }
 
 fn put(item: &mut Item, path: &Path, value: AttributeValue) -> Result<(), ServiceError> {

@@ -164,6 +164,11 @@ impl<R: Record> Feeder<R> {
         }
     }
 
+    /// Returns every record that is not done yet.
+    pub fn pending(&self) -> impl Iterator<Item = &R> {
+        self.batch().iter().chain(self.halves.iter().flatten()).chain(&self.waiting)
+    }
+
     /// Waits because the function was throttled.
     pub fn throttled(&mut self, now_ms: Millis) -> Directive {
         self.pause(now_ms)

@@ -114,7 +114,13 @@ fn pattern(text: &Value) -> Result<Map<String, Value>, ServiceError> {
 fn check(pattern: &Map<String, Value>) -> Result<(), ServiceError> {
     pattern.iter().try_for_each(|(name, expected)| match expected {
         Value::Object(inner) if !inner.is_empty() => check(inner),
-        Value::Array(rules) if !rules.is_empty() && name != "$or" => rules.iter().try_for_each(check_rule),
+        Value::Array(others) if !others.is_empty() && name == "$or" => {
+            others.iter().try_for_each(|other| match other {
+                Value::Object(pattern) if !pattern.is_empty() => check(pattern),
+                _ => Err(refused("$or has something that is no pattern")),
+            })
+        }
+        Value::Array(rules) if !rules.is_empty() => rules.iter().try_for_each(check_rule),
         _ => Err(refused(&format!("{name} has no list of rules that the model knows"))),
     })
 }
@@ -126,7 +132,7 @@ fn check_rule(rule: &Value) -> Result<(), ServiceError> {
     let mut members = members.iter();
     let known = match (members.next(), members.next()) {
         (Some((name, operand)), None) => match name.as_str() {
-            "prefix" => operand.is_string(),
+            "prefix" | "suffix" | "equals-ignore-case" => operand.is_string(),
             "exists" => operand.is_boolean(),
             "anything-but" => operand.is_string() || operand.is_number() || plain_values(operand),
             "numeric" => operand.as_array().is_some_and(|parts| is_range(parts)),
@@ -152,11 +158,14 @@ fn is_range(parts: &[Value]) -> bool {
     matches!(parts.len(), 2 | 4) && parts.chunks(2).all(known)
 }
 
-/// Returns whether each member that a pattern names is as one of its rules says.
+/// Returns whether each member that a pattern names is as one of its rules says; `$or` names patterns of which one fits.
 fn fits(pattern: &Map<String, Value>, record: Option<&Value>) -> bool {
     pattern.iter().all(|(name, expected)| {
         let value = record.and_then(|record| record.get(name));
         match expected {
+            Value::Array(others) if name == "$or" => {
+                others.iter().filter_map(Value::as_object).any(|other| fits(other, record))
+            }
             Value::Array(rules) => rules.iter().any(|rule| follows(rule, value)),
             Value::Object(inner) => fits(inner, value),
             _ => false,
@@ -178,6 +187,12 @@ fn follows(rule: &Value, value: Option<&Value>) -> bool {
 fn follows_one(rule: &Value, value: &Value) -> bool {
     if let Some(prefix) = rule.get("prefix").and_then(Value::as_str) {
         return value.as_str().is_some_and(|text| text.starts_with(prefix));
+    }
+    if let Some(suffix) = rule.get("suffix").and_then(Value::as_str) {
+        return value.as_str().is_some_and(|text| text.ends_with(suffix));
+    }
+    if let Some(other) = rule.get("equals-ignore-case").and_then(Value::as_str) {
+        return value.as_str().is_some_and(|text| text.to_lowercase() == other.to_lowercase());
     }
     if let Some(others) = rule.get("anything-but") {
         return match others {
@@ -249,6 +264,10 @@ mod tests {
             (json!({ "n": [null] }), true),
             (json!({ "missing": { "deeper": [{ "exists": false }] } }), true),
             (json!({ "k": [{ "exists": false }] }), false),
+            (json!({ "s": [{ "suffix": "-7" }] }), true),
+            (json!({ "s": [{ "equals-ignore-case": "ORDER-7" }] }), true),
+            (json!({ "$or": [{ "k": [2] }, { "s": [{ "suffix": "7" }] }] }), true),
+            (json!({ "$or": [{ "k": [2] }, { "k": [3] }], "t": ["a"] }), false),
         ] {
             assert_eq!(passes(&json!({ "body": inner }), &record), expected, "{inner}");
         }
@@ -257,7 +276,7 @@ mod tests {
     #[test]
     fn a_pattern_that_the_model_does_not_know_is_refused() {
         for pattern in
-            ["no JSON", "[]", r#"{"k":1}"#, r#"{"k":[]}"#, r#"{"k":[{"suffix":"x"}]}"#, r#"{"$or":[{}]}"#]
+            ["no JSON", "[]", r#"{"k":1}"#, r#"{"k":[]}"#, r#"{"k":[{"wildcard":"x"}]}"#, r#"{"$or":[{}]}"#]
         {
             assert!(Filter::parse(&json!({ "Filters": [{ "Pattern": pattern }] })).is_err(), "{pattern}");
         }

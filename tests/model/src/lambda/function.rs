@@ -78,6 +78,13 @@ impl Functions {
         self.functions.get_mut(name)
     }
 
+    /// Returns how much all functions but one reserve together.
+    #[must_use]
+    pub fn reserved_by_others(&self, name: &str) -> usize {
+        let others = self.functions.values().filter(|function| function.options.name != name);
+        others.filter_map(|function| function.options.reserved_concurrency).sum()
+    }
+
     /// Takes an environment for an invocation; none where the function's or the account's concurrency is used up.
     pub fn take_environment(&mut self, name: &str) -> Option<Environment> {
         let in_use: usize = self.functions.values().map(|function| function.running).sum();

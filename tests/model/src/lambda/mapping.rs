@@ -236,7 +236,7 @@ fn starting(input: &Value) -> Result<StartingPosition, ServiceError> {
             let seconds = seconds.ok_or_else(|| refused("StartingPositionTimestamp is missing"))?;
             Ok(StartingPosition::AtTimestamp { at_ms: seconds * 1_000 })
         }
-        Some(_) => Err(refused("StartingPosition is unknown")),
+        Some(_) => Err(ServiceError::validation("StartingPosition is unknown")),
     }
 }
 
@@ -251,6 +251,6 @@ fn last_part(arn: &str) -> String {
     arn.rsplit(':').next().unwrap_or(arn).to_owned()
 }
 
-fn refused(message: &str) -> ServiceError {
+pub(super) fn refused(message: &str) -> ServiceError {
     ErrorKind::InvalidParameterValueException.because(message)
 }

@@ -50,6 +50,14 @@ impl Parser {
             let returning = self.returning()?;
             return Ok(Statement { table, kind: StatementKind::Update { update, condition, returning } });
         }
+        if self.takes_word("FROM") {
+            // The same as UPDATE, with the key before the clauses.
+            let table = self.name()?;
+            let condition = self.filter()?;
+            let update = self.update()?;
+            let returning = self.returning()?;
+            return Ok(Statement { table, kind: StatementKind::Update { update, condition, returning } });
+        }
         if self.takes_word("EXISTS") {
             self.expect("(")?;
             self.expect_word("SELECT")?;
@@ -200,6 +208,9 @@ impl Parser {
             && function != "size"
         {
             self.position += 2;
+            if let Some(condition) = self.existence(&function)? {
+                return Ok(condition);
+            }
             let left = self.operand()?;
             self.expect(",")?;
             let right = self.operand()?;
@@ -240,7 +251,18 @@ impl Parser {
         ];
         let found = comparators.into_iter().find(|(symbol, _)| self.takes(symbol));
         let (_, comparator) = found.ok_or_else(|| self.unexpected())?;
-        Ok(Condition::Compare(left, comparator, self.operand()?))
+        Condition::compare(left, comparator, self.operand()?)
+    }
+
+    /// Reads the path of a function that asks whether it is there; nothing where the function is another.
+    fn existence(&mut self, function: &str) -> Result<Option<Condition>, ServiceError> {
+        let condition = match function {
+            "attribute_exists" => Condition::Exists(self.path()?),
+            "attribute_not_exists" => Condition::NotExists(self.path()?),
+            _ => return Ok(None),
+        };
+        self.expect(")")?;
+        Ok(Some(condition))
     }
 
     fn is(&mut self, operand: Operand) -> Result<Condition, ServiceError> {
@@ -252,8 +274,10 @@ impl Parser {
             }
             Condition::NotExists(path)
         } else {
-            self.expect_word("NULL")?;
-            Condition::HasType(path, Operand::Value(AttributeValue::S("NULL".into())))
+            let types = [("NULL", "NULL"), ("BOOL", "BOOL"), ("STRING", "S")];
+            let found = types.into_iter().find(|(name, _)| self.takes_word(name));
+            let (_, type_name) = found.ok_or_else(|| self.unexpected())?;
+            Condition::HasType(path, Operand::Value(AttributeValue::S(type_name.into())))
         };
         Ok(if negated { Condition::Not(Box::new(condition)) } else { condition })
     }
@@ -263,7 +287,7 @@ impl Parser {
             self.position += 2;
             let operand = self.operand()?;
             self.expect(")")?;
-            return Ok(Operand::Size(Box::new(operand)));
+            return Operand::size_of(operand);
         }
         match self.literal()? {
             Some(value) => Ok(Operand::Value(value)),

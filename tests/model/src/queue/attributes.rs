@@ -10,6 +10,7 @@ use crate::error::{ErrorKind, ServiceError};
 
 /// The most messages that may be in flight.
 pub(super) const MAX_IN_FLIGHT: usize = 120_000;
+const MIN_MESSAGE_BYTES: u64 = 1_024;
 const MAX_MESSAGE_BYTES: u64 = 1_024 * 1_024;
 
 /// The attributes that a call may set, the last of them only when it makes the queue.
@@ -81,6 +82,10 @@ impl QueueAttributes {
             let value = number(&given, attribute)?.unwrap_or(default);
             if range.contains(&value) { Ok(value * 1_000) } else { Err(invalid(attribute)) }
         };
+        let max_message_bytes = number(&given, "MaximumMessageSize")?.unwrap_or(MAX_MESSAGE_BYTES);
+        if !(MIN_MESSAGE_BYTES..=MAX_MESSAGE_BYTES).contains(&max_message_bytes) {
+            return Err(invalid("MaximumMessageSize"));
+        }
         let flag = |attribute: &str| given.get(attribute).is_some_and(|value| value == "true");
         let fifo_only = ["ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"];
         if !is_fifo(name)
@@ -115,13 +120,27 @@ impl QueueAttributes {
             delay_ms: seconds("DelaySeconds", 0, 0..=900)?,
             wait_ms: seconds("ReceiveMessageWaitTimeSeconds", 0, 0..=20)?,
             retention_ms: seconds("MessageRetentionPeriod", 345_600, 60..=1_209_600)?,
-            max_message_bytes: number(&given, "MaximumMessageSize")?.unwrap_or(MAX_MESSAGE_BYTES),
+            max_message_bytes,
             redrive,
             content_based_deduplication: flag("ContentBasedDeduplication"),
             deduplicates_by_group,
             throughput,
             given,
         })
+    }
+
+    /// Returns whether a queue may name this one as its dead-letter queue; without a policy every queue may.
+    pub(super) fn allows_redrive_from(&self, source: &str) -> bool {
+        let policy = self.given.get("RedriveAllowPolicy").map_or("", String::as_str);
+        let policy: Value = serde_json::from_str(policy).unwrap_or(Value::Null);
+        match policy["redrivePermission"].as_str() {
+            Some("denyAll") => false,
+            Some("byQueue") => {
+                let arns = policy["sourceQueueArns"].as_array().into_iter().flatten();
+                arns.filter_map(Value::as_str).any(|arn| arn.rsplit(':').next() == Some(source))
+            }
+            _ => true,
+        }
     }
 }
 
@@ -139,8 +158,8 @@ fn number(given: &BTreeMap<String, String>, attribute: &str) -> Result<Option<u6
 }
 
 fn redrive(text: &str) -> Result<RedrivePolicy, ServiceError> {
-    let policy: Value = serde_json::from_str(text).map_err(|_| invalid("RedrivePolicy"))?;
-    let arn = policy["deadLetterTargetArn"].as_str().ok_or_else(|| invalid("RedrivePolicy"))?;
+    let policy: Value = serde_json::from_str(text).map_err(|_| unusable())?;
+    let arn = policy["deadLetterTargetArn"].as_str().ok_or_else(unusable)?;
     let count = &policy["maxReceiveCount"];
     let count = count.as_u64().or_else(|| count.as_str()?.parse().ok());
     match count.and_then(|count| u32::try_from(count).ok()) {
@@ -148,8 +167,14 @@ fn redrive(text: &str) -> Result<RedrivePolicy, ServiceError> {
             dead_letter_queue: arn.rsplit(':').next().unwrap_or(arn).to_owned(),
             max_receive_count,
         }),
-        _ => Err(invalid("RedrivePolicy")),
+        _ => Err(unusable()),
     }
+}
+
+fn unusable() -> ServiceError {
+    ErrorKind::InvalidParameterValue.because(
+        "Value for parameter RedrivePolicy is invalid. Reason: It needs a deadLetterTargetArn, and a maxReceiveCount from 1 to 1000.",
+    )
 }
 
 fn invalid(attribute: &str) -> ServiceError {

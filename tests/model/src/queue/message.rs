@@ -69,6 +69,8 @@ impl State {
 /// The handle of one delivery of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Receipt {
+    /// The number of the queue that gave it; a queue of the same name that is made later has another one.
+    pub queue: u32,
     /// The message's position in its queue.
     pub sequence: u64,
     /// The number of the delivery.
@@ -77,7 +79,7 @@ pub struct Receipt {
 
 impl fmt::Display for Receipt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}-{}", self.sequence, self.delivery)
+        write!(formatter, "{}-{}-{}", self.queue, self.sequence, self.delivery)
     }
 }
 
@@ -85,14 +87,16 @@ impl FromStr for Receipt {
     type Err = NotAReceipt;
 
     fn from_str(text: &str) -> Result<Self, NotAReceipt> {
-        let (sequence, delivery) = text.split_once('-').ok_or(NotAReceipt)?;
+        let (queue, place) = text.split_once('-').ok_or(NotAReceipt)?;
+        let (sequence, delivery) = place.split_once('-').ok_or(NotAReceipt)?;
+        let queue = queue.parse().map_err(|_| NotAReceipt)?;
         let sequence = sequence.parse().map_err(|_| NotAReceipt)?;
         let delivery = delivery.parse().map_err(|_| NotAReceipt)?;
-        Ok(Self { sequence, delivery })
+        Ok(Self { queue, sequence, delivery })
     }
 }
 
-/// The text is not a receipt handle.
+/// The text is not a receipt handle of this queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("The input receipt handle is invalid.")]
 pub struct NotAReceipt;

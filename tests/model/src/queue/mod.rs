@@ -1,6 +1,9 @@
 //! The queue service: standard and FIFO queues, visibility, deduplication and dead letters.
 
 mod attributes;
+mod batch;
+mod contents;
+mod description;
 mod message;
 mod receive;
 mod request;

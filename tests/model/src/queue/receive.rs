@@ -98,7 +98,8 @@ impl Queue {
         if visibility_ms > 0 {
             self.set_state(sequence, State::InFlight { until_ms: visible_ms });
         }
-        received.delivered.push(Delivered { message, receipt: Receipt { sequence, delivery }, visible_ms });
+        let receipt = Receipt { queue: self.number, sequence, delivery };
+        received.delivered.push(Delivered { message, receipt, visible_ms });
     }
 
     /// Repeats a receive of the same attempt, if all that it delivered is still in flight.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::message::Receipt;
 use super::receive::Delivered;
 use crate::clock::Millis;
 use crate::error::ServiceError;
@@ -132,6 +131,8 @@ pub struct Sent {
     pub message_id: String,
     /// Its number in a FIFO queue.
     pub sequence: Option<u64>,
+    /// What it says, of which the answer shows a digest.
+    pub body: String,
 }
 
 /// What a batch answers for each entry by itself.
@@ -150,11 +151,4 @@ pub struct FailedEntry {
     pub id: String,
     /// The error.
     pub error: ServiceError,
-}
-
-/// Reads a receipt handle; one that this queue can never have given is an error.
-pub(super) fn receipt(handle: &str) -> Result<Receipt, ServiceError> {
-    handle.parse().map_err(|error: super::message::NotAReceipt| {
-        crate::error::ErrorKind::ReceiptHandleIsInvalid.because(error.to_string())
-    })
 }

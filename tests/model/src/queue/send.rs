@@ -5,6 +5,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::ThroughputScope;
+use super::contents::{check_attributes, check_body, check_id};
 use super::message::{Message, State};
 use super::request::{Entry, Sent};
 use super::store::Queue;
@@ -15,7 +16,6 @@ use crate::error::{ErrorKind, ServiceError};
 /// How long a deduplication id counts.
 const DEDUPLICATION_MS: Millis = 5 * 60 * 1_000;
 const MAX_DELAY_SECONDS: u64 = 900;
-const MAX_ID_BYTES: usize = 128;
 
 impl Queue {
     /// Refuses a message that this queue cannot take.
@@ -29,20 +29,11 @@ impl Queue {
         if entry.bytes() as u64 > self.attributes.max_message_bytes {
             return invalid("One or more parameters are invalid. Reason: Message must be shorter.");
         }
-        let ids = [&entry.group, &entry.deduplication_id];
-        if ids.into_iter().flatten().any(|id| id.is_empty() || id.len() > MAX_ID_BYTES) {
-            return invalid("A group or a deduplication id must have 1 to 128 characters.");
-        }
+        check_body(&entry.body)?;
+        check_attributes(&entry.attributes)?;
+        [&entry.group, &entry.deduplication_id].into_iter().flatten().try_for_each(|id| check_id(id))?;
+        self.check_order(entry)?;
         if self.is_fifo() {
-            if entry.group.is_none() {
-                return Err(ErrorKind::MissingParameter
-                    .because("The request must contain the parameter MessageGroupId."));
-            }
-            if entry.deduplication_id.is_none() && !self.attributes.content_based_deduplication {
-                return invalid(
-                    "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
-                );
-            }
             if entry.delay_seconds.is_some_and(|delay| delay > 0) {
                 return invalid(
                     "Value for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for this queue type.",
@@ -55,6 +46,24 @@ impl Queue {
             return invalid(
                 "Value for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.",
             );
+        }
+        Ok(())
+    }
+
+    /// Refuses a message of a FIFO queue that says too little for its order; one such entry spoils a whole batch.
+    pub(super) fn check_order(&self, entry: &Entry) -> Result<(), ServiceError> {
+        if !self.is_fifo() {
+            return Ok(());
+        }
+        if entry.group.is_none() {
+            return Err(
+                ErrorKind::MissingParameter.because("The request must contain the parameter MessageGroupId.")
+            );
+        }
+        if entry.deduplication_id.is_none() && !self.attributes.content_based_deduplication {
+            return Err(ErrorKind::InvalidParameterValue.because(
+                "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
+            ));
         }
         Ok(())
     }
@@ -93,7 +102,7 @@ impl Queue {
             known_by.as_ref().and_then(|id| self.deduplication.get(id))
             && now_ms < *until_ms
         {
-            return Sent { message_id: message_id.clone(), sequence: Some(*sequence) };
+            return Sent { message_id: message_id.clone(), sequence: Some(*sequence), body: entry.body };
         }
         let delay_ms = entry.delay_seconds.map_or(self.attributes.delay_ms, |seconds| seconds * 1_000);
         let delay_ms = if self.is_fifo() { self.attributes.delay_ms } else { delay_ms };
@@ -103,7 +112,7 @@ impl Queue {
         let message = Message {
             sequence: 0,
             id: message_id.clone(),
-            body: entry.body,
+            body: entry.body.clone(),
             group: entry.group,
             deduplication_id,
             attributes: entry.attributes,
@@ -120,7 +129,7 @@ impl Queue {
         if let Some(id) = known_by {
             self.deduplication.insert(id, (now_ms + DEDUPLICATION_MS, message_id.clone(), sequence));
         }
-        Sent { message_id, sequence: self.is_fifo().then_some(sequence) }
+        Sent { message_id, sequence: self.is_fifo().then_some(sequence), body: entry.body }
     }
 
     /// Takes in a message that another queue gave up; it is visible at once.

@@ -1,14 +1,14 @@
 //! All queues together: the one entry for requests.
-//!
-//! Longer than 500 lines: every call of the service is answered here, by one `match`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::attributes::{QueueAttributes, check_names};
+use super::batch::{batch, check_batch};
+use super::description::{asked_for, described, has_all};
 use super::message::{Message, Receipt};
 use super::receive::Delivered;
 use super::request::{
-    BatchResult, Entry, FailedEntry, QueueReply, QueueRequest, QueueResponse, ReceiveOptions, Sent, receipt,
+    BatchResult, Entry, FailedEntry, QueueReply, QueueRequest, QueueResponse, ReceiveOptions, Sent,
 };
 use super::store::Queue;
 use super::throughput::Action;
@@ -16,43 +16,24 @@ use super::{ThroughputScope, is_fifo};
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
 
-const MAX_BATCH: usize = 10;
 const MAX_BATCH_BYTES: usize = 1_024 * 1_024;
 const MAX_VISIBILITY_SECONDS: u64 = 43_200;
 const MAX_WAIT_SECONDS: u64 = 20;
 const PURGE_PAUSE_MS: Millis = 60_000;
+/// How long no queue of the name of a removed one can be made.
+const REMOVED_PAUSE_MS: Millis = 60_000;
 const MAX_NAME_BYTES: usize = 80;
-const KNOWN_ATTRIBUTES: [&str; 21] = [
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesDelayed",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ContentBasedDeduplication",
-    "CreatedTimestamp",
-    "DeduplicationScope",
-    "DelaySeconds",
-    "FifoQueue",
-    "FifoThroughputLimit",
-    "KmsDataKeyReusePeriodSeconds",
-    "KmsMasterKeyId",
-    "LastModifiedTimestamp",
-    "MaximumMessageSize",
-    "MessageRetentionPeriod",
-    "Policy",
-    "QueueArn",
-    "ReceiveMessageWaitTimeSeconds",
-    "RedriveAllowPolicy",
-    "RedrivePolicy",
-    "SqsManagedSseEnabled",
-    "VisibilityTimeout",
-];
 const ATTEMPT_MEMORY_MS: Millis = 5 * 60 * 1_000;
 
 /// The queues, and what happened in them that the triggers must know.
 #[derive(Debug, Default)]
 pub struct Queues {
-    queues: BTreeMap<String, Queue>,
+    by_name: BTreeMap<String, Queue>,
     /// Queues in which something became visible, or was deleted, since this was last asked.
     touched: BTreeSet<String>,
+    /// When queues were removed, by name.
+    removed: BTreeMap<String, Millis>,
+    last_number: u32,
 }
 
 impl Queues {
@@ -63,18 +44,22 @@ impl Queues {
         attributes: BTreeMap<String, String>,
     ) -> Result<&mut Queue, ServiceError> {
         let attributes = QueueAttributes::parse(name, attributes)?;
-        Ok(self.queues.entry(name.to_owned()).or_insert_with(|| Queue::new(name, attributes)))
+        let last_number = &mut self.last_number;
+        Ok(self.by_name.entry(name.to_owned()).or_insert_with(|| {
+            *last_number += 1;
+            Queue::new(*last_number, name, attributes)
+        }))
     }
 
     /// Returns a queue.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Queue> {
-        self.queues.get(name)
+        self.by_name.get(name)
     }
 
     /// Returns a queue that is to be changed; whatever is done to it, the triggers look at it afterwards.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Queue> {
-        let queue = self.queues.get_mut(name)?;
+        let queue = self.by_name.get_mut(name)?;
         self.touched.insert(name.to_owned());
         Some(queue)
     }
@@ -82,7 +67,7 @@ impl Queues {
     /// Returns all queues by name.
     #[must_use]
     pub fn all(&self) -> &BTreeMap<String, Queue> {
-        &self.queues
+        &self.by_name
     }
 
     /// Returns the queues that something was done to since the last time.
@@ -97,13 +82,13 @@ impl Queues {
 
     /// Returns whether a message of a queue became visible since this was last asked.
     pub fn take_became_visible(&mut self, name: &str) -> bool {
-        self.queues.get_mut(name).is_some_and(Queue::take_became_visible)
+        self.by_name.get_mut(name).is_some_and(Queue::take_became_visible)
     }
 
     /// Evaluates a request now.
     pub fn execute(&mut self, now_ms: Millis, name: &str, request: QueueRequest) -> QueueReply {
         if !matches!(request, QueueRequest::Create(_) | QueueRequest::List(_))
-            && !self.queues.contains_key(name)
+            && !self.by_name.contains_key(name)
         {
             let error = ErrorKind::QueueDoesNotExist.because("The specified queue does not exist.");
             return QueueReply::Now(Err(error));
@@ -125,13 +110,16 @@ impl Queues {
             QueueResponse::Urls(what, names.iter().map(|name| url(name)).collect())
         };
         Ok(match request {
-            QueueRequest::Create(attributes) => self.create_call(name, attributes).map(QueueResponse::Url),
+            QueueRequest::Create(attributes) => {
+                self.create_call(now_ms, name, attributes).map(QueueResponse::Url)
+            }
             QueueRequest::Remove => {
-                self.queues.remove(name);
+                self.by_name.remove(name);
+                self.removed.insert(name.to_owned(), now_ms);
                 Ok(QueueResponse::Done)
             }
             QueueRequest::List(prefix) => {
-                let listed = self.queues.keys().filter(|name| name.starts_with(&prefix)).cloned();
+                let listed = self.by_name.keys().filter(|name| name.starts_with(&prefix)).cloned();
                 Ok(urls("QueueUrls", listed.collect()))
             }
             QueueRequest::DeadLetterSources => {
@@ -163,13 +151,10 @@ impl Queues {
                 send_batch(queue, now_ms, entries).map(QueueResponse::SentBatch)
             }
             QueueRequest::Delete(handle) => throttle(queue, now_ms, Action::Delete)
-                .and_then(|()| receipt(&handle))
-                .map(|receipt| _ = queue.delete(receipt))
+                .and_then(|()| delete(queue, &handle))
                 .map(|()| QueueResponse::Done),
             QueueRequest::DeleteBatch(entries) => throttle(queue, now_ms, Action::Delete)
-                .and_then(|()| {
-                    batch(entries, |handle| receipt(&handle).map(|receipt| _ = queue.delete(receipt)))
-                })
+                .and_then(|()| batch(entries, |handle| delete(queue, &handle)))
                 .map(QueueResponse::Batch),
             QueueRequest::ChangeVisibility(handle, seconds) => {
                 change_visibility(queue, now_ms, &handle, seconds).map(|()| QueueResponse::Done)
@@ -218,7 +203,7 @@ impl Queues {
     }
 
     fn receive_call(&mut self, now_ms: Millis, name: &str, options: &ReceiveOptions) -> QueueReply {
-        let queue = self.queues.get_mut(name).expect("the queue was found before");
+        let queue = self.by_name.get_mut(name).expect("the queue was found before");
         if let Err(error) = check_receive(queue, now_ms, options) {
             return QueueReply::Now(Err(error));
         }
@@ -241,7 +226,7 @@ impl Queues {
         options: &ReceiveOptions,
     ) -> Vec<Delivered> {
         let visibility_ms = options.visibility_seconds.map(|seconds| seconds * 1_000);
-        if let (Some(attempt_id), Some(queue)) = (&options.attempt_id, self.queues.get_mut(name)) {
+        if let (Some(attempt_id), Some(queue)) = (&options.attempt_id, self.by_name.get_mut(name)) {
             let visibility_ms = visibility_ms.unwrap_or(queue.attributes.visibility_ms);
             if let Some(repeated) = queue.repeated(now_ms, attempt_id, visibility_ms) {
                 return repeated;
@@ -249,7 +234,7 @@ impl Queues {
         }
         let max = usize::try_from(options.max_messages.unwrap_or(1)).expect("at most ten");
         let delivered = self.receive(now_ms, name, max, visibility_ms);
-        if let (Some(attempt_id), Some(queue)) = (&options.attempt_id, self.queues.get_mut(name)) {
+        if let (Some(attempt_id), Some(queue)) = (&options.attempt_id, self.by_name.get_mut(name)) {
             let receipts: Vec<Receipt> = delivered.iter().map(|delivered| delivered.receipt).collect();
             queue.attempts.insert(attempt_id.clone(), (now_ms + ATTEMPT_MEMORY_MS, receipts));
         }
@@ -259,6 +244,7 @@ impl Queues {
     /// Makes a queue that a call asks for, unless it is there with other attributes.
     fn create_call(
         &mut self,
+        now_ms: Millis,
         name: &str,
         attributes: BTreeMap<String, String>,
     ) -> Result<String, ServiceError> {
@@ -276,21 +262,24 @@ impl Queues {
                 "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix.",
             );
         }
-        if let Some(queue) = self.queues.get(name) {
-            let present = described(queue);
-            if attributes
-                .iter()
-                .any(|(name, value)| present.get(name).is_some_and(|present| present != value))
-            {
+        check_names(&attributes, true)?;
+        if let Some(queue) = self.by_name.get(name) {
+            if !has_all(queue, &attributes) {
                 return Err(ErrorKind::QueueNameExists.because(
                     "A queue already exists with the same name and a different value for an attribute",
                 ));
             }
             return Ok(url(name));
         }
-        check_names(&attributes, true)?;
-        self.check_dead_letter_queue(&QueueAttributes::parse(name, attributes.clone())?)?;
-        self.create(name, attributes).map(|_| url(name))
+        if self.removed.get(name).is_some_and(|removed_ms| now_ms < removed_ms + REMOVED_PAUSE_MS) {
+            return Err(ErrorKind::QueueDeletedRecently.because(
+                "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+            ));
+        }
+        self.check_dead_letter_queue(name, &QueueAttributes::parse(name, attributes.clone())?)?;
+        let queue = self.create(name, attributes)?;
+        (queue.created_ms, queue.modified_ms) = (now_ms, now_ms);
+        Ok(url(name))
     }
 
     fn set_attributes(
@@ -305,27 +294,30 @@ impl Queues {
         let mut given = queue.attributes.given.clone();
         given.extend(changes);
         let attributes = QueueAttributes::parse(name, given)?;
-        self.check_dead_letter_queue(&attributes)?;
-        self.get_mut(name).expect("it was found before").attributes = attributes;
+        self.check_dead_letter_queue(name, &attributes)?;
+        self.get_mut(name).expect("it was found before").change_attributes(now_ms, attributes);
         Ok(QueueResponse::Done)
     }
 
-    fn check_dead_letter_queue(&self, attributes: &QueueAttributes) -> Result<(), ServiceError> {
-        match &attributes.redrive {
-            Some(redrive) if !self.queues.contains_key(&redrive.dead_letter_queue) => {
-                Err(ErrorKind::InvalidParameterValue.because(
-                    "Value for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.",
-                ))
+    /// Refuses a redrive policy whose dead-letter queue is not there or does not want this source.
+    fn check_dead_letter_queue(&self, name: &str, attributes: &QueueAttributes) -> Result<(), ServiceError> {
+        let Some(redrive) = &attributes.redrive else { return Ok(()) };
+        let reason = match self.by_name.get(&redrive.dead_letter_queue) {
+            None => "Dead letter target does not exist.",
+            Some(target) if !target.attributes.allows_redrive_from(name) => {
+                "Queue is not allowed to use the dead letter target."
             }
-            _ => Ok(()),
-        }
+            Some(_) => return Ok(()),
+        };
+        Err(ErrorKind::InvalidParameterValue
+            .because(format!("Value for parameter RedrivePolicy is invalid. Reason: {reason}")))
     }
 
     fn dead_letter_sources(&self, name: &str) -> Vec<String> {
         let leads_here = |queue: &&Queue| {
             queue.attributes.redrive.as_ref().is_some_and(|redrive| redrive.dead_letter_queue == name)
         };
-        self.queues.values().filter(leads_here).map(|queue| queue.name.clone()).collect()
+        self.by_name.values().filter(leads_here).map(|queue| queue.name.clone()).collect()
     }
 
     /// Moves the visible messages of a dead-letter queue at once; the service takes its time and promises none.
@@ -339,7 +331,7 @@ impl Queues {
             return Err(ErrorKind::InvalidParameterValue
                 .because("Source queue must be configured as a Dead Letter Queue."));
         }
-        if destination.is_some_and(|destination| !self.queues.contains_key(destination)) {
+        if destination.is_some_and(|destination| !self.by_name.contains_key(destination)) {
             return Err(ErrorKind::ResourceNotFoundException
                 .because("The resource that you specified for the DestinationArn parameter doesn't exist."));
         }
@@ -390,6 +382,7 @@ fn send_batch(
             ErrorKind::BatchRequestTooLong.because("Batch requests cannot be longer than 1048576 bytes.")
         );
     }
+    entries.iter().try_for_each(|(_, entry)| queue.check_order(entry))?;
     let groups: Vec<&str> =
         entries.iter().map(|(_, entry)| entry.group.as_deref().unwrap_or_default()).collect();
     let over = queue.throttled_sends(now_ms, &groups);
@@ -409,48 +402,14 @@ fn send_batch(
     Ok(result)
 }
 
-fn batch<T, R>(
-    entries: Vec<(String, T)>,
-    mut each: impl FnMut(T) -> Result<R, ServiceError>,
-) -> Result<BatchResult<R>, ServiceError> {
-    check_batch(entries.iter().map(|(id, _)| id.as_str()))?;
-    let mut successful = Vec::new();
-    let mut failed = Vec::new();
-    for (id, entry) in entries {
-        match each(entry) {
-            Ok(done) => successful.push((id, done)),
-            Err(error) => failed.push(FailedEntry { id, error }),
-        }
+/// Deletes a message; one that is gone already is no error, a FIFO queue's handle that has ended is one.
+fn delete(queue: &mut Queue, handle: &str) -> Result<(), ServiceError> {
+    let receipt = queue.receipt(handle)?;
+    if queue.delete(receipt) || !queue.is_fifo() || !queue.messages.contains_key(&receipt.sequence) {
+        return Ok(());
     }
-    Ok(BatchResult { successful, failed })
-}
-
-fn check_batch<'id>(ids: impl Iterator<Item = &'id str>) -> Result<(), ServiceError> {
-    let ids: Vec<&str> = ids.collect();
-    let valid = |id: &&str| {
-        !id.is_empty()
-            && id.len() <= 80
-            && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    };
-    if ids.is_empty() {
-        return Err(
-            ErrorKind::EmptyBatchRequest.because("There should be at least one entry in the request.")
-        );
-    }
-    if ids.len() > MAX_BATCH {
-        return Err(
-            ErrorKind::TooManyEntriesInBatchRequest.because("Maximum number of entries per request are 10.")
-        );
-    }
-    if !ids.iter().all(valid) {
-        return Err(ErrorKind::InvalidBatchEntryId.because("A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long."));
-    }
-    if ids.iter().collect::<BTreeSet<_>>().len() < ids.len() {
-        return Err(
-            ErrorKind::BatchEntryIdsNotDistinct.because("Two or more batch entries have the same id.")
-        );
-    }
-    Ok(())
+    Err(ErrorKind::InvalidParameterValue
+        .because("Value for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."))
 }
 
 fn change_visibility(
@@ -462,7 +421,12 @@ fn change_visibility(
     if seconds > MAX_VISIBILITY_SECONDS {
         return Err(ErrorKind::InvalidParameterValue.because("VisibilityTimeout must be from 0 to 43200."));
     }
-    let receipt = receipt(handle)?;
+    let receipt = queue.receipt(handle)?;
+    if !queue.messages.contains_key(&receipt.sequence) {
+        return Err(ErrorKind::InvalidParameterValue.because(
+            "Value for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.",
+        ));
+    }
     let received_ms = queue.delivered(receipt).map(|message| message.received_ms);
     if received_ms
         .is_some_and(|received_ms| now_ms + seconds * 1_000 > received_ms + MAX_VISIBILITY_SECONDS * 1_000)
@@ -500,39 +464,6 @@ fn purge(queue: &mut Queue, now_ms: Millis) -> Result<(), ServiceError> {
     queue.last_purge_ms = Some(now_ms);
     queue.clear();
     Ok(())
-}
-
-fn described(queue: &Queue) -> BTreeMap<String, String> {
-    let mut described = queue.attributes.given.clone();
-    let seconds = |ms: Millis| (ms / 1_000).to_string();
-    described.insert("VisibilityTimeout".to_owned(), seconds(queue.attributes.visibility_ms));
-    described.insert("DelaySeconds".to_owned(), seconds(queue.attributes.delay_ms));
-    described.insert("ReceiveMessageWaitTimeSeconds".to_owned(), seconds(queue.attributes.wait_ms));
-    described.insert("MessageRetentionPeriod".to_owned(), seconds(queue.attributes.retention_ms));
-    described.insert("MaximumMessageSize".to_owned(), queue.attributes.max_message_bytes.to_string());
-    described.insert("QueueArn".to_owned(), format!("arn:aws:sqs:us-east-1:000000000000:{}", queue.name));
-    described.insert("ApproximateNumberOfMessages".to_owned(), queue.visible().to_string());
-    described.insert("ApproximateNumberOfMessagesNotVisible".to_owned(), queue.in_flight().to_string());
-    described.insert("ApproximateNumberOfMessagesDelayed".to_owned(), queue.delayed().to_string());
-    if queue.is_fifo() {
-        described.insert("FifoQueue".to_owned(), "true".to_owned());
-    }
-    described
-}
-
-/// Returns the attributes that were asked for by name; `All` stands for every one.
-fn asked_for(
-    mut described: BTreeMap<String, String>,
-    names: &[String],
-) -> Result<BTreeMap<String, String>, ServiceError> {
-    let known = |name: &String| name == "All" || KNOWN_ATTRIBUTES.contains(&name.as_str());
-    if let Some(unknown) = names.iter().find(|name| !known(name)) {
-        return Err(ErrorKind::InvalidAttributeName.because(format!("Unknown Attribute {unknown}.")));
-    }
-    if !names.iter().any(|name| name == "All") {
-        described.retain(|name, _| names.contains(name));
-    }
-    Ok(described)
 }
 
 fn url(name: &str) -> String {

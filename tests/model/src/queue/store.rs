@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::attributes::{MAX_IN_FLIGHT, QueueAttributes};
-use super::message::{Message, Receipt, State};
+use super::message::{Message, NotAReceipt, Receipt, State};
 use super::throughput::Throughput;
 use crate::clock::Millis;
+use crate::error::{ErrorKind, ServiceError};
 
 /// One queue.
 #[derive(Debug)]
 pub struct Queue {
+    /// Its number among all queues that were ever made, by which its receipt handles are told from those of others.
+    pub(super) number: u32,
     /// The queue's name; that of a FIFO queue ends in `.fifo`.
     pub name: String,
     /// How it behaves.
@@ -33,6 +36,8 @@ pub struct Queue {
     pub(super) last_sequence: u64,
     pub(super) last_delivery: u64,
     pub(super) last_purge_ms: Option<Millis>,
+    pub(super) created_ms: Millis,
+    pub(super) modified_ms: Millis,
     oldest_end_ms: Millis,
     became_visible: bool,
 }
@@ -47,8 +52,9 @@ struct Counts {
 impl Queue {
     /// Returns an empty queue.
     #[must_use]
-    pub fn new(name: &str, attributes: QueueAttributes) -> Self {
+    pub fn new(number: u32, name: &str, attributes: QueueAttributes) -> Self {
         Self {
+            number,
             name: name.to_owned(),
             attributes,
             in_flight_limit: MAX_IN_FLIGHT,
@@ -64,6 +70,8 @@ impl Queue {
             last_sequence: 0,
             last_delivery: 0,
             last_purge_ms: None,
+            created_ms: 0,
+            modified_ms: 0,
             oldest_end_ms: Millis::MAX,
             became_visible: false,
         }
@@ -119,6 +127,14 @@ impl Queue {
     #[must_use]
     pub fn next_due_ms(&self) -> Option<Millis> {
         self.timers.first().map(|(due_ms, _)| *due_ms)
+    }
+
+    /// Reads a receipt handle; one that this queue can never have given is an error.
+    pub(super) fn receipt(&self, handle: &str) -> Result<Receipt, ServiceError> {
+        let receipt: Result<Receipt, NotAReceipt> = handle.parse();
+        receipt
+            .and_then(|receipt| if receipt.queue == self.number { Ok(receipt) } else { Err(NotAReceipt) })
+            .map_err(|error| ErrorKind::ReceiptHandleIsInvalid.because(error.to_string()))
     }
 
     /// Returns the message that a handle was given for, if the handle is its latest.
@@ -177,12 +193,36 @@ impl Queue {
         self.insert(copy, State::Visible);
     }
 
-    /// Removes all messages.
+    /// Lets other attributes hold. A shorter retention counts for the messages that are there, and so does the delay of
+    /// a FIFO queue.
+    pub(super) fn change_attributes(&mut self, now_ms: Millis, attributes: QueueAttributes) {
+        let delays = self.is_fifo() && attributes.delay_ms != self.attributes.delay_ms;
+        self.attributes = attributes;
+        self.modified_ms = now_ms;
+        self.forget_old(now_ms);
+        if !delays {
+            return;
+        }
+        let delay_ms = self.attributes.delay_ms;
+        let delayed: Vec<(u64, Millis)> = self
+            .messages
+            .values()
+            .filter(|message| matches!(message.state, State::Delayed { .. }))
+            .map(|message| (message.sequence, message.sent_ms + delay_ms))
+            .collect();
+        for (sequence, until_ms) in delayed {
+            self.set_state(sequence, State::Delayed { until_ms });
+        }
+        self.advance(now_ms);
+    }
+
+    /// Removes all messages, and forgets the deduplication ids.
     pub(super) fn clear(&mut self) {
         let all: Vec<u64> = self.messages.keys().copied().collect();
         for sequence in all {
             self.remove(sequence);
         }
+        self.deduplication.clear();
     }
 
     /// Takes out all visible messages, or only those that another queue gave up.

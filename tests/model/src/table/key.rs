@@ -44,9 +44,16 @@ impl Schema {
     /// Returns the key that consists of exactly the key attributes.
     pub fn exact_key(&self, attributes: &Item) -> Result<Key, ServiceError> {
         if attributes.len() != 1 + usize::from(self.sort.is_some()) {
-            return Err(ServiceError::validation("The provided key element does not match the schema"));
+            return Err(no_match());
         }
         self.key_of(attributes)
+    }
+
+    /// Returns whether attributes have the names and types of a key; exactly those, where `exact`.
+    pub(super) fn fits(&self, attributes: &Item, exact: bool) -> bool {
+        let mut names = [Some(&self.partition), self.sort.as_ref()].into_iter().flatten();
+        (!exact || attributes.len() == 1 + usize::from(self.sort.is_some()))
+            && names.all(|name| text_of(attributes, name).is_ok())
     }
 
     /// Returns a key's attributes.
@@ -71,18 +78,26 @@ impl Schema {
 }
 
 fn key_text(item: &Item, name: &str, max_bytes: usize) -> Result<Text, ServiceError> {
-    let value = item.get(name).ok_or_else(|| {
-        ServiceError::validation(format!("One of the required keys was not given a value: {name}"))
-    })?;
-    let text = value.as_text().ok_or_else(|| {
-        ServiceError::validation(format!(
-            "One or more parameter values were invalid: Type mismatch for key {name}"
-        ))
-    })?;
+    let text = text_of(item, name)?;
     if text.is_empty() || text.len() > max_bytes {
         return Err(ServiceError::validation(format!(
             "One or more parameter values are not valid. Size of key {name} must be from 1 to {max_bytes} bytes"
         )));
     }
     Ok(text.clone())
+}
+
+fn text_of<'item>(item: &'item Item, name: &str) -> Result<&'item Text, ServiceError> {
+    let value = item.get(name).ok_or_else(|| {
+        ServiceError::validation(format!("One of the required keys was not given a value: {name}"))
+    })?;
+    value.as_text().ok_or_else(|| {
+        ServiceError::validation(format!(
+            "One or more parameter values were invalid: Type mismatch for key {name}"
+        ))
+    })
+}
+
+fn no_match() -> ServiceError {
+    ServiceError::validation("The provided key element does not match the schema")
 }

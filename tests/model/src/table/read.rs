@@ -114,6 +114,12 @@ impl Table {
         if start.as_ref().is_some_and(|start| start.partition != condition.partition) {
             return Err(outside_boundaries());
         }
+        let in_range = |start: &Key| condition.sort.as_ref().is_none_or(|range| range.contains(&start.sort));
+        if !start.as_ref().is_none_or(in_range) {
+            return Err(ServiceError::validation(
+                "The provided starting key does not match the range key predicate",
+            ));
+        }
         let KeyCondition { partition, sort } = condition;
         let mut gathered = Gathered::new(&query.page);
         let range = Range { partition: &partition, sort: sort.as_ref(), start, forward: query.forward };

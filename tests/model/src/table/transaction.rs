@@ -115,6 +115,8 @@ impl Database {
         if gets.is_empty() || gets.len() > MAX_ACTIONS {
             return Err(too_many_actions());
         }
+        let keys = gets.iter().map(|get| (get.table.as_str(), &get.key, true));
+        self.refuse_mismatches(keys)?;
         let mut set = ReadSet { gets: gets.to_vec(), parts: Vec::new(), reply: Reply::empty() };
         let mut seen = BTreeSet::new();
         for get in gets {
@@ -199,6 +201,10 @@ impl Database {
         if actions.is_empty() || actions.len() > MAX_ACTIONS {
             return Err(too_many_actions());
         }
+        self.refuse_mismatches(actions.iter().map(|action| {
+            let exact = !matches!(action.effect, Effect::Put(_));
+            (action.table.as_str(), action.effect.key_attributes(), exact)
+        }))?;
         let mut keys = Vec::new();
         let mut seen = BTreeSet::new();
         let mut bytes = 0;
@@ -216,6 +222,23 @@ impl Database {
             return Err(too_many_bytes());
         }
         Ok(keys)
+    }
+
+    /// Cancels a transaction of which a key does not match its table; what is wrong with a key otherwise refuses it.
+    fn refuse_mismatches<'request>(
+        &self,
+        keys: impl Iterator<Item = (&'request str, &'request Item, bool)>,
+    ) -> Result<(), ServiceError> {
+        let mut reasons = Vec::new();
+        for (table, attributes, exact) in keys {
+            let fits = self.table(table)?.schema.fits(attributes, exact);
+            let code = if fits { CancellationCode::None } else { CancellationCode::ValidationError };
+            reasons.push(CancellationReason { code, item: None });
+        }
+        if reasons.iter().all(|reason| reason.code == CancellationCode::None) {
+            return Ok(());
+        }
+        Err(cancellation(reasons))
     }
 
     /// Returns the answer to a request whose token is known.
@@ -364,10 +387,13 @@ impl Database {
 }
 
 fn cancelled(reasons: Vec<CancellationReason>) -> Reply {
-    let error = ErrorKind::TransactionCanceledException
+    Reply::refused(cancellation(reasons))
+}
+
+fn cancellation(reasons: Vec<CancellationReason>) -> ServiceError {
+    ErrorKind::TransactionCanceledException
         .because("Transaction cancelled, please refer cancellation reasons for specific reasons")
-        .with(Details::Cancellation(reasons));
-    Reply::refused(error)
+        .with(Details::Cancellation(reasons))
 }
 
 fn too_many_actions() -> ServiceError {

@@ -1,5 +1,6 @@
 //! Attribute values and items as the table stores them.
 
+mod depth;
 mod item;
 mod json;
 mod number;
@@ -8,6 +9,7 @@ mod size;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+pub use depth::{MAX_DEPTH, depth};
 pub use item::{Item, Text};
 pub use json::{InvalidValue, item_from_json, item_to_json, value_from_json, value_to_json};
 pub use number::{InvalidNumber, Number};

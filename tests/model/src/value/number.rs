@@ -71,6 +71,12 @@ impl Number {
             coefficient =
                 coefficient.checked_add(u128::from(digit - b'0')).ok_or(InvalidNumber::Precision)?;
         }
+        // A zero is refused by the exponent with which it was written.
+        match coefficient {
+            0 if exponent > MAX_MAGNITUDE => return Err(InvalidNumber::Overflow),
+            0 if exponent < MIN_MAGNITUDE => return Err(InvalidNumber::Underflow),
+            _ => {}
+        }
         let exponent = exponent.saturating_sub(fraction_digits).saturating_add(trailing_zeros);
         Self::normalized(negative, coefficient, exponent)
     }
@@ -270,6 +276,7 @@ mod tests {
         assert_eq!(Number::parse("1e126"), Err(InvalidNumber::Overflow));
         assert_eq!(Number::parse("1e-131"), Err(InvalidNumber::Underflow));
         assert!(Number::parse("9.9e125").is_ok());
+        assert_eq!(Number::parse("0e126"), Err(InvalidNumber::Overflow));
         assert_eq!(Number::parse("1.2.3"), Err(InvalidNumber::Syntax));
         assert_eq!(Number::parse(""), Err(InvalidNumber::Syntax));
     }

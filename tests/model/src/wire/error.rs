@@ -39,9 +39,12 @@ pub fn error_output(error: &CallError) -> Value {
 }
 
 fn reason(reason: &CancellationReason) -> Value {
-    let code = format!("{:?}", reason.code);
-    match &reason.item {
-        Some(item) => json!({ "Code": code, "Item": item_to_json(item) }),
-        None => json!({ "Code": code }),
+    let mut shown = json!({ "Code": format!("{:?}", reason.code) });
+    if let Some(message) = reason.code.message() {
+        shown["Message"] = message.into();
     }
+    if let Some(item) = &reason.item {
+        shown["Item"] = item_to_json(item);
+    }
+    shown
 }

@@ -6,10 +6,12 @@ use serde_json::{Map, Value};
 
 use crate::error::ServiceError;
 use crate::expression::Placeholders;
-use crate::value::{AttributeValue, Item, item_from_json, value_from_json};
+use crate::value::{AttributeValue, Item, item_from_json, value_bytes, value_from_json};
 
 /// How long the placeholder of a name or a value may be.
 const MAX_PLACEHOLDER_BYTES: usize = 255;
+/// How long all placeholders may be together with what they stand for.
+const MAX_PLACEHOLDERS_BYTES: usize = 2 * 1_024 * 1_024;
 
 /// The input of a call, whose members are asked for by name.
 #[derive(Clone, Copy)]
@@ -94,6 +96,13 @@ impl<'json> Input<'json> {
             return Err(ServiceError::validation(format!(
                 "The name or value placeholder {name} has more than {MAX_PLACEHOLDER_BYTES} bytes"
             )));
+        }
+        let names_bytes: usize = names.iter().map(|(name, meant)| name.len() + meant.len()).sum();
+        let values_bytes: usize = values.iter().map(|(name, value)| name.len() + value_bytes(value)).sum();
+        if names_bytes + values_bytes > MAX_PLACEHOLDERS_BYTES {
+            return Err(ServiceError::validation(
+                "ExpressionAttributeNames and ExpressionAttributeValues exceed the maximum allowed size of 2 MB",
+            ));
         }
         Ok(Placeholders::new(names, values))
     }

@@ -61,7 +61,8 @@ pub(super) fn create_schedule(json: &Value) -> Request {
         let on = input.text("State") != Some("DISABLED");
         Ok(Schedule { every_ms, target: Target::Function(function), on })
     };
-    Request::CreateSchedule(schedule())
+    let name = input.text("Name").unwrap_or_default().to_owned();
+    Request::CreateSchedule { name, schedule: schedule() }
 }
 
 /// Reads a record that is to be appended to a topic.

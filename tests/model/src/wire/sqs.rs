@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::input::Input;
+use super::md5::md5;
 use crate::error::{ErrorKind, ServiceError};
 use crate::queue::{BatchResult, Delivered, Entry, QueueRequest, QueueResponse, ReceiveOptions, Sent};
 use crate::world::Request;
@@ -133,7 +134,10 @@ fn seconds(input: Input<'_>, name: &str) -> Result<Option<u64>, ServiceError> {
 }
 
 fn sent_output(sent: &Sent) -> Map<String, Value> {
-    let mut output = Map::from_iter([("MessageId".to_owned(), sent.message_id.clone().into())]);
+    let mut output = Map::from_iter([
+        ("MessageId".to_owned(), sent.message_id.clone().into()),
+        ("MD5OfMessageBody".to_owned(), md5(&sent.body).into()),
+    ]);
     if let Some(sequence) = sent.sequence {
         output.insert("SequenceNumber".to_owned(), format!("{sequence:020}").into());
     }
@@ -176,6 +180,7 @@ fn message_output(delivered: &Delivered) -> Value {
         "MessageId": message.id,
         "ReceiptHandle": delivered.receipt.to_string(),
         "Body": message.body,
+        "MD5OfBody": md5(&message.body),
         "Attributes": attributes,
     });
     if !message.attributes.is_null() {

@@ -74,9 +74,17 @@ fn plain(call: &str, input: Input<'_>) -> Option<Result<Plain, ServiceError>> {
 /// Returns the input of a call, if what all calls have in common is right in it.
 fn checked(input: Input<'_>) -> Result<Input<'_>, ServiceError> {
     match input.text("ReturnConsumedCapacity") {
-        None | Some("NONE" | "TOTAL" | "INDEXES") => Ok(input),
+        None | Some("NONE" | "TOTAL" | "INDEXES") => {}
+        Some(other) => {
+            return Err(ServiceError::validation(format!(
+                "Value '{other}' at 'returnConsumedCapacity' failed to satisfy constraint: Member must satisfy enum value set: [INDEXES, TOTAL, NONE]"
+            )));
+        }
+    }
+    match input.text("ReturnItemCollectionMetrics") {
+        None | Some("NONE" | "SIZE") => Ok(input),
         Some(other) => Err(ServiceError::validation(format!(
-            "Value '{other}' at 'returnConsumedCapacity' failed to satisfy constraint: Member must satisfy enum value set: [INDEXES, TOTAL, NONE]"
+            "Value '{other}' at 'returnItemCollectionMetrics' failed to satisfy constraint: Member must satisfy enum value set: [SIZE, NONE]"
         ))),
     }
 }
@@ -228,7 +236,11 @@ fn batch_write(input: Input<'_>) -> Result<Vec<BatchWrite>, ServiceError> {
     let tables = input.object("RequestItems").ok_or_else(|| missing("RequestItems"))?;
     let mut writes = Vec::new();
     for (table, requests) in tables {
-        for request in requests.as_array().ok_or_else(|| missing("RequestItems"))? {
+        let requests = requests.as_array().ok_or_else(|| missing("RequestItems"))?;
+        if requests.is_empty() {
+            return Err(ServiceError::validation(format!("The batch has no request for the table {table}")));
+        }
+        for request in requests {
             let input = Input::new(request);
             let part = match (input.member("PutRequest"), input.member("DeleteRequest")) {
                 (Some(put), None) => BatchPart::Put(Input::new(put).item("Item")?),
@@ -251,6 +263,9 @@ fn statements(input: Input<'_>, member: &str) -> Result<Vec<BatchStatement>, Ser
 
 fn statement(input: Input<'_>) -> Result<BatchStatement, ServiceError> {
     let text = input.required_text("Statement")?;
+    if input.member("Parameters").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        return Err(ServiceError::validation("Parameters must have at least 1 member"));
+    }
     let parameters = input.list("Parameters").iter().map(value_from_json).collect::<Result<_, _>>()?;
     Ok(BatchStatement {
         statement: Statement::parse(text, parameters),

@@ -9,6 +9,9 @@ use crate::lambda::{DEFAULT_ASYNC_AGE_MS, FunctionOptions};
 /// How often an asynchronous invocation that failed is tried again at most.
 const MAX_ASYNC_RETRIES: u64 = 2;
 
+/// How much of the account's concurrency must stay for functions that reserve none.
+const MIN_UNRESERVED: usize = 100;
+
 /// What such a call asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant is a call of the service, documented there")]
@@ -42,6 +45,14 @@ impl World {
                 let reserved = number(input, "ReservedConcurrentExecutions")?;
                 let reserved =
                     usize::try_from(reserved).map_err(|_| invalid("ReservedConcurrentExecutions"))?;
+                let name = self.function_options(input)?.name.clone();
+                if self.functions.reserved_by_others(&name) + reserved + MIN_UNRESERVED
+                    > self.functions.concurrency
+                {
+                    return Err(ErrorKind::InvalidParameterValueException.because(format!(
+                        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{MIN_UNRESERVED}]."
+                    )));
+                }
                 self.function_options(input)?.reserved_concurrency = Some(reserved);
                 Ok(json!({ "ReservedConcurrentExecutions": reserved }))
             }
@@ -93,6 +104,10 @@ fn configure_events(
     };
     let retries = given("MaximumRetryAttempts", 0..=MAX_ASYNC_RETRIES)?;
     let age_ms = given("MaximumEventAgeInSeconds", 60..=21_600)?.map(|seconds| seconds * 1_000);
+    if replaces && retries.is_none() && age_ms.is_none() && input["DestinationConfig"].is_null() {
+        return Err(ErrorKind::InvalidParameterValueException
+            .because("You must specify at least one of error handling or destination setting."));
+    }
     if let Some(retries) = retries.or(replaces.then_some(MAX_ASYNC_RETRIES)) {
         options.async_retries = u32::try_from(retries).expect("at most two");
     }

@@ -2,6 +2,7 @@
 
 use super::{Event, World};
 use crate::clock::Millis;
+use crate::error::{ErrorKind, ServiceError};
 use crate::lambda::{DEFAULT_ASYNC_AGE_MS, Origin, Outcome, Payload, Schedule, Target};
 use crate::queue::{Entry, QueueRequest};
 
@@ -26,6 +27,15 @@ impl World {
         if on {
             self.after(0, Event::ScheduleFires { schedule: self.schedules.len() - 1 });
         }
+    }
+
+    /// Makes a schedule that a call asks for, unless one has its name.
+    pub(super) fn create_schedule(&mut self, name: &str, schedule: Schedule) -> Result<(), ServiceError> {
+        if !self.schedule_names.insert(name.to_owned()) {
+            return Err(ErrorKind::ConflictException.because(format!("Schedule {name} already exists.")));
+        }
+        self.add_schedule(schedule);
+        Ok(())
     }
 
     pub(super) fn fire_schedule(&mut self, schedule: usize) {

@@ -39,8 +39,13 @@ pub enum Request {
     UnknownQueue,
     /// Of the service that runs functions.
     Lambda(LambdaRequest),
-    /// Makes a schedule: its rate and its function.
-    CreateSchedule(Result<crate::lambda::Schedule, ServiceError>),
+    /// Makes a schedule with a name of its own: its rate and its function.
+    CreateSchedule {
+        /// The name.
+        name: String,
+        /// The schedule, or why it could not be read.
+        schedule: Result<crate::lambda::Schedule, ServiceError>,
+    },
     /// Appends a record to a topic.
     Produce {
         /// The topic.
@@ -265,9 +270,9 @@ impl World {
                 self.finish(call, Err(error));
             }
             Request::Lambda(request) => self.evaluate_lambda(call, request),
-            Request::CreateSchedule(schedule) => {
-                let result = schedule.map(|schedule| self.add_schedule(schedule)).map(|()| Output::Done);
-                self.finish(call, result);
+            Request::CreateSchedule { name, schedule } => {
+                let result = schedule.and_then(|schedule| self.create_schedule(&name, schedule));
+                self.finish(call, result.map(|()| Output::Done));
             }
             Request::Produce { topic, partition, key, value } => {
                 let result = self.produce(&topic, partition, key, value);

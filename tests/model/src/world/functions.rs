@@ -7,8 +7,11 @@ use serde_json::json;
 use super::administration::function_not_found;
 use super::{Event, LambdaRequest, Notice, Output, World};
 use crate::clock::Millis;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, ServiceError};
 use crate::lambda::{Invocation, Origin, Outcome, Payload};
+
+const MAX_PAYLOAD_BYTES: usize = 6 * 1_024 * 1_024;
+const MAX_ASYNCHRONOUS_PAYLOAD_BYTES: usize = 1_024 * 1_024;
 
 impl World {
     /// Returns the function of an invocation that runs.
@@ -92,6 +95,14 @@ impl World {
             {
                 self.finish(call, Err(function_not_found(&function)));
             }
+            LambdaRequest::Invoke { payload, .. } if payload.len() > MAX_PAYLOAD_BYTES => {
+                self.finish(call, Err(payload_too_large()));
+            }
+            LambdaRequest::InvokeAsynchronously { payload, .. }
+                if payload.len() > MAX_ASYNCHRONOUS_PAYLOAD_BYTES =>
+            {
+                self.finish(call, Err(payload_too_large()));
+            }
             LambdaRequest::Invoke { function, payload } => {
                 if !self.ask(&function, Origin::Call(call), Payload::Direct(payload)) {
                     let error = ErrorKind::TooManyRequestsException.because("Rate Exceeded.");
@@ -107,4 +118,9 @@ impl World {
             }
         }
     }
+}
+
+fn payload_too_large() -> ServiceError {
+    ErrorKind::RequestTooLargeException
+        .because("The request payload exceeded the Invoke request body JSON input limit.")
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::World;
-use super::administration::function_not_found;
 use crate::clock::Millis;
 use crate::error::{ErrorKind, ServiceError};
-use crate::lambda::{Feeder, KafkaRecord, MappingOptions, Source, SqsTrigger, StartingPosition};
+use crate::lambda::{
+    Feeder, KafkaRecord, MappingOptions, Source, SqsTrigger, StartingPosition, check_parameters,
+};
 use crate::table::{Key, StreamRecord};
 
 /// A trigger with what it has in work.
@@ -32,6 +33,8 @@ pub(super) enum Work {
 pub(super) struct TopicWork {
     pub(super) topic: String,
     pub(super) pollers: Vec<Feeder<KafkaRecord>>,
+    /// The poller of each partition.
+    pub(super) poller_of: Vec<usize>,
     /// The next offset to fetch of each partition.
     pub(super) fetched: Vec<u64>,
     /// The next offset to read again of each partition.
@@ -42,6 +45,8 @@ pub(super) struct TopicWork {
 pub(super) struct StreamWork {
     pub(super) table: String,
     pub(super) lanes: Vec<Feeder<StreamRecord>>,
+    /// Among how many lanes items that appear are divided; there are more where their number was reduced.
+    pub(super) width: usize,
     /// The lane of each item that has appeared.
     pub(super) lane_of: BTreeMap<Key, usize>,
     /// The next position to read.
@@ -61,6 +66,7 @@ impl World {
     pub(super) fn create_mapping(&mut self, input: &Value) -> Result<Value, ServiceError> {
         let uuid = self.new_uuid();
         let options = MappingOptions::parse(input, &uuid)?;
+        check_parameters(&options.source, input)?;
         self.check_mapping(&options)?;
         if !matches!(options.source, Source::Queue(_)) && input["StartingPosition"].is_null() {
             return Err(ErrorKind::InvalidParameterValueException.because("StartingPosition is missing"));
@@ -85,6 +91,7 @@ impl World {
         let position = self.mapping_of(input)?;
         let mapping = &self.mappings[position];
         let (options, merged) = mapping.options.updated(&mapping.input, input)?;
+        check_parameters(&options.source, &merged)?;
         self.check_mapping(&options)?;
         let was_enabled = self.mappings[position].options.enabled;
         let state = match (was_enabled, options.enabled) {
@@ -94,8 +101,16 @@ impl World {
         };
         let described = described(&options, &merged, state);
         let is_enabled = options.enabled;
-        self.mappings[position].options = options;
-        self.mappings[position].input = merged;
+        let mapping = &mut self.mappings[position];
+        match &mut mapping.work {
+            Work::Queue(_) => {}
+            Work::Topic(work) if options.pollers == mapping.options.pollers => {}
+            Work::Topic(work) => work.divide_among(options.pollers),
+            Work::Stream(work) if options.lanes == mapping.options.lanes => {}
+            Work::Stream(work) => work.divide_among(options.lanes),
+        }
+        mapping.options = options;
+        mapping.input = merged;
         if is_enabled && !was_enabled {
             self.start_mapping(position);
         }
@@ -147,8 +162,10 @@ impl World {
     }
 
     fn check_mapping(&self, options: &MappingOptions) -> Result<(), ServiceError> {
-        let function =
-            self.functions.get(&options.function).ok_or_else(|| function_not_found(&options.function))?;
+        let function = self.functions.get(&options.function).ok_or_else(|| {
+            ErrorKind::InvalidParameterValueException
+                .because(format!("Function does not exist: {}", options.function))
+        })?;
         let visibility_ms = match &options.source {
             Source::Queue(queue) => self.queues.get(queue).map(|queue| queue.attributes.visibility_ms),
             Source::Topic(_) | Source::Stream(_) => None,
@@ -161,7 +178,8 @@ impl World {
             Source::Queue(_) => Work::Queue(SqsTrigger::default()),
             Source::Topic(topic) => Work::Topic(self.topic_work(topic, &options)?),
             Source::Stream(table) => {
-                let lanes = (0..options.lanes.max(1)).map(|_| Feeder::new()).collect();
+                let width = options.lanes.max(1);
+                let lanes = (0..width).map(|_| Feeder::new()).collect();
                 let stream = self.database.table_mut(table)?.stream_mut();
                 let stream = stream.ok_or_else(|| {
                     ErrorKind::InvalidParameterValueException.because("The table has no stream")
@@ -175,7 +193,7 @@ impl World {
                     }
                 };
                 let (table, lane_of) = (table.clone(), BTreeMap::new());
-                Work::Stream(StreamWork { table, lanes, lane_of, position, poll_ms: None })
+                Work::Stream(StreamWork { table, lanes, width, lane_of, position, poll_ms: None })
             }
         };
         let enabled = options.enabled;
@@ -198,13 +216,15 @@ impl World {
             }
         };
         let committed: Vec<u64> = (0..log.partitions()).map(begin).collect();
-        let pollers = options.pollers.clamp(1, log.partitions().max(1));
-        Ok(TopicWork {
+        let mut work = TopicWork {
             topic: topic.to_owned(),
-            pollers: (0..pollers).map(|_| Feeder::new()).collect(),
+            pollers: Vec::new(),
+            poller_of: vec![0; committed.len()],
             fetched: committed.clone(),
             committed,
-        })
+        };
+        work.divide_among(options.pollers);
+        Ok(work)
     }
 
     fn start_mapping(&mut self, mapping: usize) {
@@ -215,6 +235,36 @@ impl World {
                 self.fetch_topic(&topic);
             }
             Source::Stream(_) => self.plan_stream_poll(mapping),
+        }
+    }
+}
+
+impl TopicWork {
+    /// Divides the partitions among so many pollers; one with records in work stays where they are.
+    fn divide_among(&mut self, pollers: u32) {
+        let pollers = (pollers as usize).clamp(1, self.poller_of.len().max(1));
+        while self.pollers.len() < pollers {
+            self.pollers.push(Feeder::new());
+        }
+        for (partition, poller) in self.poller_of.iter_mut().enumerate() {
+            let stays = self.pollers[*poller].pending().any(|record| record.partition as usize == partition);
+            if !stays {
+                *poller = partition % pollers;
+            }
+        }
+    }
+}
+
+impl StreamWork {
+    /// Divides the items among so many lanes; one with records in work stays where they are.
+    fn divide_among(&mut self, lanes: usize) {
+        self.width = lanes.max(1);
+        let pending = self.lanes.iter().enumerate();
+        self.lane_of = pending
+            .flat_map(|(lane, feeder)| feeder.pending().map(move |record| (record.key.clone(), lane)))
+            .collect();
+        while self.lanes.len() < self.width {
+            self.lanes.push(Feeder::new());
         }
     }
 }

@@ -14,7 +14,7 @@ mod record_triggers;
 mod sqs_triggers;
 mod trace;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use administration::Administration;
 pub use call::{Answer, CallError, Fault, LambdaRequest, Output, Request, TableRequest};
@@ -48,6 +48,8 @@ pub struct World {
     topics: BTreeMap<String, Topic>,
     mappings: Vec<Mapping>,
     schedules: Vec<Schedule>,
+    /// The names of the schedules that calls made.
+    schedule_names: BTreeSet<String>,
     latencies: Latencies,
     calls: BTreeMap<u64, PendingCall>,
     last_call: u64,
@@ -85,6 +87,7 @@ impl World {
             topics: BTreeMap::new(),
             mappings: Vec::new(),
             schedules: Vec::new(),
+            schedule_names: BTreeSet::new(),
             latencies: Latencies::new(profile, random),
             calls: BTreeMap::new(),
             last_call: 0,

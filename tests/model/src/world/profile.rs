@@ -158,7 +158,7 @@ impl Latencies {
                 TableRequest::Plain(Err(_)) => SINGLE.draw_ms(random),
             },
             Request::Queue { queue, .. } => self.draw_half_of(queue),
-            Request::UnknownQueue | Request::Lambda(_) | Request::CreateSchedule(_) => {
+            Request::UnknownQueue | Request::Lambda(_) | Request::CreateSchedule { .. } => {
                 HALF_OF_STANDARD.draw_ms(random)
             }
             Request::Produce { .. } => return Timing { evaluated_ms: 0, committed_ms: 0, answered_ms: 0 },
@@ -214,7 +214,7 @@ fn fixed(request: &Request) -> Timing {
             TableRequest::Plain(_) => at_once(5, 10),
         },
         Request::Queue { .. } | Request::UnknownQueue | Request::Lambda(_) => at_once(5, 10),
-        Request::CreateSchedule(_) => at_once(0, 10),
+        Request::CreateSchedule { .. } => at_once(0, 10),
         Request::Produce { .. } => at_once(0, 0),
     }
 }

@@ -93,7 +93,8 @@ impl World {
             records.sort_by_key(|record| record.fetchable_ms);
             let pollers = work.pollers.len();
             for record in records {
-                work.pollers[record.partition as usize % pollers].offer(record);
+                let poller = work.poller_of[record.partition as usize];
+                work.pollers[poller].offer(record);
             }
             self.commit_filtered(mapping);
             (0..pollers).for_each(|poller| self.advance_feeder(mapping, poller));
@@ -145,7 +146,7 @@ impl World {
         let Ok(table) = self.database.table_mut(&work.table) else { return };
         let filter = options.filter.as_ref().map(|filter| (filter, table.schema().clone()));
         let (Some(stream), true) = (table.stream_mut(), options.enabled) else { return };
-        let (lanes, view) = (work.lanes.len(), stream.view);
+        let (width, view) = (work.width, stream.view);
         let passes = |record: &StreamRecord| {
             filter.as_ref().is_none_or(|(filter, schema)| {
                 filter.passes_stream_record(record, &schema.attributes_of(&record.key), view)
@@ -157,14 +158,15 @@ impl World {
                 continue;
             }
             let appeared = work.lane_of.len();
-            let lane = if lanes == 1 {
-                0
-            } else {
-                *work.lane_of.entry(record.key.clone()).or_insert(appeared % lanes)
+            let lane = match work.lane_of.get(&record.key) {
+                Some(lane) => *lane,
+                None if width == 1 => 0,
+                None => *work.lane_of.entry(record.key.clone()).or_insert(appeared % width),
             };
             work.lanes[lane].offer(record.clone());
         }
         work.position = work.position.max(stream.end());
+        let lanes = work.lanes.len();
         (0..lanes).for_each(|lane| self.advance_feeder(mapping, lane));
     }
 
