@@ -230,3 +230,40 @@ async fn texts_of_accounts_are_no_formulas_in_a_spreadsheet() {
     }
     assert!(marked > 0, "{}", csv.text);
 }
+
+#[tokio::test]
+async fn a_date_that_cannot_be_published_is_a_problem_until_an_adjustment_puts_it_right() {
+    let harness = &of(include_str!("../../../events/captures/ordering-incident.jsonl")).await;
+    let client = operator(harness);
+    let send = async |key: &str, command: Value| {
+        let body = json!({ "reason": "a test", "command": command });
+        client.post("/v1/commands", key, &body).await;
+        harness.settle().await;
+        let sent = client.get(&format!("/v1/commands/{key}")).await.good();
+        assert_eq!(sent["outcome"], "DONE", "{sent:#}");
+    };
+    let moved = |giver: &str, receiver: &str| {
+        json!({
+            "type": "adjust", "giver": giver, "receiver": receiver, "amount": "1000",
+            "effective_date": "2025-01-01", "reference": "a mistake"
+        })
+    };
+    // More than HEADQUARTERS has on the first date, and less than it has in the end.
+    send("adjust-0001", moved("HEADQUARTERS", "OPERATION")).await;
+    send("close-0001", json!({ "type": "close", "until": LAST, "source_is_complete": true })).await;
+    harness.publish().await;
+    let status = client.get("/v1/status").await.good();
+    let codes = status["problems"].as_array().expect("problems").iter().map(|problem| &problem["code"]);
+    assert!(codes.into_iter().any(|code| code == "CLOSE_NEGATIVE"), "{status:#}");
+    let close = client.get("/v1/sync-status").await.good()["close"].clone();
+    let reason = close["waiting_for"][0].as_str().expect("a reason");
+    assert!(reason.starts_with("NEGATIVE: the row of HEADQUARTERS would be -"), "{close:#}");
+    assert!(close["waiting_date"].as_str() < Some(LAST), "{close:#}");
+
+    send("adjust-0002", moved("OPERATION", "HEADQUARTERS")).await;
+    harness.publish().await;
+    let status = client.get("/v1/status").await.good();
+    assert!(!status["problems"].to_string().contains("CLOSE_NEGATIVE"), "{status:#}");
+    assert_eq!(status["last_close"]["snapshot_date"], LAST);
+    assert_eq!(client.get("/v1/sync-status").await.good()["close"]["waiting_for"], json!([]));
+}

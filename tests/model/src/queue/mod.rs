@@ -18,6 +18,7 @@ pub use receive::Delivered;
 pub use request::{
     BatchResult, Entry, FailedEntry, QueueReply, QueueRequest, QueueResponse, ReceiveOptions, Sent,
 };
+pub(crate) use send::hex;
 pub use service::Queues;
 pub use store::Queue;
 

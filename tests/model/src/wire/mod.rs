@@ -3,7 +3,6 @@
 mod error;
 mod input;
 mod lambda;
-mod md5;
 mod sqs;
 mod table_input;
 mod table_output;

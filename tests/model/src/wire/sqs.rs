@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
 use super::input::Input;
-use super::md5::md5;
 use crate::error::{ErrorKind, ServiceError};
-use crate::queue::{BatchResult, Delivered, Entry, QueueRequest, QueueResponse, ReceiveOptions, Sent};
+use crate::queue::{BatchResult, Delivered, Entry, QueueRequest, QueueResponse, ReceiveOptions, Sent, hex};
 use crate::world::Request;
 
 /// Reads a call; nothing where the service has none of this name.
@@ -187,4 +187,9 @@ fn message_output(delivered: &Delivered) -> Value {
         output["MessageAttributes"] = message.attributes.clone();
     }
     output
+}
+
+/// Returns the digest by which a client recognizes the body of a message.
+fn md5(body: &str) -> String {
+    hex(&Md5::digest(body.as_bytes()))
 }
