@@ -2,13 +2,15 @@
 //!
 //! Touches: `Source` (reads, writes), the clock.
 
-use cdc::{RowState, Truncate};
+use cdc::{BusinessKey, RowState, Truncate};
+use domain::RowKey;
 use domain::heads::Network;
 use runtime::Context;
 use store::inbox::{self, Announcement};
-use store::rows;
+use store::rows::{self, RowTable};
 use store::truncates::{self, StoredTruncate, Sweep};
-use store::{Key, Segment, StoreError, Table};
+use store::users::{self, Saying, Sayings};
+use store::{Key, Segment, StoreError, Table, Written};
 
 /// An invocation that stores rows may have begun before the truncate was in force, and lasts no longer than this, in
 /// milliseconds.
@@ -57,17 +59,27 @@ async fn remove_part(
     let engine = &*context.engine;
     let start = start.map(|(partition, sort)| Key::new(Table::Source, partition, sort));
     let (rows, next) = rows::scan::<RowState>(engine, Segment::WHOLE, start).await?;
-    let (mut writes, mut names) = (Vec::new(), Vec::new());
+    let (mut writes, mut written, mut names, mut users) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for ((table, key), before) in rows {
         let Some(delete) = stored.truncate.delete_in(&key) else { continue };
         let after = cdc::fold(Some(before.row.clone()), &delete).state;
         if after != before.row {
             writes.push(rows::put(table, &key, &after, before.revision));
+            written.push((table, key.clone(), after, before.revision + 1));
+        } else if table == RowTable::Users {
+            users.push((key.clone(), after, before.revision));
         }
-        names.push((table, key));
+        if table != RowTable::Users {
+            names.push((table, key));
+        }
     }
-    // A row that changed meanwhile was stored by an invocation that knows of the truncate.
-    engine.write_many(writes).await.into_iter().try_for_each(|written| written.map(|_| ()))?;
+    for ((table, key, after, revision), outcome) in written.into_iter().zip(engine.write_many(writes).await) {
+        // A row that changed meanwhile was stored by an invocation that knows of the truncate.
+        if outcome? == Written::Done && table == RowTable::Users {
+            users.push((key, after, revision));
+        }
+    }
+    users::keep(engine, gone(users)).await?;
     let now_ms = context.clock.now().timestamp_millis();
     for (index, rows) in names.chunks(ROWS_MAX).enumerate() {
         let key = format!("{now_ms:013}#{}#{}#{index}", context.request_id, stored.key);
@@ -75,4 +87,17 @@ async fn remove_part(
     }
     tracing::info!(truncate = stored.key, rows = names.len(), "rows of a truncated table were checked");
     Ok(next.map(|key| (key.partition, key.sort)))
+}
+
+/// Returns what those of these rows of users that do not stand say of the accounts that they ever named.
+fn gone(rows: Vec<(RowKey, RowState, u64)>) -> Sayings {
+    let mut sayings = Sayings::new();
+    for (row, state, revision) in rows.into_iter().filter(|(_, state, _)| state.image().is_none()) {
+        for named in state.business_keys_ever() {
+            let BusinessKey::Account(account) = named else { continue };
+            let saying = Saying { row: row.clone(), revision, user: None };
+            sayings.entry(account).or_default().push(saying);
+        }
+    }
+    sayings
 }

@@ -5,25 +5,17 @@
 //!
 //! Touches: `Source` (reads, writes), `Ledger` (writes marks).
 
-use std::collections::BTreeMap;
-
 use cdc::{BusinessKey, Profile, RowImage, SourceTable};
-use domain::{AccountSequence, RowKey};
+use domain::AccountSequence;
 use runtime::{Context, Unique};
+use store::StoreError;
 use store::rows::RowTable;
 use store::talent::{self, Mark, MarkKind, TalentCause, TalentShards};
-use store::users::{self, User};
-use store::{Engine, StoreError, Written};
+use store::users::{self, Saying, Sayings, User};
 
 use crate::batch::{Batch, Content};
 use crate::outcome::Outcome;
 use crate::rows::FoldedRows;
-
-/// How often an account is read again that another batch changed at the same time.
-const ATTEMPTS_MAX: usize = 8;
-
-/// What the batch's rows say of an account: each row, with its revision.
-type Sayings = Vec<(RowKey, u64, Option<User>)>;
 
 /// Keeps users, and marks the accounts of those that may have been seen again.
 pub(crate) struct Users<'a> {
@@ -43,7 +35,7 @@ impl Users<'_> {
     ) {
         let of_accounts = sayings(folded);
         let accounts: Vec<AccountSequence> = of_accounts.keys().cloned().collect();
-        let mut kept = store_users(&*context.engine, of_accounts).await;
+        let mut kept = users::keep(&*context.engine, of_accounts).await;
         if kept.is_ok() && self.profile.knows_activity() {
             kept = self.mark(context, accounts).await;
         }
@@ -70,8 +62,8 @@ impl Users<'_> {
 }
 
 /// Returns what the rows of users say of each account that they ever named.
-fn sayings(folded: &FoldedRows) -> BTreeMap<AccountSequence, Sayings> {
-    let mut of_accounts: BTreeMap<AccountSequence, Sayings> = BTreeMap::new();
+fn sayings(folded: &FoldedRows) -> Sayings {
+    let mut of_accounts = Sayings::new();
     for ((_, key), row) in folded.iter().filter(|((table, _), _)| *table == RowTable::Users) {
         let image = match row.state.image() {
             Some(RowImage::User(image)) => Some(image),
@@ -85,39 +77,9 @@ fn sayings(folded: &FoldedRows) -> BTreeMap<AccountSequence, Sayings> {
                 created_at_ms: image.created_at.map(|at| at.timestamp_millis()),
                 last_activity_ms: image.last_activity.map(|at| at.timestamp_millis()),
             });
-            of_accounts.entry(account).or_default().push((key.clone(), row.revision, user));
+            let saying = Saying { row: key.clone(), revision: row.revision, user };
+            of_accounts.entry(account).or_default().push(saying);
         }
     }
     of_accounts
-}
-
-async fn store_users(
-    engine: &dyn Engine,
-    mut pending: BTreeMap<AccountSequence, Sayings>,
-) -> Result<(), StoreError> {
-    for _ in 0..ATTEMPTS_MAX {
-        if pending.is_empty() {
-            return Ok(());
-        }
-        let mut stored = users::read(engine, pending.keys().cloned().collect()).await?;
-        let (mut names, mut writes) = (Vec::new(), Vec::new());
-        for (account, sayings) in std::mem::take(&mut pending) {
-            let mut rows = stored.remove(&account).unwrap_or_default();
-            let before = rows.revision;
-            let mut is_changed = false;
-            for (row, revision, user) in &sayings {
-                is_changed |= rows.see(row, *revision, user.clone());
-            }
-            if is_changed {
-                writes.push(users::put(&account, &rows, before));
-                names.push((account, sayings));
-            }
-        }
-        for ((account, sayings), written) in names.into_iter().zip(engine.write_many(writes).await) {
-            if let Written::ConditionFailed(_) = written? {
-                pending.insert(account, sayings);
-            }
-        }
-    }
-    Err(StoreError::Unavailable { message: "users kept changing under another batch".to_owned() })
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{decode, encode};
 use crate::engine::{Answer, Engine, StoreError};
-use crate::item::{Condition, Item, Key, Table, Write};
+use crate::item::{Condition, Item, Key, Table, Write, Written};
 
 const SORT: &str = "USER";
 const PREFIX: &str = "USER#";
@@ -80,6 +80,55 @@ fn decode_user(item: &Item) -> Result<(AccountSequence, UserRows), StoreError> {
         .ok_or_else(|| crate::codec::unreadable(item, "its key does not name an account".to_owned()))?;
     let rows: UserRows = decode(item)?;
     Ok((account, UserRows { revision: item.revision, ..rows }))
+}
+
+/// What a row says of an account as of one of its revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saying {
+    /// The row.
+    pub row: RowKey,
+    /// Its revision.
+    pub revision: u64,
+    /// The user; `None` where the row does not name the account any more.
+    pub user: Option<User>,
+}
+
+/// What rows say, by account.
+pub type Sayings = BTreeMap<AccountSequence, Vec<Saying>>;
+
+/// How often an account is read again that is changed by another invocation at the same time.
+const ATTEMPTS_MAX: usize = 8;
+
+/// Brings accounts up to date with what rows say of them.
+pub fn keep(engine: &dyn Engine, sayings: Sayings) -> Answer<'_, ()> {
+    Box::pin(async move {
+        let mut pending = sayings;
+        for _ in 0..ATTEMPTS_MAX {
+            if pending.is_empty() {
+                return Ok(());
+            }
+            let mut stored = read(engine, pending.keys().cloned().collect()).await?;
+            let (mut names, mut writes) = (Vec::new(), Vec::new());
+            for (account, sayings) in std::mem::take(&mut pending) {
+                let mut rows = stored.remove(&account).unwrap_or_default();
+                let before = rows.revision;
+                let mut is_changed = false;
+                for Saying { row, revision, user } in &sayings {
+                    is_changed |= rows.see(row, *revision, user.clone());
+                }
+                if is_changed {
+                    writes.push(put(&account, &rows, before));
+                    names.push((account, sayings));
+                }
+            }
+            for ((account, sayings), written) in names.into_iter().zip(engine.write_many(writes).await) {
+                if let Written::ConditionFailed(_) = written? {
+                    pending.insert(account, sayings);
+                }
+            }
+        }
+        Err(StoreError::Unavailable { message: "users kept changing under another invocation".to_owned() })
+    })
 }
 
 /// Returns the write that puts the rows of an account in the place of those of `before`.

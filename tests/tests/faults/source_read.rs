@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use end_to_end::source::{Change, FIRST_CHANGE_MS, Source};
+use end_to_end::source::{Change, FIRST_CHANGE_MS, Source, USERS};
 use end_to_end::{Client, Harness, Options, Shuffle, kafka_event, ledger};
 use serde_json::{Value, json};
 use store::MemoryEngine;
@@ -288,4 +288,41 @@ async fn a_truncated_table_keeps_its_rows_until_it_is_let_go_and_then_loses_thos
     source.write(&orders[2]);
     read(&harness, &mut source).await;
     assert_posted(&ledger(harness.engine()).await, &[(13, "22617.0000000000")]);
+}
+
+#[tokio::test]
+async fn a_truncated_table_of_users_leaves_those_that_came_after_it() {
+    let harness = Harness::new(Options::default());
+    let mut source = two_accounts();
+    let user = |source: &mut Source, account: &str| {
+        let row =
+            json!({ "id": format!("id of {account}"), "account_sequence": account, "status": "ACTIVE" });
+        let user = source.insert(USERS, json!({ "id": row["id"] }), row.clone());
+        source.write(&user);
+        user
+    };
+    let before = user(&mut source, "ABOVE");
+    let truncate = source.insert(USERS, json!(null), json!(null)).truncating();
+    source.write(&truncate);
+    user(&mut source, "BELOW");
+    read(&harness, &mut source).await;
+    let named = async || {
+        let accounts = ["ABOVE", "BELOW"].map(|account| account.parse().expect("an account"));
+        let users = store::users::read(harness.engine(), accounts.into()).await.expect("readable");
+        let standing = users.into_iter().filter(|(_, rows)| rows.user().is_some());
+        standing.map(|(account, _)| account.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(named().await, ["ABOVE", "BELOW"]);
+    let network = store::network::read(harness.engine()).await.expect("readable").expect("a checkpoint");
+    let key = network.truncates.keys().next().expect("a truncate waits").clone();
+    ask(&harness, "let-go", json!({ "type": "let_go_truncate", "key": key })).await;
+    for _ in 0..2 {
+        harness.pass(TimeDelta::minutes(3));
+        harness.settle().await;
+    }
+    assert_eq!(named().await, ["BELOW"]);
+    // An older row that comes again stays away.
+    source.write(&before);
+    read(&harness, &mut source).await;
+    assert_eq!(named().await, ["BELOW"]);
 }
