@@ -22,17 +22,22 @@ pub(super) fn key_value(field: &Field<'_>) -> Option<String> {
 }
 
 /// Returns the values of a key that Kafka Connect's `StringConverter` wrote, in order of their names: a bare text such
-/// as `cccccccc-0000-4000-8000-000000000011`, or `Struct{order_id=11}`. Nothing, where it is half a JSON document, or
-/// binary.
+/// as `cccccccc-0000-4000-8000-000000000011`, `Struct{order_id=11}`, or `{order_id=11, id=7}` where a transform made a map
+/// of it. Nothing, where it is half a JSON document, or binary.
 pub(super) fn values_in_text(key: &[u8]) -> Option<Vec<(Option<&str>, String)>> {
     let text = std::str::from_utf8(key).ok()?.trim_end();
-    if text.is_empty() || text.starts_with(['{', '[', '"']) || text.contains(char::is_control) {
+    if text.is_empty() || text.contains(char::is_control) {
         return None;
     }
-    let Some(fields) = text.strip_prefix("Struct{").and_then(|rest| rest.strip_suffix('}')) else {
-        return Some(vec![(None, text.to_owned())]);
+    let within = |beginning: &str| text.strip_prefix(beginning).and_then(|rest| rest.strip_suffix('}'));
+    let (fields, separator) = match (within("Struct{"), within("{")) {
+        (Some(fields), _) => (fields, ","),
+        (None, Some(fields)) if !fields.contains('"') => (fields, ", "),
+        _ if text.starts_with(['{', '[', '"']) => return None,
+        _ => return Some(vec![(None, text.to_owned())]),
     };
-    let mut values: Vec<_> = fields.split(',').map(|field| field.split_once('=')).collect::<Option<_>>()?;
+    let mut values: Vec<_> =
+        fields.split(separator).map(|field| field.split_once('=')).collect::<Option<_>>()?;
     values.sort_unstable();
     Some(values.into_iter().map(|(name, value)| (Some(name), value.trim_end().to_owned())).collect())
 }
@@ -51,12 +56,23 @@ mod tests {
             ("cccccccc-0000-4000-8000-000000000011", &["cccccccc-0000-4000-8000-000000000011"]),
             ("Struct{order_id=11}", &["11"]),
             ("Struct{tenant=7,id=a=b }", &["a=b", "7"]),
+            ("{tenant=7, order_id=11}", &["11", "7"]),
         ] {
             assert_eq!(values(key.as_bytes()).expect("a key"), expected, "{key}");
         }
-        for key in
-            [&b""[..], b"{\"id\":1", b"[1", b"\"x", b"\0\0\0\x0b", b"\xff", b"Struct{a,b}", b"Struct{}"]
-        {
+        for key in [
+            &b""[..],
+            b"{\"id\":1",
+            b"{\"id\":\"a=b\"",
+            b"{id}",
+            b"{}",
+            b"[1",
+            b"\"x",
+            b"\0\0\0\x0b",
+            b"\xff",
+            b"Struct{a,b}",
+            b"Struct{}",
+        ] {
             assert_eq!(values(key), None, "{key:?}");
         }
     }
