@@ -28,6 +28,14 @@ fn held(reason: ForPeople, count: u64, language: Language) -> String {
     )
 }
 
+fn behind(source: &str, partitions: usize, language: Language) -> String {
+    let (partition, are) = if partitions == 1 { ("partition", "is") } else { ("partitions", "are") };
+    language.choose(
+        format!("{partitions} {partition} of {source} {are} not known to be read to the present"),
+        format!("{source} 有 {partitions} 个分区尚未读到最新"),
+    )
+}
+
 impl Trouble {
     /// Returns its name on every wire.
     pub(super) fn code(&self) -> &'static str {
@@ -53,14 +61,7 @@ impl Trouble {
     /// Returns what is the matter.
     pub(super) fn what(&self, language: Language) -> String {
         match self {
-            Self::SourceBehind { source, partitions, .. } => {
-                let (partition, are) =
-                    if *partitions == 1 { ("partition", "is") } else { ("partitions", "are") };
-                language.choose(
-                    format!("{partitions} {partition} of {source} {are} not known to be read to the present"),
-                    format!("{source} 有 {partitions} 个分区尚未读到最新"),
-                )
-            }
+            Self::SourceBehind { source, partitions, .. } => behind(source, *partitions, language),
             Self::SnapshotGoesOn { partitions } => language.choose(
                 format!("the source's snapshot is being read in {partitions} partitions"),
                 format!("正在读取来源快照（{partitions} 个分区）"),

@@ -27,12 +27,12 @@ fn version(operation: &'static str, ts_ms: i64, last_commit: u64, position: u64,
     }
 }
 
-/// A row that an initial snapshot read: no commit is before it.
+/// Returns a row that an initial snapshot read: no commit is before it.
 fn initial(ts_ms: i64, slot: u64, offset: i64) -> Version {
     Version { sequence: Some((None, slot)), ..version("r", ts_ms, 0, slot, offset) }
 }
 
-/// A row as `ExtractNewRecordState` writes it without `add.fields`.
+/// Returns a row as `ExtractNewRecordState` writes it without `add.fields`.
 fn bare(offset: i64) -> Version {
     version("bare", 0, 0, 0, offset)
 }
@@ -157,6 +157,52 @@ fn the_table_of_which_streamed_version_wins() {
             Some("new"),
         ),
         (
+            "the commit after a failover, although its positions are lower",
+            vec![old(version("u", 1, 9_000, 9_001, 7)), new(version("u", 2, 10, 11, 8))],
+            Some("new"),
+        ),
+        (
+            "the later change of one transaction",
+            vec![old(version("u", 1, 10, 11, 0)), new(version("u", 1, 10, 12, 1))],
+            Some("new"),
+        ),
+        (
+            "the later transaction of one millisecond, whatever its own position",
+            vec![old(version("u", 1, 10, 90, 0)), new(version("u", 1, 20, 15, 1))],
+            Some("new"),
+        ),
+        (
+            "the newer change, when a connector that restarted sends the old one again",
+            vec![
+                old(version("u", 1, 10, 11, 0)),
+                new(version("u", 2, 20, 21, 1)),
+                old(version("u", 1, 10, 11, 2)),
+            ],
+            Some("new"),
+        ),
+        (
+            "without a sequence, time, and within one partition the offset",
+            vec![
+                old(version("u", 1, 0, 0, 0)).without_sequence(),
+                new(version("u", 1, 0, 0, 1)).without_sequence(),
+            ],
+            Some("new"),
+        ),
+        (
+            "without a sequence, in two partitions, what was written later",
+            vec![
+                old(version("u", 1, 0, 0, 9)).without_sequence().written_at(3),
+                new(version("u", 1, 0, 0, 1)).without_sequence().written_at(4).in_partition(1),
+            ],
+            Some("new"),
+        ),
+    ]);
+}
+
+#[test]
+fn the_table_of_initial_snapshots_and_of_rows_without_any_mark() {
+    check([
+        (
             "a commit between the slot and the transaction of the snapshot, which reads what stood at the slot",
             vec![
                 old(initial(5, 50, 0)).written_at(6),
@@ -198,46 +244,6 @@ fn the_table_of_which_streamed_version_wins() {
         (
             "a commit after a row without any mark was written",
             vec![old(bare(0)).written_at(7), new(version("u", 8, 10, 11, 1)).written_at(9)],
-            Some("new"),
-        ),
-        (
-            "the commit after a failover, although its positions are lower",
-            vec![old(version("u", 1, 9_000, 9_001, 7)), new(version("u", 2, 10, 11, 8))],
-            Some("new"),
-        ),
-        (
-            "the later change of one transaction",
-            vec![old(version("u", 1, 10, 11, 0)), new(version("u", 1, 10, 12, 1))],
-            Some("new"),
-        ),
-        (
-            "the later transaction of one millisecond, whatever its own position",
-            vec![old(version("u", 1, 10, 90, 0)), new(version("u", 1, 20, 15, 1))],
-            Some("new"),
-        ),
-        (
-            "the newer change, when a connector that restarted sends the old one again",
-            vec![
-                old(version("u", 1, 10, 11, 0)),
-                new(version("u", 2, 20, 21, 1)),
-                old(version("u", 1, 10, 11, 2)),
-            ],
-            Some("new"),
-        ),
-        (
-            "without a sequence, time, and within one partition the offset",
-            vec![
-                old(version("u", 1, 0, 0, 0)).without_sequence(),
-                new(version("u", 1, 0, 0, 1)).without_sequence(),
-            ],
-            Some("new"),
-        ),
-        (
-            "without a sequence, in two partitions, what was written later",
-            vec![
-                old(version("u", 1, 0, 0, 9)).without_sequence().written_at(3),
-                new(version("u", 1, 0, 0, 1)).without_sequence().written_at(4).in_partition(1),
-            ],
             Some("new"),
         ),
     ]);

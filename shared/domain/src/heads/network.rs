@@ -132,7 +132,7 @@ pub struct Closed {
 pub struct AskedClose {
     /// The last date to close.
     pub until: BusinessDate,
-    /// Whether somebody answers for it that the source was read, so that no proof is waited for.
+    /// Whether an operator answers for it that the source was read, so that no proof is waited for.
     pub source_is_complete: bool,
     /// When that date was asked for first, in milliseconds since 1970.
     pub asked_ms: i64,
