@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use cdc::Profile;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use domain::{AccountSequence, BusinessDate, Policy};
 
 use crate::kept_parameters;
@@ -254,9 +254,10 @@ pub struct Close {
 
 /// `token`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("bearer").required(true).args(["account", "operate"])))]
 pub struct Token {
     /// A token of this account's member, which reads that account only.
-    #[arg(long, value_name = "ACCOUNT", required_unless_present = "operate", conflicts_with = "operate")]
+    #[arg(long, value_name = "ACCOUNT")]
     pub account: Option<AccountSequence>,
     /// A token of an operator, which reads and operates everything.
     #[arg(long)]

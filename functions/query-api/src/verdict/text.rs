@@ -134,6 +134,10 @@ impl Trouble {
             Self::SnapshotGoesOn { .. } => {
                 language.choose("Nothing: prices and closes wait for it.", "无需处理：定价和关账会等待。")
             }
+            Self::CloseOverdue { waits_for, .. } if waits_for.is_empty() => language.choose(
+                "See whether contribution-expiry runs, which asks for it; on one machine, ask with `contribution close`.",
+                "请查看请求关账的 contribution-expiry 是否运行；在单机上请用 `contribution close`。",
+            ),
             Self::CloseOverdue { .. } => language.choose(
                 "Take away what the close waits for; it goes on by itself.",
                 "排除关账等待的原因后会自动继续。",

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use reconcile::SourceError;
 use reconcile::source::Load;
+use tokio_postgres::config::Host;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
@@ -70,8 +71,11 @@ impl Connection {
         }
         config.application_name("contribution");
         config.connect_timeout(Duration::from_secs(10));
-        let server =
-            config.get_hosts().iter().zip(config.get_ports()).map(|(host, port)| format!("{host:?}:{port}"));
+        let server = config.get_hosts().iter().zip(config.get_ports()).map(|(host, port)| match host {
+            Host::Tcp(name) => format!("{name}:{port}"),
+            #[cfg(unix)]
+            Host::Unix(directory) => format!("{}:{port}", directory.display()),
+        });
         let server = server.collect::<Vec<_>>().join(", ");
         let refused = |error: &tokio_postgres::Error| {
             let mut message = message(error);

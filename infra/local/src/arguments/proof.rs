@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use domain::{BusinessDate, InvalidOrderId, OrderId};
 
 use super::{Asked, KeptLedger, LedgerOptions, parameter};
@@ -23,9 +23,10 @@ pub struct Audit {
 
 /// `digest`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whose").required(true).args(["diff", "data"])))]
 pub struct Digest {
     /// Two data directories or exports of the log, whose states are compared.
-    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "data", required_unless_present = "data")]
+    #[arg(long, num_args = 2, value_names = ["A", "B"])]
     pub diff: Vec<PathBuf>,
     /// The directory that the ledger is kept in.
     #[arg(long, value_name = "DIR")]

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::{KeptLedger, parameter};
 
 /// `reconcile`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("with").required(true).multiple(true).args(["postgres", "capture"])))]
 pub struct Reconcile {
     /// The server with the source's tables; once for each database that has some.
-    #[arg(long, value_name = "URL", required_unless_present = "capture", conflicts_with = "capture")]
+    #[arg(long, value_name = "URL", conflicts_with = "capture")]
     pub postgres: Vec<String>,
     /// A capture of a snapshot to compare with in place of a server.
     #[arg(long, value_name = "FILE", conflicts_with = "repair")]
