@@ -37,7 +37,7 @@ pub async fn export_log(
     writer: &mut (impl Write + Send),
 ) -> Result<u64, ExportError> {
     write_line(writer, &Header::new(first_policy))?;
-    let (mut position, mut hash) = (0, PageHash::default());
+    let (mut position, mut hash) = (0, PageHash::before_first(first_policy));
     store::log::each_page(engine, 0, Position::MAX, |page| {
         let bytes = page.encode();
         (position, hash) = (page.position, PageHash::of(&bytes));

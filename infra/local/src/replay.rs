@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use cdc::{CapturedRecord, Profile, SourceTable};
+use domain::heads::UnpricedOrder;
 use store::progress::{self, PartitionName};
 use store::rows::RowTable;
 use store::{inbox, marks};
@@ -175,7 +176,9 @@ async fn end(
 /// A partition that was not read to its end stays as it is, and prices wait for it.
 pub async fn place_what_waits(stack: &Stack) -> Result<()> {
     let network = store::network::read(stack.engine()).await?;
-    let Some(committed_ms) = network.and_then(|network| network.unpriced.into_values().max()) else {
+    let Some(committed_ms) =
+        network.and_then(|network| network.unpriced.values().map(UnpricedOrder::committed_by_ms).max())
+    else {
         return Ok(());
     };
     let window_ms = i64::try_from(stack.settings.decisions.reorder_window.as_millis())?;

@@ -91,6 +91,12 @@ impl Versions {
         self.0.get(usize::try_from(number).ok()?.checked_sub(1)?)
     }
 
+    /// Returns the policy of version 1 as it was written. No page introduces it.
+    #[must_use]
+    pub fn first_policy(&self) -> &str {
+        self.0.first().map_or("", |first| &first.terms.policy)
+    }
+
     /// Returns every version, by number.
     pub fn iter(&self) -> impl Iterator<Item = &Version> {
         self.0.iter()

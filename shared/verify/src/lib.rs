@@ -133,8 +133,8 @@ fn read(mut reader: impl BufRead, kept: Option<Head>) -> Result<(Log, Footer), R
     let Some(header) = lines.next::<Header>()? else { return Err(lines.wrong("the file is empty")) };
     header.check().map_err(|message| lines.wrong(message))?;
     let replay = Replay::starting(&header.first_policy).map_err(|message| lines.wrong(message))?;
-    let mut log =
-        Log { replay, head: Head { position: 0, hash: PageHash::default() }, time_ms: i64::MIN, entries: 0 };
+    let head = Head { position: 0, hash: PageHash::before_first(&header.first_policy) };
+    let mut log = Log { replay, head, time_ms: i64::MIN, entries: 0 };
     let mut has_kept = kept.is_none_or(|kept| kept == log.head);
     loop {
         match lines.next::<Line>()? {
@@ -185,7 +185,8 @@ impl Log {
             return Err(broken(format!("it has number {} after {}", page.position, self.head.position)));
         }
         if page.previous != self.head.hash {
-            return Err(broken("it carries another hash of the page before".to_owned()));
+            let before = if position == 1 { "the header's policy" } else { "the page before" };
+            return Err(broken(format!("it carries another hash of {before}")));
         }
         if page.time_ms < self.time_ms {
             return Err(broken("it is earlier than the page before".to_owned()));

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::log::{Page, PageHash};
 use oracle::generate::Plan;
-use verify::format::Line;
+use verify::format::{Header, Line};
 use verify::{Head, Refusal, verify};
 
 use crate::stack::{Random, Stack};
@@ -130,7 +130,7 @@ async fn entries_that_contradict_those_before_are_refused() {
     let (export, _) = export().await;
     let lines = lines_of(&export);
     // A log in which the first posting stands twice, with valid hashes.
-    let mut previous = PageHash::default();
+    let mut previous = None;
     let mut has_repeated = false;
     let mut rewritten: Vec<Vec<u8>> = vec![lines[0].to_vec()];
     for line in &lines[1..lines.len() - 1] {
@@ -143,12 +143,24 @@ async fn entries_that_contradict_those_before_are_refused() {
             has_repeated = true;
             content.entries.insert(0, posted);
         }
-        content.previous = previous;
-        previous = content.hash();
+        content.previous = previous.unwrap_or(content.previous);
+        let hash = content.hash();
+        previous = Some(hash);
         let page = STANDARD.encode(content.encode());
-        let line = Line::Page { position, hash: previous.to_string(), page };
+        let line = Line::Page { position, hash: hash.to_string(), page };
         rewritten.push([serde_json::to_vec(&line).expect("a line"), b"\n".to_vec()].concat());
     }
     let refused = verify(rewritten.concat().as_slice(), None).expect_err("a refusal");
     assert!(matches!(refused, Refusal::Entry { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn another_first_policy_than_the_pages_were_decided_under_is_refused() {
+    let (export, _) = export().await;
+    let lines = lines_of(&export);
+    let header = Header::new(r#"{"rates": {"personal": "0.6", "operation": "0.22"}}"#);
+    let header = [serde_json::to_vec(&header).expect("a line"), b"\n".to_vec()].concat();
+    let forged = [header, lines[1..].concat()].concat();
+    let refused = verify(forged.as_slice(), None).expect_err("a refusal");
+    assert!(matches!(refused, Refusal::Chain { position: 1, .. }), "{refused}");
 }

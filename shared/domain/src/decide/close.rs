@@ -124,13 +124,13 @@ impl Decider {
         let stopped = stopped.filter(|scope| network.paused.contains_key(scope));
         reasons.extend(stopped.map(|scope| WaitReason::Paused { scope }));
         let asked = network.close_asked;
-        if !asked.is_some_and(|asked| asked.source_is_complete) {
+        if asked.and_then(|asked| asked.complete_until) < Some(date) {
             reasons.extend(self.unread_before(date));
         }
         let begins_ms = date.begins_at(self.parameters.zone).timestamp_millis();
         let asked_ms = asked.map_or(begins_ms, |asked| asked.asked_ms);
-        let committed_before = |committed_ms: &&i64| **committed_ms < begins_ms;
-        let mut unpriced = network.unpriced.values().filter(committed_before).count();
+        let mut unpriced =
+            network.unpriced.values().filter(|order| order.is_committed_before(begins_ms)).count();
         if unpriced == 0 && reasons.is_empty() {
             unpriced = self.unpriced_and_dated_before(date, asked_ms)?;
         }
@@ -154,7 +154,7 @@ impl Decider {
     fn unpriced_and_dated_before(&self, date: BusinessDate, asked_ms: i64) -> Result<usize, Vec<Need>> {
         let is_before = |row: &AdoptionRow| matches!(&row.date, Column::Value(dated) if *dated < date);
         let unpriced =
-            self.state.network.unpriced.iter().filter(|(_, committed_ms)| **committed_ms < asked_ms);
+            self.state.network.unpriced.iter().filter(|(_, order)| order.is_committed_before(asked_ms));
         let (mut orders, mut missing) = (0, Vec::new());
         for (order, _) in unpriced {
             match self.state.adoption(*order) {
@@ -195,7 +195,7 @@ impl Decider {
         }
         let taken_back = counts.taken_back_since_close;
         let is_much = taken_back.times(10).is_ok_and(|tenfold| tenfold > counts.posted_total);
-        (is_much && self.state.network.closed.is_some() && !counts.posted_total.is_zero()).then(|| {
+        (is_much && self.state.network.closed.is_some()).then(|| {
             let message = format!("{taken_back} was taken back since the last close");
             WaitReason::Suspicious { message }
         })

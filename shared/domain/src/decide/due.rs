@@ -129,7 +129,7 @@ impl Decider {
             (asked.until >= tomorrow).then(|| tomorrow.begins_at(self.parameters.zone).timestamp_millis())
         });
         let window_ms = self.parameters.reorder_window_ms;
-        let turn = network.unpriced.first_key_value().map(|(_, committed)| committed + window_ms);
+        let turn = network.unpriced.first_key_value().map(|(_, order)| order.committed_by_ms() + window_ms);
         [first, brake_opens, midnight, turn].into_iter().flatten().filter(|at_ms| *at_ms > now_ms).min()
     }
 }

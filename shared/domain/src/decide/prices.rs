@@ -11,10 +11,10 @@ impl Decider {
     /// Its turn comes once every partition of the orders has been read past its commit by the reorder window.
     /// Places are decided in ascending order, so an order whose turn has not come blocks every later one.
     pub(super) fn place_next(&mut self) -> Result<bool, Vec<Need>> {
-        let Some((order, committed_ms)) = self.state.network.unpriced.first_key_value() else {
+        let Some((order, unpriced)) = self.state.network.unpriced.first_key_value() else {
             return Ok(false);
         };
-        let (order, committed_ms) = (*order, *committed_ms);
+        let (order, committed_ms) = (*order, unpriced.committed_by_ms());
         let read_through_ms = self.inputs.progress.as_ref().and_then(Progress::read_through_ms);
         let turn_ms = committed_ms.saturating_add(self.parameters.reorder_window_ms);
         if read_through_ms.is_none_or(|read_through_ms| read_through_ms < turn_ms) {

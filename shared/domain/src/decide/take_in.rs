@@ -131,8 +131,8 @@ impl Decider {
         })
     }
 
-    /// Returns the commit of an order's newest row, as far as it is known, in milliseconds since 1970.
-    pub(super) fn committed_ms(&self, order: OrderId) -> i64 {
-        self.committed.get(&order).copied().unwrap_or_else(|| self.draft.time_ms())
+    /// Returns the commit of an order's newest row, in milliseconds since 1970, where that is among the inputs.
+    pub(super) fn committed_ms(&self, order: OrderId) -> Option<i64> {
+        self.committed.get(&order).copied()
     }
 }

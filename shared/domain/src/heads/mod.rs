@@ -15,7 +15,7 @@ mod tree_sums;
 pub use adoption::{AdoptionHead, AdoptionState, OrderWaiting};
 pub use book::{Book, BookSum, Closes, LineDates, Moment};
 pub use money::{Line, LineKind, LineLeg, Lines, Money, Totals, lines_of};
-pub use network::{AskedClose, Brake, Closed, Counts, Due, Network, WalkProgress};
+pub use network::{AskedClose, Brake, Closed, Counts, Due, Network, UnpricedOrder, WalkProgress};
 pub use node::{Node, UplineWaiting};
 pub use stored_network::StoredNetwork;
 pub use tree_sums::{SumKey, SumNode, TREE_SUM_LEVELS, sum_path};

@@ -39,8 +39,8 @@ pub struct Network {
     pub walks: BTreeMap<WalkId, WalkProgress>,
     /// What is to be looked at again, and when, in milliseconds since 1970.
     pub due: BTreeSet<(i64, Due)>,
-    /// Eligible orders without a price that wait for their turn, with the commit of their row.
-    pub unpriced: BTreeMap<OrderId, i64>,
+    /// Eligible orders without a price that wait for their turn.
+    pub unpriced: BTreeMap<OrderId, UnpricedOrder>,
     /// The latest close.
     pub closed: Option<Closed>,
     /// The closes that were asked for and are not done.
@@ -127,13 +127,36 @@ pub struct Closed {
     pub cut: Position,
 }
 
+/// An eligible order without a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnpricedOrder {
+    /// The commit of its row, in milliseconds since 1970; `None` where the row was in the log before the order came to wait.
+    pub committed_ms: Option<i64>,
+    /// Since when it waits, in milliseconds since 1970.
+    pub since_ms: i64,
+}
+
+impl UnpricedOrder {
+    /// Returns an instant that is not before the commit of its row, in milliseconds since 1970.
+    #[must_use]
+    pub fn committed_by_ms(&self) -> i64 {
+        self.committed_ms.unwrap_or(self.since_ms)
+    }
+
+    /// Returns whether its row was committed before this instant.
+    #[must_use]
+    pub fn is_committed_before(&self, instant_ms: i64) -> bool {
+        self.committed_ms.is_none_or(|committed_ms| committed_ms < instant_ms)
+    }
+}
+
 /// Closes that were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskedClose {
     /// The last date to close.
     pub until: BusinessDate,
-    /// Whether an operator answers for it that the source was read, so that no proof is waited for.
-    pub source_is_complete: bool,
+    /// The last date for which an operator answers that the source was read, so that no proof is waited for.
+    pub complete_until: Option<BusinessDate>,
     /// When that date was asked for first, in milliseconds since 1970.
     pub asked_ms: i64,
 }
@@ -142,7 +165,7 @@ impl AskedClose {
     /// Returns what is asked for once `later` is asked for as well.
     fn or_further(self, later: Self) -> Self {
         let further = if later.until > self.until { later } else { self };
-        Self { source_is_complete: self.source_is_complete || later.source_is_complete, ..further }
+        Self { complete_until: self.complete_until.max(later.complete_until), ..further }
     }
 }
 
@@ -183,7 +206,7 @@ impl Network {
     pub fn new(versions: Versions) -> Self {
         Self {
             position: 0,
-            hash: PageHash::default(),
+            hash: PageHash::before_first(versions.first_policy()),
             time_ms: i64::MIN,
             versions,
             counts: Counts::default(),
@@ -294,7 +317,8 @@ impl Network {
             }
             Entry::OrderSeen { .. } => self.counts.orders_seen += 1,
             Entry::Unpriced { committed_ms, .. } => {
-                self.unpriced.insert(order, *committed_ms);
+                let unpriced = UnpricedOrder { committed_ms: *committed_ms, since_ms: time_ms };
+                self.unpriced.insert(order, unpriced);
             }
             Entry::Placed { .. } | Entry::Gone { .. } => {
                 self.unpriced.remove(&order);
@@ -408,8 +432,8 @@ impl Network {
     fn carry_out(&mut self, command: &Command, time_ms: i64) {
         match command {
             Command::Close { until, source_is_complete } => {
-                let asked =
-                    AskedClose { until: *until, source_is_complete: *source_is_complete, asked_ms: time_ms };
+                let complete_until = source_is_complete.then_some(*until);
+                let asked = AskedClose { until: *until, complete_until, asked_ms: time_ms };
                 self.close_asked = Some(match self.close_asked {
                     Some(before) => before.or_further(asked),
                     None => asked,

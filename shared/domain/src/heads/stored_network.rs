@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::network::{AskedClose, Brake, Closed, Counts, Due, Network, WalkProgress};
+use super::network::{AskedClose, Brake, Closed, Counts, Due, Network, UnpricedOrder, WalkProgress};
 use crate::log::{PageHash, PauseScope, Position, Truncate, WalkId};
 use crate::{BusinessDate, InvalidVersion, OrderId, OrderRange, VersionTerms, Versions};
 
@@ -18,7 +18,7 @@ pub struct StoredNetwork {
     counts: Counts,
     walks: BTreeMap<WalkId, WalkProgress>,
     due: BTreeSet<(i64, Due)>,
-    unpriced: BTreeMap<OrderId, i64>,
+    unpriced: BTreeMap<OrderId, UnpricedOrder>,
     closed: Option<Closed>,
     close_asked: Option<AskedClose>,
     close_waits: Option<(BusinessDate, Vec<String>)>,

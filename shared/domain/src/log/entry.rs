@@ -81,8 +81,8 @@ pub enum Entry {
     Unpriced {
         /// The order.
         order: OrderId,
-        /// The commit of its row at the source, in milliseconds since 1970.
-        committed_ms: i64,
+        /// The commit of its row at the source, in milliseconds since 1970; `None` where the row was in the log before.
+        committed_ms: Option<i64>,
     },
     /// Decision: the adoption is posted with these legs.
     Posted {

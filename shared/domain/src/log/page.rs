@@ -15,7 +15,7 @@ pub type Position = u64;
 pub struct Page {
     /// Its number, from 1.
     pub position: Position,
-    /// The hash of the page before; of the first page, all zeros.
+    /// The hash of the page before; of the first page, that of the policy under which it was decided.
     pub previous: PageHash,
     /// When it was decided, in milliseconds since 1970: never earlier than the page before.
     pub time_ms: i64,
@@ -57,6 +57,13 @@ impl PageHash {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// Returns what the first page carries in place of the hash of a page before: the hash of the policy of version 1, so
+    /// that a head is of the policy, too.
+    #[must_use]
+    pub fn before_first(first_policy: &str) -> Self {
+        Self::of(first_policy.as_bytes())
     }
 
     /// Returns the hash with these bytes.

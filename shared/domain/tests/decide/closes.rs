@@ -1,7 +1,7 @@
 //! The close of business dates (rules, section 8).
 
 use domain::log::{Command, Entry, PauseScope, Paused};
-use domain::{BusinessDate, Column};
+use domain::{BusinessDate, Column, VersionTerms};
 
 use crate::bench::Bench;
 use crate::table::{NOON_MS, amount, bench_with, date};
@@ -77,6 +77,64 @@ fn a_close_waits_until_every_partition_of_the_orders_is_read_past_the_midnight()
     assert_eq!(waits(&bench), Vec::<String>::new());
     let Some(Entry::Close(terms)) = bench.entries().last() else { panic!("the close is the last entry") };
     assert_eq!(terms.progress.first().map(|progress| progress.read_through_ms), Some(midnight_ms));
+}
+
+#[test]
+fn an_operator_answers_for_no_later_date_than_the_one_that_was_named() {
+    let mut bench = closing(None);
+    bench.ask(Command::Pause { scope: PauseScope::Closing });
+    close(&mut bench, "2026-02-10", true);
+    bench.run_once(100, None);
+    bench.now_ms += DAY_MS;
+    close(&mut bench, "2026-02-11", false);
+    bench.run_once(100, None);
+    bench.command(Command::Resume { scope: PauseScope::Closing });
+    bench.run_once(100, None);
+    assert_eq!(closed(&bench), ["2026-02-10"]);
+    assert!(waits(&bench)[0].starts_with("SOURCE"), "{:?}", waits(&bench));
+}
+
+#[test]
+fn a_row_that_was_read_long_ago_and_becomes_eligible_holds_back_a_date_that_was_asked_for_before() {
+    let mut bench = closing(None);
+    bench.refer("A", None);
+    bench.adopt_with(1, "A", |row| {
+        row.price = Column::Value(None);
+        row.status = "CREATED".to_owned();
+    });
+    bench.run();
+    bench.ask(Command::Pause { scope: PauseScope::Closing });
+    close(&mut bench, "2026-02-10", true);
+    bench.run_once(100, None);
+    bench.now_ms += 5_000;
+    bench.command(Command::Introduce(Box::new(VersionTerms {
+        number: 2,
+        from: Some(date("2020-01-01")),
+        until: None,
+        reason: "a test".to_owned(),
+        introduced_by: "a test".to_owned(),
+        policy: r#"{"distributable_statuses": ["PAID", "CREATED"]}"#.to_owned(),
+    })));
+    bench.command(Command::Resume { scope: PauseScope::Closing });
+    bench.run_once(100, None);
+    assert_eq!(closed(&bench), Vec::<String>::new(), "the order waits for its price");
+    bench.run();
+    assert_eq!(closed(&bench), ["2026-02-10"]);
+}
+
+#[test]
+fn the_guard_stops_a_close_also_where_everything_was_taken_back() {
+    let mut bench = closing(Some(10));
+    bench.refer("A", None);
+    bench.adopt(1, "A");
+    close(&mut bench, "2026-02-10", true);
+    bench.run();
+    assert_eq!(closed(&bench), ["2026-02-10"]);
+    bench.remove(1);
+    bench.now_ms += DAY_MS;
+    close(&mut bench, "2026-02-11", true);
+    bench.run();
+    assert!(waits(&bench)[0].starts_with("SUSPICIOUS"), "{:?}", waits(&bench));
 }
 
 #[test]

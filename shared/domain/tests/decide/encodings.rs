@@ -27,7 +27,7 @@ const HASHES: [(&str, &str); 39] = [
     ("OrderSeen", "8fddd61605a64f27"),
     ("Eligible", "a4c060e9b7f521ff"),
     ("Placed", "935bb2845c870102"),
-    ("Unpriced", "a48965851f5151c2"),
+    ("Unpriced", "68fd061985ff8c0f"),
     ("Posted", "42b061f51874f9a3"),
     ("Corrected", "b15ebc5c8beccc27"),
     ("Withdrawn", "0fdb16a0befc45e0"),
@@ -50,12 +50,12 @@ const HASHES: [(&str, &str); 39] = [
     ("CloseWaits", "31536039eacf26df"),
     ("TruncateWaits", "5a2b07b70b703ce9"),
     ("Close", "70fb42ff526ecac9"),
-    ("page", "7ca626fd4dc73256"),
+    ("page", "a63ab35c1bcd756d"),
     ("adoption head", "cabe06022dcf4a14"),
     ("node", "fc8d7cadf2e4e66b"),
     ("sum", "654470f618d591f2"),
     ("lines", "e2fb3f279cb6170b"),
-    ("network", "61fc26fa6cfe1fee"),
+    ("network", "651cf18654542f64"),
 ];
 
 #[test]
@@ -235,7 +235,7 @@ fn waits() -> Vec<Entry> {
         seen_entry(),
         eligible_entry(),
         Entry::Placed { order: order(300), trees_before: 1_000, read_through_ms: Some(5) },
-        Entry::Unpriced { order: order(300), committed_ms: 4 },
+        Entry::Unpriced { order: order(300), committed_ms: Some(4) },
     ]
 }
 

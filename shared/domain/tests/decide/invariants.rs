@@ -18,9 +18,9 @@ pub(crate) struct Invariants {
 impl Invariants {
     pub(crate) fn new(versions: Versions) -> Self {
         Self {
+            hash: PageHash::before_first(versions.first_policy()),
             network: Network::new(versions),
             heads: BTreeMap::new(),
-            hash: PageHash::default(),
             lines: Amount::ZERO,
         }
     }

@@ -35,10 +35,10 @@ pub(super) struct AccountThen {
 impl Shadow {
     pub(super) fn new(versions: Versions) -> Self {
         Self {
+            last: (0, PageHash::before_first(versions.first_policy()), i64::MIN),
             versions,
             situations: Situations::default(),
             entry_kinds: BTreeMap::new(),
-            last: (0, PageHash::default(), i64::MIN),
             orders: BTreeMap::new(),
             accounts: BTreeMap::new(),
             lines: Vec::new(),
