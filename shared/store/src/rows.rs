@@ -67,9 +67,7 @@ pub fn read<T: DeserializeOwned + Send>(
             .iter()
             .map(|item| {
                 let name = keys.get(&item.key).expect("the engine answers what it was asked").clone();
-                let row = serde_json::from_slice(&item.body)
-                    .map_err(|error| unreadable(item, error.to_string()))?;
-                Ok((name, StoredRow { row, revision: item.revision }))
+                Ok((name, decode_row(item)?))
             })
             .collect()
     })
@@ -86,14 +84,21 @@ pub fn scan<T: DeserializeOwned + Send>(
 ) -> Answer<'_, (ScannedRows<T>, Option<Key>)> {
     Box::pin(async move {
         let page = engine.scan(Table::Source, segment, start).await?;
-        let rows = page.items.iter().filter_map(|item| Some((name_of(&item.key)?, item)));
-        let rows = rows.map(|(name, item)| {
-            let row =
-                serde_json::from_slice(&item.body).map_err(|error| unreadable(item, error.to_string()))?;
-            Ok((name, StoredRow { row, revision: item.revision }))
-        });
+        let rows = page.items.iter().filter_map(|item| row_of(item).transpose());
         Ok((rows.collect::<Result<_, StoreError>>()?, page.next))
     })
+}
+
+/// Returns the row that an item holds, with its table and key: for tools that look at the table.
+pub fn row_of<T: DeserializeOwned>(
+    item: &Item,
+) -> Result<Option<((RowTable, RowKey), StoredRow<T>)>, StoreError> {
+    name_of(&item.key).map(|name| Ok((name, decode_row(item)?))).transpose()
+}
+
+fn decode_row<T: DeserializeOwned>(item: &Item) -> Result<StoredRow<T>, StoreError> {
+    let row = serde_json::from_slice(&item.body).map_err(|error| unreadable(item, error.to_string()))?;
+    Ok(StoredRow { row, revision: item.revision })
 }
 
 /// Returns the table and the key of the row that is kept at `key`, unless another kind of item is.

@@ -262,6 +262,18 @@ async fn every_failed_record_is_named_whichever_partition_it_is_in() {
     assert_posted(&ledger(harness.engine()).await, &[(11, total), (12, total)]);
 }
 
+/// Lets the truncate that waits go, and waits until everything that follows is done.
+async fn let_go_truncate(harness: &Harness) {
+    let network = store::network::read(harness.engine()).await.expect("readable").expect("a checkpoint");
+    let key = network.truncates.keys().next().expect("a truncate waits").clone();
+    ask(harness, "let-go", json!({ "type": "let_go_truncate", "key": key })).await;
+    // An invocation that stores rows may have begun before; then withdrawals settle.
+    for _ in 0..2 {
+        harness.pass(TimeDelta::minutes(3));
+        harness.settle().await;
+    }
+}
+
 #[tokio::test]
 async fn a_truncated_table_keeps_its_rows_until_it_is_let_go_and_then_loses_those_that_are_older() {
     let harness = Harness::new(Options::default());
@@ -275,14 +287,7 @@ async fn a_truncated_table_keeps_its_rows_until_it_is_let_go_and_then_loses_thos
     read(&harness, &mut source).await;
     let before = ledger(harness.engine()).await;
     assert_posted(&before, &[(11, "45234.0000000000"), (12, "45234.0000000000"), (13, "22617.0000000000")]);
-    let network = store::network::read(harness.engine()).await.expect("readable").expect("a checkpoint");
-    let key = network.truncates.keys().next().expect("a truncate waits").clone();
-    ask(&harness, "let-go", json!({ "type": "let_go_truncate", "key": key })).await;
-    // An invocation that stores rows may have begun before; then withdrawals settle.
-    for _ in 0..2 {
-        harness.pass(TimeDelta::minutes(3));
-        harness.settle().await;
-    }
+    let_go_truncate(&harness).await;
     assert_posted(&ledger(harness.engine()).await, &[(13, "22617.0000000000")]);
     // A row from before the truncate that arrives later is deleted by it, too.
     source.write(&orders[2]);
@@ -313,13 +318,7 @@ async fn a_truncated_table_of_users_leaves_those_that_came_after_it() {
         standing.map(|(account, _)| account.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(named().await, ["ABOVE", "BELOW"]);
-    let network = store::network::read(harness.engine()).await.expect("readable").expect("a checkpoint");
-    let key = network.truncates.keys().next().expect("a truncate waits").clone();
-    ask(&harness, "let-go", json!({ "type": "let_go_truncate", "key": key })).await;
-    for _ in 0..2 {
-        harness.pass(TimeDelta::minutes(3));
-        harness.settle().await;
-    }
+    let_go_truncate(&harness).await;
     assert_eq!(named().await, ["BELOW"]);
     // An older row that comes again stays away.
     source.write(&before);

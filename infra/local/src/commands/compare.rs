@@ -30,7 +30,7 @@ mod network {
     use domain::{Amount, OrderId, Versions};
     use local_postgres::{ConnectOptions, Connection, read_earlier_service};
     use store::rows::{self, RowTable};
-    use store::{Engine, Key, Segment, Table, heads, snapshots};
+    use store::{Engine, Table, heads, snapshots};
 
     use crate::arguments::Compare;
     use crate::commands::{show, unless_stopped};
@@ -97,28 +97,25 @@ mod network {
     }
 
     async fn adoption_rows(engine: &dyn Engine) -> Result<AdoptionRows> {
-        let mut rows = AdoptionRows::default();
-        let mut start: Option<Key> = None;
-        loop {
-            let (page, next) = rows::scan::<RowState>(engine, Segment::WHOLE, start).await?;
-            for ((_, key), stored) in page.into_iter().filter(|((table, _), _)| *table == RowTable::Adoptions)
+        let mut found = AdoptionRows::default();
+        store::each_item(engine, Table::Source, |item| {
+            let Some(((RowTable::Adoptions, key), stored)) = rows::row_of::<RowState>(item)? else {
+                return Ok(());
+            };
+            let named = stored.row.business_keys_ever().into_iter().filter_map(|key| match key {
+                BusinessKey::Order(order) => Some(order),
+                BusinessKey::Account(_) => None,
+            });
+            found.known.extend(named);
+            if let Some(RowImage::Adoption(image)) = stored.row.image()
+                && let Some(order) = image.order.value()
             {
-                let named = stored.row.business_keys_ever().into_iter().filter_map(|key| match key {
-                    BusinessKey::Order(order) => Some(order),
-                    BusinessKey::Account(_) => None,
-                });
-                rows.known.extend(named);
-                if let Some(RowImage::Adoption(image)) = stored.row.image()
-                    && let Some(order) = image.order.value()
-                {
-                    rows.by_key.insert(key.primary_key().to_owned(), *order);
-                }
+                found.by_key.insert(key.primary_key().to_owned(), *order);
             }
-            match next {
-                Some(next) => start = Some(next),
-                None => return Ok(rows),
-            }
-        }
+            anyhow::Ok(())
+        })
+        .await?;
+        Ok(found)
     }
 
     /// Reads the ledger.

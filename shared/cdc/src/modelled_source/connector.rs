@@ -202,8 +202,7 @@ impl Connector {
     /// Writes what a snapshot sees, which may be what stood when a slot was created.
     pub fn write_snapshot(&mut self, database: &Database, table: TableName, seen: &Seen) {
         let last_commit = self.last_commit(database, self.position);
-        let Seen { lsn, rows } = seen;
-        let lsn = *lsn;
+        let (lsn, rows) = (seen.lsn, &seen.rows);
         let last = rows.len().saturating_sub(1);
         for (index, (key, row)) in rows.iter().enumerate() {
             let marker = if index == last { "last" } else { "true" };
